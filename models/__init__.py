@@ -1,0 +1,1 @@
+"""Pixels to observations: pixel pipeline, model releases and detectors."""

@@ -1,0 +1,83 @@
+"""The error tree: one class per thing that a caller would do differently.
+
+    OverreadError
+    +-- InputError                what was sent cannot be used; sending it again unchanged will not help
+    |   +-- InvalidDicomError         not a readable DICOM object, or a required attribute is missing or broken
+    |   +-- UndecodablePixelsError    the header is fine, the pixel data is not
+    |   +-- InvalidReportError        empty, binary or undecodable report
+    |   +-- ContradictionError        contradicts what is stored: other patient, other content under the same UID
+    |   +-- InvalidFileError          a line or file given to a command is malformed
+    +-- NotFoundError             names something that the store does not hold
+    +-- TransitionError           the case is not in a state that allows this
+    +-- LeaseLostError            another worker holds the case now; drop the result
+    +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
+    +-- ModelError                a model release is missing, altered or does not do what its manifest says
+    +-- ConfigurationError        a setting or policy is wrong; nothing works until a person mends it
+
+Messages name UIDs and what to do; never a patient's name, never report text.
+"""
+
+
+class OverreadError(Exception):
+    """Root of every error that overread raises on purpose."""
+
+
+class InputError(OverreadError):
+    """What was sent cannot be used, now or later."""
+
+    reason = "INVALID_INPUT"
+    """Machine-readable quarantine reason; a constant of the class."""
+
+
+class InvalidDicomError(InputError):
+    """The bytes are not a readable DICOM object, or a required attribute is missing or broken."""
+
+    reason = "INVALID_DICOM"
+
+
+class UndecodablePixelsError(InputError):
+    """The header is readable, the pixel data is absent, truncated or of an undecodable encoding."""
+
+    reason = "UNDECODABLE_PIXELS"
+
+
+class InvalidReportError(InputError):
+    """The report is empty, binary, or in an undecodable character set."""
+
+    reason = "INVALID_REPORT"
+
+
+class ContradictionError(InputError):
+    """The input contradicts what is stored, such as another patient under the same accession number."""
+
+    reason = "CONTRADICTION"
+
+
+class InvalidFileError(InputError):
+    """A file, or a line of it, that was given to a command is malformed."""
+
+    reason = "INVALID_FILE"
+
+
+class NotFoundError(OverreadError):
+    """Something was named that the store does not hold."""
+
+
+class TransitionError(OverreadError):
+    """The case is not in a state that allows the transition."""
+
+
+class LeaseLostError(OverreadError):
+    """The lease on a case ran out and another worker may hold it; the result must be dropped."""
+
+
+class OutOfResourcesError(OverreadError):
+    """The input cannot be accepted now; the sender should try again later."""
+
+
+class ModelError(OverreadError):
+    """A model release is missing, altered, or does not behave as its manifest says."""
+
+
+class ConfigurationError(OverreadError):
+    """A setting or policy is wrong, and the message says which."""

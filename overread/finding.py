@@ -1,0 +1,98 @@
+"""The finding vocabulary: kinds of things that a report can state and a detector can see."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+from overread.errors import ConfigurationError
+
+
+class Actionable(StrEnum):
+    """Time in which a finding should be communicated (Larson et al., J Am Coll Radiol 2014;11:552-558)."""
+
+    MINUTES = "minutes"
+    HOURS = "hours"
+    DAYS = "days"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One entry of the vocabulary."""
+
+    id: str  # stable across releases; lower case with underscores
+    name: str  # what people read
+    group: str  # anatomical group, such as "pleura"
+    weight: int  # clinical weight, 1 (incidental) to 5 (harm within hours)
+    actionable: Actionable
+    subspecialty: str  # whose second look it is
+    sided: bool  # whether right and left can be told apart
+    broader: tuple[str, ...] = ()  # this finding is a kind of these
+    mimics: tuple[str, ...] = ()  # symmetric: a report of one of these may describe the same shadow
+    codes: tuple[str, ...] = ()  # "scheme:value" as in DICOM PS3.16
+    terms: tuple[str, ...] = ()  # wordings in reports, lower case
+
+
+class Vocabulary(Mapping[str, Finding]):
+    """All findings by id, with the relations between them. Immutable."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self._by_id = {finding.id: finding for finding in findings}
+        if len(self._by_id) != len(findings):
+            raise ConfigurationError("the finding vocabulary defines an id twice")
+        for finding in findings:
+            unknown = [other for other in (*finding.broader, *finding.mimics) if other not in self._by_id]
+            if unknown:
+                raise ConfigurationError(f"finding {finding.id} refers to {unknown}, which the vocabulary lacks")
+
+    def __getitem__(self, finding: str) -> Finding:
+        return self._by_id[finding]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def kinds_of(self, finding: str) -> frozenset[str]:
+        """Return the finding and everything that is a kind of it, at any depth."""
+        kinds = {finding}
+        while True:
+            more = {other.id for other in self._by_id.values() if kinds.intersection(other.broader)} - kinds
+            if not more:
+                return frozenset(kinds)
+            kinds |= more
+
+    def mimics_of(self, finding: str) -> frozenset[str]:
+        """Return the findings that a reader may have named for the same shadow, read both ways."""
+        forward = set(self._by_id[finding].mimics)
+        backward = {other.id for other in self._by_id.values() if finding in other.mimics}
+        return frozenset(forward | backward)
+
+
+def parse_vocabulary(text: str) -> Vocabulary:
+    """Return the vocabulary that a TOML text defines.
+
+    Raises:
+        ConfigurationError: the text is not TOML, lacks a field, or refers to an unknown finding.
+    """
+    try:
+        tables = tomllib.loads(text)["finding"]
+        return Vocabulary(tuple(_finding(table) for table in tables))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"the finding vocabulary is malformed: {error}") from error
+
+
+@cache
+def load_vocabulary() -> Vocabulary:
+    """Return the vocabulary that comes with overread."""
+    return parse_vocabulary((files("overread") / "data" / "findings.toml").read_text(encoding="utf-8"))
+
+
+def _finding(table: dict[str, object]) -> Finding:
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values["actionable"] = Actionable(str(values["actionable"]))
+    return Finding(**values)  # type: ignore[arg-type]  # a missing or unknown field raises TypeError

@@ -1,0 +1,177 @@
+"""What a reader or a detector states about one finding, and where.
+
+A *finding* is a kind of thing (see `overread.finding`); an *observation* is one reader's statement about it.
+Everything here is a frozen value: observations are compared, stored and replayed, never edited.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Presence(StrEnum):
+    """Whether a finding is there, according to one reader."""
+
+    PRESENT = "PRESENT"
+    ABSENT = "ABSENT"
+    UNCERTAIN = "UNCERTAIN"
+    NOT_MENTIONED = "NOT_MENTIONED"
+
+
+class Laterality(StrEnum):
+    """Side of the patient's body; DICOM PS3.3 C.7.3.1 uses R, L, B and empty for the same."""
+
+    RIGHT = "RIGHT"
+    LEFT = "LEFT"
+    BILATERAL = "BILATERAL"
+    UNSPECIFIED = "UNSPECIFIED"
+
+    def contradicts(self, other: "Laterality") -> bool:
+        """Whether one is RIGHT and the other LEFT. BILATERAL and UNSPECIFIED contradict nothing."""
+        return {self, other} == {Laterality.RIGHT, Laterality.LEFT}
+
+
+class Section(StrEnum):
+    """Part of a radiology report; LEAD is text before any heading."""
+
+    LEAD = "LEAD"
+    INDICATION = "INDICATION"
+    TECHNIQUE = "TECHNIQUE"
+    COMPARISON = "COMPARISON"
+    FINDINGS = "FINDINGS"
+    IMPRESSION = "IMPRESSION"
+    RECOMMENDATION = "RECOMMENDATION"
+    ADDENDUM = "ADDENDUM"
+    SIGNATURE = "SIGNATURE"
+
+
+class Temporality(StrEnum):
+    """How a stated finding relates to time."""
+
+    CURRENT = "CURRENT"
+    NEW = "NEW"
+    LARGER = "LARGER"
+    STABLE = "STABLE"
+    SMALLER = "SMALLER"
+    RESOLVED = "RESOLVED"
+    REMOVED = "REMOVED"
+    CHRONIC = "CHRONIC"
+    HISTORICAL = "HISTORICAL"
+
+
+class Experiencer(StrEnum):
+    """Whose finding it is: "mother had breast cancer" is not the patient's."""
+
+    PATIENT = "PATIENT"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Half-open range [start, end) of character offsets into the report text as received."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRegion:
+    """An axis-parallel box on one frame of one stored image, in its pixels as stored (before any rotation).
+
+    Columns run right, rows down, both from 0 at the outer corner of the first pixel; the box is half-open.
+    """
+
+    sop_instance_uid: str
+    frame: int = 0
+    column_min: float
+    row_min: float
+    column_max: float
+    row_max: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """Evidence per cell of a coarse grid laid over `region`; values in [0, 1], rows from top to bottom."""
+
+    region: ImageRegion
+    values: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderIdentity:
+    """Who made an observation: a report reader or a detector, exactly enough to reproduce it."""
+
+    name: str
+    version: str
+    sha256: str = ""  # of the rules or of the network; empty where there is no such file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One reader's statement about one finding."""
+
+    finding: str  # id in the finding vocabulary
+    presence: Presence
+    laterality: Laterality = Laterality.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportObservation(Observation):
+    """What the first reader's report states about one finding at one place of the text."""
+
+    certainty: float  # 0 = denied, 1 = stated as a fact; hedges lie between
+    span: Span  # the words that name the finding
+    sentence: Span  # the sentence around them
+    section: Section
+    temporality: Temporality = Temporality.CURRENT
+    experiencer: Experiencer = Experiencer.PATIENT
+    zones: tuple[str, ...] = ()  # such as "lower lobe", "apical", "costophrenic"
+    severity: str | None = None
+    count: int | None = None  # 1 for "a nodule", None where the text does not tell
+    size_mm: tuple[float, ...] = ()  # each stated dimension
+    rules: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # attribute -> id of its rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorObservation(Observation):
+    """What a detector states about one finding on one study; `presence` is at the operating point in use."""
+
+    score: float  # raw output of the network, in [0, 1]
+    probability: float  # calibrated on the cohort that the manifest names, in [0, 1]
+    sop_instance_uid: str  # the image that supports the statement most
+    regions: tuple[ImageRegion, ...] = ()
+    heat_map: HeatMap | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReading:
+    """Everything that a report reader found in one report."""
+
+    reader: ReaderIdentity
+    observations: tuple[ReportObservation, ...]
+    sections: tuple[tuple[Section, Span], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """Everything that one detector found on one study.
+
+    A study that the model is not meant for carries a reason in `not_applicable` and no observation, never a score.
+    """
+
+    detector: ReaderIdentity
+    operating_point: str
+    observations: tuple[DetectorObservation, ...] = ()
+    not_applicable: str | None = None  # why the model must not be used here, in words
+    remarks: tuple[str, ...] = ()  # what was skipped or corrected, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyContext:
+    """What is known of study and patient besides pixels and report text; None where nobody said."""
+
+    modality: str | None = None  # DICOM Modality (0008,0060)
+    body_part: str | None = None  # DICOM Body Part Examined (0018,0015)
+    patient_age_years: float | None = None
+    patient_sex: str | None = None  # DICOM Patient's Sex (0010,0040): M, F or O

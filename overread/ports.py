@@ -1,0 +1,41 @@
+"""The ports of the domain: what a use case needs from outside, each with at least two real implementations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from overread.observation import Detection, ReaderIdentity, ReportReading
+
+
+class ReportReader(Protocol):
+    """Reads one report. Safe to share between threads; the same text always gives the same reading."""
+
+    @property
+    def identity(self) -> ReaderIdentity:
+        """Name, version and hash of the rules."""
+
+    def read(self, text: str) -> ReportReading:
+        """Return every observation that the text states.
+
+        Raises:
+            InvalidReportError: the text is empty or is not text.
+        """
+
+
+class Detector(Protocol):
+    """Looks at the images of one study."""
+
+    @property
+    def identity(self) -> ReaderIdentity:
+        """Name, version and hash of the network."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Ids of the findings that this detector can see; it is silent on every other."""
+
+    def detect(self, instances: Sequence[Path]) -> Detection:
+        """Return what the network sees on the DICOM files of one study, or why it does not apply.
+
+        Raises:
+            UndecodablePixelsError: an image that the model is meant for cannot be decoded.
+        """

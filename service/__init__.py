@@ -1,0 +1,1 @@
+"""Intake, store, worker, HTTP service and reader's desk."""

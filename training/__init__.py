@@ -1,0 +1,1 @@
+"""Data sets, recipes, calibration and release of a model."""
