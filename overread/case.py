@@ -1,0 +1,76 @@
+"""The life of a case: one study plus its report under second read.
+
+    AWAITING_IMAGES --images--> READY <--report-- AWAITING_REPORT
+                                  | claim (under a lease)
+                                  v
+              READY <--expire-- IN_TRIAGE --fail--> FAILED --retry--> READY
+                                  | complete
+                                  v
+               LISTED / CONCORDANT / NOT_APPLICABLE --new report version or image--> READY
+
+A case that is READY is work to do; one that is LISTED waits for a second reader.
+"""
+
+from enum import StrEnum
+
+from overread.errors import TransitionError
+
+
+class CaseState(StrEnum):
+    """Where a case stands."""
+
+    AWAITING_IMAGES = "AWAITING_IMAGES"
+    AWAITING_REPORT = "AWAITING_REPORT"
+    READY = "READY"
+    IN_TRIAGE = "IN_TRIAGE"
+    LISTED = "LISTED"
+    CONCORDANT = "CONCORDANT"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    FAILED = "FAILED"
+
+
+class CaseEvent(StrEnum):
+    """What happened to a case; the events of a case are appended, never edited."""
+
+    COMPLETED_BY_IMAGES = "COMPLETED_BY_IMAGES"  # the study closed and the report was there
+    COMPLETED_BY_REPORT = "COMPLETED_BY_REPORT"  # the report arrived and the study was closed
+    REVISED = "REVISED"  # a new report version or a further image of a complete case
+    CLAIMED = "CLAIMED"
+    LEASE_EXPIRED = "LEASE_EXPIRED"
+    FOUND_DISCREPANT = "FOUND_DISCREPANT"
+    FOUND_CONCORDANT = "FOUND_CONCORDANT"
+    FOUND_NOT_APPLICABLE = "FOUND_NOT_APPLICABLE"
+    FAILED = "FAILED"  # triage cannot succeed on this input
+    RETRIED = "RETRIED"  # by a person, after mending the cause
+
+
+TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
+
+_TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
+    CaseEvent.COMPLETED_BY_IMAGES: {CaseState.AWAITING_IMAGES: CaseState.READY},
+    CaseEvent.COMPLETED_BY_REPORT: {CaseState.AWAITING_REPORT: CaseState.READY},
+    # A revision during triage puts the case back: the running worker loses its lease and its result is dropped.
+    CaseEvent.REVISED: {
+        state: CaseState.READY
+        for state in (*TRIAGED, CaseState.READY, CaseState.IN_TRIAGE, CaseState.FAILED)
+    },
+    CaseEvent.CLAIMED: {CaseState.READY: CaseState.IN_TRIAGE},
+    CaseEvent.LEASE_EXPIRED: {CaseState.IN_TRIAGE: CaseState.READY},
+    CaseEvent.FOUND_DISCREPANT: {CaseState.IN_TRIAGE: CaseState.LISTED},
+    CaseEvent.FOUND_CONCORDANT: {CaseState.IN_TRIAGE: CaseState.CONCORDANT},
+    CaseEvent.FOUND_NOT_APPLICABLE: {CaseState.IN_TRIAGE: CaseState.NOT_APPLICABLE},
+    CaseEvent.FAILED: {CaseState.IN_TRIAGE: CaseState.FAILED},
+    CaseEvent.RETRIED: {CaseState.FAILED: CaseState.READY},
+}
+
+
+def advance(state: CaseState, event: CaseEvent) -> CaseState:
+    """Return the state that follows.
+
+    Raises:
+        TransitionError: the event cannot happen to a case in this state.
+    """
+    try:
+        return _TRANSITIONS[event][state]
+    except KeyError:
+        raise TransitionError(f"a case that is {state} cannot take {event}") from None
