@@ -10,6 +10,10 @@ from importlib.resources import files
 from overread.errors import ConfigurationError
 
 
+ANY_ABNORMALITY = "any_abnormality"
+"""Id of the finding that every other finding is a kind of."""
+
+
 class Actionable(StrEnum):
     """Time in which a finding should be communicated (Larson et al., J Am Coll Radiol 2014;11:552-558)."""
 
@@ -47,6 +51,8 @@ class Vocabulary(Mapping[str, Finding]):
             unknown = [other for other in (*finding.broader, *finding.mimics) if other not in self._by_id]
             if unknown:
                 raise ConfigurationError(f"finding {finding.id} refers to {unknown}, which the vocabulary lacks")
+        self._kinds = {finding: self._narrower(finding) for finding in self._by_id}
+        self._mimics = {finding: self._mimicking(finding) for finding in self._by_id}
 
     def __getitem__(self, finding: str) -> Finding:
         return self._by_id[finding]
@@ -58,19 +64,24 @@ class Vocabulary(Mapping[str, Finding]):
         return len(self._by_id)
 
     def kinds_of(self, finding: str) -> frozenset[str]:
-        """Return the finding and everything that is a kind of it, at any depth."""
-        kinds = {finding}
-        while True:
-            more = {other.id for other in self._by_id.values() if kinds.intersection(other.broader)} - kinds
-            if not more:
-                return frozenset(kinds)
-            kinds |= more
+        """Return the finding and everything that is a kind of it, at any depth; all of them for any abnormality."""
+        return self._kinds[finding]
 
     def mimics_of(self, finding: str) -> frozenset[str]:
         """Return the findings that a reader may have named for the same shadow, read both ways."""
-        forward = set(self._by_id[finding].mimics)
+        return self._mimics[finding]
+
+    def _narrower(self, finding: str) -> frozenset[str]:
+        if finding == ANY_ABNORMALITY:
+            return frozenset(self._by_id)
+        kinds = {finding}
+        while more := {other.id for other in self._by_id.values() if kinds.intersection(other.broader)} - kinds:
+            kinds |= more
+        return frozenset(kinds)
+
+    def _mimicking(self, finding: str) -> frozenset[str]:
         backward = {other.id for other in self._by_id.values() if finding in other.mimics}
-        return frozenset(forward | backward)
+        return frozenset(backward.union(self._by_id[finding].mimics))
 
 
 def parse_vocabulary(text: str) -> Vocabulary:

@@ -139,6 +139,7 @@ class DetectorObservation(Observation):
 
     score: float  # raw output of the network, in [0, 1]
     probability: float  # calibrated on the cohort that the manifest names, in [0, 1]
+    prevalence: float | None = None  # share of that cohort with the finding, in (0, 1); None where unknown
     sop_instance_uid: str  # the image that supports the statement most
     regions: tuple[ImageRegion, ...] = ()
     heat_map: HeatMap | None = None
