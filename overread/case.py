@@ -49,11 +49,10 @@ TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLI
 _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.COMPLETED_BY_IMAGES: {CaseState.AWAITING_IMAGES: CaseState.READY},
     CaseEvent.COMPLETED_BY_REPORT: {CaseState.AWAITING_REPORT: CaseState.READY},
-    # A revision during triage puts the case back: the running worker loses its lease and its result is dropped.
-    CaseEvent.REVISED: {
-        state: CaseState.READY
-        for state in (*TRIAGED, CaseState.READY, CaseState.IN_TRIAGE, CaseState.FAILED)
-    },
+    # A revision during triage puts the case back: the worker loses its lease, its result is dropped.
+    CaseEvent.REVISED: dict.fromkeys(
+        (*TRIAGED, CaseState.READY, CaseState.IN_TRIAGE, CaseState.FAILED), CaseState.READY
+    ),
     CaseEvent.CLAIMED: {CaseState.READY: CaseState.IN_TRIAGE},
     CaseEvent.LEASE_EXPIRED: {CaseState.IN_TRIAGE: CaseState.READY},
     CaseEvent.FOUND_DISCREPANT: {CaseState.IN_TRIAGE: CaseState.LISTED},

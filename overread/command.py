@@ -29,7 +29,9 @@ class Command:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status: 0 done, 1 failed with a message, 2 wrong usage."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    available = {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
+    available = {
+        entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    }
     parser = _parser(available, only=given[0] if given and given[0] in available else None)
     namespace = parser.parse_args(given)
     try:
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(available: dict[str, EntryPoint], *, only: str | None) -> argparse.ArgumentParser:
-    """Return the parser; with `only`, load just that subcommand, so that starting it costs just its own imports."""
+    """Return the parser; with `only`, load just that subcommand, to pay for its imports alone."""
     parser = argparse.ArgumentParser(
         prog="overread",
         description="Finds reported imaging studies where image and report most likely disagree, "

@@ -2,10 +2,10 @@
 
     OverreadError
     +-- InputError                what was sent cannot be used; sending it again unchanged will not help
-    |   +-- InvalidDicomError         not a readable DICOM object, or a required attribute is missing or broken
+    |   +-- InvalidDicomError         not a readable DICOM object, or a required attribute is broken
     |   +-- UndecodablePixelsError    the header is fine, the pixel data is not
     |   +-- InvalidReportError        empty, binary or undecodable report
-    |   +-- ContradictionError        contradicts what is stored: other patient, other content under the same UID
+    |   +-- ContradictionError        contradicts what is stored: other patient, other bytes for the same UID
     |   +-- InvalidFileError          a line or file given to a command is malformed
     +-- NotFoundError             names something that the store does not hold
     +-- TransitionError           the case is not in a state that allows this

@@ -9,7 +9,6 @@ from importlib.resources import files
 
 from overread.errors import ConfigurationError
 
-
 ANY_ABNORMALITY = "any_abnormality"
 """Id of the finding that every other finding is a kind of."""
 
@@ -50,7 +49,9 @@ class Vocabulary(Mapping[str, Finding]):
         for finding in findings:
             unknown = [other for other in (*finding.broader, *finding.mimics) if other not in self._by_id]
             if unknown:
-                raise ConfigurationError(f"finding {finding.id} refers to {unknown}, which the vocabulary lacks")
+                raise ConfigurationError(
+                    f"finding {finding.id} refers to {unknown}, which the vocabulary lacks"
+                )
         self._kinds = {finding: self._narrower(finding) for finding in self._by_id}
         self._mimics = {finding: self._mimicking(finding) for finding in self._by_id}
 
@@ -64,7 +65,7 @@ class Vocabulary(Mapping[str, Finding]):
         return len(self._by_id)
 
     def kinds_of(self, finding: str) -> frozenset[str]:
-        """Return the finding and everything that is a kind of it, at any depth; all of them for any abnormality."""
+        """Return the finding and all that is a kind of it, at any depth; everything for any abnormality."""
         return self._kinds[finding]
 
     def mimics_of(self, finding: str) -> frozenset[str]:
@@ -75,7 +76,9 @@ class Vocabulary(Mapping[str, Finding]):
         if finding == ANY_ABNORMALITY:
             return frozenset(self._by_id)
         kinds = {finding}
-        while more := {other.id for other in self._by_id.values() if kinds.intersection(other.broader)} - kinds:
+        while (
+            more := {other.id for other in self._by_id.values() if kinds.intersection(other.broader)} - kinds
+        ):
             kinds |= more
         return frozenset(kinds)
 

@@ -130,7 +130,9 @@ class ReportObservation(Observation):
     severity: str | None = None
     count: int | None = None  # 1 for "a nodule", None where the text does not tell
     size_mm: tuple[float, ...] = ()  # each stated dimension
-    rules: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # attribute -> id of its rule
+    rules: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # attribute -> id of its rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,8 @@ class ReportReading:
 class Detection:
     """Everything that one detector found on one study.
 
-    A study that the model is not meant for carries a reason in `not_applicable` and no observation, never a score.
+    A study that the model is not meant for carries a reason in `not_applicable` and no observation, never a
+    score.
     """
 
     detector: ReaderIdentity
@@ -166,13 +169,3 @@ class Detection:
     observations: tuple[DetectorObservation, ...] = ()
     not_applicable: str | None = None  # why the model must not be used here, in words
     remarks: tuple[str, ...] = ()  # what was skipped or corrected, in words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyContext:
-    """What is known of study and patient besides pixels and report text; None where nobody said."""
-
-    modality: str | None = None  # DICOM Modality (0008,0060)
-    body_part: str | None = None  # DICOM Body Part Examined (0018,0015)
-    patient_age_years: float | None = None
-    patient_sex: str | None = None  # DICOM Patient's Sex (0010,0040): M, F or O

@@ -1,4 +1,4 @@
-"""The ports of the domain: what a use case needs from outside, each with at least two real implementations."""
+"""The ports of the domain: what a use case needs from outside."""
 
 from collections.abc import Sequence
 from pathlib import Path

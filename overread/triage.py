@@ -1,13 +1,21 @@
 """`triage()`: the one pure function that the online worker and the offline audit both call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from overread.discrepancy import Discrepancy
-from overread.finding import Actionable, Vocabulary
-from overread.observation import Detection, ReportReading, StudyContext
-from overread.priority import Policy
+from overread.discrepancy import Discrepancy, DiscrepancyKind
+from overread.evidence import detector_ratio, odds_of, weigh
+from overread.finding import Actionable, Finding, Vocabulary
+from overread.observation import (
+    Detection,
+    DetectorObservation,
+    Laterality,
+    Presence,
+    ReportReading,
+)
+from overread.priority import Policy, priority
+from overread.statement import Statement, current_observations, statement_of
 
 
 class Outcome(StrEnum):
@@ -23,7 +31,7 @@ class TriageResult:
     """The conclusion about one case, with everything a second reader needs to argue with it."""
 
     outcome: Outcome
-    priority: float  # 0 where there is nothing to look at; orders the list, higher first
+    priority: float  # 0 where there is nothing to look at, at most 100; orders the list, higher first
     actionable: Actionable  # most urgent category among the discrepancies
     subspecialty: str | None  # who should look; None where nobody need
     discrepancies: tuple[Discrepancy, ...]  # highest priority first
@@ -32,14 +40,107 @@ class TriageResult:
 
 
 def triage(
-    reading: ReportReading,
-    detections: Sequence[Detection],
-    context: StudyContext,
-    policy: Policy,
-    vocabulary: Vocabulary,
+    reading: ReportReading, detections: Sequence[Detection], policy: Policy, vocabulary: Vocabulary
 ) -> TriageResult:
     """Compare what the report states with what the detectors see and order what disagrees.
 
     The same arguments always give the same result: no clock, no randomness, no state.
     """
-    raise NotImplementedError
+    applicable = [detection for detection in detections if detection.not_applicable is None]
+    if not applicable:
+        reasons = tuple(f"{item.detector.name}: {item.not_applicable}" for item in detections)
+        return _nothing(Outcome.NOT_APPLICABLE, reasons or ("no detector is configured",), policy)
+    current = current_observations(reading.observations)
+    strongest: dict[tuple[str, DiscrepancyKind], Discrepancy] = {}
+    for detection in applicable:
+        for observation in detection.observations:
+            statement = statement_of(current, observation.finding, vocabulary)
+            for found in _discrepancies(statement, observation, policy, vocabulary):
+                key = (found.finding, found.kind)
+                if key not in strongest or found.odds > strongest[key].odds:
+                    strongest[key] = found
+    if not strongest:
+        return _nothing(Outcome.CONCORDANT, ("report and detector agree",), policy)
+    return _listed(tuple(strongest.values()), policy, vocabulary)
+
+
+def _discrepancies(
+    statement: Statement, observation: DetectorObservation, policy: Policy, vocabulary: Vocabulary
+) -> Iterator[Discrepancy]:
+    finding = vocabulary[observation.finding]
+    for kind in _kinds(statement, observation, finding, policy):
+        factors = weigh(kind, statement, observation, policy)
+        odds = odds_of(factors)
+        if odds >= policy.minimum_odds:
+            yield Discrepancy(
+                kind=kind,
+                finding=finding.id,
+                detector_observation=observation,
+                report_observations=statement.observations,
+                factors=factors,
+                odds=odds,
+                priority=priority(odds, finding, policy),
+                reasons=(_headline(kind, finding, statement, observation),),
+            )
+
+
+def _kinds(
+    statement: Statement, observation: DetectorObservation, finding: Finding, policy: Policy
+) -> Iterator[DiscrepancyKind]:
+    seen = observation.presence is Presence.PRESENT
+    stated = statement.presence is Presence.PRESENT
+    if seen and not stated:
+        yield DiscrepancyKind.POSSIBLE_MISS
+    if stated and not seen and detector_ratio(observation) <= policy.overcall.maximum_ratio:
+        yield DiscrepancyKind.POSSIBLE_OVERCALL
+    if seen and stated and finding.sided and statement.laterality.contradicts(observation.laterality):
+        yield DiscrepancyKind.LATERALITY_CONFLICT
+
+
+def _headline(
+    kind: DiscrepancyKind, finding: Finding, statement: Statement, observation: DetectorObservation
+) -> str:
+    where = (
+        ""
+        if observation.laterality is Laterality.UNSPECIFIED
+        else f", {observation.laterality.value.lower()}"
+    )
+    if kind is DiscrepancyKind.POSSIBLE_MISS:
+        said = {
+            Presence.ABSENT: "the report denies it",
+            Presence.NOT_MENTIONED: "the report does not mention it",
+            Presence.UNCERTAIN: "the report only considers it",
+        }[statement.presence]
+        return f"Possible miss: the detector sees {finding.name}{where}; {said}."
+    if kind is DiscrepancyKind.POSSIBLE_OVERCALL:
+        return f"Possible overcall: the report states {finding.name}; the detector sees little sign of it."
+    return (
+        f"Side conflict: the report states {finding.name} on the {statement.laterality.value.lower()}; "
+        f"the detector sees it on the {observation.laterality.value.lower()}."
+    )
+
+
+def _listed(found: tuple[Discrepancy, ...], policy: Policy, vocabulary: Vocabulary) -> TriageResult:
+    ordered = tuple(sorted(found, key=lambda item: (-item.priority, item.finding, item.kind)))
+    urgency = list(Actionable)
+    return TriageResult(
+        outcome=Outcome.DISCREPANT,
+        priority=ordered[0].priority,
+        actionable=min((vocabulary[item.finding].actionable for item in ordered), key=urgency.index),
+        subspecialty=vocabulary[ordered[0].finding].subspecialty,
+        discrepancies=ordered,
+        reasons=tuple(reason for item in ordered for reason in item.reasons),
+        policy_version=policy.version,
+    )
+
+
+def _nothing(outcome: Outcome, reasons: tuple[str, ...], policy: Policy) -> TriageResult:
+    return TriageResult(
+        outcome=outcome,
+        priority=0.0,
+        actionable=Actionable.NONE,
+        subspecialty=None,
+        discrepancies=(),
+        reasons=reasons,
+        policy_version=policy.version,
+    )

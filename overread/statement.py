@@ -1,0 +1,99 @@
+"""What a report, taken as a whole, says about one finding."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from overread.finding import Vocabulary
+from overread.observation import Experiencer, Laterality, Presence, ReportObservation, Section, Temporality
+
+_NOT_A_READING = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.SIGNATURE})
+_NOT_THERE_NOW = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})
+_STATED = frozenset({Presence.PRESENT, Presence.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """The report's position on one finding, and the observations that it rests on."""
+
+    finding: str
+    presence: Presence
+    laterality: Laterality  # of a stated finding; BILATERAL where both sides are named
+    observations: tuple[ReportObservation, ...]  # those that decide `presence`, in order of the text
+    broader: tuple[ReportObservation, ...] = ()  # stated findings that this one is a kind of
+    same_shadow: tuple[ReportObservation, ...] = ()  # stated findings that look alike
+
+
+def current_observations(observations: Iterable[ReportObservation]) -> tuple[ReportObservation, ...]:
+    """Return what the report says of the patient's present state, in order of the text.
+
+    Indication, technique and comparison are no reading of this study; what is resolved, removed or of another
+    person is not there now.
+    """
+    return tuple(
+        sorted(
+            (
+                observation
+                for observation in observations
+                if observation.section not in _NOT_A_READING
+                and observation.temporality not in _NOT_THERE_NOW
+                and observation.experiencer is Experiencer.PATIENT
+            ),
+            key=lambda observation: observation.span,
+        )
+    )
+
+
+def statement_of(current: tuple[ReportObservation, ...], finding: str, vocabulary: Vocabulary) -> Statement:
+    """Return what the report says about one finding.
+
+    A narrower finding states the broader one (a rib fracture is a fracture); a denied broader one denies the
+    narrower (no opacity: no consolidation). One positive statement outweighs any number of denials, since a
+    denial is often of one side or one zone.
+
+    Args:
+        current: what `current_observations` returned.
+        finding: id in the vocabulary.
+        vocabulary: with the relations between findings.
+    """
+    kinds = vocabulary.kinds_of(finding)
+    about = tuple(observation for observation in current if observation.finding in kinds)
+    denied_broader = tuple(
+        observation
+        for observation in current
+        if observation.presence is Presence.ABSENT and finding in vocabulary.kinds_of(observation.finding)
+    )
+    stated = tuple(observation for observation in current if observation.presence in _STATED)
+    presence, deciding = _decide(about, denied_broader)
+    mimics = vocabulary.mimics_of(finding)
+    return Statement(
+        finding=finding,
+        presence=presence,
+        laterality=_side(deciding) if presence in _STATED else Laterality.UNSPECIFIED,
+        observations=deciding,
+        broader=tuple(
+            observation
+            for observation in stated
+            if observation.finding not in kinds and finding in vocabulary.kinds_of(observation.finding)
+        ),
+        same_shadow=tuple(observation for observation in stated if observation.finding in mimics - kinds),
+    )
+
+
+def _decide(
+    about: tuple[ReportObservation, ...], denied_broader: tuple[ReportObservation, ...]
+) -> tuple[Presence, tuple[ReportObservation, ...]]:
+    for presence in (Presence.PRESENT, Presence.UNCERTAIN):
+        deciding = tuple(observation for observation in about if observation.presence is presence)
+        if deciding:
+            return presence, deciding
+    if denied_broader:
+        return Presence.ABSENT, denied_broader
+    return Presence.NOT_MENTIONED, ()
+
+
+def _side(observations: tuple[ReportObservation, ...]) -> Laterality:
+    sides = {observation.laterality for observation in observations}
+    if sides in ({Laterality.RIGHT}, {Laterality.LEFT}):
+        return sides.pop()
+    both = Laterality.BILATERAL in sides or {Laterality.RIGHT, Laterality.LEFT} <= sides
+    return Laterality.BILATERAL if both else Laterality.UNSPECIFIED
