@@ -1,0 +1,46 @@
+# Two commands are all the set-up there is: `make demo` and `make test`. Both are idempotent.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS ?=
+
+.PHONY: help demo test check bench clean
+
+help:
+	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
+	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some"
+	@echo "make check   lint, format, types"
+	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
+	@echo "make clean   remove the environment"
+
+demo: $(VENV)/.runtime
+	@$(BIN)/overread demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.runtime
+	$(BIN)/python -m benchmarks.worker $(ARGS)
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "overread needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing the runtime set into $(VENV) (about 0.5 GB, half a minute)" >&2
+	$(PIP) install -c constraints.txt -e . >&2
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	@echo "installing the test and train extras into $(VENV)" >&2
+	$(PIP) install -c constraints.txt -e '.[test,train]' >&2
+	@touch $@

@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+import pytest
+
+from overread.command import main
+
+
+def test_help_lists_every_subcommand_with_what_it_does(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    for name in ("demo", "detect", "read", "serve", "train", "triage", "worker"):
+        assert f"\n    {name} " in text
+
+
+def test_an_unknown_subcommand_is_refused_with_the_known_ones(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["reed"])
+
+    assert stop.value.code == 2
+    assert "read" in capsys.readouterr().err
+
+
+def test_starting_a_subcommand_of_the_domain_loads_neither_torch_nor_a_service() -> None:
+    program = (
+        "import sys; from overread.command import main\n"
+        "try: main(['read', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'bentoml', 'onnxruntime', 'pydicom', 'sqlalchemy', 'service', 'models'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)))"
+    )
+
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert finished.returncode == 0, finished.stderr

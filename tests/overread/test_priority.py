@@ -1,0 +1,37 @@
+from importlib.resources import files
+
+import pytest
+
+from overread.errors import ConfigurationError
+from overread.finding import load_vocabulary
+from overread.priority import default_policy, parse_policy, priority
+
+TEXT = (files("overread") / "data" / "policy.toml").read_text(encoding="utf-8")
+
+
+def test_priority_is_the_share_of_the_odds_times_weight_times_urgency() -> None:
+    vocabulary = load_vocabulary()
+
+    # even odds: 100 x 1/2 x 5/5 x 1.0, and 100 x 1/2 x 1/5 x 0.6
+    assert priority(1.0, vocabulary["pneumothorax"], default_policy()) == pytest.approx(50.0)
+    assert priority(1.0, vocabulary["atelectasis"], default_policy()) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("denied = 0.2", "denied = -1"), "denied must be a positive number"),
+        (("denied = 0.2", 'denied = "much"'), "denied must be a positive number"),
+        (("denied = 0.2", "denied = true"), "denied must be a positive number"),
+        (("denied = 0.2", "denied = inf"), "denied must be a positive number"),
+        (("denied = 0.2", "refused = 0.2"), "malformed"),
+        (("minutes = 1.0", "weeks = 1.0"), "urgency"),
+        (('version = "1"', 'version = "1"\nsurprise = 2'), "surprise"),
+        (("[report]", "[report"), "malformed"),
+    ],
+)
+def test_a_wrong_policy_is_refused_with_the_setting_named(change, message) -> None:
+    assert change[0] in TEXT
+
+    with pytest.raises(ConfigurationError, match=message):
+        parse_policy(TEXT.replace(*change, 1))

@@ -1,0 +1,171 @@
+import pytest
+
+from overread.discrepancy import DiscrepancyKind
+from overread.finding import Actionable, load_vocabulary
+from overread.observation import Detection, Laterality, Presence
+from overread.priority import default_policy
+from overread.triage import Outcome, TriageResult, triage
+from tests.overread.observations import DETECTOR, detection, reading, seen, stated
+
+POLICY = default_policy()
+VOCABULARY = load_vocabulary()
+
+
+def conclude(report, *detections) -> TriageResult:
+    return triage(report, detections, POLICY, VOCABULARY)
+
+
+def kinds(result: TriageResult) -> dict[str, DiscrepancyKind]:
+    return {item.finding: item.kind for item in result.discrepancies}
+
+
+def test_a_mass_that_the_report_denies_is_a_possible_miss_with_its_reasons() -> None:
+    report = reading(stated("mass", Presence.ABSENT))
+
+    result = conclude(report, detection(seen("mass", 0.6, laterality=Laterality.RIGHT)))
+
+    (found,) = result.discrepancies
+    assert (result.outcome, found.kind) == (Outcome.DISCREPANT, DiscrepancyKind.POSSIBLE_MISS)
+    assert found.odds == pytest.approx(0.6 / 0.4 * POLICY.report.denied)
+    assert found.report_observations == report.observations
+    assert result.reasons == ("Possible miss: the detector sees lung mass, right; the report denies it.",)
+    assert [factor.reason for factor in found.factors] == [
+        "seen by the detector (probability 0.6)",
+        "the report denies it",
+    ]
+
+
+def test_a_stated_mass_that_the_detector_sees_is_concordant() -> None:
+    result = conclude(reading(stated("mass")), detection(seen("mass")))
+
+    assert (result.outcome, result.priority, result.discrepancies) == (Outcome.CONCORDANT, 0.0, ())
+
+
+def test_silence_weighs_more_than_denial_and_denial_more_than_a_similar_shadow() -> None:
+    def odds(*observations):
+        (found,) = conclude(reading(*observations), detection(seen("mass"))).discrepancies
+        return found.odds
+
+    silent = odds()
+    denied = odds(stated("mass", Presence.ABSENT))
+    named_otherwise = odds(stated("consolidation"))
+
+    assert silent > denied > named_otherwise > 0
+
+
+def test_a_narrower_statement_states_the_broader_finding() -> None:
+    assert conclude(reading(stated("pneumonia")), detection(seen("opacity"))).outcome is Outcome.CONCORDANT
+
+
+def test_a_denied_broader_finding_denies_the_narrower() -> None:
+    denied = conclude(reading(stated("opacity", Presence.ABSENT)), detection(seen("consolidation")))
+
+    assert denied.reasons == ("Possible miss: the detector sees consolidation; the report denies it.",)
+
+
+def test_one_positive_statement_outweighs_a_denial_of_the_other_side() -> None:
+    report = reading(
+        stated("pneumothorax", Presence.ABSENT, laterality=Laterality.RIGHT),
+        stated("pneumothorax", laterality=Laterality.LEFT),
+    )
+
+    assert conclude(report, detection(seen("pneumothorax"))).outcome is Outcome.CONCORDANT
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        stated("mass", section=stated("mass").section.INDICATION),
+        stated("mass", temporality=stated("mass").temporality.RESOLVED),
+    ],
+)
+def test_an_indication_or_a_resolved_finding_does_not_state_the_finding(past) -> None:
+    assert kinds(conclude(reading(past), detection(seen("mass")))) == {"mass": DiscrepancyKind.POSSIBLE_MISS}
+
+
+def test_a_stated_finding_without_any_sign_of_it_is_a_possible_overcall() -> None:
+    result = conclude(reading(stated("effusion")), detection(seen("effusion", 0.01, prevalence=0.12)))
+
+    (found,) = result.discrepancies
+    # (0.12 / 0.88) / (0.01 / 0.99) = 13.5 times less likely than in the cohort
+    assert found.kind is DiscrepancyKind.POSSIBLE_OVERCALL
+    assert found.odds == pytest.approx(POLICY.overcall.prior_odds * 13.5)
+
+
+def test_a_stated_finding_that_the_detector_merely_does_not_flag_is_no_overcall() -> None:
+    result = conclude(reading(stated("effusion")), detection(seen("effusion", 0.11, prevalence=0.12)))
+
+    assert result.outcome is Outcome.CONCORDANT
+
+
+@pytest.mark.parametrize(
+    ("reported", "detected", "conflict"),
+    [
+        (Laterality.RIGHT, Laterality.LEFT, True),
+        (Laterality.RIGHT, Laterality.RIGHT, False),
+        (Laterality.BILATERAL, Laterality.LEFT, False),
+        (Laterality.UNSPECIFIED, Laterality.LEFT, False),
+        (Laterality.RIGHT, Laterality.BILATERAL, False),
+    ],
+)
+def test_only_opposite_sides_are_a_laterality_conflict(reported, detected, conflict) -> None:
+    result = conclude(
+        reading(stated("effusion", laterality=reported)),
+        detection(seen("effusion", 0.9, laterality=detected)),
+    )
+
+    assert (kinds(result) == {"effusion": DiscrepancyKind.LATERALITY_CONFLICT}) is conflict
+
+
+def test_the_side_of_a_finding_without_sides_is_never_a_conflict() -> None:
+    result = conclude(
+        reading(stated("cardiomegaly", laterality=Laterality.LEFT)),
+        detection(seen("cardiomegaly", 0.9, laterality=Laterality.RIGHT)),
+    )
+
+    assert result.outcome is Outcome.CONCORDANT
+
+
+def test_the_urgent_and_harmful_comes_before_the_likely_and_harmless() -> None:
+    result = conclude(reading(), detection(seen("pneumothorax", 0.6), seen("pleural_thickening", 0.9)))
+
+    assert [item.finding for item in result.discrepancies] == ["pneumothorax", "pleural_thickening"]
+    assert result.priority == result.discrepancies[0].priority
+    assert (result.actionable, result.subspecialty) == (Actionable.MINUTES, "thoracic")
+
+
+def test_of_two_detectors_the_one_with_the_stronger_evidence_speaks() -> None:
+    result = conclude(reading(), detection(seen("mass", 0.6)), detection(seen("mass", 0.8)))
+
+    (found,) = result.discrepancies
+    assert found.detector_observation.probability == 0.8
+
+
+def test_a_study_that_no_detector_is_meant_for_is_not_applicable_with_the_reason() -> None:
+    lateral = Detection(detector=DETECTOR, operating_point="balanced", not_applicable="lateral view")
+
+    result = conclude(reading(stated("mass")), lateral)
+
+    assert (result.outcome, result.priority, result.reasons) == (
+        Outcome.NOT_APPLICABLE,
+        0.0,
+        ("detector: lateral view",),
+    )
+
+
+def test_a_normal_report_against_any_abnormality_is_a_possible_miss_and_a_stated_finding_answers_it() -> None:
+    assert conclude(reading(), detection(seen("any_abnormality"))).outcome is Outcome.DISCREPANT
+    assert (
+        conclude(reading(stated("fracture")), detection(seen("any_abnormality"))).outcome
+        is Outcome.CONCORDANT
+    )
+
+
+def test_evidence_too_weak_for_the_policy_is_not_listed() -> None:
+    # even odds x not mentioned 0.4 x same shadow 0.25 = 0.1
+    # even odds x denied 0.2 x broader finding 0.4 x same shadow 0.25 = 0.02
+    similar = reading(stated("atelectasis"))
+    well_covered = reading(stated("consolidation", Presence.ABSENT), stated("opacity"), stated("atelectasis"))
+
+    assert conclude(similar, detection(seen("consolidation", 0.5))).outcome is Outcome.DISCREPANT
+    assert conclude(well_covered, detection(seen("consolidation", 0.5))).outcome is Outcome.CONCORDANT
