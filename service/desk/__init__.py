@@ -1,0 +1,1 @@
+"""The reader's desk: the worklist and the case view as server-rendered pages."""

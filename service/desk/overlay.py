@@ -1,0 +1,71 @@
+"""Draws where a detector saw a finding: a heat map and boxes, on the image or on a transparent ground."""
+
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from overread.observation import DetectorObservation, HeatMap, ImageRegion
+
+Rgb = tuple[int, int, int]
+
+ACCENT: Rgb = (255, 176, 32)  # amber: seen on grey without taking the eyes' dark adaptation as blue does
+_SHADOW: Rgb = (0, 0, 0)
+_FAINTEST = 0.15  # evidence below this is not drawn: haze over the whole image hides what it should show
+_STRONGEST_ALPHA = 150  # of 255, so that the image stays readable under the strongest evidence
+
+
+def draw_overlay(
+    observation: DetectorObservation, *, columns: int, rows: int, width: int, height: int
+) -> Image.Image:
+    """Return a transparent picture of where the observation lies on an image of columns by rows."""
+    overlay = Image.new("RGBA", (width, height), (*ACCENT, 0))
+    across, down = width / columns, height / rows
+    if observation.heat_map is not None:
+        _lay_heat_map(overlay, observation.heat_map, across=across, down=down)
+    for region in observation.regions:
+        _draw_box(overlay, region, across=across, down=down)
+    return overlay
+
+
+def compose(image: npt.NDArray[np.uint8], overlay: Image.Image | None) -> Image.Image:
+    """Return the image, grey or RGB, with the overlay on top."""
+    picture = Image.fromarray(image)
+    if overlay is None:
+        return picture
+    return Image.alpha_composite(picture.convert("RGBA"), overlay).convert("RGB")
+
+
+def to_png(picture: Image.Image) -> bytes:
+    """Return the picture as PNG, compressed for speed rather than size: it travels over a local network."""
+    buffer = BytesIO()
+    picture.save(buffer, format="PNG", compress_level=2)
+    return buffer.getvalue()
+
+
+def _lay_heat_map(overlay: Image.Image, heat_map: HeatMap, *, across: float, down: float) -> None:
+    values = np.clip(np.asarray(heat_map.values, dtype=np.float32), 0.0, 1.0)
+    left, top, right, bottom = _pixels(heat_map.region, across=across, down=down)
+    size = (max(right - left, 1), max(bottom - top, 1))
+    smooth = np.asarray(Image.fromarray(values, mode="F").resize(size, Image.Resampling.BICUBIC))
+    strength = np.clip((smooth - _FAINTEST) / (1.0 - _FAINTEST), 0.0, 1.0)
+    alpha = Image.fromarray((strength * _STRONGEST_ALPHA).astype(np.uint8))
+    layer = Image.new("RGBA", overlay.size, (*ACCENT, 0))
+    layer.paste(Image.new("RGBA", size, (*ACCENT, 255)), (left, top), alpha)
+    overlay.alpha_composite(layer)
+
+
+def _draw_box(overlay: Image.Image, region: ImageRegion, *, across: float, down: float) -> None:
+    box = _pixels(region, across=across, down=down)
+    line = max(round(max(overlay.size) / 400), 2)
+    pen = ImageDraw.Draw(overlay)
+    outer = (box[0] - line, box[1] - line, box[2] + line, box[3] + line)
+    pen.rectangle(outer, outline=(*_SHADOW, 170), width=line)
+    pen.rectangle(box, outline=(*ACCENT, 255), width=line)
+
+
+def _pixels(region: ImageRegion, *, across: float, down: float) -> tuple[int, int, int, int]:
+    left, right = round(region.column_min * across), round(region.column_max * across)
+    top, bottom = round(region.row_min * down), round(region.row_max * down)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
