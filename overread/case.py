@@ -1,9 +1,10 @@
 """The life of a case: one study plus its report under second read.
 
+    AWAITING_IMAGES --images, but only a preliminary report--> AWAITING_REPORT
     AWAITING_IMAGES --images--> READY <--report-- AWAITING_REPORT
                                   | claim (under a lease)
                                   v
-              READY <--expire-- IN_TRIAGE --fail--> FAILED --retry--> READY
+      READY <--expire, release-- IN_TRIAGE --fail--> FAILED --retry--> READY
                                   | complete
                                   v
                LISTED / CONCORDANT / NOT_APPLICABLE --new report version or image--> READY
@@ -32,11 +33,14 @@ class CaseState(StrEnum):
 class CaseEvent(StrEnum):
     """What happened to a case; the events of a case are appended, never edited."""
 
+    OPENED = "OPENED"  # by whichever half came first; the first event of every case
+    STUDY_CLOSED = "STUDY_CLOSED"  # the study closed and the report was still preliminary
     COMPLETED_BY_IMAGES = "COMPLETED_BY_IMAGES"  # the study closed and the report was there
     COMPLETED_BY_REPORT = "COMPLETED_BY_REPORT"  # the report arrived and the study was closed
     REVISED = "REVISED"  # a new report version or a further image of a complete case
     CLAIMED = "CLAIMED"
     LEASE_EXPIRED = "LEASE_EXPIRED"
+    RELEASED = "RELEASED"  # given back by its worker, which stops or will try again later
     FOUND_DISCREPANT = "FOUND_DISCREPANT"
     FOUND_CONCORDANT = "FOUND_CONCORDANT"
     FOUND_NOT_APPLICABLE = "FOUND_NOT_APPLICABLE"
@@ -47,6 +51,7 @@ class CaseEvent(StrEnum):
 TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
 
 _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
+    CaseEvent.STUDY_CLOSED: {CaseState.AWAITING_IMAGES: CaseState.AWAITING_REPORT},
     CaseEvent.COMPLETED_BY_IMAGES: {CaseState.AWAITING_IMAGES: CaseState.READY},
     CaseEvent.COMPLETED_BY_REPORT: {CaseState.AWAITING_REPORT: CaseState.READY},
     # A revision during triage puts the case back: the worker loses its lease, its result is dropped.
@@ -55,6 +60,7 @@ _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     ),
     CaseEvent.CLAIMED: {CaseState.READY: CaseState.IN_TRIAGE},
     CaseEvent.LEASE_EXPIRED: {CaseState.IN_TRIAGE: CaseState.READY},
+    CaseEvent.RELEASED: {CaseState.IN_TRIAGE: CaseState.READY},
     CaseEvent.FOUND_DISCREPANT: {CaseState.IN_TRIAGE: CaseState.LISTED},
     CaseEvent.FOUND_CONCORDANT: {CaseState.IN_TRIAGE: CaseState.CONCORDANT},
     CaseEvent.FOUND_NOT_APPLICABLE: {CaseState.IN_TRIAGE: CaseState.NOT_APPLICABLE},
