@@ -1,0 +1,134 @@
+"""Which findings a sentence names: single terms, and states joined with their anatomy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from overread.observation import Presence
+from overread.report.lexicon import Found, Kind
+from overread.report.rules import NOTHING, Composite, Denial, Rules
+
+UNLISTED = "unlisted_abnormality"
+ANYTHING = "anything"
+_NEAR = 3  # words; an anatomy this close before its base needs no verb
+_OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The words of a sentence that name a finding, or deny several."""
+
+    start: int
+    end: int
+    finding: str
+    rule: str
+    denies: tuple[str, ...] = ()  # what is absent when the head is denied, or when it is a normal statement
+    normal: bool = False  # a normal statement, which denies without a negation
+
+    def stated(self, presence: Presence) -> tuple[str, ...]:
+        """Return the findings that the head is about, given what the sentence says of it."""
+        if self.denies and (self.normal or presence is Presence.ABSENT):
+            return self.denies
+        return (self.finding,)
+
+
+class HeadFinder:
+    """Finds the heads of a sentence. Immutable."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Index the rules by what they pair."""
+        self._composites: dict[tuple[str, str], Composite] = {
+            (base, anatomy): rule
+            for rule in rules.composites
+            for base in rule.bases
+            for anatomy in rule.anatomies
+        }
+        self._denials: dict[str, Denial] = {
+            anatomy: rule for rule in rules.denials for anatomy in rule.anatomies
+        }
+        self._phrases: dict[str, Denial] = {rule.id: rule for rule in rules.denials if not rule.anatomies}
+
+    def find(self, found: Sequence[Found]) -> tuple[Head, ...]:
+        """Return the heads in the order of their words."""
+        anatomies = _head_nouns([item for item in found if item.sense.kind is Kind.ANATOMY])
+        bases = [item for item in found if item.sense.kind in (Kind.FINDING, Kind.STATE)]
+        barriers = [item.start for item in found if item.sense.kind is Kind.STOP]
+        heads: list[Head] = []
+        for item in found:
+            kind = item.sense.kind
+            if kind is Kind.FINDING or kind is Kind.STATE:
+                head = self._named(item, anatomies, bases, barriers)
+                if head:
+                    heads.append(head)
+            elif kind is Kind.NORMAL:
+                heads.extend(self._denied(item, anatomies, bases, barriers))
+            elif kind is Kind.PHRASE:
+                denial = self._phrases[item.sense.value]
+                heads.append(Head(item.start, item.end, UNLISTED, denial.id, denial.findings, normal=True))
+        return tuple(heads)
+
+    def _named(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Sequence[int]
+    ) -> Head | None:
+        base = item.sense.value
+        rule = None
+        best = 1_000
+        for anatomy in anatomies:
+            pair = self._composites.get((base, anatomy.sense.value))
+            if pair and (cost := _distance(item, anatomy, bases, barriers)) < best:
+                rule, best = pair, cost
+        if rule:
+            return None if rule.finding == NOTHING else Head(item.start, item.end, rule.finding, rule.id)
+        if item.sense.kind is Kind.STATE:
+            return None
+        if base != UNLISTED:
+            return Head(item.start, item.end, base, item.sense.rule)
+        near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
+        value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
+        denial = self._denials.get(value, self._denials[ANYTHING])
+        return Head(item.start, item.end, UNLISTED, item.sense.rule, (*denial.findings, UNLISTED))
+
+    def _denied(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Sequence[int]
+    ) -> list[Head]:
+        """Return a denial for each subject of a normal predicate: "heart and mediastinum are normal" has two."""
+        subjects = [a for a in anatomies if a.end <= item.start and not _crossed(a.end, item.start, barriers)]
+        last_base = max((base.end for base in bases if base.end <= item.start), default=0)
+        subjects = [subject for subject in subjects if subject.start >= last_base]
+        if not subjects:
+            after = [
+                a
+                for a in anatomies
+                if item.end <= a.start <= item.end + _NEAR and not _crossed(item.end, a.start, barriers)
+            ]
+            subjects = after[:1]
+        return [
+            Head(
+                min(a.start, item.start), max(a.end, item.end), UNLISTED, rule.id, rule.findings, normal=True
+            )
+            for a in subjects
+            if (rule := self._denials.get(a.sense.value))
+        ]
+
+
+def _head_nouns(anatomies: Sequence[Found]) -> list[Found]:
+    """Return the anatomies that others do not follow at once: in "mediastinal lymph nodes" it is the nodes."""
+    followed = {item.start for item in anatomies}
+    return [item for item in anatomies if item.end not in followed]
+
+
+def _crossed(start: int, end: int, barriers: Sequence[int]) -> bool:
+    return any(start <= barrier < end for barrier in barriers)
+
+
+def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: Sequence[int]) -> int:
+    """Return how far an anatomy is from a base, in words; far too many where a stop lies between."""
+    if anatomy.end <= item.start:
+        start, end = anatomy.end, item.start
+    elif anatomy.start >= item.end:
+        start, end = item.end, anatomy.start
+    else:
+        return 0
+    if _crossed(start, end, barriers):
+        return 10_000
+    between = sum(start <= base.start < end for base in bases)
+    return end - start + _OTHER_BASE_BETWEEN * between

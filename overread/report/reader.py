@@ -1,0 +1,86 @@
+"""The report reader by rules."""
+
+from functools import cache
+from types import MappingProxyType
+
+from overread import __version__
+from overread.errors import InvalidReportError
+from overread.observation import ReaderIdentity, ReportObservation, ReportReading, Section, Span
+from overread.report.rules import Rules, load_rules
+from overread.report.sections import SectionSplitter
+from overread.report.sentence import SentenceReader, Statement
+from overread.report.sentences import SentenceSplitter
+from overread.report.text import lower_in_place
+
+LONGEST_REPORT = 1_000_000
+"""Characters; no report of one study comes near it."""
+
+_READ = frozenset({Section.LEAD, Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM})
+
+
+class RuleReader:
+    """Reads reports by the rules that come with overread; implements `overread.ports.ReportReader`."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Compile the rules."""
+        self._identity = ReaderIdentity(name="overread-rules", version=__version__, sha256=rules.sha256)
+        self._sections = SectionSplitter(rules.headings, anywhere=rules.headings_anywhere)
+        self._sentences = SentenceSplitter(rules.abbreviations)
+        self._reader = SentenceReader(rules)
+
+    @property
+    def identity(self) -> ReaderIdentity:
+        """Name, version and hash of the rules."""
+        return self._identity
+
+    def read(self, text: str) -> ReportReading:
+        """Return every observation that the text states.
+
+        Raises:
+            InvalidReportError: the text is empty, longer than `LONGEST_REPORT`, or binary.
+        """
+        _check(text)
+        lowered = lower_in_place(text)
+        sections = self._sections.split(lowered)
+        observations: list[ReportObservation] = []
+        for section, span in sections:
+            if section in _READ:
+                for start, end in self._sentences.split(text, span.start, span.end):
+                    sentence = Span(start, end)
+                    for statement in self._reader.read(lowered[start:end]):
+                        observations.append(_observation(statement, section, sentence))
+        return ReportReading(reader=self._identity, observations=tuple(observations), sections=sections)
+
+
+@cache
+def load_reader() -> RuleReader:
+    """Return the reader with the rules that come with overread."""
+    return RuleReader(load_rules())
+
+
+def _check(text: str) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidReportError("the report is empty")
+    if len(text) > LONGEST_REPORT:
+        raise InvalidReportError(f"the report has {len(text)} characters; at most {LONGEST_REPORT} are read")
+    if "\0" in text:
+        raise InvalidReportError("the report holds null characters: it is binary, or in another encoding")
+
+
+def _observation(statement: Statement, section: Section, sentence: Span) -> ReportObservation:
+    return ReportObservation(
+        finding=statement.finding,
+        presence=statement.presence,
+        laterality=statement.laterality,
+        certainty=statement.certainty,
+        span=Span(sentence.start + statement.start, sentence.start + statement.end),
+        sentence=sentence,
+        section=section,
+        temporality=statement.temporality,
+        experiencer=statement.experiencer,
+        zones=statement.zones,
+        severity=statement.severity,
+        count=statement.count,
+        size_mm=statement.size_mm,
+        rules=MappingProxyType(dict(statement.rules)),
+    )

@@ -1,0 +1,224 @@
+"""The rules of the reader: data files, parsed and checked once."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from overread.errors import ConfigurationError
+from overread.finding import Vocabulary, load_vocabulary
+from overread.observation import Experiencer, Presence, Section, Temporality
+from overread.report.lexicon import Kind, Sense
+
+NOTHING = "-"
+"""In a composite rule: this pair is nothing to report."""
+
+_Table = dict[str, Any]
+_FILES = (
+    "certainty",
+    "composites",
+    "experiencer",
+    "links",
+    "measures",
+    "negation",
+    "normals",
+    "places",
+    "sections",
+    "spelling",
+    "states",
+    "time",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """Changes what is stated about the findings in its reach."""
+
+    id: str
+    direction: str  # "forward", "backward", or "either": forward if a finding follows, else backward
+    reach: str = "clause"  # "clause": every finding up to a stop; "next": one finding and those joined to it
+    presence: Presence | None = None
+    certainty: float | None = None
+    temporality: Temporality | None = None
+    experiencer: Experiencer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composite:
+    """A base in or at an anatomy is this finding: "enlarged" and "heart" are cardiomegaly."""
+
+    id: str
+    bases: tuple[str, ...]
+    anatomies: tuple[str, ...]
+    finding: str  # "-" where the pair is nothing to report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """What a normal statement about an anatomy denies."""
+
+    id: str
+    anatomies: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """The sentence that motivates a rule, and what it must be read as."""
+
+    rule: str
+    text: str
+    expect: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Everything that the rule files and the vocabulary say."""
+
+    vocabulary: Vocabulary
+    phrases: tuple[tuple[str, Sense], ...]
+    cues: Mapping[str, Cue]
+    composites: tuple[Composite, ...]
+    denials: tuple[Denial, ...]
+    headings: Mapping[str, Section]
+    headings_anywhere: frozenset[str]
+    abbreviations: frozenset[str]
+    spellings: Mapping[str, str]
+    examples: tuple[Example, ...]
+    sha256: str
+
+
+@cache
+def load_rules() -> Rules:
+    """Return the rules that come with overread."""
+    folder = files("overread.report") / "rules"
+    return parse_rules(
+        {name: (folder / f"{name}.toml").read_text(encoding="utf-8") for name in _FILES}, load_vocabulary()
+    )
+
+
+def parse_rules(texts: Mapping[str, str], vocabulary: Vocabulary) -> Rules:
+    """Return the rules of the given files, by file name without suffix.
+
+    Raises:
+        ConfigurationError: a file is not TOML, lacks a field, or names a finding that the vocabulary lacks.
+    """
+    try:
+        return _Parser(texts, vocabulary).rules()
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"the report rules are malformed: {error!r}") from error
+
+
+class _Parser:
+    """Turns rule files into `Rules`; lives for one call."""
+
+    def __init__(self, texts: Mapping[str, str], vocabulary: Vocabulary) -> None:
+        digest = hashlib.sha256()
+        for name in sorted(texts):
+            digest.update(texts[name].encode())
+        for finding in vocabulary.values():
+            digest.update(repr(finding).encode())
+        self._sha256 = digest.hexdigest()
+        self._vocabulary = vocabulary
+        self._tables: dict[str, list[_Table]] = {}
+        for text in texts.values():
+            for kind, tables in tomllib.loads(text).items():
+                self._tables.setdefault(kind, []).extend(tables)
+        self._sets = {table["id"]: table["findings"] for table in self._of("set")}
+
+    def rules(self) -> Rules:
+        """Return everything, checked."""
+        return Rules(
+            vocabulary=self._vocabulary,
+            phrases=tuple(self._phrases()),
+            cues={table["id"]: _cue(table) for table in self._of("cue")},
+            composites=tuple(self._composite(table) for table in self._of("composite")),
+            denials=tuple(self._denial(table) for table in (*self._of("denial"), *self._of("phrase"))),
+            headings={
+                name: Section(table["section"]) for table in self._of("heading") for name in table["names"]
+            },
+            headings_anywhere=frozenset(
+                name for table in self._of("heading") for name in table.get("anywhere", ())
+            ),
+            abbreviations=frozenset(word for table in self._of("abbreviation") for word in table["words"]),
+            spellings={
+                variant: table["word"] for table in self._of("spelling") for variant in table["variants"]
+            },
+            examples=tuple(self._examples()),
+            sha256=self._sha256,
+        )
+
+    def _of(self, kind: str) -> list[_Table]:
+        return self._tables.get(kind, [])
+
+    def _phrases(self) -> Iterator[tuple[str, Sense]]:
+        for finding in self._vocabulary.values():
+            for term in finding.terms:
+                yield term, Sense(kind=Kind.FINDING, value=finding.id, rule=f"term:{finding.id}")
+        for kind in (
+            Kind.STATE,
+            Kind.NORMAL,
+            Kind.SEVERITY,
+            Kind.COUNT,
+            Kind.CUE,
+            Kind.STOP,
+            Kind.LINK,
+            Kind.UNIT,
+        ):
+            for table in self._of(kind.value):
+                for phrase in table["phrases"]:
+                    yield phrase, Sense(kind=kind, value=table.get("value", table["id"]), rule=table["id"])
+        for table in self._of("phrase"):
+            for phrase in table["phrases"]:
+                yield phrase, Sense(kind=Kind.PHRASE, value=table["id"], rule=table["id"])
+        for table in self._of("place"):
+            for kind, key in ((Kind.SIDE, "side"), (Kind.ZONE, "zone"), (Kind.ANATOMY, "anatomy")):
+                for phrase in table["phrases"] if key in table else ():
+                    yield phrase, Sense(kind=kind, value=table[key], rule=table["id"])
+
+    def _composite(self, table: _Table) -> Composite:
+        if table["finding"] != NOTHING:
+            self._known((table["finding"],))
+        return Composite(
+            id=table["id"],
+            bases=tuple(table["bases"]),
+            anatomies=tuple(table["anatomies"]),
+            finding=table["finding"],
+        )
+
+    def _denial(self, table: _Table) -> Denial:
+        findings: list[str] = []
+        for name in table["findings"]:
+            findings.extend(self._sets[name[1:]] if name.startswith("@") else (name,))
+        self._known(findings)
+        return Denial(
+            id=table["id"],
+            anatomies=tuple(table.get("anatomies", ())),
+            findings=tuple(dict.fromkeys(findings)),
+        )
+
+    def _known(self, findings: Iterable[str]) -> None:
+        unknown = sorted(set(findings) - set(self._vocabulary))
+        if unknown:
+            raise ValueError(f"no finding is called {', '.join(unknown)}")
+
+    def _examples(self) -> Iterator[Example]:
+        for tables in self._tables.values():
+            for table in tables:
+                for example in table.get("examples", ()):
+                    yield Example(rule=table["id"], text=example["text"], expect=tuple(example["expect"]))
+
+
+def _cue(table: _Table) -> Cue:
+    return Cue(
+        id=table["id"],
+        direction=table["direction"],
+        reach=table.get("reach", "clause"),
+        presence=Presence(table["presence"]) if "presence" in table else None,
+        certainty=table.get("certainty"),
+        temporality=Temporality(table["temporality"]) if "temporality" in table else None,
+        experiencer=Experiencer(table["experiencer"]) if "experiencer" in table else None,
+    )

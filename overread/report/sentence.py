@@ -1,0 +1,88 @@
+"""What one sentence states, by the rules: findings with their attributes, relative to the sentence."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from overread.observation import Experiencer, Laterality, Presence, Temporality
+from overread.report.attributes import Attributes, read_attributes
+from overread.report.heads import Head, HeadFinder
+from overread.report.lexicon import Found, Kind, Lexicon
+from overread.report.rules import Rules
+from overread.report.scope import Assertion, Scopes
+from overread.report.text import split_words
+
+CACHED_SENTENCES = 8192
+"""Radiologists repeat themselves: most sentences of an archive have been read before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement of a sentence about one finding; offsets are characters from the sentence's start."""
+
+    finding: str
+    start: int
+    end: int
+    presence: Presence
+    certainty: float
+    laterality: Laterality = Laterality.UNSPECIFIED
+    temporality: Temporality = Temporality.CURRENT
+    experiencer: Experiencer = Experiencer.PATIENT
+    zones: tuple[str, ...] = ()
+    severity: str | None = None
+    count: int | None = None
+    size_mm: tuple[float, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+
+
+class SentenceReader:
+    """Reads single sentences, each a pure function of its words. Immutable but for a bounded cache."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Compile the rules."""
+        self._lexicon = Lexicon(rules.phrases, rules.spellings)
+        self._heads = HeadFinder(rules)
+        self._scopes = Scopes(rules.cues)
+        self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
+
+    def _read(self, lowered: str) -> tuple[Statement, ...]:
+        """Return the statements of a lower-case sentence in the order of their words."""
+        words = split_words(lowered, self._lexicon.canonical)
+        found = self._lexicon.find(words.canonical)
+        heads = self._heads.find(found)
+        if not heads:
+            return ()
+        assertions = self._scopes.assertions(found, heads)
+        attributes = read_attributes(words, found, heads)
+        return tuple(
+            _statement(head, finding, assertion, attribute, words.starts, words.ends)
+            for head, assertion, attribute in zip(heads, assertions, attributes, strict=True)
+            for finding in head.stated(assertion.presence)
+        )
+
+
+def _statement(
+    head: Head,
+    finding: str,
+    assertion: Assertion,
+    attribute: Attributes,
+    starts: tuple[int, ...],
+    ends: tuple[int, ...],
+) -> Statement:
+    return Statement(
+        finding=finding,
+        start=starts[head.start],
+        end=ends[head.end - 1],
+        presence=assertion.presence,
+        certainty=assertion.certainty,
+        laterality=attribute.laterality,
+        temporality=assertion.temporality,
+        experiencer=assertion.experiencer,
+        zones=attribute.zones,
+        severity=attribute.severity,
+        count=attribute.count,
+        size_mm=attribute.size_mm,
+        rules=(("finding", head.rule), *assertion.rules, *attribute.rules),
+    )
+
+
+__all__ = ["Found", "Kind", "SentenceReader", "Statement"]

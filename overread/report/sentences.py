@@ -1,0 +1,68 @@
+"""Where the sentences of a section begin and end."""
+
+import re
+from collections.abc import Iterator
+
+# What may end a sentence: a stop followed by space, or directly by a word of three letters or more;
+# and a line break, which ends one only before a list mark, a blank line, or where no wrapping explains it.
+_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+(?=\s|$|[^\W\d_]{3})|\n\s*")
+_LIST_MARK = re.compile(r"(?:\(?\d{1,2}[.):](?!\d)|[-*•](?=[ \t])|[a-h][.)](?=\s))[ \t]*")
+_LAST_WORD = re.compile(r"([^\W\d_]+|\d+)$")
+_WORD = re.compile(r"\S*")
+_WINDOW = 24  # no abbreviation or list mark is longer
+_WRAP_SLACK = 3
+
+
+class SentenceSplitter:
+    """Splits text into sentences. Immutable."""
+
+    def __init__(self, abbreviations: frozenset[str]) -> None:
+        """Take the abbreviations, lower case and without their stop, after which a sentence goes on."""
+        self._abbreviations = abbreviations
+
+    def split(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the sentences of text[start:end] as ranges without list marks or surrounding space."""
+        width = max(map(len, text[start:end].split("\n")))
+        begin = start
+        for match in _CANDIDATE.finditer(text, start, end):
+            ends = (
+                self._line_ends(text, match, width)
+                if match.group()[0] == "\n"
+                else self._stops(text, begin, match)
+            )
+            if ends:
+                yield from _trimmed(text, begin, match.start())
+                begin = match.end()
+        yield from _trimmed(text, begin, end)
+
+    def _stops(self, text: str, begin: int, match: re.Match[str]) -> bool:
+        """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
+        before = text[max(begin, match.start() - _WINDOW) : match.start()]
+        word = _LAST_WORD.search(before)
+        if word is None:
+            return True
+        if word.group().isdigit():
+            return match.start() - begin >= _WINDOW or bool(before[: word.start()].strip())
+        return word.group().lower() not in self._abbreviations
+
+    @staticmethod
+    def _line_ends(text: str, match: re.Match[str], width: int) -> bool:
+        """Whether a line break ends the sentence: it was made on purpose, not by wrapping."""
+        if match.group().count("\n") > 1 or _LIST_MARK.match(text, match.end()):
+            return True
+        word = _WORD.match(text, match.end())
+        first = word.group() if word else ""
+        length = match.start() - (text.rfind("\n", 0, match.start()) + 1)
+        return first[:1].isupper() and length + 1 + len(first) <= width - _WRAP_SLACK
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end and text[start].isspace():
+        start += 1
+    mark = _LIST_MARK.match(text, start, end)
+    if mark:
+        start = mark.end()
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if end > start:
+        yield start, end
