@@ -1,0 +1,230 @@
+"""Receives images: whole, durable and recorded before anybody is told so."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from overread.errors import ContradictionError, InputError
+from service.intake.header import InstanceHeader, read_header
+from service.store import queries
+from service.store.database import Store
+from service.store.files import IncomingFile
+from service.store.records import QuarantineKind
+from service.store.refusals import Refusal, record_refusal, refuse
+
+_log = structlog.get_logger("overread.intake")
+# Columns of a study that a later image fills where the first ones did not say.
+_DESCRIPTIVE = (
+    "patient_id",
+    "accession_number",
+    "modality",
+    "body_part",
+    "description",
+    "study_date",
+    "patient_age_years",
+    "patient_sex",
+)
+
+
+class ReceiptOutcome(StrEnum):
+    """What became of something that was sent."""
+
+    STORED = "STORED"
+    ALREADY_STORED = "ALREADY_STORED"  # the same content had been received before; nothing changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReceipt:
+    """The acknowledgement of one instance: it is durable and recorded."""
+
+    outcome: ReceiptOutcome
+    header: InstanceHeader
+    sha256: str
+
+
+def begin_instance(store: Store) -> IncomingFile:
+    """Return an empty file for an object that starts to arrive; use it in a `with` block.
+
+    Raises:
+        OutOfResourcesError: the disk is nearly full.
+    """
+    return store.files.begin()
+
+
+def receive_instance(store: Store, incoming: IncomingFile, *, source: str, now: datetime) -> InstanceReceipt:
+    """Keep a DICOM object that has arrived completely, and record it; then it may be acknowledged.
+
+    The same content again changes nothing. What is refused goes to quarantine before the error is raised. A
+    further image of a closed study opens the study again.
+
+    Args:
+        store: where it goes.
+        incoming: the object, all of its bytes written.
+        source: who sent it, such as "stow 127.0.0.1".
+        now: when its last byte came.
+
+    Raises:
+        InvalidDicomError: it is not a readable DICOM object, or lacks a UID.
+        ContradictionError: its UID belongs to other bytes, or its study to another patient or accession.
+        OutOfResourcesError: it cannot be stored now; the sender should try again.
+    """
+    try:
+        header = read_header(incoming.path)
+    except InputError as error:
+        _refuse(store, incoming, error, source=source, now=now)
+        raise
+    try:
+        with store.reading() as connection:
+            known = _is_stored(connection, header, incoming.sha256)
+            _check_study(_study(connection, header), header)
+    except ContradictionError as error:
+        _refuse(store, incoming, error, source=source, now=now, header=header)
+        raise
+    outcome = ReceiptOutcome.ALREADY_STORED
+    if not known or not store.files.path_of(incoming.sha256).exists():
+        store.files.keep(incoming)
+    if not known:
+        outcome = _record(store, incoming, header, source=source, now=now)
+    _log.info(
+        "instance_received",
+        outcome=outcome.value,
+        study_instance_uid=header.study_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        size_bytes=incoming.size_bytes,
+        source=source,
+    )
+    return InstanceReceipt(outcome=outcome, header=header, sha256=incoming.sha256)
+
+
+def identify(incoming: IncomingFile) -> InstanceHeader | None:
+    """Return the header of an object, None if it cannot be read; for telling a sender what was refused."""
+    try:
+        return read_header(incoming.path)
+    except InputError:
+        return None
+
+
+def _record(
+    store: Store, incoming: IncomingFile, header: InstanceHeader, *, source: str, now: datetime
+) -> ReceiptOutcome:
+    """Record a kept object in one transaction, unless another process has been faster."""
+    names = (f"study {header.study_instance_uid}", f"instance {header.sop_instance_uid}")
+    try:
+        with store.writing(*names) as connection:
+            if _is_stored(connection, header, incoming.sha256):
+                return ReceiptOutcome.ALREADY_STORED
+            study = _study(connection, header)
+            _check_study(study, header)
+            _record_study(connection, study, header, now)
+            connection.execute(queries.ADD_INSTANCE, _instance_row(incoming, header, source, now))
+    except ContradictionError as error:  # another process stored the contradicting one a moment ago
+        store.files.set_aside_kept(incoming.sha256)
+        refusal = _refusal(error, header, source=source, now=now)
+        with store.writing(f"quarantine {incoming.sha256}") as connection:
+            record_refusal(connection, refusal, sha256=incoming.sha256, size_bytes=incoming.size_bytes)
+        raise
+    return ReceiptOutcome.STORED
+
+
+def _is_stored(connection: Connection, header: InstanceHeader, sha256: str) -> bool:
+    """Return whether this very object is recorded; its UID must not belong to another."""
+    row = connection.execute(queries.INSTANCE, {"sop_instance_uid": header.sop_instance_uid}).one_or_none()
+    if row is not None and row.sha256 != sha256:
+        raise ContradictionError(
+            f"instance {header.sop_instance_uid} is stored with other content; "
+            "what differs needs a SOP Instance UID of its own"
+        )
+    return row is not None
+
+
+def _study(connection: Connection, header: InstanceHeader) -> Row[Any] | None:
+    return connection.execute(queries.STUDY, {"study_instance_uid": header.study_instance_uid}).one_or_none()
+
+
+def _check_study(study: Row[Any] | None, header: InstanceHeader) -> None:
+    if study is None:
+        return
+    for column, word in (("patient_id", "patient"), ("accession_number", "accession number")):
+        stored, sent = getattr(study, column), getattr(header, column)
+        if stored and sent and stored != sent:
+            raise ContradictionError(
+                f"study {header.study_instance_uid} is stored with another {word}; mend the sender"
+            )
+
+
+def _record_study(
+    connection: Connection, study: Row[Any] | None, header: InstanceHeader, now: datetime
+) -> None:
+    if study is None:
+        described = {column: getattr(header, column) for column in _DESCRIPTIVE}
+        connection.execute(
+            queries.ADD_STUDY,
+            {
+                "study_instance_uid": header.study_instance_uid,
+                "first_received_at": now,
+                "last_received_at": now,
+                **described,
+            },
+        )
+        return
+    added = {
+        column: getattr(header, column)
+        for column in _DESCRIPTIVE
+        if getattr(study, column) is None and getattr(header, column) is not None
+    }
+    connection.execute(
+        queries.CHANGE_STUDY,
+        {
+            "changed_study": study.study_instance_uid,
+            "last_received_at": now,
+            "closed_at": None,
+            **added,
+        },
+    )
+
+
+def _instance_row(
+    incoming: IncomingFile, header: InstanceHeader, source: str, now: datetime
+) -> dict[str, object]:
+    return {
+        "sop_instance_uid": header.sop_instance_uid,
+        "study_instance_uid": header.study_instance_uid,
+        "series_instance_uid": header.series_instance_uid,
+        "sop_class_uid": header.sop_class_uid,
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "modality": header.modality,
+        "sha256": incoming.sha256,
+        "size_bytes": incoming.size_bytes,
+        "source": source[:256],
+        "received_at": now,
+    }
+
+
+def _refuse(  # the object, the reason and where it came from
+    store: Store,
+    incoming: IncomingFile,
+    error: InputError,
+    *,
+    source: str,
+    now: datetime,
+    header: InstanceHeader | None = None,
+) -> None:
+    refuse(store, incoming, _refusal(error, header, source=source, now=now))
+
+
+def _refusal(error: InputError, header: InstanceHeader | None, *, source: str, now: datetime) -> Refusal:
+    return Refusal(
+        kind=QuarantineKind.INSTANCE,
+        reason=error.reason,
+        detail=str(error),
+        source=source[:256],
+        received_at=now,
+        study_instance_uid=header.study_instance_uid if header else None,
+        sop_instance_uid=header.sop_instance_uid if header else None,
+        accession_number=header.accession_number if header else None,
+        patient_id=header.patient_id if header else None,
+    )

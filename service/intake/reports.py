@@ -1,0 +1,229 @@
+"""Receives reports: every version is kept, matched to its case and committed before anybody is told so."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from overread.case import CaseEvent, CaseState
+from overread.errors import InputError, InvalidReportError
+from service.intake.instances import ReceiptOutcome
+from service.intake.matching import case_for_report, lock_names, study_for_report
+from service.store import queries
+from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
+from service.store.database import Store
+from service.store.records import QuarantineKind, ReportStatus
+from service.store.refusals import Refusal, refuse
+
+_log = structlog.get_logger("overread.intake")
+_IDENTIFIER_MAX = 64  # longest LO and UI, PS3.5 table 6.2-1
+_CONTROL = frozenset(map(chr, (*range(9), *range(14, 32), 127)))  # not tab, line ends, form feed
+_ADDENDUM_HEADING = "ADDENDUM:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingReport:
+    """A report as a sender gives it. At least one of accession number and study UID must be there."""
+
+    content: bytes | str = field(repr=False)
+    status: ReportStatus = ReportStatus.FINAL
+    accession_number: str | None = None
+    study_instance_uid: str | None = None
+    patient_id: str | None = field(default=None, repr=False)
+    charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
+    source: str  # who sent it, such as "http 127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReceipt:
+    """The acknowledgement of one version of a report: it is durable and belongs to a case."""
+
+    outcome: ReceiptOutcome
+    case_id: int
+    version: int
+    state: CaseState  # of the case, now
+
+
+def receive_report(store: Store, report: IncomingReport, *, now: datetime) -> ReportReceipt:
+    """Keep one version of a report and let its case take note; then it may be acknowledged.
+
+    The same version again changes nothing; another one is added, nothing is overwritten. A preliminary
+    version waits. A version of a case that has been triaged sends it back to triage. What is refused goes to
+    quarantine before the error is raised.
+
+    Raises:
+        InvalidReportError: it is empty, binary, undecodable, too large, or names no study and no accession.
+        ContradictionError: it is for another patient than its study, or its accession number names several.
+        OutOfResourcesError: it cannot be stored now; the sender should try again.
+    """
+    try:
+        text = _text(report, store.settings.report_bytes_max)
+        _check_identifiers(report)
+        names = lock_names(report.study_instance_uid, report.accession_number)
+        with store.writing(*names) as connection:
+            receipt = _receive(connection, report, text, now)
+    except InputError as error:
+        _refuse(store, report, error, now)
+        raise
+    _log.info(
+        "report_received",
+        outcome=receipt.outcome.value,
+        case=receipt.case_id,
+        version=receipt.version,
+        status=report.status.value,
+        state=receipt.state.value,
+        source=report.source,
+    )
+    return receipt
+
+
+def _text(report: IncomingReport, bytes_max: int) -> str:
+    if len(report.content) > bytes_max:
+        raise InvalidReportError(f"the report is larger than {bytes_max} bytes")
+    try:
+        text = report.content if isinstance(report.content, str) else report.content.decode(report.charset)
+        text.encode("utf-8")  # a lone surrogate is no text
+    except (LookupError, UnicodeError):
+        raise InvalidReportError(
+            f"the report cannot be decoded as {report.charset[:32]!r}; name the charset it is in"
+        ) from None
+    if not _CONTROL.isdisjoint(text):
+        raise InvalidReportError("the report holds control characters: it is binary, or in another charset")
+    text = text.removeprefix("\ufeff")
+    if not any(character.isalnum() for character in text):
+        raise InvalidReportError("the report is empty")
+    return text
+
+
+def _check_identifiers(report: IncomingReport) -> None:
+    if not report.accession_number and not report.study_instance_uid:
+        raise InvalidReportError("the report names neither an accession number nor a study_instance_uid")
+    identifiers = (report.accession_number, report.study_instance_uid, report.patient_id)
+    for identifier in identifiers:
+        if identifier is not None and not _is_identifier(identifier):
+            raise InvalidReportError(
+                f"an identifier of the report is empty, longer than {_IDENTIFIER_MAX} characters, "
+                "or has blanks at its ends"
+            )
+
+
+def _is_identifier(text: str) -> bool:
+    return bool(text) and len(text) <= _IDENTIFIER_MAX and text.isprintable() and text == text.strip()
+
+
+def _receive(connection: Connection, report: IncomingReport, text: str, now: datetime) -> ReportReceipt:
+    case = case_for_report(
+        connection,
+        study_instance_uid=report.study_instance_uid,
+        accession_number=report.accession_number,
+        patient_id=report.patient_id,
+    )
+    if case is None:
+        case = _open(connection, report, now)
+    versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case.case_id}).all()
+    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    for known in versions:
+        if known.sha256 == sha256 and known.status == report.status.value:
+            return _receipt(case, known.version, ReceiptOutcome.ALREADY_STORED)
+    version = len(versions) + 1
+    connection.execute(
+        queries.ADD_REPORT_VERSION,
+        {
+            "case_id": case.case_id,
+            "version": version,
+            "status": report.status.value,
+            "text": _whole_text(text, report.status, versions, case.report_version),
+            "sha256": sha256,
+            "source": report.source[:256],
+            "received_at": now,
+        },
+    )
+    case = _take_note(connection, case, report, version, now)
+    return _receipt(case, version, ReceiptOutcome.STORED)
+
+
+def _open(connection: Connection, report: IncomingReport, now: datetime) -> CaseRow:
+    """Open a case with its report; a study that is still arriving completes it when it closes."""
+    uid = report.study_instance_uid
+    if uid is None:
+        study = study_for_report(
+            connection, accession_number=report.accession_number, patient_id=report.patient_id
+        )
+        uid = study.study_instance_uid if study is not None else None
+    return open_case(
+        connection,
+        CaseState.AWAITING_IMAGES,
+        Entry(event=CaseEvent.OPENED, at=now, actor=report.source[:256]),
+        study_instance_uid=uid,
+        accession_number=report.accession_number,
+        patient_id=report.patient_id,
+    )
+
+
+def _whole_text(text: str, status: ReportStatus, versions: Sequence[Row[Any]], current: int | None) -> str:
+    """Return the whole report: an addendum is added to the version that counts, unless it repeats it."""
+    before = next((version.text for version in versions if version.version == current), None)
+    if status is not ReportStatus.ADDENDUM or before is None or before.strip() in text:
+        return text
+    return f"{before}\n\n{_ADDENDUM_HEADING}\n{text}"
+
+
+def _take_note(
+    connection: Connection, case: CaseRow, report: IncomingReport, version: int, now: datetime
+) -> CaseRow:
+    """Let the case learn what the new version brings; a preliminary one changes nothing that counts."""
+    learned: dict[str, object] = {
+        column: value
+        for column, value in (
+            ("accession_number", report.accession_number),
+            ("patient_id", report.patient_id),
+        )
+        if value is not None and getattr(case, column) is None
+    }
+    if report.status is ReportStatus.PRELIMINARY:
+        return describe_case(connection, case, now, **learned)
+    learned["report_version"] = version
+    state = CaseState(case.state)
+    if state is CaseState.AWAITING_IMAGES:
+        return describe_case(connection, case, now, **learned)
+    actor, detail = report.source[:256], f"report version {version}"
+    if state is CaseState.AWAITING_REPORT:
+        entry = Entry(event=CaseEvent.COMPLETED_BY_REPORT, at=now, actor=actor, detail=detail)
+        return change_case(connection, case, entry, due_at=now, **learned)
+    entry = Entry(event=CaseEvent.REVISED, at=now, actor=actor, detail=detail)
+    return revise_case(connection, case, entry, **learned)
+
+
+def _receipt(case: CaseRow, version: int, outcome: ReceiptOutcome) -> ReportReceipt:
+    return ReportReceipt(outcome=outcome, case_id=case.case_id, version=version, state=CaseState(case.state))
+
+
+def _refuse(store: Store, report: IncomingReport, error: InputError, now: datetime) -> None:
+    content = report.content
+    raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    refusal = Refusal(
+        kind=QuarantineKind.REPORT,
+        reason=error.reason,
+        detail=str(error),
+        source=_storable(report.source) or "",
+        received_at=now,
+        study_instance_uid=_storable(report.study_instance_uid),
+        accession_number=_storable(report.accession_number),
+        patient_id=_storable(report.patient_id),
+        report_status=report.status.value,
+        report_charset=_storable(report.charset, 64),
+    )
+    with store.files.begin() as incoming:
+        incoming.write(raw)
+        refuse(store, incoming, refusal)
+
+
+def _storable(text: str | None, longest: int = 256) -> str | None:
+    """Return what both databases can hold of something that a sender chose."""
+    if text is None:
+        return None
+    return "".join(character for character in text if character.isprintable())[:longest]

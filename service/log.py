@@ -1,0 +1,25 @@
+"""Structured logs: one JSON object a line on standard error, one `action` word each.
+
+Logs name UIDs, case numbers and what to do; never a patient's name or id, never report text.
+"""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logging() -> None:
+    """From now on every structlog logger of this process writes JSON lines to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.EventRenamer("action"),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )

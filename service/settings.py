@@ -1,0 +1,84 @@
+"""The settings of one installation: read once from the environment, then passed down."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from overread.errors import ConfigurationError
+
+DATA_FOLDER_DEFAULT = Path("overread-data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an installation may choose. Every process of one installation must be given the same values."""
+
+    data_folder: Path  # instances, quarantine and, by default, the database
+    database_url: str  # SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...
+    quiet_seconds: float = 30.0  # a study without a new image for so long is closed
+    lease_seconds: float = 60.0  # a worker that has not renewed its lease for so long has lost its case
+    attempts_max: int = 5  # claims of one revision of a case before it is FAILED
+    retry_seconds: float = 5.0  # wait after the first failed attempt; doubled with each further one
+    poll_seconds: float = 0.5  # pause of a worker that found nothing to do
+    report_bytes_max: int = 1 << 20
+    object_bytes_max: int = 4 << 30
+    free_bytes_min: int = 1 << 30  # intake refuses while the disk of the data folder has less than this
+
+
+# Environment variable -> (field, conversion, smallest value)
+_NUMBERS: dict[str, tuple[str, type[int] | type[float], float]] = {
+    "OVERREAD_QUIET_SECONDS": ("quiet_seconds", float, 0),
+    "OVERREAD_LEASE_SECONDS": ("lease_seconds", float, 1),
+    "OVERREAD_ATTEMPTS_MAX": ("attempts_max", int, 1),
+    "OVERREAD_RETRY_SECONDS": ("retry_seconds", float, 0),
+    "OVERREAD_POLL_SECONDS": ("poll_seconds", float, 0.01),
+    "OVERREAD_REPORT_BYTES_MAX": ("report_bytes_max", int, 1),
+    "OVERREAD_OBJECT_BYTES_MAX": ("object_bytes_max", int, 1),
+    "OVERREAD_FREE_BYTES_MIN": ("free_bytes_min", int, 0),
+}
+
+
+def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None) -> Settings:
+    """Return the settings that the environment gives; `data_folder`, where given, is stronger.
+
+    `OVERREAD_FOLDER` names the data folder (default ./overread-data), `OVERREAD_DATABASE_URL` the database
+    (default: SQLite in the data folder), and the other fields of `Settings` have a variable each, such as
+    `OVERREAD_QUIET_SECONDS`.
+
+    Raises:
+        ConfigurationError: a value is not a number, too small, or not a URL of SQLite or PostgreSQL.
+    """
+    folder = data_folder or Path(environ.get("OVERREAD_FOLDER") or DATA_FOLDER_DEFAULT)
+    folder = folder.expanduser().absolute()
+    url = environ.get("OVERREAD_DATABASE_URL") or f"sqlite:///{folder / 'overread.sqlite3'}"
+    numbers = {
+        field: _number(name, environ[name], kind, smallest)
+        for name, (field, kind, smallest) in _NUMBERS.items()
+        if environ.get(name)
+    }
+    return Settings(data_folder=folder, database_url=_checked_url(url), **numbers)  # type: ignore[arg-type]
+
+
+def _number(name: str, text: str, kind: type[int] | type[float], smallest: float) -> int | float:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} must be a number, not {text!r}") from None
+    if not math.isfinite(value) or value < smallest:
+        raise ConfigurationError(f"{name} must be at least {smallest:g}, not {text!r}")
+    return value
+
+
+def _checked_url(url: str) -> str:
+    """Return the URL with the driver that overread uses; the message must not repeat a password."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"sqlite", "postgresql", "postgres", "postgresql+psycopg"}:
+        raise ConfigurationError(
+            "OVERREAD_DATABASE_URL must start with sqlite:/// or postgresql://; see docs/store.md"
+        )
+    if scheme == "sqlite" and not rest.strip("/"):
+        raise ConfigurationError(
+            "OVERREAD_DATABASE_URL must name a file: several processes share the database"
+        )
+    return url if scheme == "sqlite" else f"postgresql+psycopg://{rest}"

@@ -1,0 +1,134 @@
+"""Opens the store and gives its transactions.
+
+On SQLite a writer takes the one write lock at once (BEGIN IMMEDIATE), so that what it read still holds when
+it writes. On PostgreSQL it takes advisory locks on the names that it decides about, such as a study, to the
+same end. Every commit is durable when it returns: WAL with synchronous=FULL, or PostgreSQL's own default.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from overread.errors import ConfigurationError, OutOfResourcesError
+from service.settings import Settings
+from service.store.files import ObjectFiles
+from service.store.migration import migrate
+
+_BUSY_SECONDS = 30.0
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The database and the files of one installation. Threads may share it; each process opens its own."""
+
+    settings: Settings
+    engine: Engine
+    files: ObjectFiles
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one consistent state; nothing is written.
+
+        Raises:
+            OutOfResourcesError: the database cannot be reached or is busy for too long.
+        """
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *names: str) -> Iterator[Connection]:
+        """Give a connection whose changes are durable when the block ends, and undone when it raises.
+
+        Whoever gives one of the same names waits; on SQLite every writer does.
+
+        Raises:
+            OutOfResourcesError: the database cannot be reached, is full, or is busy for too long.
+        """
+        engine = self.engine.execution_options(writes=True)
+        with _translated(), engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                for key in sorted({_lock_key(name) for name in names}):
+                    connection.execute(_LOCK, {"key": key})
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store, its folders made and its tables brought to this release.
+
+    Several processes may open the same store at once. What receivers that died left behind is removed.
+
+    Raises:
+        ConfigurationError: the data folder cannot be written.
+        OutOfResourcesError: the database cannot be reached.
+    """
+    try:
+        files = ObjectFiles.in_folder(settings)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data folder {settings.data_folder} cannot be used: {os.strerror(error.errno or 0)}"
+        ) from error
+    engine = _engine(settings.database_url)
+    with _translated():
+        migrate(engine, settings.data_folder / "migration.lock")
+    return Store(settings=settings, engine=engine, files=files)
+
+
+def _engine(url: str) -> Engine:
+    # Parameters are hidden: an exception must not carry a report or a patient's id into a log.
+    if make_url(url).get_backend_name() == "postgresql":
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
+    database = make_url(url).database
+    if database is not None:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # this module begins transactions, not the driver
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",  # a commit that returned survives a power cut
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise OutOfResourcesError(
+            f"the database cannot be reached, is busy or is full ({_cause(error)}); try again later"
+        ) from error
+
+
+def _cause(error: Exception) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

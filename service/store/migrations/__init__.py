@@ -1,0 +1,1 @@
+"""Alembic's migrations of the store; `service.store.migration` runs them."""

@@ -1,0 +1,202 @@
+"""Every query of the store, named and described; the callers bind the parameters."""
+
+from sqlalchemy import bindparam, func, insert, select, text, update
+
+from service.store.schema import (
+    cases,
+    events,
+    instances,
+    quarantine,
+    report_versions,
+    studies,
+    triage_detections,
+    triage_results,
+)
+
+# --- studies and instances
+
+STUDY = select(studies).where(studies.c.study_instance_uid == bindparam("study_instance_uid"))
+"""One study."""
+
+STUDIES_OF_ACCESSION = select(studies).where(studies.c.accession_number == bindparam("accession_number"))
+"""Every study whose images carry this accession number."""
+
+QUIET_STUDIES = (
+    select(studies.c.study_instance_uid)
+    .where(studies.c.closed_at.is_(None), studies.c.last_received_at <= bindparam("before"))
+    .order_by(studies.c.last_received_at)
+    .limit(bindparam("limit"))
+)
+"""Open studies without a new image since `before`, the quietest first."""
+
+INSTANCE = select(instances).where(instances.c.sop_instance_uid == bindparam("sop_instance_uid"))
+"""One instance."""
+
+INSTANCES_OF_STUDY = (
+    select(instances)
+    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"))
+    .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
+)
+"""The instances of a study, in an order that does not depend on how they came."""
+
+KNOWN_HASHES = select(instances.c.sha256).where(instances.c.sha256.in_(bindparam("hashes", expanding=True)))
+"""Those of `hashes` that belong to a recorded instance."""
+
+ADD_STUDY = insert(studies)
+ADD_INSTANCE = insert(instances)
+CHANGE_STUDY = update(studies).where(studies.c.study_instance_uid == bindparam("changed_study"))
+
+# --- cases
+
+CASE = select(cases).where(cases.c.case_id == bindparam("case_id"))
+"""One case."""
+
+CASE_FOR_CHANGE = CASE.with_for_update()
+"""One case, which nobody else changes until this transaction ends."""
+
+CASE_OF_STUDY = (
+    select(cases).where(cases.c.study_instance_uid == bindparam("study_instance_uid")).with_for_update()
+)
+"""The case of a study, if it has been opened, kept from others."""
+
+CASES_OF_ACCESSION = (
+    select(cases)
+    .where(cases.c.accession_number == bindparam("accession_number"))
+    .order_by(cases.c.case_id)
+    .with_for_update()
+)
+"""The cases with an accession number, oldest first, kept from others."""
+
+CLAIM = (
+    update(cases)
+    .where(
+        cases.c.case_id
+        == (
+            select(cases.c.case_id)
+            .where(cases.c.state == bindparam("claimable"), cases.c.due_at <= bindparam("now"))
+            .order_by(cases.c.due_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+    )
+    .values(
+        state=bindparam("claimed"),
+        attempts=cases.c.attempts + 1,
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+        updated_at=bindparam("now"),
+    )
+    .returning(cases)
+)
+"""The case that has been due for longest becomes the owner's; one that another is claiming is skipped."""
+
+RENEW = (
+    update(cases)
+    .where(
+        cases.c.case_id == bindparam("leased_case"),
+        cases.c.state == bindparam("claimed"),
+        cases.c.revision == bindparam("leased_revision"),
+        cases.c.attempts == bindparam("attempt"),
+        cases.c.lease_owner == bindparam("owner"),
+    )
+    .values(lease_until=bindparam("until"))
+)
+"""The lease runs until then, if it is still the owner's."""
+
+EXPIRED = (
+    select(cases)
+    .where(cases.c.state == bindparam("claimed"), cases.c.lease_until <= bindparam("now"))
+    .order_by(cases.c.lease_until)
+    .limit(bindparam("limit"))
+)
+"""Cases whose lease ran out."""
+
+EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
+"""The same, kept from others; one that another process is expiring is skipped."""
+
+NEXT_DUE = select(func.min(cases.c.due_at)).where(cases.c.state == bindparam("state"))
+"""When the first case of a state is due."""
+
+COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
+"""How many cases there are in each state."""
+
+ADD_CASE = insert(cases).returning(cases)
+CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
+ADD_EVENT = insert(events)
+
+SUMMARY = select(
+    cases,
+    studies.c.modality,
+    studies.c.body_part,
+    studies.c.description,
+    studies.c.study_date,
+    triage_results.c.outcome,
+    triage_results.c.actionable,
+    triage_results.c.subspecialty,
+    triage_results.c.reasons,
+).select_from(
+    cases.outerjoin(studies, studies.c.study_instance_uid == cases.c.study_instance_uid).outerjoin(
+        triage_results,
+        (triage_results.c.case_id == cases.c.case_id)
+        & (triage_results.c.revision == cases.c.result_revision),
+    )
+)
+"""A line of the worklist: the case, what its images say of the study, and its latest triage."""
+
+# --- reports and triage results
+
+REPORT_VERSIONS = (
+    select(report_versions)
+    .where(report_versions.c.case_id == bindparam("case_id"))
+    .order_by(report_versions.c.version)
+)
+"""The versions of a case's report, oldest first."""
+
+REPORT_VERSION = select(report_versions).where(
+    report_versions.c.case_id == bindparam("case_id"), report_versions.c.version == bindparam("version")
+)
+"""One version of a case's report."""
+
+ADD_REPORT_VERSION = insert(report_versions)
+ADD_RESULT = insert(triage_results)
+ADD_DETECTION = insert(triage_detections)
+
+RESULT = select(triage_results).where(
+    triage_results.c.case_id == bindparam("case_id"), triage_results.c.revision == bindparam("revision")
+)
+"""What triage concluded about one revision of a case."""
+
+DETECTIONS = (
+    select(triage_detections.c.detection)
+    .where(
+        triage_detections.c.case_id == bindparam("case_id"),
+        triage_detections.c.revision == bindparam("revision"),
+    )
+    .order_by(triage_detections.c.position)
+)
+"""What the detectors saw for one triage result, in the order in which they were asked."""
+
+EVENTS = select(events).where(events.c.case_id == bindparam("case_id")).order_by(events.c.event_id)
+"""The history of a case, oldest first."""
+
+# --- quarantine
+
+QUARANTINED = select(quarantine.c.quarantine_id).where(quarantine.c.fingerprint == bindparam("fingerprint"))
+"""The entry of the same thing, if it has been refused before."""
+
+QUARANTINE_PAGE = (
+    select(quarantine)
+    .order_by(quarantine.c.received_at.desc(), quarantine.c.quarantine_id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+"""Refused things, the latest first."""
+
+COUNT_QUARANTINE = select(func.count()).select_from(quarantine)
+"""How many things were refused."""
+
+ADD_QUARANTINE = insert(quarantine)
+
+PING = text("SELECT 1")
+"""Nothing; succeeds when the database can be reached."""

@@ -1,0 +1,264 @@
+"""The cases as a queue: claim under a lease, renew, conclude, give back.
+
+A lease names the case, its revision, the attempt and the owner. Whoever comes back with a lease that is no
+longer the case's gets a LeaseLostError and must drop what was computed.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from overread.case import CaseEvent, CaseState, advance
+from overread.errors import LeaseLostError, NotFoundError
+from overread.observation import Detection, ReportReading
+from overread.triage import Outcome, TriageResult
+from service.codec import encode
+from service.store import queries
+from service.store.changes import CaseRow, Entry, change_case, record_claim
+from service.store.database import Store
+from service.store.records import ClaimedCase, Lease
+
+_BATCH = 100
+_CONCLUSIONS = {
+    Outcome.DISCREPANT: CaseEvent.FOUND_DISCREPANT,
+    Outcome.CONCORDANT: CaseEvent.FOUND_CONCORDANT,
+    Outcome.NOT_APPLICABLE: CaseEvent.FOUND_NOT_APPLICABLE,
+}
+
+
+def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | None:
+    """Make the READY case that has been due for longest the worker's; return None if nothing is due."""
+    claimed = advance(CaseState.READY, CaseEvent.CLAIMED)
+    with store.reading() as connection:
+        due = connection.execute(queries.NEXT_DUE, {"state": CaseState.READY.value}).scalar_one()
+        if due is None or due > now:
+            return None
+    with store.writing() as connection:
+        case = connection.execute(
+            queries.CLAIM,
+            {
+                "claimable": CaseState.READY.value,
+                "claimed": claimed.value,
+                "owner": worker,
+                "now": now,
+                "until": now + timedelta(seconds=store.settings.lease_seconds),
+            },
+        ).one_or_none()
+        if case is None:
+            return None
+        record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=worker))
+        return _claimed(store, connection, case)
+
+
+def renew_lease(store: Store, lease: Lease, *, now: datetime) -> None:
+    """Let the lease run on from now.
+
+    Raises:
+        LeaseLostError: the case is no longer the lease's.
+    """
+    with store.writing() as connection:
+        renewed = connection.execute(
+            queries.RENEW,
+            {
+                "leased_case": lease.case_id,
+                "leased_revision": lease.revision,
+                "attempt": lease.attempt,
+                "owner": lease.owner,
+                "claimed": CaseState.IN_TRIAGE.value,
+                "until": now + timedelta(seconds=store.settings.lease_seconds),
+            },
+        )
+        if renewed.rowcount != 1:
+            raise _lost(lease)
+
+
+def complete_case(
+    store: Store,
+    claimed: ClaimedCase,
+    result: TriageResult,
+    *,
+    reading: ReportReading,
+    detections: tuple[Detection, ...],
+    now: datetime,
+) -> None:
+    """Store what triage concluded, with its provenance; the case leaves the queue.
+
+    Raises:
+        LeaseLostError: the case is no longer the lease's; nothing is stored.
+    """
+    lease = claimed.lease
+    row = _result_row(claimed, result, reading, now)
+    details = [_detection_row(lease, position, item) for position, item in enumerate(detections)]
+    with store.writing() as connection:
+        case = _leased(connection, lease)
+        connection.execute(queries.ADD_RESULT, row)
+        if details:
+            connection.execute(queries.ADD_DETECTION, details)
+        change_case(
+            connection,
+            case,
+            Entry(event=_CONCLUSIONS[result.outcome], at=now, actor=lease.owner),
+            priority=result.priority,
+            result_revision=lease.revision,
+            failure=None,
+        )
+
+
+def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None:
+    """End the case as FAILED with a reason in words, until a person or a new revision changes its input.
+
+    Raises:
+        LeaseLostError: the case is no longer the lease's.
+    """
+    with store.writing() as connection:
+        case = _leased(connection, lease)
+        _fail(connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=lease.owner, detail=reason))
+
+
+def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, failed: bool) -> CaseState:
+    """Give the case back and return its state.
+
+    A failed attempt is tried again after a pause that doubles each time; after the last one it is FAILED.
+    Otherwise, such as when the worker stops, the case is due at once and the attempt is not counted.
+
+    Raises:
+        LeaseLostError: the case is no longer the lease's.
+    """
+    with store.writing() as connection:
+        case = _leased(connection, lease)
+        if failed:
+            return _give_back(store, connection, case, reason, now, event=CaseEvent.RELEASED)
+        entry = Entry(event=CaseEvent.RELEASED, at=now, actor=lease.owner, detail=reason)
+        row = change_case(connection, case, entry, due_at=now, attempts=case.attempts - 1)
+        return CaseState(row.state)
+
+
+def expire_leases(store: Store, *, now: datetime) -> int:
+    """Give back every case whose lease ran out, and return how many; one tried too often is FAILED."""
+    bound = {"claimed": CaseState.IN_TRIAGE.value, "now": now, "limit": _BATCH}
+    with store.reading() as connection:
+        if not connection.execute(queries.EXPIRED, bound).all():
+            return 0
+    with store.writing() as connection:
+        expired = connection.execute(queries.EXPIRED_FOR_CHANGE, bound).all()
+        for case in expired:
+            reason = "its worker ended or hung"
+            _give_back(store, connection, case, reason, now, event=CaseEvent.LEASE_EXPIRED)
+        return len(expired)
+
+
+def retry_case(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
+    """Put a FAILED case back in the queue with a fresh count of attempts.
+
+    Raises:
+        NotFoundError: there is no such case.
+        TransitionError: the case is not FAILED.
+    """
+    with store.writing() as connection:
+        case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
+        if case is None:
+            raise NotFoundError(f"there is no case {case_id}")
+        entry = Entry(event=CaseEvent.RETRIED, at=now, actor=actor)
+        change_case(connection, case, entry, due_at=now, attempts=0, failure=None)
+
+
+def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase:
+    report = connection.execute(
+        queries.REPORT_VERSION, {"case_id": case.case_id, "version": case.report_version}
+    ).one()
+    rows = connection.execute(
+        queries.INSTANCES_OF_STUDY, {"study_instance_uid": case.study_instance_uid}
+    ).all()
+    return ClaimedCase(
+        lease=Lease(
+            case_id=case.case_id, revision=case.revision, attempt=case.attempts, owner=case.lease_owner
+        ),
+        study_instance_uid=case.study_instance_uid,
+        report_version=report.version,
+        report_text=report.text,
+        instances=tuple(store.files.path_of(row.sha256) for row in rows),
+        instances_sha256=_hash_of_set(rows),
+    )
+
+
+def _hash_of_set(instances: Sequence[Row[Any]]) -> str:
+    """Hash of the sorted hashes: the same set of files gives the same value, however it came."""
+    return hashlib.sha256("\n".join(sorted(row.sha256 for row in instances)).encode()).hexdigest()
+
+
+def _leased(connection: Connection, lease: Lease) -> CaseRow:
+    case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": lease.case_id}).one_or_none()
+    held = case is not None and (
+        case.state == CaseState.IN_TRIAGE.value
+        and case.revision == lease.revision
+        and case.attempts == lease.attempt
+        and case.lease_owner == lease.owner
+    )
+    if case is None or not held:
+        raise _lost(lease)
+    return case
+
+
+def _lost(lease: Lease) -> LeaseLostError:
+    return LeaseLostError(
+        f"{lease.owner} lost its lease on revision {lease.revision} of case {lease.case_id}; drop the result"
+    )
+
+
+def _give_back(
+    store: Store, connection: Connection, case: CaseRow, reason: str, now: datetime, *, event: CaseEvent
+) -> CaseState:
+    attempts_max = store.settings.attempts_max
+    if case.attempts >= attempts_max:
+        detail = f"{reason}, in attempt {case.attempts} of {attempts_max}"
+        row = _fail(
+            connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=case.lease_owner, detail=detail)
+        )
+        return CaseState(row.state)
+    pause = timedelta(seconds=store.settings.retry_seconds * 2 ** (case.attempts - 1))
+    entry = Entry(event=event, at=now, actor=case.lease_owner, detail=reason)
+    return CaseState(change_case(connection, case, entry, due_at=now + pause).state)
+
+
+def _fail(connection: Connection, case: CaseRow, entry: Entry) -> CaseRow:
+    return change_case(connection, case, entry, failure=entry.detail)
+
+
+def _result_row(
+    claimed: ClaimedCase, result: TriageResult, reading: ReportReading, now: datetime
+) -> dict[str, object]:
+    return {
+        "case_id": claimed.lease.case_id,
+        "revision": claimed.lease.revision,
+        "report_version": claimed.report_version,
+        "instances_sha256": claimed.instances_sha256,
+        "outcome": result.outcome.value,
+        "priority": result.priority,
+        "actionable": result.actionable.value,
+        "subspecialty": result.subspecialty,
+        "policy_version": result.policy_version,
+        "reader_name": reading.reader.name,
+        "reader_version": reading.reader.version,
+        "reader_sha256": reading.reader.sha256,
+        "reasons": encode(result.reasons),
+        "result": encode(result),
+        "reading": encode(reading),
+        "worker": claimed.lease.owner,
+        "triaged_at": now,
+    }
+
+
+def _detection_row(lease: Lease, position: int, detection: Detection) -> dict[str, object]:
+    return {
+        "case_id": lease.case_id,
+        "revision": lease.revision,
+        "position": position,
+        "detector_name": detection.detector.name,
+        "detector_version": detection.detector.version,
+        "detector_sha256": detection.detector.sha256,
+        "operating_point": detection.operating_point,
+        "detection": encode(detection),
+    }

@@ -1,0 +1,196 @@
+"""What the store gives out: frozen values, one class per row that a caller may see."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from overread.case import CaseEvent, CaseState
+from overread.finding import Actionable
+from overread.observation import Detection, ReportReading
+from overread.triage import Outcome, TriageResult
+
+
+class ReportStatus(StrEnum):
+    """How final a version of a report is (HL7 table 0123: P, F, C, A)."""
+
+    PRELIMINARY = "PRELIMINARY"
+    FINAL = "FINAL"
+    CORRECTED = "CORRECTED"
+    ADDENDUM = "ADDENDUM"
+
+
+class QuarantineKind(StrEnum):
+    """What was refused."""
+
+    INSTANCE = "INSTANCE"
+    REPORT = "REPORT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRecord:
+    """One study as its images describe it; None where they do not say."""
+
+    study_instance_uid: str
+    patient_id: str | None = field(repr=False)
+    accession_number: str | None
+    modality: str | None
+    body_part: str | None
+    description: str | None
+    study_date: str | None  # YYYYMMDD
+    patient_age_years: float | None
+    patient_sex: str | None
+    first_received_at: datetime
+    last_received_at: datetime
+    closed_at: datetime | None  # None while images may still come
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecord:
+    """One stored object, its bytes as received in the file at `path`."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    modality: str | None
+    sha256: str
+    size_bytes: int
+    source: str
+    received_at: datetime
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportVersion:
+    """One version of a report; `text` is the whole report as of this version."""
+
+    version: int  # from 1
+    status: ReportStatus
+    text: str = field(repr=False)
+    sha256: str  # of the text that was sent
+    source: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriageRecord:
+    """What triage concluded about one revision of a case, and from what."""
+
+    revision: int
+    report_version: int
+    instances_sha256: str
+    result: TriageResult
+    reading: ReportReading
+    detections: tuple[Detection, ...]
+    worker: str
+    triaged_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One entry of the history of a case."""
+
+    event_id: int
+    happened_at: datetime
+    event: CaseEvent
+    state_before: CaseState | None  # None for the first
+    state_after: CaseState
+    revision: int
+    actor: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSummary:
+    """One line of the worklist."""
+
+    case_id: int
+    state: CaseState
+    revision: int
+    study_instance_uid: str | None
+    accession_number: str | None
+    modality: str | None
+    body_part: str | None
+    description: str | None
+    study_date: str | None
+    opened_at: datetime
+    updated_at: datetime
+    attempts: int
+    failure: str | None  # why it is FAILED
+    # From the latest triage; while the case is READY again, of the revision before.
+    priority: float
+    outcome: Outcome | None
+    actionable: Actionable | None
+    subspecialty: str | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistPage:
+    """Some lines of the worklist; give `next` as `after` to get those that follow."""
+
+    cases: tuple[CaseSummary, ...]
+    next: str | None  # None on the last page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseDetail:
+    """Everything that is stored about one case."""
+
+    summary: CaseSummary
+    patient_id: str | None = field(repr=False)  # as the images say, else as the report says
+    study: StudyRecord | None  # None while no image has come
+    instances: tuple[InstanceRecord, ...]  # by series and SOP instance UID
+    reports: tuple[ReportVersion, ...]  # oldest first
+    report: ReportVersion | None  # the one that counts; None while there is none but preliminary
+    triage: TriageRecord | None  # the latest
+    events: tuple[EventRecord, ...]  # oldest first
+
+    @property
+    def triaged_report(self) -> ReportVersion | None:
+        """The version that the latest triage read, which its spans refer to; None before the first triage."""
+        if self.triage is None:
+            return None
+        return next(report for report in self.reports if report.version == self.triage.report_version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineEntry:
+    """One refused object or report; the bytes as received are in the file at `path`."""
+
+    quarantine_id: int
+    kind: QuarantineKind
+    reason: str  # `reason` of the error class
+    detail: str  # in words, without patient data
+    source: str
+    received_at: datetime
+    sha256: str
+    size_bytes: int
+    study_instance_uid: str | None
+    sop_instance_uid: str | None
+    accession_number: str | None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A worker's right to conclude one revision of a case; it is lost when it is not renewed in time."""
+
+    case_id: int
+    revision: int
+    attempt: int  # from 1
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedCase:
+    """What a worker needs to triage one case."""
+
+    lease: Lease
+    study_instance_uid: str
+    report_version: int
+    report_text: str = field(repr=False)
+    instances: tuple[Path, ...]  # by series and SOP instance UID
+    instances_sha256: str

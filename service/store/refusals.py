@@ -1,0 +1,87 @@
+"""What is refused is kept: the bytes in the quarantine folder, the reason and the sender in a row."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from service.store import queries
+from service.store.database import Store
+from service.store.files import IncomingFile
+from service.store.records import QuarantineKind
+
+_log = structlog.get_logger("overread.quarantine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why something is refused, and what is known of it; enough to mend and send it again."""
+
+    kind: QuarantineKind
+    reason: str  # `reason` of the error class
+    detail: str  # in words, without patient data
+    source: str
+    received_at: datetime
+    study_instance_uid: str | None = None
+    sop_instance_uid: str | None = None
+    accession_number: str | None = None
+    patient_id: str | None = field(default=None, repr=False)
+    report_status: str | None = None
+    report_charset: str | None = None
+
+
+def refuse(store: Store, incoming: IncomingFile, refusal: Refusal) -> None:
+    """Move an incoming file into quarantine; it is durable when this returns."""
+    sha256, size_bytes = incoming.sha256, incoming.size_bytes
+    store.files.set_aside(incoming)
+    with store.writing(f"quarantine:{sha256}") as connection:
+        record_refusal(connection, refusal, sha256=sha256, size_bytes=size_bytes)
+
+
+def record_refusal(connection: Connection, refusal: Refusal, *, sha256: str, size_bytes: int) -> None:
+    """Record a refusal whose bytes are in quarantine already; the same thing again is no second entry."""
+    fingerprint = _fingerprint(refusal, sha256)
+    if connection.execute(queries.QUARANTINED, {"fingerprint": fingerprint}).first():
+        return
+    connection.execute(
+        queries.ADD_QUARANTINE,
+        {
+            "kind": refusal.kind.value,
+            "reason": refusal.reason,
+            "detail": refusal.detail,
+            "source": refusal.source,
+            "received_at": refusal.received_at,
+            "sha256": sha256,
+            "size_bytes": size_bytes,
+            "study_instance_uid": refusal.study_instance_uid,
+            "sop_instance_uid": refusal.sop_instance_uid,
+            "accession_number": refusal.accession_number,
+            "patient_id": refusal.patient_id,
+            "report_status": refusal.report_status,
+            "report_charset": refusal.report_charset,
+            "fingerprint": fingerprint,
+        },
+    )
+    _log.warning(
+        "quarantined",
+        kind=refusal.kind.value,
+        reason=refusal.reason,
+        sha256=sha256,
+        source=refusal.source,
+        study_instance_uid=refusal.study_instance_uid,
+    )
+
+
+def _fingerprint(refusal: Refusal, sha256: str) -> str:
+    parts = (
+        refusal.kind,
+        refusal.reason,
+        sha256,
+        refusal.study_instance_uid or "",
+        refusal.sop_instance_uid or "",
+        refusal.accession_number or "",
+        refusal.patient_id or "",
+    )
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

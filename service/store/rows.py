@@ -1,0 +1,85 @@
+"""From the rows of the database to the records that the store gives out."""
+
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Row
+
+from overread.case import CaseEvent, CaseState
+from overread.finding import Actionable
+from overread.observation import Detection, ReportReading
+from overread.triage import Outcome, TriageResult
+from service.codec import decode
+from service.store.files import ObjectFiles
+from service.store.records import (
+    CaseSummary,
+    EventRecord,
+    InstanceRecord,
+    QuarantineEntry,
+    QuarantineKind,
+    ReportStatus,
+    ReportVersion,
+    StudyRecord,
+    TriageRecord,
+)
+
+
+def study_of(row: Row[Any]) -> StudyRecord:
+    """Return the study of a row of `studies`."""
+    return StudyRecord(**_columns(row, StudyRecord))
+
+
+def instance_of(row: Row[Any], files: ObjectFiles) -> InstanceRecord:
+    """Return the instance of a row of `instances`."""
+    return InstanceRecord(**_columns(row, InstanceRecord, without={"path"}), path=files.path_of(row.sha256))
+
+
+def report_of(row: Row[Any]) -> ReportVersion:
+    """Return the version of a row of `report_versions`."""
+    values = _columns(row, ReportVersion, without={"status"})
+    return ReportVersion(**values, status=ReportStatus(row.status))
+
+
+def event_of(row: Row[Any]) -> EventRecord:
+    """Return the event of a row of `events`."""
+    values = _columns(row, EventRecord, without={"event", "state_before", "state_after"})
+    return EventRecord(
+        **values,
+        event=CaseEvent(row.event),
+        state_before=CaseState(row.state_before) if row.state_before else None,
+        state_after=CaseState(row.state_after),
+    )
+
+
+def summary_of(row: Row[Any]) -> CaseSummary:
+    """Return the line of the worklist of a row of the query SUMMARY."""
+    values = _columns(row, CaseSummary, without={"state", "outcome", "actionable", "reasons"})
+    return CaseSummary(
+        **values,
+        state=CaseState(row.state),
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        actionable=Actionable(row.actionable) if row.actionable else None,
+        reasons=decode(tuple[str, ...], row.reasons) if row.reasons else (),
+    )
+
+
+def triage_of(row: Row[Any], detections: list[Row[Any]]) -> TriageRecord:
+    """Return the conclusion of a row of `triage_results` and its rows of `triage_detections`."""
+    values = _columns(row, TriageRecord, without={"result", "reading", "detections"})
+    return TriageRecord(
+        **values,
+        result=decode(TriageResult, row.result),
+        reading=decode(ReportReading, row.reading),
+        detections=tuple(decode(Detection, item.detection) for item in detections),
+    )
+
+
+def quarantine_of(row: Row[Any], files: ObjectFiles) -> QuarantineEntry:
+    """Return the entry of a row of `quarantine`."""
+    values = _columns(row, QuarantineEntry, without={"kind", "path"})
+    return QuarantineEntry(**values, kind=QuarantineKind(row.kind), path=files.quarantine_path_of(row.sha256))
+
+
+def _columns(row: Row[Any], kind: type, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    """Return the columns that are fields of the same name and type."""
+    return {field.name: getattr(row, field.name) for field in fields(kind) if field.name not in without}

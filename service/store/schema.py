@@ -1,0 +1,235 @@
+"""The tables, as SQLAlchemy sees them; the migrations make them, and a test holds the two together.
+
+Times are aware and UTC in Python. PostgreSQL keeps them as `timestamptz`; SQLite as UTC text of fixed width,
+which sorts as time does.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time in both databases; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time as the database takes it."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the store takes aware times only")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Return the aware UTC time."""
+        if value is None:
+            return None
+        stored: datetime = value
+        return stored.replace(tzinfo=UTC) if dialect.name == "sqlite" else stored.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only in a column of exactly the type INTEGER.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+Uid = String(64)
+Sha256 = String(64)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# One DICOM study; what describes it comes from its first instance that says so.
+studies = Table(
+    "studies",
+    metadata,
+    Column("study_instance_uid", Uid, primary_key=True),
+    Column("patient_id", String(256)),
+    Column("accession_number", String(256)),
+    Column("modality", String(16)),
+    Column("body_part", String(64)),
+    Column("description", String(256)),
+    Column("study_date", String(8)),  # DICOM DA: YYYYMMDD
+    Column("patient_age_years", Float),
+    Column("patient_sex", String(16)),
+    Column("first_received_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),  # null while images may still come
+    Index("ix_studies_accession_number", "accession_number"),
+    Index("ix_studies_closed_at_last_received_at", "closed_at", "last_received_at"),
+)
+
+# One stored object; its file is found by the SHA-256 of its bytes as received.
+instances = Table(
+    "instances",
+    metadata,
+    Column("sop_instance_uid", Uid, primary_key=True),
+    Column("study_instance_uid", Uid, ForeignKey("studies.study_instance_uid"), nullable=False),
+    Column("series_instance_uid", Uid, nullable=False),
+    Column("sop_class_uid", Uid, nullable=False),
+    Column("transfer_syntax_uid", Uid, nullable=False),
+    Column("modality", String(16)),
+    Column("sha256", Sha256, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("source", String(256), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_instances_study_instance_uid", "study_instance_uid"),
+    UniqueConstraint("sha256", name="uq_instances_sha256"),
+)
+
+# One study plus its report. This table is the queue: a worker claims a READY row under a lease.
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", RowNumber, primary_key=True),
+    # No foreign key: a report may name a study whose images have not come yet.
+    Column("study_instance_uid", Uid),
+    Column("accession_number", String(256)),
+    Column("patient_id", String(256)),
+    Column("state", String(32), nullable=False),
+    Column("revision", Integer, nullable=False),  # counts what has to be triaged anew
+    Column("report_version", Integer),  # the version that counts; null while there is none but preliminary
+    Column("result_revision", Integer),  # of the latest triage result; null while there is none
+    Column("priority", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),  # claims of this revision
+    Column("due_at", UtcDateTime, nullable=False),  # a READY case may be claimed from then on
+    Column("lease_owner", String(128)),
+    Column("lease_until", UtcDateTime),
+    Column("failure", Text),  # why it is FAILED, in words
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("study_instance_uid", name="uq_cases_study_instance_uid"),
+    Index("ix_cases_accession_number", "accession_number"),
+    Index("ix_cases_state_due_at", "state", "due_at"),
+)
+Index("ix_cases_worklist", cases.c.state, cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
+
+# Each version of a report, as received; never changed.
+report_versions = Table(
+    "report_versions",
+    metadata,
+    Column("case_id", RowNumber, ForeignKey("cases.case_id"), nullable=False, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("text", Text, nullable=False),  # the whole report as of this version
+    Column("sha256", Sha256, nullable=False),  # of the text that was sent
+    Column("source", String(256), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    UniqueConstraint("case_id", "status", "sha256", name="uq_report_versions_case_id_status_sha256"),
+)
+
+# What triage concluded about one revision of a case: the primary key is "exactly once". Never changed.
+triage_results = Table(
+    "triage_results",
+    metadata,
+    Column("case_id", RowNumber, ForeignKey("cases.case_id"), nullable=False, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("report_version", Integer, nullable=False),
+    Column(
+        "instances_sha256", Sha256, nullable=False
+    ),  # of the set of instances that the detectors were shown
+    Column("outcome", String(32), nullable=False),
+    Column("priority", Float, nullable=False),
+    Column("actionable", String(16), nullable=False),
+    Column("subspecialty", String(64)),
+    Column("policy_version", String(64), nullable=False),
+    Column("reader_name", String(128), nullable=False),
+    Column("reader_version", String(128), nullable=False),
+    Column("reader_sha256", String(64), nullable=False),
+    Column("reasons", Text, nullable=False),  # JSON array of text
+    Column("result", Text, nullable=False),  # JSON of overread.triage.TriageResult
+    Column("reading", Text, nullable=False),  # JSON of overread.observation.ReportReading
+    Column("worker", String(128), nullable=False),
+    Column("triaged_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["case_id", "report_version"],
+        ["report_versions.case_id", "report_versions.version"],
+        name="fk_triage_results_report_version",
+    ),
+)
+
+# What each detector saw for one triage result. Never changed.
+triage_detections = Table(
+    "triage_detections",
+    metadata,
+    Column("case_id", RowNumber, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("detector_name", String(128), nullable=False),
+    Column("detector_version", String(128), nullable=False),
+    Column("detector_sha256", String(64), nullable=False),
+    Column("operating_point", String(128), nullable=False),
+    Column("detection", Text, nullable=False),  # JSON of overread.observation.Detection
+    ForeignKeyConstraint(
+        ["case_id", "revision"],
+        ["triage_results.case_id", "triage_results.revision"],
+        name="fk_triage_detections_triage_results",
+    ),
+)
+
+# What happened to a case, in order. Never changed.
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", RowNumber, primary_key=True),
+    Column("case_id", RowNumber, ForeignKey("cases.case_id"), nullable=False),
+    Column("happened_at", UtcDateTime, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("state_before", String(32)),  # null for the first
+    Column("state_after", String(32), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("actor", String(256), nullable=False),  # a worker, a source of images or reports, or a person
+    Column("detail", Text),
+    Index("ix_events_case_id", "case_id"),
+)
+
+# What was refused: the bytes lie in the quarantine folder under their SHA-256.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", RowNumber, primary_key=True),
+    Column("kind", String(16), nullable=False),  # INSTANCE or REPORT
+    Column("reason", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("source", String(256), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("sha256", Sha256, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    # As far as they could be read; enough to mend and send it again.
+    Column("study_instance_uid", String(256)),
+    Column("sop_instance_uid", String(256)),
+    Column("accession_number", String(256)),
+    Column("patient_id", String(256)),
+    Column("report_status", String(16)),
+    Column("report_charset", String(64)),
+    Column("fingerprint", Sha256, nullable=False),  # the same thing refused twice is one entry
+    UniqueConstraint("fingerprint", name="uq_quarantine_fingerprint"),
+    Index("ix_quarantine_received_at", "received_at"),
+)
+
+APPEND_ONLY = (report_versions, triage_results, triage_detections, events)
+"""Tables whose rows the database itself refuses to change or delete."""
