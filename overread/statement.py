@@ -26,8 +26,8 @@ class Statement:
 def current_observations(observations: Iterable[ReportObservation]) -> tuple[ReportObservation, ...]:
     """Return what the report says of the patient's present state, in order of the text.
 
-    Indication, technique and comparison are no reading of this study; what is resolved, removed or of another
-    person is not there now.
+    Indication, technique and comparison are no reading of this study; what is historical or of another person is
+    not there now. A finding that is said to have resolved is a denial, and stays one.
     """
     return tuple(
         sorted(
@@ -35,7 +35,7 @@ def current_observations(observations: Iterable[ReportObservation]) -> tuple[Rep
                 observation
                 for observation in observations
                 if observation.section not in _NOT_A_READING
-                and observation.temporality not in _NOT_THERE_NOW
+                and (observation.presence is Presence.ABSENT or observation.temporality not in _NOT_THERE_NOW)
                 and observation.experiencer is Experiencer.PATIENT
             ),
             key=lambda observation: observation.span,

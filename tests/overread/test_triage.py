@@ -83,6 +83,14 @@ def test_an_indication_or_a_resolved_finding_does_not_state_the_finding(past) ->
     assert kinds(conclude(reading(past), detection(seen("mass")))) == {"mass": DiscrepancyKind.POSSIBLE_MISS}
 
 
+def test_a_resolved_finding_is_denied() -> None:
+    resolved = stated("mass", Presence.ABSENT, temporality=stated("mass").temporality.RESOLVED)
+
+    (found,) = conclude(reading(resolved), detection(seen("mass"))).discrepancies
+
+    assert found.factors[-1].odds_ratio == POLICY.report.denied
+
+
 def test_a_stated_finding_without_any_sign_of_it_is_a_possible_overcall() -> None:
     result = conclude(reading(stated("effusion")), detection(seen("effusion", 0.01, prevalence=0.12)))
 
