@@ -26,8 +26,8 @@ class Statement:
 def current_observations(observations: Iterable[ReportObservation]) -> tuple[ReportObservation, ...]:
     """Return what the report says of the patient's present state, in order of the text.
 
-    Indication, technique and comparison are no reading of this study; what is historical or of another person is
-    not there now. A finding that is said to have resolved is a denial, and stays one.
+    Indication, technique and comparison are no reading of this study; what is historical or of another person
+    is not there now. A finding that is said to have resolved is a denial, and stays one.
     """
     return tuple(
         sorted(
