@@ -8,13 +8,13 @@ from pydantic import TypeAdapter
 T = TypeVar("T")
 
 
-def encode(value: object) -> str:
+def to_json(value: object) -> str:
     """Return the JSON of a value made of dataclasses, enumerations, tuples, mappings, numbers and text."""
     return _adapter(type(value)).dump_json(value).decode("utf-8")
 
 
-def decode(kind: type[T], text: str) -> T:
-    """Return the value of this kind that `encode` wrote.
+def from_json(kind: type[T], text: str) -> T:
+    """Return the value of this kind that `to_json` wrote.
 
     Raises:
         pydantic.ValidationError: the text is not the JSON of such a value.

@@ -18,6 +18,7 @@ class Settings:
     database_url: str  # SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...
     quiet_seconds: float = 30.0  # a study without a new image for so long is closed
     lease_seconds: float = 60.0  # a worker that has not renewed its lease for so long has lost its case
+    case_seconds_max: float = 600.0  # a look at one case that takes longer is given up
     attempts_max: int = 5  # claims of one revision of a case before it is FAILED
     retry_seconds: float = 5.0  # wait after the first failed attempt; doubled with each further one
     poll_seconds: float = 0.5  # pause of a worker that found nothing to do
@@ -30,6 +31,7 @@ class Settings:
 _NUMBERS: dict[str, tuple[str, type[int] | type[float], float]] = {
     "OVERREAD_QUIET_SECONDS": ("quiet_seconds", float, 0),
     "OVERREAD_LEASE_SECONDS": ("lease_seconds", float, 1),
+    "OVERREAD_CASE_SECONDS_MAX": ("case_seconds_max", float, 1),
     "OVERREAD_ATTEMPTS_MAX": ("attempts_max", int, 1),
     "OVERREAD_RETRY_SECONDS": ("retry_seconds", float, 0),
     "OVERREAD_POLL_SECONDS": ("poll_seconds", float, 0.01),

@@ -15,7 +15,7 @@ from overread.case import CaseEvent, CaseState, advance
 from overread.errors import LeaseLostError, NotFoundError
 from overread.observation import Detection, ReportReading
 from overread.triage import Outcome, TriageResult
-from service.codec import encode
+from service.codec import to_json
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.database import Store
@@ -243,9 +243,9 @@ def _result_row(
         "reader_name": reading.reader.name,
         "reader_version": reading.reader.version,
         "reader_sha256": reading.reader.sha256,
-        "reasons": encode(result.reasons),
-        "result": encode(result),
-        "reading": encode(reading),
+        "reasons": to_json(result.reasons),
+        "result": to_json(result),
+        "reading": to_json(reading),
         "worker": claimed.lease.owner,
         "triaged_at": now,
     }
@@ -260,5 +260,5 @@ def _detection_row(lease: Lease, position: int, detection: Detection) -> dict[st
         "detector_version": detection.detector.version,
         "detector_sha256": detection.detector.sha256,
         "operating_point": detection.operating_point,
-        "detection": encode(detection),
+        "detection": to_json(detection),
     }

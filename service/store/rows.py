@@ -9,7 +9,7 @@ from overread.case import CaseEvent, CaseState
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.triage import Outcome, TriageResult
-from service.codec import decode
+from service.codec import from_json
 from service.store.files import ObjectFiles
 from service.store.records import (
     CaseSummary,
@@ -59,7 +59,7 @@ def summary_of(row: Row[Any]) -> CaseSummary:
         state=CaseState(row.state),
         outcome=Outcome(row.outcome) if row.outcome else None,
         actionable=Actionable(row.actionable) if row.actionable else None,
-        reasons=decode(tuple[str, ...], row.reasons) if row.reasons else (),
+        reasons=from_json(tuple[str, ...], row.reasons) if row.reasons else (),
     )
 
 
@@ -68,9 +68,9 @@ def triage_of(row: Row[Any], detections: list[Row[Any]]) -> TriageRecord:
     values = _columns(row, TriageRecord, without={"result", "reading", "detections"})
     return TriageRecord(
         **values,
-        result=decode(TriageResult, row.result),
-        reading=decode(ReportReading, row.reading),
-        detections=tuple(decode(Detection, item.detection) for item in detections),
+        result=from_json(TriageResult, row.result),
+        reading=from_json(ReportReading, row.reading),
+        detections=tuple(from_json(Detection, item.detection) for item in detections),
     )
 
 

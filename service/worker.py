@@ -1,0 +1,213 @@
+"""Triages cases: claim under a lease, read the report, look at the images, compare, store.
+
+Killing a worker at any moment loses nothing: its lease runs out and another worker claims the case. Two
+results for one revision of a case cannot be stored.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from overread.errors import (
+    ConfigurationError,
+    InputError,
+    LeaseLostError,
+    ModelError,
+    OutOfResourcesError,
+)
+from overread.finding import Vocabulary
+from overread.observation import Detection, ReportReading
+from overread.ports import Detector, ReportReader
+from overread.priority import Policy
+from overread.triage import TriageResult, triage
+from service.intake.closing import close_quiet_studies
+from service.store.database import Store
+from service.store.queue import (
+    claim_case,
+    complete_case,
+    expire_leases,
+    fail_case,
+    release_case,
+    renew_lease,
+)
+from service.store.records import ClaimedCase, Lease
+
+_log = structlog.get_logger("overread.worker")
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """Who reads the report, who looks at the images, and how the two are compared."""
+
+    report_reader: ReportReader
+    detectors: tuple[Detector, ...]
+    policy: Policy
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What one look at one case gave."""
+
+    result: TriageResult
+    reading: ReportReading
+    detections: tuple[Detection, ...]
+
+
+def work(
+    store: Store, readers: Readers, *, name: str, clock: Clock, stop: threading.Event, drain: bool
+) -> int:
+    """Triage cases until `stop` is set, and return how many claims that were; a claimed case is finished first.
+
+    Args:
+        store: where the cases are.
+        readers: what triages them.
+        name: of this worker, in the history of the cases; different for every process.
+        clock: gives the aware time.
+        stop: set by a signal handler or by the caller.
+        drain: whether to return as soon as no case is due.
+
+    Raises:
+        ModelError: a model does not do what its manifest says.
+        ConfigurationError: a setting or policy is wrong.
+    """
+    claims = 0
+    while not stop.is_set():
+        try:
+            claimed = next_case(store, name=name, now=clock())
+            if claimed is not None:
+                claims += 1
+                triage_case(store, claimed, readers, clock=clock)
+                continue
+        except OutOfResourcesError as error:
+            _log.warning("store_unavailable", worker=name, why=str(error))
+        else:
+            if drain:
+                break
+        stop.wait(store.settings.poll_seconds)
+    return claims
+
+
+def next_case(store: Store, *, name: str, now: datetime) -> ClaimedCase | None:
+    """Do what time has brought about, such as closing quiet studies, and claim the next case that is due."""
+    expire_leases(store, now=now)
+    close_quiet_studies(store, now=now)
+    return claim_case(store, worker=name, now=now)
+
+
+def triage_case(store: Store, claimed: ClaimedCase, readers: Readers, *, clock: Clock) -> None:
+    """Bring a claimed case to its end: concluded, FAILED, or back in the queue for another attempt.
+
+    Raises:
+        ModelError: a model does not do what its manifest says; the case is back in the queue.
+        ConfigurationError: a setting or policy is wrong; the case is back in the queue.
+        OutOfResourcesError: the store is not available; the lease will run out.
+    """
+    try:
+        with Heartbeat(store, claimed.lease, clock=clock):
+            conclusion = look(claimed, readers)
+            complete_case(
+                store,
+                claimed,
+                conclusion.result,
+                reading=conclusion.reading,
+                detections=conclusion.detections,
+                now=clock(),
+            )
+        _log.info("triaged", outcome=conclusion.result.outcome.value, **_names(claimed))
+    except LeaseLostError:
+        _log.warning("lease_lost", **_names(claimed))
+    except OutOfResourcesError:
+        raise
+    except Exception as error:
+        _end(store, claimed, error, now=clock())
+        if isinstance(error, ModelError | ConfigurationError):
+            raise
+
+
+def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
+    """Return what the readers conclude about a case; nothing is stored.
+
+    Raises:
+        InputError: the report or the images cannot be read.
+    """
+    reading = readers.report_reader.read(claimed.report_text)
+    detections = tuple(detector.detect(claimed.instances) for detector in readers.detectors)
+    result = triage(reading, detections, readers.policy, readers.vocabulary)
+    return Conclusion(result=result, reading=reading, detections=detections)
+
+
+class Heartbeat:
+    """Renews a lease in the background while its `with` block runs."""
+
+    def __init__(self, store: Store, lease: Lease, *, clock: Clock) -> None:
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease-{lease.case_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        settings = self._store.settings
+        # A look that never ends must not keep its case for ever: after so many beats the lease is left to run out.
+        beats = int(3 * settings.case_seconds_max / settings.lease_seconds)
+        for _ in range(beats):
+            if self._done.wait(settings.lease_seconds / 3):
+                return
+            try:
+                renew_lease(self._store, self._lease, now=self._clock())
+            except LeaseLostError:
+                return  # storing the result will tell
+            except OutOfResourcesError as error:
+                _log.warning("store_unavailable", case=self._lease.case_id, why=str(error))
+        _log.error("look_too_long", case=self._lease.case_id, worker=self._lease.owner)
+
+
+def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime) -> None:
+    """End a case whose look raised: what the input cannot mend is FAILED, all else goes back to the queue."""
+    lease = claimed.lease
+    try:
+        if isinstance(error, InputError):
+            fail_case(store, lease, str(error), now=now)
+            _log.warning("failed", reason=str(error), **_names(claimed))
+            return
+        # Of others neither message nor values are kept: they may hold what the report says.
+        reason = f"unexpected {type(error).__name__}"
+        counts = not isinstance(error, ModelError | ConfigurationError)  # those are not the case's fault
+        state = release_case(store, lease, reason, now=now, failed=counts)
+        _log.error("released", reason=reason, state=state.value, trace=_frames(error), **_names(claimed))
+    except LeaseLostError:
+        _log.warning("lease_lost", **_names(claimed))
+
+
+def _names(claimed: ClaimedCase) -> dict[str, object]:
+    return {
+        "case": claimed.lease.case_id,
+        "revision": claimed.lease.revision,
+        "attempt": claimed.lease.attempt,
+        "worker": claimed.lease.owner,
+        "study_instance_uid": claimed.study_instance_uid,
+    }
+
+
+def _frames(error: BaseException) -> list[str]:
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
