@@ -136,7 +136,7 @@ class Supervisor:
         )
         child.started_at = self._clock()
         child.start_again_at = None
-        _log.info("child started", action="start", child=spec.name, pid=child.process.pid)
+        _log.info("start", child=spec.name, pid=child.process.pid)
 
     def _note_end(self, child: _Child, status: int) -> None:
         now = self._clock()
@@ -148,13 +148,13 @@ class Supervisor:
         if child.early_ends >= self._policy.give_up_after:
             raise ConfigurationError(
                 f"the process {child.spec.name} ended {child.early_ends} times in a row soon after its "
-                f"start, at last with status {status}; its own messages above say why. Everything has been stopped."
+                f"start, at last with status {status}; its own messages above say why. "
+                "Everything has been stopped."
             )
         delay_seconds = self._policy.delay_seconds(child.early_ends)
         child.start_again_at = now + delay_seconds
         _log.warning(
-            "child ended",
-            action="restart",
+            "restart",
             child=child.spec.name,
             status=status,
             lived_seconds=round(lived_seconds, 1),
@@ -171,7 +171,7 @@ class Supervisor:
             try:
                 process.wait(timeout=max(deadline - self._clock(), 0.01))
             except subprocess.TimeoutExpired:
-                _log.warning("child does not stop", action="kill", pid=process.pid)
+                _log.warning("kill", pid=process.pid, reason="it did not stop when asked")
             _signal_group(process, signal.SIGKILL)  # also whatever the child has left behind in its group
             process.wait()
 

@@ -97,7 +97,6 @@ class AccessMiddleware:
             milliseconds = round(seconds * 1000, 1)
             _log.info(
                 "request",
-                action="request",
                 method=method,
                 route=route,
                 status=status,

@@ -2,7 +2,8 @@
 
 On loopback there is no token by default, so two attacks through a user's own browser are shut out here:
 DNS rebinding (a foreign name that resolves to this machine: the Host check) and cross-site requests (a
-foreign page that posts to us: the Origin check).
+foreign page that posts to us: the Origin check). And without a token only this machine is answered, whatever
+address a server that hosts the application was told to bind to.
 """
 
 import hashlib
@@ -28,6 +29,9 @@ _SHORTEST_TOKEN = 16
 
 _FOREIGN_HOST = Problem(
     status=421, slug="foreign-host", title="This service does not answer to that host name"
+)
+_FOREIGN_MACHINE = Problem(
+    status=403, slug="foreign-machine", title="Without an API token only this machine is answered"
 )
 _FOREIGN_ORIGIN = Problem(status=403, slug="foreign-origin", title="Requests from another site are refused")
 _NO_TOKEN = Problem(
@@ -93,6 +97,8 @@ class GuardMiddleware:
 
     def _refusal(self, request: HTTPConnection) -> Response | None:
         headers, names = request.headers, self._access.host_names
+        if self._access.token is None and request.client and not is_loopback(request.client.host):
+            return problem_response(_FOREIGN_MACHINE)
         if names is not None and _host_name(headers.get("host", "")) not in names:
             return problem_response(_FOREIGN_HOST)
         if request.scope.get("method", "GET") not in _SAFE_METHODS and _is_foreign(headers):

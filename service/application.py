@@ -1,0 +1,39 @@
+"""The application that is mounted into the BentoML service: API and pages."""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from overread.errors import OverreadError
+from service.desk import pages
+from service.http import cases, health, images, openapi, quarantine, reports
+from service.http.bare import OpenContext, bare_app
+
+DESCRIPTION = """\
+Finds, among studies that have already been reported, the few where the report and the image most likely
+disagree, and orders them for a second reader. Second look only: not for primary diagnosis.
+
+Errors are problem details (RFC 9457). They never repeat what was sent.
+"""
+
+
+def make_app(
+    open_context: OpenContext, further_documents: Callable[[], Sequence[openapi.Document]]
+) -> FastAPI:
+    """Return API and pages, to be mounted into the BentoML service.
+
+    Args:
+        open_context: opens what the handlers work with.
+        further_documents: OpenAPI documents of what answers beside this application.
+    """
+    app = bare_app(open_context, title="overread", description=DESCRIPTION)
+    for router in (reports.router, cases.router, images.router, quarantine.router, health.router):
+        app.include_router(router)
+    openapi.publish(app, further_documents)
+    app.include_router(pages.router)
+    app.mount("/desk/static", StaticFiles(directory=pages.STATIC_FOLDER), name="static")
+    app.add_exception_handler(HTTPException, pages.answer_http_exception)
+    app.add_exception_handler(OverreadError, pages.answer_overread_error)
+    return app

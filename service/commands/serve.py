@@ -1,0 +1,61 @@
+"""`overread serve`: everything for one machine, under one supervisor."""
+
+import argparse
+from pathlib import Path
+
+from overread.command import EXIT_OK, Command
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8400
+DEFAULT_STOW_PORT = 8401
+
+DESCRIPTION = f"""\
+Starts the page and API (a BentoML service), the DICOMweb intake (STOW-RS) and the workers, restarts what
+dies, and stops everything on Ctrl-C or SIGTERM.
+
+  overread serve
+  overread serve --folder /var/lib/overread --workers 4 --port {DEFAULT_PORT} --stow-port {DEFAULT_STOW_PORT}
+
+Only this machine can reach it by default. For others set OVERREAD_API_TOKEN to a secret and give --host.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--folder", type=Path, help="data folder (default: OVERREAD_FOLDER or ./overread-data)"
+    )
+    parser.add_argument("--host", default=DEFAULT_HOST, help=f"address to bind to (default {DEFAULT_HOST})")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"page and API (default {DEFAULT_PORT}; 0: any free one)",
+    )
+    parser.add_argument(
+        "--stow-port",
+        type=int,
+        default=DEFAULT_STOW_PORT,
+        help=f"DICOMweb intake (default {DEFAULT_STOW_PORT}; 0: any free one)",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="worker processes (default 1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from service.serving import Addresses, serve  # noqa: PLC0415  # keeps `overread --help` fast
+
+    serve(
+        Addresses(host=arguments.host, port=arguments.port, stow_port=arguments.stow_port),
+        folder=arguments.folder,
+        workers=arguments.workers,
+    )
+    return EXIT_OK
+
+
+command = Command(
+    summary="start page, API, DICOMweb intake and workers on this machine",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)

@@ -1,0 +1,281 @@
+"""What the case page shows, ready for the template."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from overread.case import CaseState
+from overread.discrepancy import Discrepancy, DiscrepancyKind
+from overread.finding import Vocabulary
+from overread.observation import Presence
+from overread.triage import TriageResult
+from service.desk.film import Film, FilmChoice, films_of
+from service.desk.highlight import Mark, Piece, cut
+from service.desk.listview import shelf_address, shelf_of, study_words
+from service.desk.words import EVENTS, KINDS, SIDES, STATES, URGENCIES, moment, ratio
+from service.store.records import CaseDetail, EventRecord, ReportVersion, TriageRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the reader chose to see on the page."""
+
+    finding: int = 1  # number of the discrepancy, from 1
+    image: int | None = None  # position among the images, from 1; None: where the finding is
+    overlay_shown: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A name and a value."""
+
+    name: str
+    value: str
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorLine:
+    """One piece of evidence."""
+
+    name: str
+    reason: str
+    ratio: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingCard:
+    """One discrepancy."""
+
+    number: int
+    address: str
+    current: bool
+    heading: str
+    kind: str
+    urgency: str
+    priority: float
+    reasons: tuple[str, ...]
+    factors: tuple[FactorLine, ...]
+    odds: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLine:
+    """One entry of the history."""
+
+    at: datetime
+    at_words: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """The case page."""
+
+    heading: str
+    facts: tuple[Fact, ...]
+    explanation: str | None  # why there is nothing to compare, where that is so
+    list_address: str
+    list_name: str
+    previous_address: str | None
+    next_address: str | None
+    film: Film | None
+    films: tuple[FilmChoice, ...]
+    no_film: str
+    overlay_shown: bool
+    overlay_toggle_address: str
+    findings: tuple[FindingCard, ...]
+    report_heading: str
+    report_note: str | None
+    pieces: tuple[Piece, ...]
+    no_report: str
+    provenance: tuple[Fact, ...]
+    events: tuple[EventLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The cases before and after this one on its shelf."""
+
+    previous: int | None = None
+    next: int | None = None
+
+
+def case_view(detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabulary: Vocabulary) -> CaseView:
+    """Return the page of one case."""
+    result = _current_result(detail)
+    discrepancies = result.discrepancies if result else ()
+    chosen = discrepancies[choice.finding - 1] if choice.finding <= len(discrepancies) else None
+    report = _report(detail)
+    shelf = shelf_of(detail.summary.state)
+    film, films = films_of(detail, chosen, choice.image, _address(detail, choice))
+    return CaseView(
+        heading=_heading(detail, chosen or (discrepancies[0] if discrepancies else None), vocabulary),
+        facts=_facts(detail),
+        explanation=_explanation(detail),
+        list_address=shelf_address(shelf),
+        list_name=shelf.name,
+        previous_address=_case_address(neighbours.previous),
+        next_address=_case_address(neighbours.next),
+        film=film,
+        films=films,
+        no_film=_no_film(detail),
+        overlay_shown=choice.overlay_shown,
+        overlay_toggle_address=_address(detail, choice, overlay_shown=not choice.overlay_shown),
+        findings=_cards(detail, discrepancies, choice, vocabulary),
+        report_heading=_report_heading(report),
+        report_note=_report_note(chosen, vocabulary),
+        pieces=cut(report.text, _marks(discrepancies)) if report else (),
+        no_report="The report has not arrived.",
+        provenance=_provenance(detail.triage) if detail.triage else (),
+        events=tuple(_event_line(event) for event in reversed(detail.events)),
+    )
+
+
+def _current_result(detail: CaseDetail) -> TriageResult | None:
+    return detail.triage.result if detail.triage else None
+
+
+def _report(detail: CaseDetail) -> ReportVersion | None:
+    """Return the version that the highlights refer to, else the one that counts, else the latest."""
+    return detail.triaged_report or detail.report or (detail.reports[-1] if detail.reports else None)
+
+
+def _case_address(case_id: int | None) -> str | None:
+    return None if case_id is None else f"/cases/{case_id}"
+
+
+def _address(
+    detail: CaseDetail, choice: Choice, *, finding: int | None = None, overlay_shown: bool | None = None
+) -> str:
+    shown = choice.overlay_shown if overlay_shown is None else overlay_shown
+    number = choice.finding if finding is None else finding
+    query = f"finding={number}" + ("" if shown else "&overlay=off")
+    return f"/cases/{detail.summary.case_id}?{query}"
+
+
+def _heading(detail: CaseDetail, discrepancy: Discrepancy | None, vocabulary: Vocabulary) -> str:
+    if discrepancy is not None:
+        return _finding_words(discrepancy, vocabulary)
+    return {
+        CaseState.CONCORDANT: "Report and detector agree",
+        CaseState.NOT_APPLICABLE: "No detector applies to this study",
+        CaseState.FAILED: "This case could not be triaged",
+    }.get(detail.summary.state, STATES[detail.summary.state])
+
+
+def _finding_words(discrepancy: Discrepancy, vocabulary: Vocabulary) -> str:
+    known = vocabulary.get(discrepancy.finding)
+    name = known.name if known else discrepancy.finding.replace("_", " ")
+    side = SIDES[discrepancy.detector_observation.laterality]
+    return f"{name[:1].upper()}{name[1:]}" + (f", {side}" if side else "")
+
+
+def _facts(detail: CaseDetail) -> tuple[Fact, ...]:
+    summary, study = detail.summary, detail.study
+    age = study.patient_age_years if study else None
+    sex = {"M": "male", "F": "female", "O": "other"}.get((study.patient_sex or "") if study else "")
+    patient = ", ".join(part for part in (sex, None if age is None else f"{age:.0f} years") if part)
+    facts = (
+        ("State", STATES[summary.state]),
+        ("Accession", summary.accession_number),
+        ("Study", study_words(summary)),
+        ("Description", summary.description),
+        ("Patient", patient),
+        ("For", summary.subspecialty),
+    )
+    return tuple(Fact(name=name, value=value) for name, value in facts if value)
+
+
+def _explanation(detail: CaseDetail) -> str | None:
+    summary = detail.summary
+    if summary.state is CaseState.FAILED:
+        return f"{summary.failure or 'The reason was not recorded'}."
+    if summary.state is CaseState.NOT_APPLICABLE:
+        return " ".join(f"{reason}." for reason in summary.reasons)
+    if summary.state is CaseState.READY and detail.triage is not None:
+        return (
+            "A new image or report version has arrived since. What is shown here is from before; "
+            "triage runs again."
+        )
+    return None
+
+
+def _no_film(detail: CaseDetail) -> str:
+    return "No image of this study can be shown." if detail.instances else "The images have not arrived."
+
+
+def _cards(
+    detail: CaseDetail, discrepancies: tuple[Discrepancy, ...], choice: Choice, vocabulary: Vocabulary
+) -> tuple[FindingCard, ...]:
+    return tuple(
+        FindingCard(
+            number=number,
+            address=_address(detail, choice, finding=number),
+            current=number == choice.finding,
+            heading=_finding_words(item, vocabulary),
+            kind=KINDS[item.kind],
+            urgency=URGENCIES[vocabulary[item.finding].actionable] if item.finding in vocabulary else "",
+            priority=item.priority,
+            reasons=item.reasons,
+            factors=tuple(
+                FactorLine(name=factor.name, reason=factor.reason, ratio=ratio(factor.odds_ratio))
+                for factor in item.factors
+            ),
+            odds=ratio(item.odds),
+        )
+        for number, item in enumerate(discrepancies, start=1)
+    )
+
+
+def _marks(discrepancies: tuple[Discrepancy, ...]) -> tuple[Mark, ...]:
+    return tuple(
+        Mark(number=number, sentence=observation.sentence, words=observation.span)
+        for number, item in enumerate(discrepancies, start=1)
+        for observation in item.report_observations
+    )
+
+
+def _report_heading(report: ReportVersion | None) -> str:
+    return "Report" if report is None else f"Report, version {report.version} ({report.status.lower()})"
+
+
+def _report_note(discrepancy: Discrepancy | None, vocabulary: Vocabulary) -> str | None:
+    """Return what cannot be highlighted: that the report is silent."""
+    if discrepancy is None or discrepancy.kind is not DiscrepancyKind.POSSIBLE_MISS:
+        return None
+    if any(item.presence is not Presence.NOT_MENTIONED for item in discrepancy.report_observations):
+        return None
+    known = vocabulary.get(discrepancy.finding)
+    return f"Nothing in this report names {known.name if known else discrepancy.finding}."
+
+
+def _provenance(record: TriageRecord) -> tuple[Fact, ...]:
+    detectors = tuple(
+        Fact(
+            name="Detector",
+            value=f"{item.detector.name} {item.detector.version}, operating point {item.operating_point}",
+            hash=item.detector.sha256,
+        )
+        for item in record.detections
+    )
+    remarks = tuple(
+        Fact(name="Remark", value=remark) for item in record.detections for remark in item.remarks
+    )
+    reader = record.reading.reader
+    return (
+        *detectors,
+        *remarks,
+        Fact(name="Report reader", value=f"{reader.name} {reader.version}", hash=reader.sha256),
+        Fact(name="Policy", value=f"version {record.result.policy_version}"),
+        Fact(name="Images", value="hash over all images shown to the detector", hash=record.instances_sha256),
+        Fact(name="Triaged", value=f"{moment(record.triaged_at)} UTC by {record.worker}"),
+    )
+
+
+def _event_line(event: EventRecord) -> EventLine:
+    detail = f": {event.detail}" if event.detail else ""
+    return EventLine(
+        at=event.happened_at,
+        at_words=moment(event.happened_at),
+        words=f"{EVENTS[event.event]}{detail} ({event.actor})",
+    )

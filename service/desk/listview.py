@@ -1,0 +1,169 @@
+"""What the worklist and quarantine pages show, ready for the templates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from overread.case import CaseState
+from overread.finding import Actionable
+from service.desk.words import SHELVES, STATES, URGENCIES, Shelf, age, dicom_date, moment
+from service.store.records import CaseSummary, QuarantineEntry, WorklistPage
+
+PAGE_LENGTH = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """A link to one shelf of the worklist."""
+
+    name: str
+    address: str
+    count: int
+    current: bool
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One case in the list."""
+
+    address: str
+    priority: float | None  # None where there is none to show
+    heading: str
+    state: str | None  # in words, where the shelf does not say it
+    urgency: str
+    urgent: bool
+    further: int  # reasons beyond the first
+    reason: str
+    accession_number: str | None
+    study: str
+    since_label: str
+    since: datetime
+    age: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListView:
+    """The worklist page."""
+
+    title: str
+    lead: str
+    tabs: tuple[Tab, ...]
+    rows: tuple[Row, ...]
+    next_address: str | None
+    first_address: str | None  # None on the first page
+    empty_heading: str
+    empty_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """One entry of the quarantine."""
+
+    at: datetime
+    at_words: str
+    what: str
+    why: str
+    names: str
+
+
+def shelf_named(slug: str) -> Shelf:
+    """Return the shelf with this name in its address; the first for any other."""
+    return next((shelf for shelf in SHELVES if shelf.slug == slug), SHELVES[0])
+
+
+def shelf_of(state: CaseState) -> Shelf:
+    """Return the shelf on which a case in this state lies."""
+    return next(shelf for shelf in SHELVES if state in shelf.states)
+
+
+def shelf_address(shelf: Shelf) -> str:
+    """Return the address of a shelf's first page."""
+    return "/" if shelf is SHELVES[0] else f"/?show={shelf.slug}"
+
+
+def list_view(
+    shelf: Shelf, page: WorklistPage, counts: Mapping[CaseState, int], *, now: datetime, after: str | None
+) -> ListView:
+    """Return the page of one shelf."""
+    total = sum(counts[state] for state in shelf.states)
+    more = f"/?show={shelf.slug}&after={page.next}" if page.next else None
+    return ListView(
+        title=shelf.name if shelf is not SHELVES[0] else "Worklist",
+        lead=_lead(shelf, total),
+        tabs=tuple(_tab(other, counts, current=other is shelf) for other in SHELVES),
+        rows=tuple(_row(case, shelf, now) for case in page.cases),
+        next_address=more,
+        first_address=shelf_address(shelf) if after else None,
+        empty_heading=shelf.empty_heading,
+        empty_text=shelf.empty_text,
+    )
+
+
+def refused_row(entry: QuarantineEntry) -> RefusedRow:
+    """Return one line of the quarantine page."""
+    names = (
+        ("Accession", entry.accession_number),
+        ("Study", entry.study_instance_uid),
+        ("Instance", entry.sop_instance_uid),
+    )
+    return RefusedRow(
+        at=entry.received_at,
+        at_words=moment(entry.received_at),
+        what=f"{entry.kind.capitalize()} from {entry.source}, {entry.size_bytes:,} bytes",
+        why=entry.detail,
+        names=", ".join(f"{name} {value}" for name, value in names if value),
+    )
+
+
+def study_words(summary: CaseSummary) -> str:
+    """Return modality, body part and date of the study, as far as they are known."""
+    kind = " ".join(part for part in (summary.modality, (summary.body_part or "").lower()) if part)
+    known = [part for part in (kind, dicom_date(summary.study_date)) if part]
+    return ", ".join(known) or "not known"
+
+
+def _lead(shelf: Shelf, total: int) -> str:
+    noun = "case" if total == 1 else "cases"
+    if shelf is SHELVES[0]:
+        return f"{total} reported {noun} in the order in which a second look helps patients most."
+    return f"{total} {noun}."
+
+
+def _tab(shelf: Shelf, counts: Mapping[CaseState, int], *, current: bool) -> Tab:
+    return Tab(
+        name=shelf.name,
+        address=shelf_address(shelf),
+        count=sum(counts[state] for state in shelf.states),
+        current=current,
+        urgent=shelf.urgent,
+    )
+
+
+def _row(case: CaseSummary, shelf: Shelf, now: datetime) -> Row:
+    listed = case.state is CaseState.LISTED
+    reasons = _reasons(case)
+    urgency = case.actionable if listed and case.actionable else Actionable.NONE
+    since = case.updated_at if listed or case.state is CaseState.FAILED else case.opened_at
+    return Row(
+        address=f"/cases/{case.case_id}",
+        priority=case.priority if listed else None,
+        heading=reasons[0] if reasons else STATES[case.state],
+        state=STATES[case.state] if len(shelf.states) > 1 else None,
+        urgency=URGENCIES[urgency],
+        urgent=urgency in {Actionable.MINUTES, Actionable.HOURS},
+        further=max(len(reasons) - 2, 0),
+        reason=reasons[1] if len(reasons) > 1 else "",
+        accession_number=case.accession_number,
+        study=study_words(case),
+        since_label="In this state",
+        since=since,
+        age=age(since, now),
+    )
+
+
+def _reasons(case: CaseSummary) -> tuple[str, ...]:
+    if case.state is CaseState.FAILED:
+        return (case.failure or "the reason was not recorded",)
+    triaged = {CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE}
+    return case.reasons if case.state in triaged else ()

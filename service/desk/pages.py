@@ -1,0 +1,133 @@
+"""The pages: worklist, case, quarantine, sign-in, and errors for people."""
+
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+
+from overread.case import CaseState
+from overread.finding import load_vocabulary
+from service.desk.caseview import Choice, Neighbours, case_view
+from service.desk.listview import PAGE_LENGTH, list_view, refused_row, shelf_named, shelf_of
+from service.http import errors
+from service.http.context import Context
+from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
+from service.store.database import Store
+from service.store.worklist import count_cases, list_quarantine, list_worklist, load_case
+
+STATIC_FOLDER = FilePath(__file__).parent / "static"
+_NEIGHBOURS_MAX = 500
+_QUARANTINE_LENGTH = 200
+_SESSION_SECONDS = 12 * 3600  # a long shift
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+_templates = Environment(
+    loader=FileSystemLoader(FilePath(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@router.get("/")
+def worklist(
+    context: Context,
+    show: Annotated[str, Query(max_length=40)] = "",
+    after: Annotated[str | None, Query(max_length=200)] = None,
+) -> HTMLResponse:
+    """Show one shelf of the worklist."""
+    shelf = shelf_named(show)
+    page = list_worklist(context.store, states=shelf.states, after=after, limit=PAGE_LENGTH)
+    counts = count_cases(context.store)
+    view = list_view(shelf, page, counts, now=context.clock(), after=after)
+    return _page("worklist.html", view, here="worklist")
+
+
+@router.get("/cases/{case_id}")
+def case(
+    context: Context,
+    case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
+    finding: Annotated[int, Query(ge=1, le=1000)] = 1,
+    image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+    overlay: Annotated[str, Query(max_length=10)] = "on",
+) -> HTMLResponse:
+    """Show one case."""
+    detail = load_case(context.store, case_id)
+    choice = Choice(finding=finding, image=image, overlay_shown=overlay != "off")
+    neighbours = _neighbours(context.store, case_id, detail.summary.state)
+    view = case_view(detail, choice, neighbours, load_vocabulary())
+    return _page("case.html", view, here="case")
+
+
+@router.get("/quarantine")
+def quarantine(context: Context) -> HTMLResponse:
+    """Show what was refused."""
+    entries = list_quarantine(context.store, limit=_QUARANTINE_LENGTH)
+    return _page("quarantine.html", {"entries": [refused_row(entry) for entry in entries]}, here="quarantine")
+
+
+@router.get(SIGN_IN_PATH)
+def sign_in_form() -> HTMLResponse:
+    """Ask for the token."""
+    return _page("signin.html", {"refused": False})
+
+
+@router.post(SIGN_IN_PATH)
+def sign_in(context: Context, request: Request, token: Annotated[str, Form(max_length=1000)]) -> Response:
+    """Give the browser that knows the token a session."""
+    if not context.access.knows(token):
+        return _page("signin.html", {"refused": True}, status=403)
+    response = RedirectResponse("/", status_code=303)
+    response.set_cookie(
+        SESSION_COOKIE,
+        context.access.session,
+        max_age=_SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+def answer_http_exception(request: Request, error: Exception) -> Response:
+    """Answer a person with a page and a program with a problem."""
+    problem = errors.answer_http_exception(request, error)
+    if not _is_for_a_person(request) or not isinstance(error, HTTPException):
+        return problem
+    title = "There is no such page" if error.status_code == 404 else "That did not work"
+    return _page("problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code)
+
+
+def answer_overread_error(request: Request, error: Exception) -> Response:
+    """Answer a person with a page and a program with a problem."""
+    if not _is_for_a_person(request):
+        return errors.answer_overread_error(request, error)
+    problem = errors.problem_of(error)
+    page = {"title": problem.title, "detail": f"{error}."}
+    return _page("problem.html", page, status=problem.status)
+
+
+def _is_for_a_person(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def _neighbours(store: Store, case_id: int, state: CaseState) -> Neighbours:
+    page = list_worklist(store, states=shelf_of(state).states, limit=_NEIGHBOURS_MAX)
+    numbers = [summary.case_id for summary in page.cases]
+    if case_id not in numbers:
+        return Neighbours()
+    at = numbers.index(case_id)
+    return Neighbours(
+        previous=numbers[at - 1] if at > 0 else None,
+        next=numbers[at + 1] if at + 1 < len(numbers) else None,
+    )
+
+
+def _page(template: str, page: Any, *, here: str = "", status: int = 200) -> HTMLResponse:
+    content = _templates.get_template(template).render(page=page, here=here)
+    # What is on a page may be a patient's: no cache but the reader's own screen keeps it.
+    return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,69 @@
+// Keys for the reader's desk. Everything here is also reachable by links and forms without this file.
+"use strict";
+
+document.documentElement.classList.add("scripted");
+
+const rows = () => Array.from(document.querySelectorAll("a.row"));
+const follow = (selector) => document.querySelector(selector)?.click();
+const help = document.querySelector("dialog");
+const viewer = document.querySelector(".viewer");
+
+function moveFocus(step) {
+  const all = rows();
+  if (all.length === 0) return;
+  const at = all.indexOf(document.activeElement);
+  const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1);
+  all[next].focus();
+  all[next].scrollIntoView({ block: "nearest" });
+}
+
+function toggleOverlay() {
+  if (!viewer) return;
+  const hidden = viewer.classList.toggle("without-overlay");
+  const button = document.querySelector("[data-key=o]");
+  if (button) {
+    button.setAttribute("aria-pressed", String(!hidden));
+    button.querySelector(".word").textContent = hidden ? "Show overlay" : "Hide overlay";
+  }
+}
+
+function toggleFull() {
+  if (!viewer) return;
+  const base = viewer.querySelector(".base");
+  if (base && base.dataset.full && !base.src.endsWith(base.dataset.full)) base.src = base.dataset.full;
+  viewer.classList.toggle("full");
+}
+
+const actions = {
+  j: () => (viewer ? follow("a[rel=next]") : moveFocus(1)),
+  k: () => (viewer ? follow("a[rel=prev]") : moveFocus(-1)),
+  o: toggleOverlay,
+  i: () => viewer?.classList.toggle("inverted"),
+  f: toggleFull,
+  u: () => follow("a[data-key=u]"),
+  "?": () => help?.showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select") || help?.open) return;
+  let key = event.key;
+  if (!viewer && key === "ArrowDown") key = "j";
+  if (!viewer && key === "ArrowUp") key = "k";
+  if (viewer && /^[1-9]$/.test(key)) {
+    follow(`a[data-finding="${key}"]`);
+    return;
+  }
+  const action = actions[key];
+  if (action) {
+    event.preventDefault();
+    action();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-key]");
+  if (!button || (button.tagName === "A" && !("toggle" in button.dataset))) return;
+  event.preventDefault();
+  actions[button.dataset.key]?.();
+});

@@ -1,0 +1,152 @@
+"""What the pages call things, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from overread.case import CaseEvent, CaseState
+from overread.discrepancy import DiscrepancyKind
+from overread.finding import Actionable
+from overread.observation import Laterality
+
+KINDS: Mapping[DiscrepancyKind, str] = {
+    DiscrepancyKind.POSSIBLE_MISS: "Possible miss",
+    DiscrepancyKind.POSSIBLE_OVERCALL: "Possible overcall",
+    DiscrepancyKind.LATERALITY_CONFLICT: "Side conflict",
+}
+SIDES: Mapping[Laterality, str] = {
+    Laterality.RIGHT: "right",
+    Laterality.LEFT: "left",
+    Laterality.BILATERAL: "both sides",
+    Laterality.UNSPECIFIED: "",
+}
+URGENCIES: Mapping[Actionable, str] = {
+    Actionable.MINUTES: "Within minutes",
+    Actionable.HOURS: "Within hours",
+    Actionable.DAYS: "Within days",
+    Actionable.NONE: "",
+}
+STATES: Mapping[CaseState, str] = {
+    CaseState.AWAITING_IMAGES: "Waiting for images",
+    CaseState.AWAITING_REPORT: "Waiting for the report",
+    CaseState.READY: "Waiting for triage",
+    CaseState.IN_TRIAGE: "In triage",
+    CaseState.LISTED: "To read",
+    CaseState.CONCORDANT: "Concordant",
+    CaseState.NOT_APPLICABLE: "Not applicable",
+    CaseState.FAILED: "Failed",
+}
+EVENTS: Mapping[CaseEvent, str] = {
+    CaseEvent.OPENED: "Case opened",
+    CaseEvent.STUDY_CLOSED: "Images complete, final report still to come",
+    CaseEvent.COMPLETED_BY_IMAGES: "Images complete, report already there",
+    CaseEvent.COMPLETED_BY_REPORT: "Report arrived, images already there",
+    CaseEvent.REVISED: "New image or report version, triage starts again",
+    CaseEvent.CLAIMED: "Triage started",
+    CaseEvent.LEASE_EXPIRED: "Worker was lost, triage starts again",
+    CaseEvent.RELEASED: "Given back by its worker",
+    CaseEvent.FOUND_DISCREPANT: "Report and image disagree",
+    CaseEvent.FOUND_CONCORDANT: "Report and detector agree",
+    CaseEvent.FOUND_NOT_APPLICABLE: "No detector applies",
+    CaseEvent.FAILED: "Triage failed",
+    CaseEvent.RETRIED: "Started again by a person",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """One tab of the worklist."""
+
+    slug: str
+    name: str
+    states: tuple[CaseState, ...]
+    empty_heading: str
+    empty_text: str
+    urgent: bool = False  # a person should mend what lies here
+
+
+SHELVES: tuple[Shelf, ...] = (
+    Shelf(
+        slug="to-read",
+        name="To read",
+        states=(CaseState.LISTED,),
+        empty_heading="Nothing to read",
+        empty_text="No case is waiting for a second look. Cases appear here, the most important first, as "
+        "soon as their images and final report have arrived and disagree.",
+    ),
+    Shelf(
+        slug="in-progress",
+        name="In progress",
+        states=(CaseState.READY, CaseState.IN_TRIAGE),
+        empty_heading="Nothing in progress",
+        empty_text="Every case whose images and report have arrived has been triaged.",
+    ),
+    Shelf(
+        slug="incomplete",
+        name="Incomplete",
+        states=(CaseState.AWAITING_IMAGES, CaseState.AWAITING_REPORT),
+        empty_heading="Nothing incomplete",
+        empty_text="No case is waiting for its images or its report.",
+    ),
+    Shelf(
+        slug="concordant",
+        name="Concordant",
+        states=(CaseState.CONCORDANT,),
+        empty_heading="No concordant cases",
+        empty_text="Cases in which report and detector agree are kept here.",
+    ),
+    Shelf(
+        slug="not-applicable",
+        name="Not applicable",
+        states=(CaseState.NOT_APPLICABLE,),
+        empty_heading="No such cases",
+        empty_text="Studies that no detector is meant for are kept here with the reason. They get no score.",
+    ),
+    Shelf(
+        slug="failed",
+        name="Failed",
+        states=(CaseState.FAILED,),
+        empty_heading="Nothing failed",
+        empty_text="Cases that could not be triaged are kept here, each with the reason.",
+        urgent=True,
+    ),
+    Shelf(
+        slug="all",
+        name="All",
+        states=tuple(CaseState),
+        empty_heading="No cases yet",
+        empty_text="Send images by DICOMweb (STOW-RS) and reports to the API; overread serve prints both "
+        "addresses.",
+    ),
+)
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Return how long ago something was, in the largest unit that tells enough."""
+    seconds = max((now - since).total_seconds(), 0.0)
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600:.0f} h"
+    return f"{seconds // 86400:.0f} d"
+
+
+def moment(at: datetime) -> str:
+    """Return a time as people read it, in UTC like everything stored."""
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def dicom_date(text: str | None) -> str | None:
+    """Return a DICOM date (PS3.5 DA: YYYYMMDD) with dashes; None where there is none or it is malformed."""
+    if text is None or len(text) != 8 or not text.isdigit():
+        return None
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+
+
+def ratio(value: float) -> str:
+    """Return odds or an odds ratio with about two significant figures and no exponent."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if value >= 0.0001 else "under 0.0001"

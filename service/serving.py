@@ -1,0 +1,126 @@
+"""What `overread serve` runs on one machine: the processes, their sockets, and what it tells the person."""
+
+import os
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from overread.errors import ConfigurationError
+from service.http.opening import HOST_VARIABLE, STOW_ADDRESS_VARIABLE, access_from
+from service.log import configure_logging
+from service.settings import Settings, load_settings
+from service.store.database import open_store
+from service.supervisor import ChildSpec, Supervisor
+
+_READY_SECONDS = 120.0
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where to listen; port 0 takes any free one."""
+
+    host: str
+    port: int
+    stow_port: int
+
+
+def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
+    """Run everything until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: an address cannot be bound or needs a token, a setting is wrong, or a process
+            cannot be kept running.
+    """
+    configure_logging()
+    settings = load_settings(os.environ, data_folder=folder)
+    access_from({**os.environ, HOST_VARIABLE: addresses.host})  # or refuse to start
+    if workers < 0:
+        raise ConfigurationError("--workers must be 0 or more")
+    open_store(settings).close()  # migrate once, before several processes would want to
+    with _listen(addresses.host, addresses.port) as api, _listen(addresses.host, addresses.stow_port) as stow:
+        environment = _environment(addresses.host, settings, stow)
+        specs = [
+            _http_child("api", api, environment),
+            _http_child("stow", stow, environment),
+            *(_worker(number, environment) for number in range(1, workers + 1)),
+        ]
+        announcer = threading.Thread(
+            target=_announce, args=(_url(api), _url(stow), settings), name="announcer", daemon=True
+        )
+        announcer.start()
+        Supervisor(specs, clock=time.monotonic).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): choose another with --host, "
+            "--port and --stow-port, or stop what listens there"
+        ) from error
+
+
+def _environment(host: str, settings: Settings, stow: socket.socket) -> dict[str, str]:
+    """Return what every child must know, so that all have the same settings."""
+    return {
+        "BENTOML_DO_NOT_TRACK": "True",
+        "OVERREAD_FOLDER": str(settings.data_folder),
+        "OVERREAD_DATABASE_URL": settings.database_url,
+        HOST_VARIABLE: host,
+        STOW_ADDRESS_VARIABLE: _url(stow),
+    }
+
+
+def _http_child(name: str, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        command=(sys.executable, "-m", "service.http.process", name, str(listener.fileno())),
+        listener=listener,
+        environment=environment,
+    )
+
+
+def _worker(number: int, environment: dict[str, str]) -> ChildSpec:
+    command = (sys.executable, "-m", "overread", "worker")
+    return ChildSpec(name=f"worker-{number}", command=command, environment=environment)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(api: str, stow: str, settings: Settings) -> None:
+    """Say where everything is, as soon as it answers: a request waits in the socket's queue until then."""
+    for url in (api, stow):
+        try:
+            with urllib.request.urlopen(f"{url}/health/live", timeout=_READY_SECONDS):  # noqa: S310  # http only
+                pass
+        except (urllib.error.URLError, OSError):
+            return  # stopped or given up meanwhile; the supervisor says why
+    print(_welcome(api, stow, settings), flush=True)  # noqa: T201  # this is the command's output
+
+
+def _welcome(api: str, stow: str, settings: Settings) -> str:
+    return f"""\
+overread is ready.
+
+  Worklist    {api}/
+  API         {api}/openapi.json
+  DICOMweb    {stow}/studies (STOW-RS)
+  Data        {settings.data_folder}
+
+Send a study and its report:
+  dicomweb_client --url {stow} store instances image.dcm     (any DICOMweb sender does)
+  curl -H 'Content-Type: text/plain' --data-binary @report.txt \\
+    '{api}/api/v1/reports?accession_number=ACCESSION'
+
+Stop with Ctrl-C."""
