@@ -1,6 +1,8 @@
 """Domain values as JSON text, for the database: the dataclasses of `overread` are the schema."""
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -10,7 +12,9 @@ T = TypeVar("T")
 
 def to_json(value: object) -> str:
     """Return the JSON of a value made of dataclasses, enumerations, tuples, mappings, numbers and text."""
-    return _adapter(type(value)).dump_json(value).decode("utf-8")
+    # Read-only mappings are no dicts; pydantic would write them as the fallback says and warn each time.
+    text: str = _adapter(type(value)).dump_json(value, fallback=_plain, warnings="none").decode("utf-8")
+    return text
 
 
 def from_json(kind: type[T], text: str) -> T:
@@ -31,3 +35,16 @@ def _cached_adapter(kind: Any) -> TypeAdapter[Any]:
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     adapter: TypeAdapter[Any] = _cached_adapter(kind)
     return adapter
+
+
+def _plain(value: object) -> dict[object, object]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} cannot be stored")
+
+
+def _as_dict(value: Any) -> dict[Any, Any]:
+    """Return a read-only mapping as a dict: pydantic does not know `MappingProxyType`."""
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise TypeError(f"cannot be JSON: {type(value)}")
