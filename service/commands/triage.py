@@ -24,7 +24,9 @@ Research use: not for primary diagnosis.
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("study", type=Path, help="folder with the DICOM files of one study, or one file")
-    parser.add_argument("--report", required=True, metavar="FILE", help="report as UTF-8 text; - reads it from stdin")
+    parser.add_argument(
+        "--report", required=True, metavar="FILE", help="report as UTF-8 text; - reads it from stdin"
+    )
     parser.add_argument("--json", action="store_true", help="print the full result as JSON, with provenance")
 
 
@@ -51,8 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def describe(result: TriageResult, text: str) -> str:
-    """Return the result as lines for a person, each discrepancy with its odds factors and the report's words."""
-    lines = [f"{result.outcome}   priority {result.priority:.1f} of 100   communicate within: {result.actionable}"]
+    """Return the result as lines for a person, with the odds factors and the report's words."""
+    lines = [
+        f"{result.outcome}   priority {result.priority:.1f} of 100   communicate within: {result.actionable}"
+    ]
     if not result.discrepancies:
         lines += [f"  {reason}" for reason in result.reasons]
     for number, item in enumerate(result.discrepancies, start=1):
@@ -75,7 +79,9 @@ def _report_text(name: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidReportError(f"{name} is not UTF-8 text (byte {error.start}); convert it first") from error
+        raise InvalidReportError(
+            f"{name} is not UTF-8 text (byte {error.start}); convert it first"
+        ) from error
 
 
 def _files(study: Path) -> list[Path]:

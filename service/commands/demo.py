@@ -1,0 +1,95 @@
+"""`overread demo`: the main job on real input."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from overread.command import EXIT_OK, Command
+
+if TYPE_CHECKING:
+    from service.demo import RankedCase
+
+DESCRIPTION = """\
+Sends real images of the pydicom-data package with reports written for the purpose through intake, detector,
+report reader and triage, and prints the ranked list. One chest radiograph shows large masses: with a report
+that does not mention them it comes out on top, with a report that does it does not.
+
+  overread demo          then serves the page until Ctrl-C
+  overread demo --once   prints the list as JSON on standard output and ends
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--once", action="store_true", help="print the list as JSON and end; no page")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="keep the data in this folder (default: a temporary one, removed at the end)",
+    )
+    parser.add_argument(
+        "--port", type=int, default=8400, help="port of the page (default 8400; 0: any free one)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demonstration."""
+    from service.demo import run_demo  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.serving import Addresses, serve  # noqa: PLC0415
+    from service.settings import load_settings  # noqa: PLC0415
+
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
+    try:
+        # A database that the environment names is the site's own; the demonstration must not fill it.
+        environ = {name: value for name, value in os.environ.items() if name != "OVERREAD_DATABASE_URL"}
+        ranked = run_demo(load_settings(environ, data_folder=folder))
+        sys.stderr.write(describe(ranked))
+        if arguments.once:
+            print(json.dumps({"cases": [_as_json(case) for case in ranked]}, indent=2))
+        else:
+            serve(Addresses(host="127.0.0.1", port=arguments.port, stow_port=0), folder=folder, workers=1)
+    finally:
+        if arguments.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return EXIT_OK
+
+
+def describe(ranked: "tuple[RankedCase, ...]") -> str:
+    """Return the list as lines for a person."""
+    lines = ["", "  #  priority  state           case"]
+    for case in ranked:
+        summary = case.summary
+        lines.append(f"{case.rank:3}  {summary.priority:8.1f}  {summary.state:14}  {case.title}")
+        lines += [f"{'':31}{reason}" for reason in (*summary.reasons, *filter(None, [summary.failure]))]
+    return "\n".join([*lines, "", ""])
+
+
+def _as_json(case: "RankedCase") -> dict[str, object]:
+    summary = case.summary
+    return {
+        "rank": case.rank,
+        "title": case.title,
+        "study_instance_uid": summary.study_instance_uid,
+        "accession_number": summary.accession_number,
+        "modality": summary.modality,
+        "state": summary.state,
+        "outcome": summary.outcome,
+        "priority": round(summary.priority, 3),
+        "actionable": summary.actionable,
+        "subspecialty": summary.subspecialty,
+        "reasons": summary.reasons,
+        "failure": summary.failure,
+    }
+
+
+command = Command(
+    summary="show the main job on real input: a ranked worklist from image and report",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)
