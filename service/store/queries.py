@@ -135,6 +135,7 @@ SUMMARY = select(
     triage_results.c.actionable,
     triage_results.c.subspecialty,
     triage_results.c.reasons,
+    triage_results.c.headline,
 ).select_from(
     cases.outerjoin(studies, studies.c.study_instance_uid == cases.c.study_instance_uid).outerjoin(
         triage_results,

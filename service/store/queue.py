@@ -19,6 +19,7 @@ from service.codec import to_json
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.database import Store
+from service.store.headline import headline_of
 from service.store.records import ClaimedCase, Lease
 
 _BATCH = 100
@@ -230,6 +231,7 @@ def _fail(connection: Connection, case: CaseRow, entry: Entry) -> CaseRow:
 def _result_row(
     claimed: ClaimedCase, result: TriageResult, reading: ReportReading, now: datetime
 ) -> dict[str, object]:
+    headline = headline_of(result)
     return {
         "case_id": claimed.lease.case_id,
         "revision": claimed.lease.revision,
@@ -244,6 +246,7 @@ def _result_row(
         "reader_version": reading.reader.version,
         "reader_sha256": reading.reader.sha256,
         "reasons": to_json(result.reasons),
+        "headline": None if headline is None else to_json(headline),
         "result": to_json(result),
         "reading": to_json(reading),
         "worker": claimed.lease.owner,

@@ -9,6 +9,7 @@ from overread.case import CaseEvent, CaseState
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.triage import Outcome, TriageResult
+from service.store.headline import Headline
 
 
 class ReportStatus(StrEnum):
@@ -125,6 +126,7 @@ class CaseSummary:
     actionable: Actionable | None
     subspecialty: str | None
     reasons: tuple[str, ...]
+    headline: Headline | None  # None where nothing disagrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from overread.observation import Detection, ReportReading
 from overread.triage import Outcome, TriageResult
 from service.codec import from_json
 from service.store.files import ObjectFiles
+from service.store.headline import Headline
 from service.store.records import (
     CaseSummary,
     EventRecord,
@@ -53,13 +54,14 @@ def event_of(row: Row[Any]) -> EventRecord:
 
 def summary_of(row: Row[Any]) -> CaseSummary:
     """Return the line of the worklist of a row of the query SUMMARY."""
-    values = _columns(row, CaseSummary, without={"state", "outcome", "actionable", "reasons"})
+    values = _columns(row, CaseSummary, without={"state", "outcome", "actionable", "reasons", "headline"})
     return CaseSummary(
         **values,
         state=CaseState(row.state),
         outcome=Outcome(row.outcome) if row.outcome else None,
         actionable=Actionable(row.actionable) if row.actionable else None,
         reasons=from_json(tuple[str, ...], row.reasons) if row.reasons else (),
+        headline=from_json(Headline, row.headline) if row.headline else None,
     )
 
 

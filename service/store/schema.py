@@ -161,6 +161,7 @@ triage_results = Table(
     Column("reader_version", String(128), nullable=False),
     Column("reader_sha256", String(64), nullable=False),
     Column("reasons", Text, nullable=False),  # JSON array of text
+    Column("headline", Text),  # JSON of service.store.headline.Headline; null where nothing disagrees
     Column("result", Text, nullable=False),  # JSON of overread.triage.TriageResult
     Column("reading", Text, nullable=False),  # JSON of overread.observation.ReportReading
     Column("worker", String(128), nullable=False),

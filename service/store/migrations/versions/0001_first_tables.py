@@ -204,6 +204,7 @@ def _create_triage_results() -> None:
         sa.Column("reader_version", sa.String(128), nullable=False),
         sa.Column("reader_sha256", sa.String(64), nullable=False),
         sa.Column("reasons", sa.Text(), nullable=False),
+        sa.Column("headline", sa.Text()),
         sa.Column("result", sa.Text(), nullable=False),
         sa.Column("reading", sa.Text(), nullable=False),
         sa.Column("worker", sa.String(128), nullable=False),
