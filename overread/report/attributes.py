@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overread.observation import Laterality
-from overread.report.heads import Head
+from overread.report.heads import Mention
 from overread.report.lexicon import Found, Kind
 from overread.report.text import Words
 
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
 
 @dataclass(slots=True)
 class Attributes:
-    """The attributes of one head, filled in while the sentence is read."""
+    """The attributes of one mention, filled in while the sentence is read."""
 
     laterality: Laterality = Laterality.UNSPECIFIED
     zones: tuple[str, ...] = ()
@@ -24,39 +24,44 @@ class Attributes:
     rules: tuple[tuple[str, str], ...] = ()
 
 
-def read_attributes(words: Words, found: Sequence[Found], heads: Sequence[Head]) -> list[Attributes]:
-    """Return the attributes of each head, in order."""
-    results = [Attributes() for _ in heads]
+def read_attributes(words: Words, found: Sequence[Found], mentions: Sequence[Mention]) -> list[Attributes]:
+    """Return the attributes of each mention, in order."""
+    results = [Attributes() for _ in mentions]
     breaks = [item.start for item in found if item.sense.kind is Kind.STOP]
     links = {item.start: item.sense.value for item in found if item.sense.kind is Kind.LINK}
     for item in found:
         kind = item.sense.kind
         if kind in (Kind.SIDE, Kind.ZONE, Kind.SEVERITY, Kind.COUNT, Kind.UNIT):
-            owner = _owner(item, heads, breaks, links, before_only=kind in (Kind.SEVERITY, Kind.COUNT))
+            owner = _owner(item, mentions, breaks, links, before_only=kind in (Kind.SEVERITY, Kind.COUNT))
             for index in owner:
                 _apply(item, results[index], words)
     return results
 
 
 def _owner(
-    item: Found, heads: Sequence[Head], breaks: Sequence[int], links: dict[int, str], *, before_only: bool
+    item: Found,
+    mentions: Sequence[Mention],
+    breaks: Sequence[int],
+    links: dict[int, str],
+    *,
+    before_only: bool,
 ) -> list[int]:
-    """Return which heads a word belongs to: the next one, or the last one if a preposition ties it there."""
-    inside = [i for i, head in enumerate(heads) if head.start <= item.start < head.end]
+    """Return which mentions a word belongs to: the next one, or the last one if a preposition ties it there."""
+    inside = [i for i, mention in enumerate(mentions) if mention.start <= item.start < mention.end]
     if inside:
         return inside
     before = [
         i
-        for i, head in enumerate(heads)
-        if head.end <= item.start and not _broken(head.end, item.start, breaks)
+        for i, mention in enumerate(mentions)
+        if mention.end <= item.start and not _broken(mention.end, item.start, breaks)
     ]
     after = [
         i
-        for i, head in enumerate(heads)
-        if head.start >= item.end and not _broken(item.end, head.start, breaks)
+        for i, mention in enumerate(mentions)
+        if mention.start >= item.end and not _broken(item.end, mention.start, breaks)
     ]
     if before and after:
-        last, following = heads[before[-1]], heads[after[0]]
+        last, following = mentions[before[-1]], mentions[after[0]]
         gap = [links[place] for place in range(last.end, item.start) if place in links]
         tied = "in" in gap and "and" not in gap and "with" not in gap
         joined = any(
@@ -105,3 +110,23 @@ def _sizes(item: Found, words: Words) -> tuple[float, ...]:
             sizes.append(float(words.surface[place].replace(",", ".")) * factor)
         place -= 1
     return tuple(reversed(sizes))
+
+
+def inherit_places(
+    found: Sequence[Found],
+    mentions: Sequence[Mention],
+    attributes: Sequence[Attributes],
+    explaining: frozenset[str],
+) -> None:
+    """Give a finding that explains another one its place: "right base opacity, likely atelectasis" is on the right."""
+    for item in found:
+        if item.sense.kind is not Kind.CUE or item.sense.value not in explaining:
+            continue
+        before = [index for index, mention in enumerate(mentions) if mention.end <= item.start]
+        after = [index for index, mention in enumerate(mentions) if mention.start >= item.end]
+        source = attributes[before[-1]] if before else None
+        for index in after if source else ():
+            target = attributes[index]
+            if source and target.laterality is Laterality.UNSPECIFIED and not target.zones:
+                target.laterality, target.zones = source.laterality, source.zones
+                target.rules = (*target.rules, ("laterality", item.sense.rule))

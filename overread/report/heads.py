@@ -15,20 +15,28 @@ _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The words of a sentence that name a finding, or deny several."""
+    """One finding that the words of a mention name, or several that they deny."""
 
-    start: int
-    end: int
     finding: str
     rule: str
     denies: tuple[str, ...] = ()  # what is absent when the head is denied, or when it is a normal statement
     normal: bool = False  # a normal statement, which denies without a negation
+    certainty: float = 1.0  # of the wording itself
 
     def stated(self, presence: Presence) -> tuple[str, ...]:
         """Return the findings that the head is about, given what the sentence says of it."""
         if self.denies and (self.normal or presence is Presence.ABSENT):
             return self.denies
         return (self.finding,)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Words [start, end) of a sentence that name one finding or more: a "nodular opacity" is two."""
+
+    start: int
+    end: int
+    heads: tuple[Head, ...]
 
 
 class HeadFinder:
@@ -45,26 +53,29 @@ class HeadFinder:
         self._denials: dict[str, Denial] = {
             anatomy: rule for rule in rules.denials for anatomy in rule.anatomies
         }
+        self._alone = rules.alone
         self._phrases: dict[str, Denial] = {rule.id: rule for rule in rules.denials if not rule.anatomies}
 
-    def find(self, found: Sequence[Found]) -> tuple[Head, ...]:
-        """Return the heads in the order of their words."""
+    def find(self, found: Sequence[Found]) -> tuple[Mention, ...]:
+        """Return the mentions in the order of their words."""
         anatomies = _head_nouns([item for item in found if item.sense.kind is Kind.ANATOMY])
-        bases = [item for item in found if item.sense.kind in (Kind.FINDING, Kind.STATE)]
+        bases = [item for item in found if item.sense.kind is Kind.FINDING or item.sense.kind is Kind.STATE]
+        normals = [item for item in found if item.sense.kind is Kind.NORMAL]
         barriers = [item.start for item in found if item.sense.kind is Kind.STOP]
-        heads: list[Head] = []
+        heads: dict[tuple[int, int], list[Head]] = {}
+        for item in bases:
+            head = self._named(item, anatomies, bases, barriers)
+            if head:
+                heads.setdefault((item.start, item.end), []).append(head)
+        for item in normals:
+            for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
+                heads.setdefault((start, end), []).append(head)
         for item in found:
-            kind = item.sense.kind
-            if kind is Kind.FINDING or kind is Kind.STATE:
-                head = self._named(item, anatomies, bases, barriers)
-                if head:
-                    heads.append(head)
-            elif kind is Kind.NORMAL:
-                heads.extend(self._denied(item, anatomies, bases, barriers))
-            elif kind is Kind.PHRASE:
+            if item.sense.kind is Kind.PHRASE:
                 denial = self._phrases[item.sense.value]
-                heads.append(Head(item.start, item.end, UNLISTED, denial.id, denial.findings, normal=True))
-        return tuple(heads)
+                head = Head(UNLISTED, denial.id, denial.findings, normal=True)
+                heads.setdefault((item.start, item.end), []).append(head)
+        return tuple(Mention(start, end, tuple(named)) for (start, end), named in sorted(heads.items()))
 
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Sequence[int]
@@ -76,23 +87,26 @@ class HeadFinder:
             pair = self._composites.get((base, anatomy.sense.value))
             if pair and (cost := _distance(item, anatomy, bases, barriers)) < best:
                 rule, best = pair, cost
-        if rule:
-            return None if rule.finding == NOTHING else Head(item.start, item.end, rule.finding, rule.id)
-        if item.sense.kind is Kind.STATE:
+        if rule and rule.finding == NOTHING:
             return None
+        if rule:
+            return Head(rule.finding, rule.id, certainty=rule.certainty)
+        if item.sense.kind is Kind.STATE:
+            finding = self._alone.get(base)
+            return Head(finding, item.sense.rule) if finding else None
         if base != UNLISTED:
-            return Head(item.start, item.end, base, item.sense.rule)
+            return Head(base, item.sense.rule, certainty=item.sense.certainty)
         near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
         value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
         denial = self._denials.get(value, self._denials[ANYTHING])
-        return Head(item.start, item.end, UNLISTED, item.sense.rule, (*denial.findings, UNLISTED))
+        return Head(UNLISTED, item.sense.rule, (*denial.findings, UNLISTED))
 
     def _denied(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Sequence[int]
-    ) -> list[Head]:
+    ) -> list[tuple[int, int, Head]]:
         """Return a denial for each subject of a normal predicate: "heart and mediastinum are normal" has two."""
         subjects = [a for a in anatomies if a.end <= item.start and not _crossed(a.end, item.start, barriers)]
-        last_base = max((base.end for base in bases if base.end <= item.start), default=0)
+        last_base = max((other.end for other in bases if other.end <= item.start), default=0)
         subjects = [subject for subject in subjects if subject.start >= last_base]
         if not subjects:
             after = [
@@ -102,8 +116,10 @@ class HeadFinder:
             ]
             subjects = after[:1]
         return [
-            Head(
-                min(a.start, item.start), max(a.end, item.end), UNLISTED, rule.id, rule.findings, normal=True
+            (
+                min(a.start, item.start),
+                max(a.end, item.end),
+                Head(UNLISTED, rule.id, rule.findings, normal=True),
             )
             for a in subjects
             if (rule := self._denials.get(a.sense.value))

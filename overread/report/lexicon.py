@@ -36,6 +36,7 @@ class Sense:
     kind: Kind
     value: str
     rule: str  # id of the rule
+    certainty: float = 1.0  # below 1 where the wording itself only suggests the finding: "nodular opacity"
 
 
 class Found(NamedTuple):

@@ -16,6 +16,7 @@ from overread.report.lexicon import Kind, Sense
 NOTHING = "-"
 """In a composite rule: this pair is nothing to report."""
 
+_PLAIN_KINDS = tuple(kind for kind in Kind if kind not in (Kind.FINDING, Kind.SIDE, Kind.ZONE, Kind.ANATOMY))
 _Table = dict[str, Any]
 _FILES = (
     "certainty",
@@ -30,6 +31,7 @@ _FILES = (
     "spelling",
     "states",
     "time",
+    "weak",
 )
 
 
@@ -44,6 +46,8 @@ class Cue:
     certainty: float | None = None
     temporality: Temporality | None = None
     experiencer: Experiencer | None = None
+    explains: bool = False  # what follows is what the finding before it may be, at the same place
+    dismiss: bool = False  # nothing is stated: "CT is more sensitive for small nodules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Composite:
     bases: tuple[str, ...]
     anatomies: tuple[str, ...]
     finding: str  # "-" where the pair is nothing to report
+    certainty: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,7 @@ class Rules:
     cues: Mapping[str, Cue]
     composites: tuple[Composite, ...]
     denials: tuple[Denial, ...]
+    alone: Mapping[str, str]  # state -> finding that it means without a known anatomy
     headings: Mapping[str, Section]
     headings_anywhere: frozenset[str]
     abbreviations: frozenset[str]
@@ -137,6 +143,7 @@ class _Parser:
             cues={table["id"]: _cue(table) for table in self._of("cue")},
             composites=tuple(self._composite(table) for table in self._of("composite")),
             denials=tuple(self._denial(table) for table in (*self._of("denial"), *self._of("phrase"))),
+            alone={table["id"]: table["alone"] for table in self._of("state") if "alone" in table},
             headings={
                 name: Section(table["section"]) for table in self._of("heading") for name in table["names"]
             },
@@ -155,25 +162,31 @@ class _Parser:
         return self._tables.get(kind, [])
 
     def _phrases(self) -> Iterator[tuple[str, Sense]]:
-        for finding in self._vocabulary.values():
-            for term in finding.terms:
-                yield term, Sense(kind=Kind.FINDING, value=finding.id, rule=f"term:{finding.id}")
-        for kind in (
-            Kind.STATE,
-            Kind.NORMAL,
-            Kind.SEVERITY,
-            Kind.COUNT,
-            Kind.CUE,
-            Kind.STOP,
-            Kind.LINK,
-            Kind.UNIT,
-        ):
+        yield from self._terms()
+        yield from self._places()
+        for kind in _PLAIN_KINDS:
             for table in self._of(kind.value):
                 for phrase in table["phrases"]:
                     yield phrase, Sense(kind=kind, value=table.get("value", table["id"]), rule=table["id"])
-        for table in self._of("phrase"):
+
+    def _terms(self) -> Iterator[tuple[str, Sense]]:
+        for finding in self._vocabulary.values():
+            for term in finding.terms:
+                yield term, Sense(kind=Kind.FINDING, value=finding.id, rule=f"term:{finding.id}")
+        for table in self._of("weak"):
+            self._known((table["finding"],))
             for phrase in table["phrases"]:
-                yield phrase, Sense(kind=Kind.PHRASE, value=table["id"], rule=table["id"])
+                yield (
+                    phrase,
+                    Sense(
+                        kind=Kind.FINDING,
+                        value=table["finding"],
+                        rule=table["id"],
+                        certainty=table["certainty"],
+                    ),
+                )
+
+    def _places(self) -> Iterator[tuple[str, Sense]]:
         for table in self._of("place"):
             for kind, key in ((Kind.SIDE, "side"), (Kind.ZONE, "zone"), (Kind.ANATOMY, "anatomy")):
                 for phrase in table["phrases"] if key in table else ():
@@ -187,6 +200,7 @@ class _Parser:
             bases=tuple(table["bases"]),
             anatomies=tuple(table["anatomies"]),
             finding=table["finding"],
+            certainty=table.get("certainty", 1.0),
         )
 
     def _denial(self, table: _Table) -> Denial:
@@ -221,4 +235,6 @@ def _cue(table: _Table) -> Cue:
         certainty=table.get("certainty"),
         temporality=Temporality(table["temporality"]) if "temporality" in table else None,
         experiencer=Experiencer(table["experiencer"]) if "experiencer" in table else None,
+        explains=table.get("explains", False),
+        dismiss=table.get("dismiss", False),
     )

@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overread.observation import Experiencer, Presence, Temporality
-from overread.report.heads import Head
+from overread.report.heads import Head, Mention
 from overread.report.lexicon import Found, Kind
 from overread.report.rules import Cue
 
+AS_A_FACT = 0.85
+"""Certainty from which a finding is PRESENT."""
+
+_JOINING = ("and", "or", "comma")
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
 
@@ -29,39 +33,39 @@ class Scopes:
         """Take the cues by id."""
         self._cues = cues
 
-    def assertions(self, found: Sequence[Found], heads: Sequence[Head]) -> list[Assertion]:
-        """Return one assertion per head."""
-        reached: list[list[Cue]] = [[] for _ in heads]
+    def cues(self, found: Sequence[Found], mentions: Sequence[Mention]) -> list[list[Cue]]:
+        """Return the cues that reach each mention, in the order of their words."""
+        reached: list[list[Cue]] = [[] for _ in mentions]
         stops = [item.start for item in found if item.sense.kind is Kind.STOP]
         joins = {
-            item.start
-            for item in found
-            if item.sense.kind is Kind.LINK and item.sense.value in ("and", "or", "comma")
+            item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value in _JOINING
         }
         for item in found:
             if item.sense.kind is Kind.CUE:
                 cue = self._cues[item.sense.value]
-                for index in _reach(cue, item, heads, stops, joins):
+                for index in _reach(cue, item, mentions, stops, joins):
                     reached[index].append(cue)
-        return [_assertion(head, cues) for head, cues in zip(heads, reached, strict=True)]
+        return reached
 
 
-def _reach(cue: Cue, item: Found, heads: Sequence[Head], stops: Sequence[int], joins: set[int]) -> list[int]:
+def _reach(
+    cue: Cue, item: Found, mentions: Sequence[Mention], stops: Sequence[int], joins: set[int]
+) -> list[int]:
     if cue.direction != "backward":
         stop = min((place for place in stops if place >= item.end), default=1_000_000)
-        after = [i for i, head in enumerate(heads) if item.end <= head.start < stop]
+        after = [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
         if after or cue.direction == "forward":
-            return _joined(after, heads, joins) if cue.reach == "next" else after
+            return _joined(after, mentions, joins) if cue.reach == "next" else after
     stop = max((place for place in stops if place < item.start), default=-1)
-    before = [i for i, head in enumerate(heads) if stop < head.start and head.end <= item.start]
-    return _joined(before[::-1], heads, joins) if cue.reach == "next" else before
+    before = [i for i, mention in enumerate(mentions) if stop < mention.start and mention.end <= item.start]
+    return _joined(before[::-1], mentions, joins) if cue.reach == "next" else before
 
 
-def _joined(indexes: list[int], heads: Sequence[Head], joins: set[int]) -> list[int]:
-    """Return the first head and those that "and", "or" or a comma ties to it closely."""
+def _joined(indexes: list[int], mentions: Sequence[Mention], joins: set[int]) -> list[int]:
+    """Return the first mention and those that "and", "or" or a comma ties to it closely."""
     kept = indexes[:1]
     for index in indexes[1:]:
-        first, second = sorted((heads[kept[-1]], heads[index]), key=lambda head: head.start)
+        first, second = sorted((mentions[kept[-1]], mentions[index]), key=lambda mention: mention.start)
         gap = range(first.end, second.start)
         if len(gap) > _JOINED or not any(place in joins for place in gap):
             break
@@ -69,25 +73,42 @@ def _joined(indexes: list[int], heads: Sequence[Head], joins: set[int]) -> list[
     return kept
 
 
-def _assertion(head: Head, cues: Sequence[Cue]) -> Assertion:
-    presence, certainty, presence_rule = Presence.PRESENT, 1.0, ""
-    temporality, experiencer = Temporality.CURRENT, Experiencer.PATIENT
+def assert_head(head: Head, cues: Sequence[Cue]) -> Assertion:
+    """Return what the cues make of a head: any denial wins, else the least certain hedge."""
     rules: list[tuple[str, str]] = []
+    presence, certainty = _stated(head.certainty), head.certainty
+    deciding = head.rule if head.normal or head.certainty < 1 else ""
     if head.normal:
-        presence, certainty, presence_rule = Presence.ABSENT, 0.0, head.rule
+        presence, certainty = Presence.ABSENT, 0.0
+    temporality, experiencer = Temporality.CURRENT, Experiencer.PATIENT
     for cue in cues:
-        if cue.presence is Presence.ABSENT and presence is not Presence.ABSENT:
-            presence, certainty, presence_rule = Presence.ABSENT, cue.certainty or 0.0, cue.id
-        elif cue.presence is not None and presence is not Presence.ABSENT:
-            weight = 1.0 if cue.certainty is None else cue.certainty
-            if weight < certainty:
-                presence, certainty, presence_rule = cue.presence, weight, cue.id
+        if cue.presence is not None and _outweighs(cue, presence, certainty):
+            presence, deciding = cue.presence, cue.id
+            certainty = _certainty(cue)
         if cue.temporality is not None and temporality is Temporality.CURRENT:
             temporality = cue.temporality
             rules.append(("temporality", cue.id))
         if cue.experiencer is not None:
             experiencer = cue.experiencer
             rules.append(("experiencer", cue.id))
-    if presence_rule:
-        rules.insert(0, ("presence", presence_rule))
+    if any(cue.dismiss for cue in cues):
+        presence = Presence.NOT_MENTIONED
+    if deciding:
+        rules.insert(0, ("presence", deciding))
     return Assertion(presence, certainty, temporality, experiencer, tuple(rules))
+
+
+def _stated(certainty: float) -> Presence:
+    return Presence.PRESENT if certainty >= AS_A_FACT else Presence.UNCERTAIN
+
+
+def _certainty(cue: Cue) -> float:
+    if cue.certainty is not None:
+        return cue.certainty
+    return 0.0 if cue.presence is Presence.ABSENT else 1.0
+
+
+def _outweighs(cue: Cue, presence: Presence, certainty: float) -> bool:
+    if presence is Presence.ABSENT:
+        return False
+    return cue.presence is Presence.ABSENT or _certainty(cue) < certainty

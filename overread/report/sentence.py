@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
-from overread.report.attributes import Attributes, read_attributes
+from overread.report.attributes import Attributes, inherit_places, read_attributes
 from overread.report.heads import Head, HeadFinder
-from overread.report.lexicon import Found, Kind, Lexicon
+from overread.report.lexicon import Lexicon
 from overread.report.rules import Rules
-from overread.report.scope import Assertion, Scopes
+from overread.report.scope import Assertion, Scopes, assert_head
 from overread.report.text import split_words
 
 CACHED_SENTENCES = 8192
@@ -42,36 +42,39 @@ class SentenceReader:
         self._lexicon = Lexicon(rules.phrases, rules.spellings)
         self._heads = HeadFinder(rules)
         self._scopes = Scopes(rules.cues)
+        self._explaining = frozenset(cue.id for cue in rules.cues.values() if cue.explains)
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
     def _read(self, lowered: str) -> tuple[Statement, ...]:
         """Return the statements of a lower-case sentence in the order of their words."""
         words = split_words(lowered, self._lexicon.canonical)
         found = self._lexicon.find(words.canonical)
-        heads = self._heads.find(found)
-        if not heads:
+        mentions = self._heads.find(found)
+        if not mentions:
             return ()
-        assertions = self._scopes.assertions(found, heads)
-        attributes = read_attributes(words, found, heads)
-        return tuple(
-            _statement(head, finding, assertion, attribute, words.starts, words.ends)
-            for head, assertion, attribute in zip(heads, assertions, attributes, strict=True)
-            for finding in head.stated(assertion.presence)
-        )
+        cues = self._scopes.cues(found, mentions)
+        attributes = read_attributes(words, found, mentions)
+        inherit_places(found, mentions, attributes, self._explaining)
+        statements: list[Statement] = []
+        for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
+            span = (words.starts[mention.start], words.ends[mention.end - 1])
+            for head in mention.heads:
+                assertion = assert_head(head, reaching)
+                if assertion.presence is not Presence.NOT_MENTIONED:
+                    statements += [
+                        _statement(finding, head, span, assertion, attribute)
+                        for finding in head.stated(assertion.presence)
+                    ]
+        return tuple(statements)
 
 
 def _statement(
-    head: Head,
-    finding: str,
-    assertion: Assertion,
-    attribute: Attributes,
-    starts: tuple[int, ...],
-    ends: tuple[int, ...],
+    finding: str, head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes
 ) -> Statement:
     return Statement(
         finding=finding,
-        start=starts[head.start],
-        end=ends[head.end - 1],
+        start=span[0],
+        end=span[1],
         presence=assertion.presence,
         certainty=assertion.certainty,
         laterality=attribute.laterality,
@@ -83,6 +86,3 @@ def _statement(
         size_mm=attribute.size_mm,
         rules=(("finding", head.rule), *assertion.rules, *attribute.rules),
     )
-
-
-__all__ = ["Found", "Kind", "SentenceReader", "Statement"]

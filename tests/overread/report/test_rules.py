@@ -63,7 +63,7 @@ def test_every_finding_that_a_report_can_state_is_read_from_each_of_its_terms() 
     for finding in load_vocabulary().values():
         for term in finding.terms:
             stated = load_reader().read(f"There is {term}.").observations
-            assert {o.presence for o in stated} == {Presence.PRESENT}, term
+            assert Presence.PRESENT in {o.presence for o in stated}, term
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""What a plain keyword list with negation cues makes of the same text: the floor that the reader has to beat."""
+
+import re
+from collections.abc import Iterator
+
+from overread.observation import Presence
+
+_KEYWORDS = {
+    "cardiomegaly": r"cardiomegaly|enlarged heart|heart (?:size )?is (?:\w+ )?enlarged|cardiac enlargement|enlarged cardiac",
+    "atelectasis": r"atelecta\w+",
+    "effusion": r"effusions?|pleural fluid",
+    "pneumothorax": r"pneumothora\w+",
+    "opacity": r"opacit\w+|infiltrates?|consolidations?|air ?space disease|densit(?:y|ies)",
+    "consolidation": r"consolidations?|air ?space disease",
+    "pneumonia": r"pneumonia",
+    "edema": r"edema",
+    "congestion": r"congestion",
+    "nodule": r"nod(?:ule|ular)\w*",
+    "mass": r"mass(?:es)?",
+    "granuloma": r"granulomas?",
+    "granulomatous disease": r"granulomatous",
+    "scar": r"scar(?:s|ring)?",
+    "emphysema": r"(?<!subcutaneous )emphysema\w*",
+    "hyperinflation": r"hyperinflat\w+|hyperexpan\w+|flattened diaphragms?|flattening of the diaphragms?",
+    "low lung volumes": r"low lung volumes?|hypoinflat\w+|hypoventilat\w+|lung volumes are low",
+    "pleural thickening": r"pleural thickening",
+    "tortuous aorta": r"tortuous|tortuosity|ectatic",
+    "atherosclerosis": r"atheroscl\w+|aortic calcifications?|calcified aorta",
+    "hiatal hernia": r"hernia",
+    "degenerative change": r"degenerative|spondylosis|osteophytes?|arthritis|spurring",
+    "scoliosis": r"\w*scoliosis",
+    "fracture": r"fractures?",
+}
+_NEGATION = re.compile(r"\b(?:no|without|not|negative for|free of|clear of|absence of|neither|nor)\b")
+_END_OF_NEGATION = re.compile(r"\b(?:but|however|although|there is|there are)\b|;")
+_HEDGE = re.compile(
+    r"\b(?:may|might|could|possibl[ey]|probabl[ey]|likely|suggest\w*|questionable|question|suspicious|concerning|"
+    r"versus|vs|cannot|suspected|borderline|perhaps|or)\b"
+)
+_SENTENCE = re.compile(r"[^.\n]+")
+
+
+class KeywordReader:
+    """Finds findings by one pattern each, denied by a cue before them in the sentence, hedged by a cue anywhere."""
+
+    def __init__(self) -> None:
+        """Compile the patterns."""
+        self._patterns = {name: re.compile(rf"\b(?:{pattern})\b") for name, pattern in _KEYWORDS.items()}
+
+    def presences(self, text: str) -> dict[str, set[Presence]]:
+        """Return by label how the report's FINDINGS and IMPRESSION state it."""
+        stated: dict[str, set[Presence]] = {}
+        for sentence in _sentences(text):
+            for name, pattern in self._patterns.items():
+                for match in pattern.finditer(sentence):
+                    stated.setdefault(name, set()).add(_presence(sentence, match))
+        return stated
+
+
+def _sentences(text: str) -> Iterator[str]:
+    for line in text.lower().split("\n"):
+        heading, _, body = line.partition(":")
+        if heading in ("findings", "impression"):
+            yield from _SENTENCE.findall(body)
+
+
+def _presence(sentence: str, match: re.Match[str]) -> Presence:
+    before = _END_OF_NEGATION.split(sentence[: match.start()])[-1]
+    if _NEGATION.search(before):
+        return Presence.ABSENT
+    return Presence.UNCERTAIN if _HEDGE.search(sentence) else Presence.PRESENT
