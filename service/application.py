@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from overread.errors import OverreadError
 from service.desk import pages
 from service.http import cases, health, images, openapi, quarantine, reports
+from service.http.access import STATIC_ADDRESS
 from service.http.bare import OpenContext, bare_app
 
 DESCRIPTION = """\
@@ -33,7 +34,7 @@ def make_app(
         app.include_router(router)
     openapi.publish(app, further_documents)
     app.include_router(pages.router)
-    app.mount("/desk/static", StaticFiles(directory=pages.STATIC_FOLDER), name="static")
+    app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)
     return app

@@ -5,13 +5,26 @@ from datetime import datetime
 
 from overread.case import CaseState
 from overread.discrepancy import Discrepancy, DiscrepancyKind
-from overread.finding import Vocabulary
+from overread.finding import Actionable, Vocabulary
 from overread.observation import Presence
 from overread.triage import TriageResult
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.highlight import Mark, Piece, cut
 from service.desk.listview import shelf_address, shelf_of, study_words
-from service.desk.words import EVENTS, KINDS, SIDES, STATES, URGENCIES, moment, ratio
+from service.desk.words import (
+    EVENTS,
+    KINDS,
+    SIDES,
+    STATE_HEADINGS,
+    STATES,
+    URGENCIES,
+    URGENT,
+    finding_name,
+    moment,
+    ratio,
+    sentence,
+    stop,
+)
 from service.store.records import CaseDetail, EventRecord, ReportVersion, TriageRecord
 
 
@@ -52,6 +65,7 @@ class FindingCard:
     heading: str
     kind: str
     urgency: str
+    urgent: bool
     priority: float
     reasons: tuple[str, ...]
     factors: tuple[FactorLine, ...]
@@ -73,6 +87,8 @@ class CaseView:
 
     heading: str
     facts: tuple[Fact, ...]
+    case_id: int
+    can_retry: bool
     explanation: str | None  # why there is nothing to compare, where that is so
     list_address: str
     list_name: str
@@ -109,8 +125,10 @@ def case_view(detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabu
     shelf = shelf_of(detail.summary.state)
     film, films = films_of(detail, chosen, choice.image, _address(detail, choice))
     return CaseView(
-        heading=_heading(detail, chosen or (discrepancies[0] if discrepancies else None), vocabulary),
+        heading=_heading(detail, chosen or (discrepancies[0] if discrepancies else None)),
         facts=_facts(detail),
+        case_id=detail.summary.case_id,
+        can_retry=detail.summary.state is CaseState.FAILED,
         explanation=_explanation(detail),
         list_address=shelf_address(shelf),
         list_name=shelf.name,
@@ -123,8 +141,8 @@ def case_view(detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabu
         overlay_toggle_address=_address(detail, choice, overlay_shown=not choice.overlay_shown),
         findings=_cards(detail, discrepancies, choice, vocabulary),
         report_heading=_report_heading(report),
-        report_note=_report_note(chosen, vocabulary),
-        pieces=cut(report.text, _marks(discrepancies)) if report else (),
+        report_note=_report_note(chosen),
+        pieces=cut(report.text, _marks(discrepancies), choice.finding) if report else (),
         no_report="The report has not arrived.",
         provenance=_provenance(detail.triage) if detail.triage else (),
         events=tuple(_event_line(event) for event in reversed(detail.events)),
@@ -153,21 +171,15 @@ def _address(
     return f"/cases/{detail.summary.case_id}?{query}"
 
 
-def _heading(detail: CaseDetail, discrepancy: Discrepancy | None, vocabulary: Vocabulary) -> str:
+def _heading(detail: CaseDetail, discrepancy: Discrepancy | None) -> str:
     if discrepancy is not None:
-        return _finding_words(discrepancy, vocabulary)
-    return {
-        CaseState.CONCORDANT: "Report and detector agree",
-        CaseState.NOT_APPLICABLE: "No detector applies to this study",
-        CaseState.FAILED: "This case could not be triaged",
-    }.get(detail.summary.state, STATES[detail.summary.state])
+        return _finding_words(discrepancy)
+    return STATE_HEADINGS[detail.summary.state]
 
 
-def _finding_words(discrepancy: Discrepancy, vocabulary: Vocabulary) -> str:
-    known = vocabulary.get(discrepancy.finding)
-    name = known.name if known else discrepancy.finding.replace("_", " ")
+def _finding_words(discrepancy: Discrepancy) -> str:
     side = SIDES[discrepancy.detector_observation.laterality]
-    return f"{name[:1].upper()}{name[1:]}" + (f", {side}" if side else "")
+    return finding_name(discrepancy.finding) + (f", {side}" if side else "")
 
 
 def _facts(detail: CaseDetail) -> tuple[Fact, ...]:
@@ -189,9 +201,9 @@ def _facts(detail: CaseDetail) -> tuple[Fact, ...]:
 def _explanation(detail: CaseDetail) -> str | None:
     summary = detail.summary
     if summary.state is CaseState.FAILED:
-        return f"{summary.failure or 'The reason was not recorded'}."
+        return sentence([summary.failure or "the reason was not recorded"])
     if summary.state is CaseState.NOT_APPLICABLE:
-        return " ".join(f"{reason}." for reason in summary.reasons)
+        return stop(summary.reasons)
     if summary.state is CaseState.READY and detail.triage is not None:
         return (
             "A new image or report version has arrived since. What is shown here is from before; "
@@ -212,9 +224,10 @@ def _cards(
             number=number,
             address=_address(detail, choice, finding=number),
             current=number == choice.finding,
-            heading=_finding_words(item, vocabulary),
+            heading=_finding_words(item),
             kind=KINDS[item.kind],
-            urgency=URGENCIES[vocabulary[item.finding].actionable] if item.finding in vocabulary else "",
+            urgency=URGENCIES[_actionable(item, vocabulary)],
+            urgent=_actionable(item, vocabulary) in URGENT,
             priority=item.priority,
             reasons=item.reasons,
             factors=tuple(
@@ -225,6 +238,11 @@ def _cards(
         )
         for number, item in enumerate(discrepancies, start=1)
     )
+
+
+def _actionable(discrepancy: Discrepancy, vocabulary: Vocabulary) -> Actionable:
+    known = vocabulary.get(discrepancy.finding)
+    return known.actionable if known else Actionable.NONE
 
 
 def _marks(discrepancies: tuple[Discrepancy, ...]) -> tuple[Mark, ...]:
@@ -239,14 +257,13 @@ def _report_heading(report: ReportVersion | None) -> str:
     return "Report" if report is None else f"Report, version {report.version} ({report.status.lower()})"
 
 
-def _report_note(discrepancy: Discrepancy | None, vocabulary: Vocabulary) -> str | None:
+def _report_note(discrepancy: Discrepancy | None) -> str | None:
     """Return what cannot be highlighted: that the report is silent."""
     if discrepancy is None or discrepancy.kind is not DiscrepancyKind.POSSIBLE_MISS:
         return None
     if any(item.presence is not Presence.NOT_MENTIONED for item in discrepancy.report_observations):
         return None
-    known = vocabulary.get(discrepancy.finding)
-    return f"Nothing in this report names {known.name if known else discrepancy.finding}."
+    return f"Nothing in this report names {finding_name(discrepancy.finding).lower()}."
 
 
 def _provenance(record: TriageRecord) -> tuple[Fact, ...]:

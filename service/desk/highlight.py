@@ -23,23 +23,28 @@ class Piece:
     text: str
     numbers: tuple[int, ...] = ()  # discrepancies whose sentence this belongs to
     named: bool = False  # whether it names the finding
+    current: bool = False  # whether it belongs to the discrepancy that the reader looks at
 
 
-def cut(text: str, marks: Sequence[Mark]) -> tuple[Piece, ...]:
-    """Return the text in pieces; spans that reach beyond the text are cut off at its ends."""
+def cut(text: str, marks: Sequence[Mark], current: int = 0) -> tuple[Piece, ...]:
+    """Return the text in pieces; spans that reach beyond the text are cut off at its ends.
+
+    `current` is the number of the discrepancy that the reader looks at; 0 for none.
+    """
     borders = {0, len(text)}
     for mark in marks:
         for span in (mark.sentence, mark.words):
             borders |= {min(max(edge, 0), len(text)) for edge in (span.start, span.end)}
-    return tuple(_piece(text, Span(start, end), marks) for start, end in pairwise(sorted(borders)))
+    return tuple(_piece(text, Span(start, end), marks, current) for start, end in pairwise(sorted(borders)))
 
 
-def _piece(text: str, span: Span, marks: Sequence[Mark]) -> Piece:
+def _piece(text: str, span: Span, marks: Sequence[Mark], current: int) -> Piece:
     numbers = {mark.number for mark in marks if _covers(mark.sentence, span) or _covers(mark.words, span)}
     return Piece(
         text=text[span.start : span.end],
         numbers=tuple(sorted(numbers)),
         named=any(_covers(mark.words, span) for mark in marks),
+        current=current in numbers,
     )
 
 

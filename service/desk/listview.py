@@ -6,7 +6,22 @@ from datetime import datetime
 
 from overread.case import CaseState
 from overread.finding import Actionable
-from service.desk.words import SHELVES, STATES, URGENCIES, Shelf, age, dicom_date, moment
+from service.desk.words import (
+    KINDS,
+    SHELVES,
+    SIDES,
+    STATE_HEADINGS,
+    STATES,
+    URGENCIES,
+    URGENT,
+    Shelf,
+    age,
+    dicom_date,
+    finding_name,
+    moment,
+    sentence,
+    stop,
+)
 from service.store.records import CaseSummary, QuarantineEntry, WorklistPage
 
 PAGE_LENGTH = 50
@@ -30,10 +45,12 @@ class Row:
     address: str
     priority: float | None  # None where there is none to show
     heading: str
+    side: str
+    kind: str
     state: str | None  # in words, where the shelf does not say it
     urgency: str
     urgent: bool
-    further: int  # reasons beyond the first
+    further: int  # discrepancies beyond the first
     reason: str
     accession_number: str | None
     study: str
@@ -83,13 +100,18 @@ def shelf_address(shelf: Shelf) -> str:
 
 
 def list_view(
-    shelf: Shelf, page: WorklistPage, counts: Mapping[CaseState, int], *, now: datetime, after: str | None
+    shelf: Shelf,
+    page: WorklistPage,
+    counts: Mapping[CaseState, int],
+    *,
+    now: datetime,
+    after: str | None,
 ) -> ListView:
     """Return the page of one shelf."""
     total = sum(counts[state] for state in shelf.states)
     more = f"/?show={shelf.slug}&after={page.next}" if page.next else None
     return ListView(
-        title=shelf.name if shelf is not SHELVES[0] else "Worklist",
+        title=shelf.title,
         lead=_lead(shelf, total),
         tabs=tuple(_tab(other, counts, current=other is shelf) for other in SHELVES),
         rows=tuple(_row(case, shelf, now) for case in page.cases),
@@ -142,23 +164,24 @@ def _tab(shelf: Shelf, counts: Mapping[CaseState, int], *, current: bool) -> Tab
 
 def _row(case: CaseSummary, shelf: Shelf, now: datetime) -> Row:
     listed = case.state is CaseState.LISTED
-    reasons = _reasons(case)
+    headline = case.headline if listed else None
     urgency = case.actionable if listed and case.actionable else Actionable.NONE
-    since = case.updated_at if listed or case.state is CaseState.FAILED else case.opened_at
     return Row(
         address=f"/cases/{case.case_id}",
         priority=case.priority if listed else None,
-        heading=reasons[0] if reasons else STATES[case.state],
-        state=STATES[case.state] if len(shelf.states) > 1 else None,
+        heading=finding_name(headline.finding) if headline else STATE_HEADINGS[case.state],
+        side=SIDES[headline.laterality] if headline else "",
+        kind=KINDS[headline.kind] if headline else "",
+        state=STATES[case.state] if len(shelf.states) > 1 and listed else None,
         urgency=URGENCIES[urgency],
-        urgent=urgency in {Actionable.MINUTES, Actionable.HOURS},
-        further=max(len(reasons) - 2, 0),
-        reason=reasons[1] if len(reasons) > 1 else "",
+        urgent=urgency in URGENT,
+        further=headline.further if headline else 0,
+        reason=sentence(headline.evidence) if headline else stop(_reasons(case)),
         accession_number=case.accession_number,
         study=study_words(case),
-        since_label="In this state",
-        since=since,
-        age=age(since, now),
+        since_label="Waiting" if listed else "Since",
+        since=case.updated_at,
+        age=age(case.updated_at, now),
     )
 
 

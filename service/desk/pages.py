@@ -13,9 +13,10 @@ from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
 from service.desk.listview import PAGE_LENGTH, list_view, refused_row, shelf_named, shelf_of
 from service.http import errors
-from service.http.context import Context
+from service.http.context import Context, sender
 from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
 from service.store.database import Store
+from service.store.queue import retry_case
 from service.store.worklist import count_cases, list_quarantine, list_worklist, load_case
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
@@ -61,6 +62,13 @@ def case(
     neighbours = _neighbours(context.store, case_id, detail.summary.state)
     view = case_view(detail, choice, neighbours, load_vocabulary())
     return _page("case.html", view, here="case")
+
+
+@router.post("/cases/{case_id}/retry")
+def retry(context: Context, request: Request, case_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
+    """Put a failed case back in the queue and show it."""
+    retry_case(context.store, case_id, actor=sender(request, "page"), now=context.clock())
+    return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
 @router.get("/quarantine")

@@ -1,12 +1,12 @@
 """What the pages call things, in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from overread.case import CaseEvent, CaseState
 from overread.discrepancy import DiscrepancyKind
-from overread.finding import Actionable
+from overread.finding import Actionable, load_vocabulary
 from overread.observation import Laterality
 
 KINDS: Mapping[DiscrepancyKind, str] = {
@@ -26,6 +26,7 @@ URGENCIES: Mapping[Actionable, str] = {
     Actionable.DAYS: "Within days",
     Actionable.NONE: "",
 }
+URGENT = frozenset({Actionable.MINUTES, Actionable.HOURS})
 STATES: Mapping[CaseState, str] = {
     CaseState.AWAITING_IMAGES: "Waiting for images",
     CaseState.AWAITING_REPORT: "Waiting for the report",
@@ -35,6 +36,13 @@ STATES: Mapping[CaseState, str] = {
     CaseState.CONCORDANT: "Concordant",
     CaseState.NOT_APPLICABLE: "Not applicable",
     CaseState.FAILED: "Failed",
+}
+STATE_HEADINGS: Mapping[CaseState, str] = {
+    **STATES,
+    CaseState.LISTED: "Report and image disagree",
+    CaseState.CONCORDANT: "Report and detector agree",
+    CaseState.NOT_APPLICABLE: "No detector applies to this study",
+    CaseState.FAILED: "Could not be triaged",
 }
 EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.OPENED: "Case opened",
@@ -58,7 +66,8 @@ class Shelf:
     """One tab of the worklist."""
 
     slug: str
-    name: str
+    name: str  # of the tab
+    title: str  # of the page
     states: tuple[CaseState, ...]
     empty_heading: str
     empty_text: str
@@ -69,6 +78,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="to-read",
         name="To read",
+        title="Worklist",
         states=(CaseState.LISTED,),
         empty_heading="Nothing to read",
         empty_text="No case is waiting for a second look. Cases appear here, the most important first, as "
@@ -77,6 +87,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="in-progress",
         name="In progress",
+        title="Cases in progress",
         states=(CaseState.READY, CaseState.IN_TRIAGE),
         empty_heading="Nothing in progress",
         empty_text="Every case whose images and report have arrived has been triaged.",
@@ -84,6 +95,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="incomplete",
         name="Incomplete",
+        title="Incomplete cases",
         states=(CaseState.AWAITING_IMAGES, CaseState.AWAITING_REPORT),
         empty_heading="Nothing incomplete",
         empty_text="No case is waiting for its images or its report.",
@@ -91,6 +103,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="concordant",
         name="Concordant",
+        title="Concordant cases",
         states=(CaseState.CONCORDANT,),
         empty_heading="No concordant cases",
         empty_text="Cases in which report and detector agree are kept here.",
@@ -98,6 +111,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="not-applicable",
         name="Not applicable",
+        title="Cases that no detector applies to",
         states=(CaseState.NOT_APPLICABLE,),
         empty_heading="No such cases",
         empty_text="Studies that no detector is meant for are kept here with the reason. They get no score.",
@@ -105,6 +119,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="failed",
         name="Failed",
+        title="Failed cases",
         states=(CaseState.FAILED,),
         empty_heading="Nothing failed",
         empty_text="Cases that could not be triaged are kept here, each with the reason.",
@@ -113,12 +128,31 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf(
         slug="all",
         name="All",
+        title="All cases",
         states=tuple(CaseState),
         empty_heading="No cases yet",
         empty_text="Send images by DICOMweb (STOW-RS) and reports to the API; overread serve prints both "
         "addresses.",
     ),
 )
+
+
+def finding_name(finding: str) -> str:
+    """Return the name of a finding, with a capital; its id in words where the vocabulary has dropped it."""
+    known = load_vocabulary().get(finding)
+    name = known.name if known else finding.replace("_", " ")
+    return name[:1].upper() + name[1:]
+
+
+def sentence(clauses: Sequence[str]) -> str:
+    """Return the clauses as one sentence with a capital and a full stop; empty for none."""
+    joined = stop(clauses)
+    return joined[:1].upper() + joined[1:]
+
+
+def stop(clauses: Sequence[str]) -> str:
+    """Return the clauses, as they are, with a full stop; empty for none."""
+    return "; ".join(clause.rstrip(". ") for clause in clauses) + "." if clauses else ""
 
 
 def age(since: datetime, now: datetime) -> str:

@@ -14,10 +14,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = structlog.get_logger("overread.http")
+STATIC_ADDRESS = "/desk/static"  # a mount, which is no route
 _NO_ROUTE = "(no route)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset(
-    {"/livez", "/healthz", "/readyz", "/health/live", "/health/ready", "/metrics", "/desk/static"}
+    {"/livez", "/healthz", "/readyz", "/health/live", "/health/ready", "/metrics", STATIC_ADDRESS}
 )
 
 SECURITY_HEADERS = {
@@ -107,7 +108,9 @@ class AccessMiddleware:
 def route_template(scope: Scope) -> str:
     """Return the address pattern that matched, never the address itself; known once the request is routed."""
     path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) and path else _NO_ROUTE
+    if isinstance(path, str) and path:
+        return path
+    return STATIC_ADDRESS if str(scope.get("path", "")).startswith(f"{STATIC_ADDRESS}/") else _NO_ROUTE
 
 
 def _add_headers(message: Message) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import Response
-from models.pixels import render_for_display
 from PIL import Image
 
+from models.pixels import render_for_display
 from overread import __version__
 from overread.errors import NotFoundError
 from overread.observation import DetectorObservation
