@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -41,10 +40,3 @@ def _plain(value: object) -> dict[object, object]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a {type(value).__name__} cannot be stored")
-
-
-def _as_dict(value: Any) -> dict[Any, Any]:
-    """Return a read-only mapping as a dict: pydantic does not know `MappingProxyType`."""
-    if isinstance(value, MappingProxyType):
-        return dict(value)
-    raise TypeError(f"cannot be JSON: {type(value)}")

@@ -90,12 +90,13 @@ def open_store(settings: Settings) -> Store:
 
 def _engine(url: str) -> Engine:
     # Parameters are hidden: an exception must not carry a report or a patient's id into a log.
-    if make_url(url).get_backend_name() == "postgresql":
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
         return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
-    database = make_url(url).database
-    if database is not None:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+    Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+    if "timeout" not in parsed.query:
+        parsed = parsed.update_query_dict({"timeout": str(_BUSY_SECONDS)})
+    engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -1,0 +1,60 @@
+"""The store of the tests: on SQLite and on PostgreSQL, the same tests for both."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, load_settings
+from service.store.database import Store, open_store
+from tests.service.postgres import MISSING, Cluster, cluster, program
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster whose database `migrated` has the tables; skips where PostgreSQL is not installed."""
+    if program("initdb") is None:
+        pytest.skip(MISSING)
+    base = tmp_path_factory.getbasetemp()
+    for folder in (base, *base.parents[:2]):  # the server runs as another user and must reach its folder
+        folder.chmod(folder.stat().st_mode | 0o011)
+    with cluster(base / "postgres") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database with the tables, to be copied."""
+    name = postgres.new_database()
+    folder = tmp_path_factory.mktemp("migrated")
+    open_store(load_settings({"OVERREAD_DATABASE_URL": postgres.url(name)}, data_folder=folder)).close()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of an installation of the test's own, on each database; no free disk is asked for."""
+    environ = {"OVERREAD_FREE_BYTES_MIN": "0", "OVERREAD_POLL_SECONDS": "0.01"}
+    if request.param == "postgresql":
+        running = request.getfixturevalue("postgres")
+        name = running.new_database(template=request.getfixturevalue("migrated"))
+        environ["OVERREAD_DATABASE_URL"] = running.url(name)
+    return load_settings(environ, data_folder=tmp_path / "data")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """An open store, on each database."""
+    opened = open_store(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    """An open store on SQLite, for what does not depend on the database."""
+    settings = replace(load_settings({}, data_folder=tmp_path / "sqlite"), free_bytes_min=0)
+    opened = open_store(settings)
+    yield opened
+    opened.close()

@@ -1,0 +1,120 @@
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from overread.errors import ConfigurationError, OutOfResourcesError
+from service.settings import load_settings
+from service.store.database import open_store
+from service.store.schema import APPEND_ONLY, metadata, studies
+from tests.service.material import NOW, triaged_case
+
+OPEN = (
+    "import sys; from pathlib import Path; from service.settings import load_settings; "
+    "from service.store.database import open_store; "
+    "open_store(load_settings({'OVERREAD_DATABASE_URL': sys.argv[2]}, data_folder=Path(sys.argv[1])))"
+)
+
+
+def test_the_migrations_make_the_tables_that_the_program_expects(store) -> None:
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+        assert compare_metadata(context, metadata) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_processes_that_open_a_new_store_at_once_all_succeed(database, tmp_path, request) -> None:
+    url = f"sqlite:///{tmp_path}/new.sqlite3"
+    if database == "postgresql":
+        running = request.getfixturevalue("postgres")
+        url = running.url(running.new_database())
+
+    started = [subprocess.Popen([sys.executable, "-c", OPEN, str(tmp_path), url]) for _ in range(3)]
+
+    assert [process.wait(timeout=60) for process in started] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
+@pytest.mark.parametrize("statement", ["UPDATE {} SET case_id = 7", "DELETE FROM {}"])
+def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
+    triaged_case(store)
+
+    with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:
+        connection.execute(text(statement.format(table.name)))
+
+
+def test_times_come_back_aware_and_naive_ones_are_refused(store) -> None:
+    row = {"study_instance_uid": "2.25.1", "first_received_at": NOW, "last_received_at": NOW}
+    with store.writing() as connection:
+        connection.execute(insert(studies), row)
+
+    with store.reading() as connection:
+        assert connection.execute(studies.select()).one().first_received_at == NOW
+    naive = {"last_received_at": datetime(2026, 1, 1)}  # noqa: DTZ001  # on purpose
+    with pytest.raises(StatementError, match="aware"), store.writing() as connection:
+        connection.execute(insert(studies), row | {"study_instance_uid": "2.25.2"} | naive)
+
+
+def test_what_a_block_wrote_is_undone_when_it_raises(store) -> None:
+    row = {"study_instance_uid": "2.25.1", "first_received_at": NOW, "last_received_at": NOW}
+
+    def write_and_fail() -> None:
+        with store.writing("study 2.25.1") as connection:
+            connection.execute(insert(studies), row)
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        write_and_fail()
+
+    with store.reading() as connection:
+        assert connection.execute(studies.select()).all() == []
+
+
+def test_sqlite_commits_survive_a_power_cut(sqlite_store) -> None:
+    with sqlite_store.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+
+
+def test_an_error_of_the_database_does_not_repeat_what_was_written(store) -> None:
+    row = {"study_instance_uid": "2.25.1", "first_received_at": NOW, "patient_id": "SECRET"}
+
+    with pytest.raises(DBAPIError) as caught, store.writing() as connection:
+        connection.execute(insert(studies), row)
+
+    assert "SECRET" not in str(caught.value).split("DETAIL")[0]
+
+
+def test_a_database_that_cannot_be_reached_is_a_matter_of_trying_later(tmp_path) -> None:
+    environ = {"OVERREAD_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+
+    with pytest.raises(OutOfResourcesError, match="try again"):
+        open_store(load_settings(environ, data_folder=tmp_path))
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = load_settings({}, data_folder=tmp_path / "file" / "data")
+
+    with pytest.raises(ConfigurationError, match="file/data"):
+        open_store(settings)
+
+
+def test_a_writer_that_waits_too_long_is_told_to_try_again(sqlite_store) -> None:
+    impatient = open_store(
+        replace(sqlite_store.settings, database_url=f"{sqlite_store.settings.database_url}?timeout=0.01")
+    )
+    with (
+        sqlite_store.writing(),
+        pytest.raises(OutOfResourcesError, match="try again"),
+        impatient.writing(),
+    ):
+        pass
