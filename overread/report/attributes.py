@@ -1,7 +1,7 @@
 """Side, zone, severity, number and size of the findings of a sentence."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from overread.observation import Laterality
@@ -10,6 +10,14 @@ from overread.report.lexicon import Found, Kind
 from overread.report.text import Words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
+_TIMES = ("x", "by", "×")
+_PAIRED = frozenset({"lung", "diaphragm", "hilum", "costophrenic"})
+_PLACES = (Kind.SIDE, Kind.ZONE)
+_JOINING = ("and", "or", "comma")
+_JOINED = (
+    4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
+)
+_AFTER = 3  # words between a finding and a severity that follows it: "the effusion is small"
 
 
 @dataclass(slots=True)
@@ -22,111 +30,228 @@ class Attributes:
     count: int | None = None
     size_mm: tuple[float, ...] = ()
     rules: tuple[tuple[str, str], ...] = ()
+    plural: bool = False  # both of a pair, as in "lower lobes"
+
+    def has_place(self) -> bool:
+        """Whether a side or a zone is known."""
+        return self.plural or bool(self.zones) or self.laterality is not Laterality.UNSPECIFIED
+
+    def share_place(self, source: "Attributes", rule: str) -> None:
+        """Take the place of another finding."""
+        self.laterality, self.zones, self.plural = source.laterality, source.zones, source.plural
+        self.rules = (*self.rules, ("laterality", rule))
 
 
-def read_attributes(words: Words, found: Sequence[Found], mentions: Sequence[Mention]) -> list[Attributes]:
-    """Return the attributes of each mention, in order."""
-    results = [Attributes() for _ in mentions]
-    breaks = [item.start for item in found if item.sense.kind is Kind.STOP]
-    links = {item.start: item.sense.value for item in found if item.sense.kind is Kind.LINK}
-    for item in found:
-        kind = item.sense.kind
-        if kind in (Kind.SIDE, Kind.ZONE, Kind.SEVERITY, Kind.COUNT, Kind.UNIT):
-            owner = _owner(item, mentions, breaks, links, before_only=kind in (Kind.SEVERITY, Kind.COUNT))
-            for index in owner:
-                _apply(item, results[index], words)
-    return results
+class AttributeReader:
+    """Gives each finding of a sentence its modifiers. Immutable."""
+
+    def __init__(self, separating: frozenset[str], explaining: frozenset[str]) -> None:
+        """Take the ids of the cues that separate a modifier from a finding, and of those that explain one."""
+        self._separating = separating
+        self._explaining = explaining
+
+    def read(self, words: Words, found: Sequence[Found], mentions: Sequence[Mention]) -> list[Attributes]:
+        """Return the attributes of each mention, in order."""
+        results = [Attributes() for _ in mentions]
+        line = _Line(found, mentions, self._separating)
+        for group in line.places():
+            for index, items in line.owners(group):
+                for item in items:
+                    _place(item, results[index], words)
+        for item in found:
+            kind = item.sense.kind
+            if kind is Kind.UNIT:
+                for index, _ in line.owners([_with_numbers(item, words)]):
+                    results[index].size_mm += _sizes(item, words)
+            elif kind is Kind.SEVERITY or kind is Kind.COUNT:
+                _grade(item, line.graded(item), results)
+        line.share(results)
+        self._inherit(found, mentions, results)
+        for result in results:
+            if result.plural and result.laterality is Laterality.UNSPECIFIED:
+                result.laterality = Laterality.BILATERAL
+        return results
+
+    def _inherit(
+        self, found: Sequence[Found], mentions: Sequence[Mention], results: Sequence[Attributes]
+    ) -> None:
+        """Give an explanation the place of what it explains: "right base opacity, likely atelectasis"."""
+        for item in found:
+            if item.sense.kind is not Kind.CUE or item.sense.value not in self._explaining:
+                continue
+            before = [index for index, mention in enumerate(mentions) if mention.end <= item.start]
+            after = [index for index, mention in enumerate(mentions) if mention.start >= item.end]
+            if before and after and not results[before[-1]].has_place():
+                results[before[-1]].share_place(results[after[0]], item.sense.rule)
+            for index in after if before and results[before[-1]].has_place() else ():
+                if not results[index].has_place():
+                    results[index].share_place(results[before[-1]], item.sense.rule)
 
 
-def _owner(
-    item: Found,
-    mentions: Sequence[Mention],
-    breaks: Sequence[int],
-    links: dict[int, str],
-    *,
-    before_only: bool,
-) -> list[int]:
-    """Return which mentions a word belongs to: the next one, or the last one if a preposition ties it there."""
-    inside = [i for i, mention in enumerate(mentions) if mention.start <= item.start < mention.end]
-    if inside:
-        return inside
-    before = [
-        i
-        for i, mention in enumerate(mentions)
-        if mention.end <= item.start and not _broken(mention.end, item.start, breaks)
-    ]
-    after = [
-        i
-        for i, mention in enumerate(mentions)
-        if mention.start >= item.end and not _broken(item.end, mention.start, breaks)
-    ]
-    if before and after:
-        last, following = mentions[before[-1]], mentions[after[0]]
-        gap = [links[place] for place in range(last.end, item.start) if place in links]
-        tied = "in" in gap and "and" not in gap and "with" not in gap
-        joined = any(
-            place in links and links[place] in ("and", "or", "comma", "with")
-            for place in range(item.end, following.start)
-        )
-        return [before[-1]] if tied and (joined or not before_only) else [after[0]]
-    if after:
-        return after[:1]
-    return before[-1:]
+class _Line:
+    """One sentence with its mentions in order, and what separates words from them."""
+
+    def __init__(
+        self, found: Sequence[Found], mentions: Sequence[Mention], separating: frozenset[str]
+    ) -> None:
+        self._found = found
+        self._mentions = mentions
+        links = [item for item in found if item.sense.kind is Kind.LINK]
+        self._stops = [item.start for item in found if item.sense.kind is Kind.STOP]
+        cues = [
+            item.start for item in found if item.sense.kind is Kind.CUE and item.sense.value in separating
+        ]
+        self._joins = [item.start for item in links if item.sense.value in _JOINING]
+        self._separators = [
+            *self._stops,
+            *cues,
+            *self._joins,
+            *(item.start for item in links if item.sense.value in ("with", "partner")),
+        ]
+        self._partners = [item.start for item in links if item.sense.value == "partner"]
+        self._prepositions = [item.start for item in links if item.sense.value == "in"]
+
+    def places(self) -> list[list[Found]]:
+        """Return sides and zones in groups that no finding and no separator but "and" divides."""
+        groups: list[list[Found]] = []
+        for item in self._found:
+            if item.sense.kind not in _PLACES and not _paired(item):
+                continue
+            if groups and self._continues(groups[-1][-1], item):
+                groups[-1].append(item)
+            else:
+                groups.append([item])
+        return groups
+
+    def _continues(self, last: Found, item: Found) -> bool:
+        if item.start <= last.end:
+            return True
+        if any(last.start < mention.end <= item.start for mention in self._mentions):
+            return False
+        return item.start - last.end <= _JOINED and not _any(self._separators, last.end, item.start)
+
+    def owners(self, group: Sequence[Found]) -> list[tuple[int, Sequence[Found]]]:
+        """Return which mention each modifier of a group belongs to."""
+        start, end = group[0].start, group[-1].end
+        inside = [i for i, m in enumerate(self._mentions) if m.start < end and start < m.end]
+        if inside:
+            return [(inside[0], group)]
+        before = [
+            i for i, m in enumerate(self._mentions) if m.end <= start and not _any(self._stops, m.end, start)
+        ]
+        after = [
+            i for i, m in enumerate(self._mentions) if m.start >= end and not _any(self._stops, end, m.start)
+        ]
+        if not before or not after:
+            return [(index, group) for index in (after[:1] or before[-1:])]
+        return [(before[-1] if self._belongs_before(before[-1], start, end, after[0]) else after[0], group)]
+
+    def _belongs_before(self, first: int, start: int, end: int, second: int) -> bool:
+        """Whether words between two mentions modify the first of them."""
+        last_end, next_start = self._mentions[first].end, self._mentions[second].start
+        apart_before = _any(self._separators, last_end, start)
+        apart_after = _any(self._separators, end, next_start)
+        if apart_before != apart_after:
+            return apart_after
+        tied = _any(self._prepositions, last_end, start)
+        return tied and (not apart_before or start - last_end <= next_start - end)
+
+    def graded(self, item: Found) -> int | None:
+        """Return the mention that a severity or a number modifies: the next one, or the one just before."""
+        for index, mention in enumerate(self._mentions):
+            if mention.end > item.start:
+                free = mention.start <= item.end or not _any(
+                    self._separators, item.end, mention.start, but=self._joins
+                )
+                if free:
+                    return index
+                break
+        before = [i for i, m in enumerate(self._mentions) if m.end <= item.start]
+        if before and item.start - self._mentions[before[-1]].end <= _AFTER:
+            return before[-1]
+        return None
+
+    def share(self, results: Sequence[Attributes]) -> None:
+        """Let findings joined by "and", "or" or a comma share the modifiers that stand before or after them all."""
+        pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1)]
+        for first, second in pairs:
+            if not results[second].has_place() and results[first].has_place():
+                results[second].share_place(results[first], "share:before")
+            if results[second].severity is None and self._are_alternatives(first, second):
+                results[second].severity = results[first].severity
+        for first, second in reversed(pairs):
+            if not results[first].has_place() and results[second].has_place() and self._trails(second):
+                results[first].share_place(results[second], "share:after")
+
+    def _joined(self, first: int, second: int) -> bool:
+        start, end = self._mentions[first].end, self._mentions[second].start
+        if _any(self._stops, start, end):
+            return False
+        if _any(self._partners, start, end):
+            return True
+        places = [
+            item.end for item in self._found if item.sense.kind in _PLACES and start <= item.start < end
+        ]
+        return end - max([start, *places]) <= _JOINED and _any(self._joins, start, end)
+
+    def _are_alternatives(self, first: int, second: int) -> bool:
+        return self._mentions[second].start - self._mentions[first].end <= 2  # noqa: PLR2004
+
+    def _trails(self, index: int) -> bool:
+        """Whether the place of a mention stands after it, and so may be that of its partners too."""
+        end = self._mentions[index].end
+        return any(item.sense.kind in _PLACES and item.start >= end for item in self._found)
 
 
-def _broken(start: int, end: int, breaks: Sequence[int]) -> bool:
-    return any(start <= place < end for place in breaks)
+def _any(places: Iterable[int], start: int, end: int, *, but: Sequence[int] = ()) -> bool:
+    return any(start <= place < end and place not in but for place in places)
 
 
-def _apply(item: Found, result: Attributes, words: Words) -> None:
+def _paired(item: Found) -> bool:
+    return item.sense.kind is Kind.ANATOMY and item.sense.value in _PAIRED
+
+
+def _place(item: Found, result: Attributes, words: Words) -> None:
     value = item.sense.value
     if item.sense.kind is Kind.SIDE:
         side = Laterality(value)
         known = result.laterality
-        merged = side if known in (Laterality.UNSPECIFIED, side) else Laterality.BILATERAL
-        result.laterality = merged
+        result.laterality = side if known in (Laterality.UNSPECIFIED, side) else Laterality.BILATERAL
         result.rules = (*result.rules, ("laterality", item.sense.rule))
-    elif item.sense.kind is Kind.ZONE:
-        if value not in result.zones:
-            result.zones = (*result.zones, value)
-            result.rules = (*result.rules, ("zones", item.sense.rule))
-    elif item.sense.kind is Kind.SEVERITY:
-        if result.severity is None:
-            result.severity = value
-            result.rules = (*result.rules, ("severity", item.sense.rule))
-    elif item.sense.kind is Kind.COUNT:
-        result.count = int(value) if value.isdigit() else result.count
-    else:
-        result.size_mm = (*result.size_mm, *_sizes(item, words))
+        return
+    if item.sense.kind is Kind.ZONE and value not in result.zones:
+        result.zones = (*result.zones, value)
+        result.rules = (*result.rules, ("zones", item.sense.rule))
+    last = words.surface[item.end - 1]
+    if last != words.canonical[item.end - 1] or last in ("bases", "apices", "lungs", "hila"):
+        result.plural = True
+
+
+def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
+    if index is None:
+        return
+    result = results[index]
+    if item.sense.kind is Kind.COUNT:
+        if result.count is None and item.sense.value.isdigit():
+            result.count = int(item.sense.value)
+            result.rules = (*result.rules, ("count", item.sense.rule))
+    elif result.severity is None:
+        result.severity = item.sense.value
+        result.rules = (*result.rules, ("severity", item.sense.rule))
+
+
+def _with_numbers(item: Found, words: Words) -> Found:
+    """Return a unit together with the numbers before it."""
+    start = item.start
+    while start > 0 and (_NUMBER.match(words.surface[start - 1]) or words.surface[start - 1] in _TIMES):
+        start -= 1
+    return Found(start, item.end, item.sense)
 
 
 def _sizes(item: Found, words: Words) -> tuple[float, ...]:
     """Return the numbers that end at a unit, in mm: "2 x 3 cm" are two."""
     factor = float(item.sense.value)
-    sizes: list[float] = []
-    place = item.start - 1
-    while place >= 0 and (_NUMBER.match(words.surface[place]) or words.surface[place] in ("x", "by", "×")):
-        if words.surface[place][0].isdigit():
-            sizes.append(float(words.surface[place].replace(",", ".")) * factor)
-        place -= 1
-    return tuple(reversed(sizes))
-
-
-def inherit_places(
-    found: Sequence[Found],
-    mentions: Sequence[Mention],
-    attributes: Sequence[Attributes],
-    explaining: frozenset[str],
-) -> None:
-    """Give a finding that explains another one its place: "right base opacity, likely atelectasis" is on the right."""
-    for item in found:
-        if item.sense.kind is not Kind.CUE or item.sense.value not in explaining:
-            continue
-        before = [index for index, mention in enumerate(mentions) if mention.end <= item.start]
-        after = [index for index, mention in enumerate(mentions) if mention.start >= item.end]
-        source = attributes[before[-1]] if before else None
-        for index in after if source else ():
-            target = attributes[index]
-            if source and target.laterality is Laterality.UNSPECIFIED and not target.zones:
-                target.laterality, target.zones = source.laterality, source.zones
-                target.rules = (*target.rules, ("laterality", item.sense.rule))
+    numbers = words.surface[_with_numbers(item, words).start : item.start]
+    return tuple(
+        round(float(number.replace(",", ".")) * factor, 3) for number in numbers if number[0].isdigit()
+    )

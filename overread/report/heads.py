@@ -9,6 +9,8 @@ from overread.report.rules import NOTHING, Composite, Denial, Rules
 
 UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
+_SEPARATING = (Kind.STOP, Kind.LINK, Kind.CUE)
+_NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
@@ -62,9 +64,12 @@ class HeadFinder:
         bases = [item for item in found if item.sense.kind is Kind.FINDING or item.sense.kind is Kind.STATE]
         normals = [item for item in found if item.sense.kind is Kind.NORMAL]
         barriers = [item.start for item in found if item.sense.kind is Kind.STOP]
+        separators = [
+            item.start for item in found if item.sense.kind in _SEPARATING and item.sense.value != "in"
+        ]
         heads: dict[tuple[int, int], list[Head]] = {}
         for item in bases:
-            head = self._named(item, anatomies, bases, barriers)
+            head = self._named(item, anatomies, bases, barriers, separators)
             if head:
                 heads.setdefault((item.start, item.end), []).append(head)
         for item in normals:
@@ -78,9 +83,18 @@ class HeadFinder:
         return tuple(Mention(start, end, tuple(named)) for (start, end), named in sorted(heads.items()))
 
     def _named(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Sequence[int]
+        self,
+        item: Found,
+        anatomies: Sequence[Found],
+        bases: Sequence[Found],
+        barriers: Sequence[int],
+        separators: Sequence[int],
     ) -> Head | None:
         base = item.sense.value
+        if (item.sense.kind is Kind.STATE or item.sense.certainty < 1) and _is_adjective(
+            item, bases, separators
+        ):
+            return None
         rule = None
         best = 1_000
         for anatomy in anatomies:
@@ -124,6 +138,20 @@ class HeadFinder:
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
+
+
+def _is_adjective(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> bool:
+    """Whether a state only describes the finding after it: the "calcified" of "calcified right base nodule"."""
+    following = min(
+        (base for base in bases if base.start >= item.end), key=lambda base: base.start, default=None
+    )
+    if (
+        following is None
+        or following.sense.kind is not Kind.FINDING
+        or following.start - item.end > _NOUN_PHRASE
+    ):
+        return False
+    return not _crossed(item.end, following.start, separators)
 
 
 def _head_nouns(anatomies: Sequence[Found]) -> list[Found]:

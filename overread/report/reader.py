@@ -1,7 +1,6 @@
 """The report reader by rules."""
 
 from functools import cache
-from types import MappingProxyType
 
 from overread import __version__
 from overread.errors import InvalidReportError
@@ -46,9 +45,9 @@ class RuleReader:
         for section, span in sections:
             if section in _READ:
                 for start, end in self._sentences.split(text, span.start, span.end):
-                    sentence = Span(start, end)
-                    for statement in self._reader.read(lowered[start:end]):
-                        observations.append(_observation(statement, section, sentence))
+                    statements = self._reader.read(lowered[start:end])
+                    if statements:
+                        observations += _observations(statements, section, start, end)
         return ReportReading(reader=self._identity, observations=tuple(observations), sections=sections)
 
 
@@ -67,20 +66,31 @@ def _check(text: str) -> None:
         raise InvalidReportError("the report holds null characters: it is binary, or in another encoding")
 
 
-def _observation(statement: Statement, section: Section, sentence: Span) -> ReportObservation:
-    return ReportObservation(
-        finding=statement.finding,
-        presence=statement.presence,
-        laterality=statement.laterality,
-        certainty=statement.certainty,
-        span=Span(sentence.start + statement.start, sentence.start + statement.end),
-        sentence=sentence,
-        section=section,
-        temporality=statement.temporality,
-        experiencer=statement.experiencer,
-        zones=statement.zones,
-        severity=statement.severity,
-        count=statement.count,
-        size_mm=statement.size_mm,
-        rules=MappingProxyType(dict(statement.rules)),
-    )
+def _observations(
+    statements: tuple[Statement, ...], section: Section, start: int, end: int
+) -> list[ReportObservation]:
+    sentence = Span(start, end)
+    spans: dict[tuple[int, int], Span] = {}  # statements about the same words share one
+    for statement in statements:
+        place = (statement.start, statement.end)
+        if place not in spans:
+            spans[place] = Span(start + place[0], start + place[1])
+    return [
+        ReportObservation(
+            finding=statement.finding,
+            presence=statement.presence,
+            laterality=statement.laterality,
+            certainty=statement.certainty,
+            span=spans[statement.start, statement.end],
+            sentence=sentence,
+            section=section,
+            temporality=statement.temporality,
+            experiencer=statement.experiencer,
+            zones=statement.zones,
+            severity=statement.severity,
+            count=statement.count,
+            size_mm=statement.size_mm,
+            rules=statement.rules,
+        )
+        for statement in statements
+    ]

@@ -1,10 +1,12 @@
 """What one sentence states, by the rules: findings with their attributes, relative to the sentence."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
-from overread.report.attributes import Attributes, inherit_places, read_attributes
+from overread.report.attributes import AttributeReader, Attributes
 from overread.report.heads import Head, HeadFinder
 from overread.report.lexicon import Lexicon
 from overread.report.rules import Rules
@@ -31,7 +33,9 @@ class Statement:
     severity: str | None = None
     count: int | None = None
     size_mm: tuple[float, ...] = ()
-    rules: tuple[tuple[str, str], ...] = ()
+    rules: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # attribute -> id of its rule
 
 
 class SentenceReader:
@@ -42,7 +46,10 @@ class SentenceReader:
         self._lexicon = Lexicon(rules.phrases, rules.spellings)
         self._heads = HeadFinder(rules)
         self._scopes = Scopes(rules.cues)
-        self._explaining = frozenset(cue.id for cue in rules.cues.values() if cue.explains)
+        self._attributes = AttributeReader(
+            separating=frozenset(cue.id for cue in rules.cues.values() if cue.presence or cue.dismiss),
+            explaining=frozenset(cue.id for cue in rules.cues.values() if cue.explains),
+        )
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
     def _read(self, lowered: str) -> tuple[Statement, ...]:
@@ -53,8 +60,7 @@ class SentenceReader:
         if not mentions:
             return ()
         cues = self._scopes.cues(found, mentions)
-        attributes = read_attributes(words, found, mentions)
-        inherit_places(found, mentions, attributes, self._explaining)
+        attributes = self._attributes.read(words, found, mentions)
         statements: list[Statement] = []
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             span = (words.starts[mention.start], words.ends[mention.end - 1])
@@ -84,5 +90,5 @@ def _statement(
         severity=attribute.severity,
         count=attribute.count,
         size_mm=attribute.size_mm,
-        rules=(("finding", head.rule), *assertion.rules, *attribute.rules),
+        rules=MappingProxyType(dict((("finding", head.rule), *assertion.rules, *attribute.rules))),
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 # and a line break, which ends one only before a list mark, a blank line, or where no wrapping explains it.
 _CANDIDATE = re.compile(r"(?<![.!?])[.!?]+(?=\s|$|[^\W\d_]{3})|\n\s*")
 _LIST_MARK = re.compile(r"(?:\(?\d{1,2}[.):](?!\d)|[-*•](?=[ \t])|[a-h][.)](?=\s))[ \t]*")
-_LAST_WORD = re.compile(r"([^\W\d_]+|\d+)$")
 _WORD = re.compile(r"\S*")
 _WINDOW = 24  # no abbreviation or list mark is longer
 _WRAP_SLACK = 3
@@ -22,7 +21,7 @@ class SentenceSplitter:
 
     def split(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the sentences of text[start:end] as ranges without list marks or surrounding space."""
-        width = max(map(len, text[start:end].split("\n")))
+        width = max(map(len, text[start:end].split("\n"))) if text.find("\n", start, end) >= 0 else 0
         begin = start
         for match in _CANDIDATE.finditer(text, start, end):
             ends = (
@@ -37,13 +36,12 @@ class SentenceSplitter:
 
     def _stops(self, text: str, begin: int, match: re.Match[str]) -> bool:
         """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
-        before = text[max(begin, match.start() - _WINDOW) : match.start()]
-        word = _LAST_WORD.search(before)
-        if word is None:
-            return True
-        if word.group().isdigit():
-            return match.start() - begin >= _WINDOW or bool(before[: word.start()].strip())
-        return word.group().lower() not in self._abbreviations
+        stop = match.start()
+        space = text.rfind(" ", max(begin, stop - _WINDOW), stop)
+        word = text[max(begin, stop - _WINDOW) if space < 0 else space + 1 : stop]
+        if word.isdigit():
+            return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())
+        return word.lower().lstrip("([") not in self._abbreviations
 
     @staticmethod
     def _line_ends(text: str, match: re.Match[str], width: int) -> bool:
