@@ -1,0 +1,83 @@
+"""How good an order is: pure functions of scores and confirmed discrepancies, with intervals by patient.
+
+Scores and worths have shape (cases,), higher scores come first; cases of equal score count as if in random
+order, so that no figure depends on how a file happens to be sorted.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Figure = Callable[[NDArray[np.intp]], float]  # rows of cases, repeats allowed -> the figure on them
+
+
+def expected_hits(scores: Floats, worth: Floats, looks: float) -> float:
+    """Return the worth found in the first `looks` cases of the list, in expectation over ties.
+
+    Args:
+        scores: order of the list.
+        worth: what a look at each case finds, such as 1 where a discrepancy is confirmed.
+        looks: how many cases are looked at; the last may be a fraction.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ordered, found = scores[order], worth[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    sizes = np.diff(np.r_[starts, len(ordered)])
+    sums = np.add.reduceat(found, starts)
+    taken = np.clip(looks - starts, 0, sizes)
+    return float((sums * taken / sizes).sum())
+
+
+def average_precision(scores: Floats, confirmed: Floats) -> float:
+    """Return the mean precision at each confirmed case, ties taken as one step.
+
+    Raises:
+        ValueError: no case is confirmed; average precision is not defined.
+    """
+    total = confirmed.sum()
+    if total == 0:
+        raise ValueError("average precision needs at least one confirmed case")
+    order = np.argsort(-scores, kind="stable")
+    ordered, hits = scores[order], np.cumsum(confirmed[order])
+    ends = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
+    gained = np.diff(np.r_[0.0, hits[ends]])
+    return float((gained * hits[ends] / (ends + 1)).sum() / total)
+
+
+def precision_at(scores: Floats, confirmed: Floats, share: float) -> float:
+    """Return the share of confirmed among the first `share` of the cases."""
+    looks = share * len(scores)
+    return expected_hits(scores, confirmed, looks) / looks
+
+
+def recall_at(scores: Floats, worth: Floats, share: float) -> float:
+    """Return the share of all worth that lies in the first `share` of the cases.
+
+    Raises:
+        ValueError: there is nothing to find.
+    """
+    if worth.sum() == 0:
+        raise ValueError("recall needs something to find")
+    return expected_hits(scores, worth, share * len(scores)) / float(worth.sum())
+
+
+def resample_patients(patients: NDArray[np.str_], figure: Figure, *, resamples: int, seed: int) -> Floats:
+    """Return the figure on samples of patients drawn with replacement, shape (resamples,).
+
+    A patient's cases stay together, as they are not independent (Field and Welsh, JRSS B 2007;69:369).
+    The same seed draws the same patients, so that two orders are compared in pairs. A sample on which the
+    figure is not defined is drawn again.
+    """
+    names, groups = np.unique(patients, return_inverse=True)
+    members = [np.flatnonzero(groups == number) for number in range(len(names))]
+    generator = np.random.default_rng(seed)
+    values: list[float] = []
+    while len(values) < resamples:
+        drawn = generator.integers(0, len(members), len(members))
+        try:
+            values.append(figure(np.concatenate([members[number] for number in drawn])))
+        except ValueError:
+            continue
+    return np.array(values)
