@@ -1,0 +1,126 @@
+"""Headers of DICOM files: read once, broken values treated as absent."""
+
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError as NotDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from overread.errors import InvalidDicomError
+
+MAX_INFLATED_BYTES = 1 << 30  # of a deflated file
+_META_START = 128 + 4  # preamble and prefix (PS3.10 7.1)
+_GROUP_LENGTH_BYTES = 12  # the element (0002,0000) itself
+
+# What pydicom and its plugins raise on broken input; none of them has an error tree of its own.
+BROKEN_INPUT = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the file carries the prefix of PS3.10 7.1."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_META_START)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def read_header(path: Path) -> Dataset:
+    """Return the data set without its pixel data.
+
+    Raises:
+        InvalidDicomError: the file is not DICOM Part 10 or is cut off within the header.
+    """
+    try:
+        _refuse_bomb(path)
+        header = dcmread(path, stop_before_pixels=True)
+    except NotDicomError as error:
+        raise InvalidDicomError(
+            f"{path.name} is not a DICOM file: it lacks the prefix of PS3.10 7.1"
+        ) from error
+    except BROKEN_INPUT as error:
+        raise InvalidDicomError(f"{path.name} cannot be read as DICOM, send it again: {error}") from error
+    if "TransferSyntaxUID" not in header.file_meta:
+        raise InvalidDicomError(
+            f"{path.name} does not state its transfer syntax; send it again as PS3.10 7.1 asks"
+        )
+    return header
+
+
+def text(header: Dataset, keyword: str) -> str:
+    """Return a value as text, several joined by a backslash; empty where it is absent or broken."""
+    with suppress(*BROKEN_INPUT):
+        return "\\".join(str(part) for part in _parts(header.get(keyword))).strip()
+    return ""
+
+
+def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
+    """Return the values as numbers; empty where they are absent or broken."""
+    with suppress(*BROKEN_INPUT):
+        return tuple(float(part) for part in _parts(header.get(keyword)))
+    return ()
+
+
+def whole_number(header: Dataset, keyword: str, default: int) -> int:
+    """Return the first value as a whole number; the default where it is absent or broken."""
+    with suppress(*BROKEN_INPUT):
+        return int(numbers(header, keyword)[0])
+    return default
+
+
+def pixel_spacing_mm(header: Dataset) -> tuple[float, float] | None:
+    """Return the distance of rows and of columns in mm, or None where the header does not tell or says zero.
+
+    Pixel Spacing (PS3.3 10.7.1.1) comes first: on a radiograph it may be calibrated to the patient. Imager Pixel
+    Spacing is measured at the detector, so that lengths in the patient are overstated by the magnification.
+    """
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        values = numbers(header, keyword)
+        if len(values) == 2 and 0 < min(values) and max(values) < 100:
+            return values[0], values[1]
+    return None
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    # pydicom's MultiValue is a sequence but not a list.
+    return tuple(value) if hasattr(value, "__iter__") and not isinstance(value, str | bytes) else (value,)
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Inflate a deflated file into nothing first, because pydicom inflates it whole."""
+    with path.open("rb") as file:
+        if DeflatedExplicitVRLittleEndian.encode() not in file.read(4096):
+            return
+        meta = read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
+        file.seek(_META_START + _GROUP_LENGTH_BYTES + int(meta.FileMetaInformationGroupLength))
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflated, rest = 0, file.read()
+    while rest and not inflater.eof:
+        inflated += len(inflater.decompress(rest, 1 << 24))
+        rest = inflater.unconsumed_tail
+        if inflated > MAX_INFLATED_BYTES:
+            raise InvalidDicomError(f"{path.name} inflates to more than {MAX_INFLATED_BYTES} bytes")

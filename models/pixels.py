@@ -1,0 +1,234 @@
+"""The pixel pipeline: files to what people and networks see. The only one; training and serving share it.
+
+    DICOM -> decode -> modality LUT -> pixel padding --+-> window or VOI LUT -> 8 bit           (for people)
+    JPEG, PNG -> decode -> grey -----------------------+-> resize -> `intensity.normalise`     (for networks)
+
+A network never sees the window: it was chosen for somebody's eyes and is often missing or wrong, while
+`intensity.normalise` gives an 8-bit export and a 16-bit original of one image nearly the same input.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+
+from models import intensity
+from models.decoding import decode_frame
+from models.dicom import BROKEN_INPUT, is_dicom, numbers, read_header, text, whole_number
+from overread.errors import UndecodablePixelsError
+
+PIPELINE_VERSION = "1"  # changes whenever a network's input may; a release names the one it was trained with
+
+MAX_PICTURE_PIXELS = 1 << 28  # of a JPEG or PNG
+LEAST_SHARE_IN_WINDOW = 0.1  # of the pixels; a window that shows less was not meant for this image
+
+Display = NDArray[np.uint8]
+
+
+def render_for_display(path: Path, frame: int = 0, max_side: int | None = None) -> Display:
+    """Return one frame as it should be shown: (rows, columns), or (rows, columns, 3) in RGB.
+
+    Args:
+        path: DICOM, JPEG or PNG.
+        frame: counted from 0.
+        max_side: shrink so that no side is longer, keeping the aspect ratio; None keeps every pixel.
+
+    Raises:
+        InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
+        UndecodablePixelsError: the pixels are absent, truncated or of an undecodable encoding.
+    """
+    if not is_dicom(path) and _is_picture(path):
+        return _fit(_read_picture(path), max_side)
+    header = read_header(path)
+    stored = decode_frame(path, header, frame)
+    if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
+        return _fit(_colour(stored, header), max_side)
+    grey = _modality_values(stored, header)
+    if "VOILUTSequence" not in header:  # a window is a straight line, so it may come after shrinking
+        grey = _shrink(grey, max_side)
+    shown = _shrink(_windowed(grey, header), max_side)
+    shown = 1 - shown if _photometric(header) == "MONOCHROME1" else shown
+    return np.rint(shown * 255).astype(np.uint8)
+
+
+def network_input(path: Path, *, rows: int, columns: int, frame: int = 0) -> intensity.Grey:
+    """Return one frame as a network sees it: shape (rows, columns), in [0, 1], larger is denser.
+
+    Raises:
+        InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
+        UndecodablePixelsError: the pixels are absent, truncated or of an undecodable encoding.
+    """
+    if not is_dicom(path) and _is_picture(path):
+        grey = _luminance(_read_picture(path, grey=True))
+    else:
+        header = read_header(path)
+        grey = network_grey(decode_frame(path, header, frame), header)
+    return intensity.normalise(intensity.resize(grey, rows=rows, columns=columns))
+
+
+def network_grey(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
+    """Return stored pixels as grey values of which larger ones are denser; no window, any range."""
+    if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
+        return _luminance(_colour(stored, header))
+    grey = _modality_values(stored, header)
+    return -grey if _photometric(header) == "MONOCHROME1" else grey
+
+
+def _photometric(header: Dataset) -> str:
+    return text(header, "PhotometricInterpretation").upper()
+
+
+def _modality_values(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
+    """Return rescaled values (PS3.3 C.11.1) in which padding has taken the least dense real value."""
+    padding = _padding(stored, header)
+    if "ModalityLUTSequence" in header:
+        try:
+            grey = np.asarray(apply_modality_lut(stored, header), np.float32)
+        except BROKEN_INPUT as error:
+            raise UndecodablePixelsError(
+                f"image {text(header, 'SOPInstanceUID')}: its modality LUT is broken, send it again: {error}"
+            ) from error
+    else:
+        grey = stored.astype(np.float32)
+        slope, intercept = numbers(header, "RescaleSlope"), numbers(header, "RescaleIntercept")
+        if slope and intercept and (slope[0], intercept[0]) != (1.0, 0.0) and slope[0] != 0:
+            grey *= np.float32(slope[0])
+            grey += np.float32(intercept[0])
+    if padding is not None:
+        darkest = grey[~padding].max() if _photometric(header) == "MONOCHROME1" else grey[~padding].min()
+        grey[padding] = darkest
+    return grey
+
+
+def _padding(stored: NDArray[Any], header: Dataset) -> NDArray[np.bool_] | None:
+    """Return where the image is padded (PS3.3 C.7.5.1.1.2); None where it is nowhere or everywhere."""
+    value = numbers(header, "PixelPaddingValue")
+    if not value:
+        return None
+    limit = numbers(header, "PixelPaddingRangeLimit") or value
+    low, high = sorted((value[0], limit[0]))
+    padded = stored == low if low == high else (stored >= low) & (stored <= high)
+    return padded if padded.any() and not padded.all() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """Grey values that are shown as black and as white."""
+
+    black: float
+    white: float
+
+
+def _windowed(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
+    """Return values in [0, 1] after the VOI LUT or the first window that shows something (PS3.3 C.11.2)."""
+    if "VOILUTSequence" in header:
+        try:
+            shown = np.asarray(apply_voi_lut(grey.astype(np.int32), header, prefer_lut=True), np.float32)
+            bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
+            return np.clip(shown / (2**bits - 1), 0, 1).astype(np.float32)
+        except BROKEN_INPUT as error:
+            raise UndecodablePixelsError(
+                f"image {text(header, 'SOPInstanceUID')}: its VOI LUT is broken, send it again: {error}"
+            ) from error
+    window = _stated_window(grey, header) or _fitted_window(grey)
+    position = (grey - window.black) / (window.white - window.black)
+    if text(header, "VOILUTFunction") == "SIGMOID":  # PS3.3 C.11.2.1.3.1
+        return (1 / (1 + np.exp(-4 * np.clip(position - 0.5, -20, 20)))).astype(np.float32)
+    return np.clip(position, 0, 1).astype(np.float32)
+
+
+def _stated_window(grey: intensity.Grey, header: Dataset) -> _Window | None:
+    centres, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
+    linear = text(header, "VOILUTFunction") in {
+        "",
+        "LINEAR",
+    }  # PS3.3 C.11.2.1.2: half a value off the exact form
+    sample = grey[::4, ::4]
+    for centre, width in zip(centres, widths, strict=False):
+        span = width - 1 if linear else width
+        middle = centre - 0.5 if linear else centre
+        window = _Window(black=middle - span / 2, white=middle + span / 2)
+        if span > 0 and ((sample > window.black) & (sample < window.white)).mean() >= LEAST_SHARE_IN_WINDOW:
+            return window
+    return None
+
+
+def _fitted_window(grey: intensity.Grey) -> _Window:
+    """Return a window that shows all but the extreme values of the image itself."""
+    share = intensity.CLIPPED_SHARE
+    low, high = (float(value) for value in np.percentile(grey[::2, ::2], [share, 100 - share]))
+    return _Window(black=low, white=high if high > low else low + 1)
+
+
+def _colour(stored: NDArray[Any], header: Dataset) -> Display:
+    """Return RGB in 8 bits; pydicom has turned YBR into RGB while decoding."""
+    bits = whole_number(header, "BitsStored", 8)
+    if stored.ndim == 2:
+        try:
+            stored = apply_color_lut(stored, header)
+        except BROKEN_INPUT as error:
+            raise UndecodablePixelsError(
+                f"image {text(header, 'SOPInstanceUID')}: its palette is broken, send it again: {error}"
+            ) from error
+        bits = stored.dtype.itemsize * 8
+    return (stored >> (bits - 8)).astype(np.uint8) if bits > 8 else stored.astype(np.uint8)
+
+
+def _luminance(colours: NDArray[Any]) -> intensity.Grey:
+    """Return grey by the weights of ITU-R BT.601; grey stays as it is."""
+    if colours.ndim == 2:
+        return colours.astype(np.float32)
+    return (colours[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).astype(
+        np.float32
+    )
+
+
+def _shrink(grey: intensity.Grey, max_side: int | None) -> intensity.Grey:
+    rows, columns = _fitting(grey.shape, max_side)
+    return grey if (rows, columns) == grey.shape else intensity.resize(grey, rows=rows, columns=columns)
+
+
+def _fit(picture: NDArray[Any], max_side: int | None) -> Display:
+    rows, columns = _fitting(picture.shape, max_side)
+    if picture.dtype != np.uint8:  # a grey picture of 16 bits
+        picture = np.rint(_windowed(picture.astype(np.float32), Dataset()) * 255).astype(np.uint8)
+    if (rows, columns) == picture.shape[:2]:
+        return picture
+    return np.asarray(
+        Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    )
+
+
+def _fitting(shape: tuple[int, ...], max_side: int | None) -> tuple[int, int]:
+    rows, columns = shape[:2]
+    longest = max(rows, columns)
+    if max_side is None or longest <= max_side:
+        return rows, columns
+    return max(1, round(rows * max_side / longest)), max(1, round(columns * max_side / longest))
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise UndecodablePixelsError(f"{path.name} cannot be opened: {error.strerror}") from error
+    return start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+
+
+def _read_picture(path: Path, *, grey: bool = False) -> NDArray[Any]:
+    """Return a JPEG or PNG as 8-bit RGB or grey, or as grey of 16 bits."""
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as picture:
+            if picture.width * picture.height > MAX_PICTURE_PIXELS:
+                raise UndecodablePixelsError(f"{path.name} has more than {MAX_PICTURE_PIXELS} pixels")
+            if picture.mode.startswith("I"):
+                return np.asarray(picture)
+            return np.asarray(picture.convert("L" if grey or picture.mode in {"L", "LA", "1"} else "RGB"))
+    except (*BROKEN_INPUT, SyntaxError, Image.DecompressionBombError) as error:
+        raise UndecodablePixelsError(f"{path.name} cannot be decoded, send it again: {error}") from error
