@@ -1,0 +1,61 @@
+"""Cases whose detector says where it looked."""
+
+from dataclasses import replace
+
+from overread.observation import (
+    Detection,
+    DetectorObservation,
+    HeatMap,
+    ImageRegion,
+    Laterality,
+    Presence,
+    ReaderIdentity,
+)
+from overread.triage import triage
+from service.store.database import Store
+from service.store.queue import claim_case, complete_case
+from tests.service.material import CLEAR, NOW, after, ready_case, readers
+
+DETECTOR = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
+
+
+def seen(finding: str, sop_instance_uid: str, *, laterality: Laterality = Laterality.LEFT) -> DetectorObservation:
+    """A finding in the lower right quarter of an 8 by 8 image, with a box around it."""
+    whole = ImageRegion(sop_instance_uid=sop_instance_uid, column_min=0, row_min=0, column_max=8, row_max=8)
+    return DetectorObservation(
+        finding=finding,
+        presence=Presence.PRESENT,
+        laterality=laterality,
+        score=0.9,
+        probability=0.8,
+        prevalence=0.05,
+        sop_instance_uid=sop_instance_uid,
+        regions=(replace(whole, column_min=4, row_min=4),),
+        heat_map=HeatMap(region=whole, values=((0.0, 0.0), (0.0, 1.0))),
+    )
+
+
+def seen_case(
+    store: Store,
+    number: int = 1,
+    *,
+    report: str = CLEAR,
+    findings: tuple[str, ...] = ("mass",),
+    not_applicable: str | None = None,
+) -> int:
+    """A triaged case in which the detector sees these findings; returns its number."""
+    case_id = ready_case(store, number, report=report)
+    claimed = claim_case(store, worker="worker-1", now=NOW)
+    assert claimed is not None
+    observations = tuple(seen(finding, f"2.25.{number}.1.1") for finding in findings)
+    detection = Detection(
+        detector=DETECTOR,
+        operating_point="balanced",
+        observations=() if not_applicable else observations,
+        not_applicable=not_applicable,
+    )
+    parts = readers()
+    reading = parts.report_reader.read(claimed.report_text)
+    result = triage(reading, [detection], parts.policy, parts.vocabulary)
+    complete_case(store, claimed, result, reading=reading, detections=(detection,), now=after(1))
+    return case_id
