@@ -1,8 +1,8 @@
 """How good the order of the list is, against a radiologist panel: `python -m evaluation.order --data FOLDER`.
 
 Every study has a report, the probabilities of an independent published detector, and a panel's read. A
-discrepancy is confirmed where the panel saw what the report does not state. The order of `triage()` is compared
-with orders that need no overread, on the same studies, in pairs.
+discrepancy is confirmed where the panel saw what the report does not state. The order of `triage()` is
+compared with orders that need no overread, on the same studies, in pairs.
 """
 
 import argparse

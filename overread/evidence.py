@@ -6,15 +6,13 @@ probability.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from overread.discrepancy import DiscrepancyKind, Factor
-from overread.observation import DetectorObservation, Laterality, Presence, ReportObservation
+from overread.observation import Laterality, Presence
 from overread.priority import Policy
+from overread.sighting import Sighting
 from overread.statement import Statement
-
-_LEAST_PROBABILITY = 1e-4
-"""Calibration on some hundred patients says nothing beyond this; it bounds a single factor."""
 
 
 def odds_of(factors: tuple[Factor, ...]) -> float:
@@ -22,27 +20,26 @@ def odds_of(factors: tuple[Factor, ...]) -> float:
     return math.prod(factor.odds_ratio for factor in factors)
 
 
-def detector_ratio(observation: DetectorObservation) -> float:
-    """Return what the detector's calibrated probability multiplies the cohort's odds of the finding by."""
-    odds = _odds(observation.probability)
-    return odds if observation.prevalence is None else odds / _odds(observation.prevalence)
-
-
 def weigh(
-    kind: DiscrepancyKind, statement: Statement, observation: DetectorObservation, policy: Policy
+    kind: DiscrepancyKind, statement: Statement, sighting: Sighting, policy: Policy
 ) -> tuple[Factor, ...]:
     """Return the factors for and against a discrepancy of this kind, the prior first."""
-    return _WEIGH[kind](statement, observation, policy)
+    return _WEIGH[kind](statement, sighting, policy)
 
 
-def _weigh_miss(statement: Statement, observation: DetectorObservation, policy: Policy) -> tuple[Factor, ...]:
-    return (*_seen(observation), *_reported(statement, policy))
+def _weigh_miss(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
+    detector = Factor(
+        name="detector", odds_ratio=sighting.ratio, reason=f"seen by the detector ({_outputs(sighting)})"
+    )
+    factors = (detector, *_reported(statement, policy))
+    if sighting.prior_odds is None:
+        return factors
+    rarity = 1 + 1 / sighting.prior_odds
+    reason = f"1 study in {rarity:.2g} of the detector's calibration cohort had such a finding"
+    return (Factor(name="prior", odds_ratio=sighting.prior_odds, reason=reason), *factors)
 
 
-def _weigh_overcall(
-    _statement: Statement, observation: DetectorObservation, policy: Policy
-) -> tuple[Factor, ...]:
-    ratio = 1 / detector_ratio(observation)
+def _weigh_overcall(_statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
     return (
         Factor(
             name="prior",
@@ -51,96 +48,65 @@ def _weigh_overcall(
         ),
         Factor(
             name="detector",
-            odds_ratio=ratio,
-            reason=f"the detector sees little sign of it (probability {observation.probability:.2g})",
+            odds_ratio=1 / sighting.ratio,
+            reason=f"the detector sees little sign of it ({_outputs(sighting)})",
         ),
     )
 
 
-def _weigh_laterality(
-    statement: Statement, observation: DetectorObservation, policy: Policy
-) -> tuple[Factor, ...]:
+def _weigh_laterality(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
     return (
         Factor(
-            name="prior",
-            odds_ratio=policy.laterality.prior_odds,
-            reason="few reports name the wrong side",
+            name="prior", odds_ratio=policy.laterality.prior_odds, reason="few reports name the wrong side"
         ),
         Factor(
             name="side",
             odds_ratio=policy.laterality.side_ratio,
             reason=f"the report says {_side(statement.laterality)}, the detector looks at the "
-            f"{_side(observation.laterality)} side",
+            f"{_side(sighting.named.laterality)} side",
         ),
         Factor(
             name="detector",
-            odds_ratio=max(1.0, detector_ratio(observation)),
-            reason=f"the detector is sure of the finding (probability {observation.probability:.2g})",
+            odds_ratio=max(1.0, sighting.ratio),
+            reason=f"the detector is sure of the finding ({_outputs(sighting)})",
         ),
     )
 
 
-_WEIGH: dict[DiscrepancyKind, Callable[[Statement, DetectorObservation, Policy], tuple[Factor, ...]]] = {
+_WEIGH: dict[DiscrepancyKind, Callable[[Statement, Sighting, Policy], tuple[Factor, ...]]] = {
     DiscrepancyKind.POSSIBLE_MISS: _weigh_miss,
     DiscrepancyKind.POSSIBLE_OVERCALL: _weigh_overcall,
     DiscrepancyKind.LATERALITY_CONFLICT: _weigh_laterality,
 }
 
 
-def _seen(observation: DetectorObservation) -> tuple[Factor, ...]:
-    reason = f"seen by the detector (probability {observation.probability:.2g})"
-    detector = Factor(name="detector", odds_ratio=detector_ratio(observation), reason=reason)
-    if observation.prevalence is None:
-        return (detector,)
-    prior = Factor(
-        name="prior",
-        odds_ratio=_odds(observation.prevalence),
-        reason=f"{observation.prevalence:.1%} of the detector's calibration cohort had the finding",
-    )
-    return (prior, detector)
-
-
 def _reported(statement: Statement, policy: Policy) -> tuple[Factor, ...]:
-    ratios = policy.report
-    said = {
-        Presence.ABSENT: Factor(name="report", odds_ratio=ratios.denied, reason="the report denies it"),
-        Presence.NOT_MENTIONED: Factor(
-            name="report", odds_ratio=ratios.not_mentioned, reason="the report does not mention it"
-        ),
-        Presence.UNCERTAIN: Factor(
-            name="report", odds_ratio=ratios.hedged, reason="the report mentions it with reserve"
-        ),
+    ratio, reason = {
+        Presence.ABSENT: (policy.report.denied, "the report denies it"),
+        Presence.NOT_MENTIONED: (policy.report.not_mentioned, "the report does not mention it"),
+        Presence.UNCERTAIN: (policy.report.hedged, "the report mentions it with reserve"),
     }[statement.presence]
-    factors = [said]
-    if statement.broader:
-        named = _names(statement.broader)
-        factors.append(
-            Factor(
-                name="broader finding",
-                odds_ratio=ratios.kind_of_it,
-                reason=f"the report states the broader {named}",
-            )
-        )
-    if statement.same_shadow:
-        named = _names(statement.same_shadow)
-        factors.append(
-            Factor(
-                name="same shadow",
-                odds_ratio=ratios.same_shadow,
-                reason=f"the report states {named}, which may be the same shadow",
-            )
-        )
-    return tuple(factors)
+    said = Factor(name="report", odds_ratio=ratio, reason=reason)
+    if not statement.same_shadow:
+        return (said,)
+    named = _joined(item.finding for item in statement.same_shadow)
+    reason = f"the report states {named}, which may be the same shadow"
+    return (said, Factor(name="same shadow", odds_ratio=policy.report.same_shadow, reason=reason))
 
 
-def _names(observations: tuple[ReportObservation, ...]) -> str:
-    return " and ".join(dict.fromkeys(item.finding.replace("_", " ") for item in observations))
+def _outputs(sighting: Sighting) -> str:
+    """Return the outputs in words, the strongest first, each with its calibrated probability."""
+    ordered = sorted(sighting.outputs, key=lambda output: -output.probability)
+    return ", ".join(f"{_words(output.finding)} {output.probability:.2g}" for output in ordered)
+
+
+def _joined(findings: Iterable[str]) -> str:
+    return " and ".join(_words(finding) for finding in dict.fromkeys(findings))
+
+
+def _words(finding: str) -> str:
+    return finding.replace("_", " ")
 
 
 def _side(laterality: Laterality) -> str:
     return laterality.value.lower()
-
-
-def _odds(probability: float) -> float:
-    bounded = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-    return bounded / (1 - bounded)

@@ -54,6 +54,7 @@ class Vocabulary(Mapping[str, Finding]):
                 )
         self._kinds = {finding: self._narrower(finding) for finding in self._by_id}
         self._mimics = {finding: self._mimicking(finding) for finding in self._by_id}
+        self._families = {finding: self._topmost(finding) for finding in self._by_id}
 
     def __getitem__(self, finding: str) -> Finding:
         return self._by_id[finding]
@@ -71,6 +72,19 @@ class Vocabulary(Mapping[str, Finding]):
     def mimics_of(self, finding: str) -> frozenset[str]:
         """Return the findings that a reader may have named for the same shadow, read both ways."""
         return self._mimics[finding]
+
+    def family_of(self, finding: str) -> str:
+        """Return the broadest finding that this one is a kind of; two of a family may be one shadow."""
+        return self._families[finding]
+
+    def _topmost(self, finding: str) -> str:
+        seen = {finding}
+        while broader := self._by_id[finding].broader:
+            finding = broader[0]
+            if finding in seen:
+                raise ConfigurationError(f"finding {finding} is a kind of itself")
+            seen.add(finding)
+        return finding
 
     def _narrower(self, finding: str) -> frozenset[str]:
         if finding == ANY_ABNORMALITY:

@@ -22,7 +22,6 @@ class ReportRatios:
     denied: float
     not_mentioned: float
     hedged: float
-    kind_of_it: float
     same_shadow: float
 
 

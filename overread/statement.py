@@ -19,8 +19,7 @@ class Statement:
     presence: Presence
     laterality: Laterality  # of a stated finding; BILATERAL where both sides are named
     observations: tuple[ReportObservation, ...]  # those that decide `presence`, in order of the text
-    broader: tuple[ReportObservation, ...] = ()  # stated findings that this one is a kind of
-    same_shadow: tuple[ReportObservation, ...] = ()  # stated findings that look alike
+    same_shadow: tuple[ReportObservation, ...] = ()  # stated findings of other families that look alike
 
 
 def current_observations(observations: Iterable[ReportObservation]) -> tuple[ReportObservation, ...]:
@@ -46,49 +45,43 @@ def current_observations(observations: Iterable[ReportObservation]) -> tuple[Rep
 def statement_of(current: tuple[ReportObservation, ...], finding: str, vocabulary: Vocabulary) -> Statement:
     """Return what the report says about one finding.
 
-    A narrower finding states the broader one (a rib fracture is a fracture); a denied broader one denies the
-    narrower (no opacity: no consolidation). One positive statement outweighs any number of denials, since a
-    denial is often of one side or one zone.
+    Any finding of its family states it: where a detector says consolidation and the report pneumonia or
+    opacity, both speak of one shadow. A denial counts for the finding itself and for what is a kind of it (no
+    opacity: no consolidation). One positive statement outweighs any number of denials, since a denial is
+    often of one side or one zone.
 
     Args:
         current: what `current_observations` returned.
         finding: id in the vocabulary.
         vocabulary: with the relations between findings.
     """
-    kinds = vocabulary.kinds_of(finding)
-    about = tuple(observation for observation in current if observation.finding in kinds)
-    denied_broader = tuple(
-        observation
-        for observation in current
-        if observation.presence is Presence.ABSENT and finding in vocabulary.kinds_of(observation.finding)
-    )
+    kinds = vocabulary.kinds_of(vocabulary.family_of(finding))
+    mimics = vocabulary.mimics_of(finding) - kinds
     stated = tuple(observation for observation in current if observation.presence in _STATED)
-    presence, deciding = _decide(about, denied_broader)
-    mimics = vocabulary.mimics_of(finding)
+    presence, deciding = Presence.NOT_MENTIONED, _denials(current, finding, vocabulary)
+    if deciding:
+        presence = Presence.ABSENT
+    for positive in (Presence.UNCERTAIN, Presence.PRESENT):
+        about = tuple(item for item in stated if item.finding in kinds and item.presence is positive)
+        if about:
+            presence, deciding = positive, about
     return Statement(
         finding=finding,
         presence=presence,
         laterality=_side(deciding) if presence in _STATED else Laterality.UNSPECIFIED,
         observations=deciding,
-        broader=tuple(
-            observation
-            for observation in stated
-            if observation.finding not in kinds and finding in vocabulary.kinds_of(observation.finding)
-        ),
-        same_shadow=tuple(observation for observation in stated if observation.finding in mimics - kinds),
+        same_shadow=tuple(observation for observation in stated if observation.finding in mimics),
     )
 
 
-def _decide(
-    about: tuple[ReportObservation, ...], denied_broader: tuple[ReportObservation, ...]
-) -> tuple[Presence, tuple[ReportObservation, ...]]:
-    for presence in (Presence.PRESENT, Presence.UNCERTAIN):
-        deciding = tuple(observation for observation in about if observation.presence is presence)
-        if deciding:
-            return presence, deciding
-    if denied_broader:
-        return Presence.ABSENT, denied_broader
-    return Presence.NOT_MENTIONED, ()
+def _denials(
+    current: tuple[ReportObservation, ...], finding: str, vocabulary: Vocabulary
+) -> tuple[ReportObservation, ...]:
+    return tuple(
+        observation
+        for observation in current
+        if observation.presence is Presence.ABSENT and finding in vocabulary.kinds_of(observation.finding)
+    )
 
 
 def _side(observations: tuple[ReportObservation, ...]) -> Laterality:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from overread.discrepancy import Discrepancy, DiscrepancyKind
-from overread.evidence import detector_ratio, odds_of, weigh
-from overread.finding import Actionable, Finding, Vocabulary
+from overread.evidence import odds_of, weigh
+from overread.finding import ANY_ABNORMALITY, Actionable, Finding, Vocabulary
 from overread.observation import (
     Detection,
     DetectorObservation,
@@ -15,6 +15,7 @@ from overread.observation import (
     ReportReading,
 )
 from overread.priority import Policy, priority
+from overread.sighting import Sighting, sightings_of
 from overread.statement import Statement, current_observations, statement_of
 
 
@@ -53,47 +54,49 @@ def triage(
     current = current_observations(reading.observations)
     strongest: dict[tuple[str, DiscrepancyKind], Discrepancy] = {}
     for detection in applicable:
-        for observation in detection.observations:
-            statement = statement_of(current, observation.finding, vocabulary)
-            for found in _discrepancies(statement, observation, policy, vocabulary):
-                key = (found.finding, found.kind)
+        for sighting in sightings_of(detection, vocabulary):
+            statement = statement_of(current, sighting.named.finding, vocabulary)
+            for found in _discrepancies(statement, sighting, policy, vocabulary):
+                key = (sighting.family, found.kind)
                 if key not in strongest or found.odds > strongest[key].odds:
                     strongest[key] = found
+    if len(strongest) > 1:  # what is abnormal is named already
+        strongest.pop((ANY_ABNORMALITY, DiscrepancyKind.POSSIBLE_MISS), None)
     if not strongest:
         return _nothing(Outcome.CONCORDANT, ("report and detector agree",), policy)
     return _listed(tuple(strongest.values()), policy, vocabulary)
 
 
 def _discrepancies(
-    statement: Statement, observation: DetectorObservation, policy: Policy, vocabulary: Vocabulary
+    statement: Statement, sighting: Sighting, policy: Policy, vocabulary: Vocabulary
 ) -> Iterator[Discrepancy]:
-    finding = vocabulary[observation.finding]
-    for kind in _kinds(statement, observation, finding, policy):
-        factors = weigh(kind, statement, observation, policy)
+    finding = vocabulary[sighting.named.finding]
+    for kind in _kinds(statement, sighting, finding, policy):
+        factors = weigh(kind, statement, sighting, policy)
         odds = odds_of(factors)
         if odds >= policy.minimum_odds:
             yield Discrepancy(
                 kind=kind,
                 finding=finding.id,
-                detector_observation=observation,
+                detector_observation=sighting.named,
                 report_observations=statement.observations,
                 factors=factors,
                 odds=odds,
-                priority=priority(odds, finding, policy),
-                reasons=(_headline(kind, finding, statement, observation),),
+                priority=max(priority(odds, vocabulary[seen], policy) for seen in sighting.findings),
+                reasons=(_headline(kind, finding, statement, sighting.named),),
             )
 
 
 def _kinds(
-    statement: Statement, observation: DetectorObservation, finding: Finding, policy: Policy
+    statement: Statement, sighting: Sighting, finding: Finding, policy: Policy
 ) -> Iterator[DiscrepancyKind]:
-    seen = observation.presence is Presence.PRESENT
+    seen = sighting.is_seen
     stated = statement.presence is Presence.PRESENT
     if seen and not stated:
         yield DiscrepancyKind.POSSIBLE_MISS
-    if stated and not seen and detector_ratio(observation) <= policy.overcall.maximum_ratio:
+    if stated and not seen and sighting.ratio <= policy.overcall.maximum_ratio:
         yield DiscrepancyKind.POSSIBLE_OVERCALL
-    if seen and stated and finding.sided and statement.laterality.contradicts(observation.laterality):
+    if seen and stated and finding.sided and statement.laterality.contradicts(sighting.named.laterality):
         yield DiscrepancyKind.LATERALITY_CONFLICT
 
 

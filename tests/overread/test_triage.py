@@ -2,7 +2,7 @@ import pytest
 
 from overread.discrepancy import DiscrepancyKind
 from overread.finding import Actionable, load_vocabulary
-from overread.observation import Detection, Laterality, Presence
+from overread.observation import Detection, DetectorObservation, Laterality, Presence
 from overread.priority import default_policy
 from overread.triage import Outcome, TriageResult, triage
 from tests.overread.observations import DETECTOR, detection, reading, seen, stated
@@ -30,7 +30,7 @@ def test_a_mass_that_the_report_denies_is_a_possible_miss_with_its_reasons() -> 
     assert found.report_observations == report.observations
     assert result.reasons == ("Possible miss: the detector sees lung mass, right; the report denies it.",)
     assert [factor.reason for factor in found.factors] == [
-        "seen by the detector (probability 0.6)",
+        "seen by the detector (mass 0.6)",
         "the report denies it",
     ]
 
@@ -170,10 +170,42 @@ def test_a_normal_report_against_any_abnormality_is_a_possible_miss_and_a_stated
 
 
 def test_evidence_too_weak_for_the_policy_is_not_listed() -> None:
-    # even odds x not mentioned 0.4 x same shadow 0.25 = 0.1
-    # even odds x denied 0.2 x broader finding 0.4 x same shadow 0.25 = 0.02
-    similar = reading(stated("atelectasis"))
-    well_covered = reading(stated("consolidation", Presence.ABSENT), stated("opacity"), stated("atelectasis"))
+    # odds 1/4 x not mentioned 0.4 = 0.1; odds 1/4 x denied 0.2 x same shadow 0.25 = 0.0125
+    faint = DetectorObservation(
+        finding="consolidation",
+        presence=Presence.PRESENT,
+        score=0.2,
+        probability=0.2,
+        sop_instance_uid="1.2.3",
+    )
+    covered = reading(stated("consolidation", Presence.ABSENT), stated("effusion"))
 
-    assert conclude(similar, detection(seen("consolidation", 0.5))).outcome is Outcome.DISCREPANT
-    assert conclude(well_covered, detection(seen("consolidation", 0.5))).outcome is Outcome.CONCORDANT
+    assert conclude(reading(), detection(faint)).outcome is Outcome.DISCREPANT
+    assert conclude(covered, detection(faint)).outcome is Outcome.CONCORDANT
+
+
+def test_outputs_of_one_family_are_one_discrepancy_with_their_mean_evidence() -> None:
+    outputs = detection(
+        seen("consolidation", 0.8, prevalence=0.1), seen("pneumonia", 0.2, prevalence=0.1), seen("mass", 0.1)
+    )
+
+    (found,) = conclude(reading(), outputs).discrepancies
+
+    # consolidation 4 / (1/9) = 36, pneumonia (1/4) / (1/9) = 2.25: geometric mean 9
+    # either of the two, as if independent: 1 - 0.9 x 0.9 = 0.19
+    assert found.finding == "consolidation"
+    assert found.odds == pytest.approx(0.19 / 0.81 * 9 * POLICY.report.not_mentioned)
+    assert found.factors[1].reason == "seen by the detector (consolidation 0.8, pneumonia 0.2)"
+
+
+def test_the_worst_finding_that_is_seen_decides_how_urgent_a_family_is() -> None:
+    both = conclude(reading(), detection(seen("atelectasis", 0.9), seen("consolidation", 0.6)))
+    harmless = conclude(reading(), detection(seen("atelectasis", 0.9), seen("consolidation", 0.4)))
+
+    assert both.priority > 2 * harmless.priority > 0
+
+
+def test_that_something_is_abnormal_is_not_said_beside_what_it_is() -> None:
+    result = conclude(reading(), detection(seen("mass", 0.6), seen("any_abnormality", 0.9)))
+
+    assert list(kinds(result)) == ["mass"]
