@@ -1,7 +1,7 @@
 """What one detector says of one family of findings, taken together.
 
-A network that sees a shadow raises all of its outputs that could name it: consolidation, pneumonia, edema.
-The outputs of a family are therefore one piece of evidence, and their mean says more than the highest of them.
+A network that sees a shadow raises every output that could name it: consolidation, pneumonia, edema. The
+outputs of a family are therefore one piece of evidence, and their mean says more than the highest.
 """
 
 import math
