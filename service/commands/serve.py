@@ -14,7 +14,7 @@ Starts the page and API (a BentoML service), the DICOMweb intake (STOW-RS) and t
 dies, and stops everything on Ctrl-C or SIGTERM.
 
   overread serve
-  overread serve --folder /var/lib/overread --workers 4 --port {DEFAULT_PORT} --stow-port {DEFAULT_STOW_PORT}
+  overread serve --data-folder /var/lib/overread --workers 4 --port {DEFAULT_PORT}
 
 Only this machine can reach it by default. For others set OVERREAD_API_TOKEN to a secret and give --host.
 """
@@ -23,7 +23,7 @@ Only this machine can reach it by default. For others set OVERREAD_API_TOKEN to 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--folder", type=Path, help="data folder (default: OVERREAD_FOLDER or ./overread-data)"
+        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
     )
     parser.add_argument("--host", default=DEFAULT_HOST, help=f"address to bind to (default {DEFAULT_HOST})")
     parser.add_argument(
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     serve(
         Addresses(host=arguments.host, port=arguments.port, stow_port=arguments.stow_port),
-        folder=arguments.folder,
+        folder=arguments.data_folder,
         workers=arguments.workers,
     )
     return EXIT_OK

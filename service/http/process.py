@@ -64,9 +64,10 @@ def configure_process_logging() -> None:
 
 
 def _api() -> ASGIApp:
-    from service.bento import service_app  # noqa: PLC0415  # each process imports what it serves
+    from service.bento import Overread  # noqa: PLC0415  # each process imports what it serves
 
-    return service_app()
+    app: ASGIApp = Overread.to_asgi(is_main=True)
+    return app
 
 
 def _stow() -> ASGIApp:

@@ -21,7 +21,9 @@ MODEL = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
 TOKEN = "a token that is long enough"
 
 
-def opener(store: Store, *, access: Access | None = None, metrics: RequestMetrics | None = None) -> OpenContext:
+def opener(
+    store: Store, *, access: Access | None = None, metrics: RequestMetrics | None = None
+) -> OpenContext:
     """Opens nothing anew: the test's own store, a fixed clock and a model that has been verified."""
 
     @contextlib.contextmanager
@@ -41,7 +43,9 @@ def opener(store: Store, *, access: Access | None = None, metrics: RequestMetric
 def listening(app: ASGIApp) -> Iterator[str]:
     """The application on a free port of 127.0.0.1; gives its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -14,12 +14,14 @@ from overread.observation import (
 from overread.triage import triage
 from service.store.database import Store
 from service.store.queue import claim_case, complete_case
-from tests.service.material import CLEAR, NOW, after, ready_case, readers
+from tests.service.material import CLEAR, NOW, after, readers, ready_case
 
 DETECTOR = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
 
 
-def seen(finding: str, sop_instance_uid: str, *, laterality: Laterality = Laterality.LEFT) -> DetectorObservation:
+def seen(
+    finding: str, sop_instance_uid: str, *, laterality: Laterality = Laterality.LEFT
+) -> DetectorObservation:
     """A finding in the lower right quarter of an 8 by 8 image, with a box around it."""
     whole = ImageRegion(sop_instance_uid=sop_instance_uid, column_min=0, row_min=0, column_max=8, row_max=8)
     return DetectorObservation(

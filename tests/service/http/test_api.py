@@ -3,18 +3,19 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from overread.errors import ModelError
 from service.application import make_app
 from service.http.context import ServerContext
 from service.store.database import Store
 from service.store.queue import claim_case, fail_case
 from service.store.worklist import count_quarantine, load_case
-from overread.errors import ModelError
 from tests.service.http.listening import listening, opener
 from tests.service.http.seeing import seen_case
 from tests.service.material import NOW, dicom_bytes, ready_case, send_image, send_report
@@ -63,7 +64,10 @@ def test_the_same_report_again_is_acknowledged_and_changes_nothing(api: httpx.Cl
         pytest.param({"json": {"text": "Jane Doe", "accession_number": 5}}, 422, 0, id="a number for a text"),
         pytest.param({"json": {"text": "Jane Doe", "patient": "Jane Doe"}}, 422, 0, id="an unknown member"),
         pytest.param(
-            {"content": b'{"text": "Jane Doe', "headers": {"Content-Type": "application/json"}}, 422, 0, id="cut"
+            {"content": b'{"text": "Jane Doe', "headers": {"Content-Type": "application/json"}},
+            422,
+            0,
+            id="cut",
         ),
         pytest.param({"content": b"Jane Doe", "headers": {"Content-Type": "text/html"}}, 415, 0, id="HTML"),
         pytest.param({"content": b"Jane Doe"}, 415, 0, id="no type"),
@@ -223,14 +227,15 @@ def test_a_model_that_cannot_be_used_makes_the_service_unready_and_says_why(sqli
     @contextmanager
     def open_context() -> Iterator[ServerContext]:
         with opener(sqlite_store)() as context:
-            from dataclasses import replace
-
             yield replace(context, model=broken)  # type: ignore[arg-type]
 
     with listening(make_app(open_context, list)) as url:
         answer = httpx.get(f"{url}/health/ready")
         assert answer.status_code == 503
-        assert answer.json()["checks"][-1]["detail"] == "the hash of the network differs; install the release again"
+        assert (
+            answer.json()["checks"][-1]["detail"]
+            == "the hash of the network differs; install the release again"
+        )
         assert httpx.get(f"{url}/health/live").status_code == 200
 
 

@@ -40,7 +40,14 @@ def test_a_short_token_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("10.0.0.1", False),
+        ("", False),
+    ],
 )
 def test_loopback_is_known_by_address(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
@@ -61,7 +68,9 @@ def test_a_foreign_host_name_is_not_answered(api: httpx.Client) -> None:
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_another_site_cannot_send_through_the_users_browser(api: httpx.Client, headers: dict[str, str]) -> None:
+def test_another_site_cannot_send_through_the_users_browser(
+    api: httpx.Client, headers: dict[str, str]
+) -> None:
     assert api.post("/api/v1/reports", json=REPORT, headers=headers).status_code == 403
     assert api.get("/api/v1/worklist", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
@@ -72,7 +81,9 @@ def test_our_own_pages_may_send(api: httpx.Client) -> None:
     assert api.post("/api/v1/reports", json=REPORT, headers=headers).status_code == 201
 
 
-@pytest.mark.parametrize("path", ["/api/v1/worklist", "/openapi.json", "/metrics", "/health/ready", "/no-such"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/worklist", "/openapi.json", "/metrics", "/health/ready", "/no-such"]
+)
 def test_with_a_token_nothing_else_is_answered_without_it(guarded: str, path: str) -> None:
     refused = httpx.get(guarded + path)
     assert refused.status_code == 401

@@ -1,5 +1,7 @@
 """The splitter of multipart bodies."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def split(data: bytes, cuts: list[int]) -> list[Part]:
     splitter = MultipartSplitter(BOUNDARY, open_part)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     try:
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             splitter.feed(data[start:end])
         splitter.close()
     finally:
@@ -55,12 +57,18 @@ def split(data: bytes, cuts: list[int]) -> list[Part]:
 
 
 LIKE_A_BOUNDARY = st.lists(
-    st.sampled_from([b"\r", b"\n", b"\r\n", b"-", b"--", b"\r\n--b0und", b"\r\n--b0undarx", b"\0", b"DICM"]), max_size=8
+    st.sampled_from([b"\r", b"\n", b"\r\n", b"-", b"--", b"\r\n--b0und", b"\r\n--b0undarx", b"\0", b"DICM"]),
+    max_size=8,
 ).map(b"".join)
 
 
-@given(contents=st.lists(LIKE_A_BOUNDARY | st.binary(max_size=60), max_size=4), cuts=st.lists(st.integers(0, 500)))
-def test_parts_come_out_as_they_went_in_however_the_body_is_cut(contents: list[bytes], cuts: list[int]) -> None:
+@given(
+    contents=st.lists(LIKE_A_BOUNDARY | st.binary(max_size=60), max_size=4),
+    cuts=st.lists(st.integers(0, 500)),
+)
+def test_parts_come_out_as_they_went_in_however_the_body_is_cut(
+    contents: list[bytes], cuts: list[int]
+) -> None:
     parts = split(body(*contents) if contents else b"--b0undary--\r\n", cuts)
     assert [part.content for part in parts] == contents
     assert {part.end for part in parts} <= {"finished"}

@@ -13,9 +13,9 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset, dcmread
 
 from service.http import stow
-from service.http.stow import make_stow_app
 from service.http.access import RequestMetrics
 from service.http.guard import access_for
+from service.http.stow import make_stow_app
 from service.store.database import Store
 from service.store.worklist import count_quarantine, load_instance
 from tests.service.http.listening import listening, opener
@@ -106,15 +106,21 @@ def test_a_study_address_takes_its_own_instances_only(stow_url: str, sqlite_stor
     ("content_type", "status"),
     [
         pytest.param("application/dicom", 415, id="a single part"),
-        pytest.param(f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}', 415, id="metadata"),
+        pytest.param(
+            f'multipart/related; type="application/dicom+json"; boundary={BOUNDARY}', 415, id="metadata"
+        ),
         pytest.param(f'multipart/related; type="application/dicom+xml"; boundary={BOUNDARY}', 415, id="XML"),
         pytest.param(f"multipart/form-data; boundary={BOUNDARY}", 415, id="a form"),
         pytest.param('multipart/related; type="application/dicom"', 400, id="no boundary"),
-        pytest.param(f'multipart/related; type="application/dicom"; boundary={"b" * 500}', 400, id="endless boundary"),
+        pytest.param(
+            f'multipart/related; type="application/dicom"; boundary={"b" * 500}', 400, id="endless boundary"
+        ),
         pytest.param(f"multipart/related; boundary={BOUNDARY}", 200, id="no type, which Orthanc leaves out"),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_its_content_type(stow_url: str, content_type: str, status: int) -> None:
+def test_what_cannot_be_read_is_refused_by_its_content_type(
+    stow_url: str, content_type: str, status: int
+) -> None:
     assert post(stow_url, body(dicom_bytes()), **{"Content-Type": content_type}).status_code == status
 
 
@@ -127,7 +133,12 @@ def test_a_part_of_another_media_type_is_refused(stow_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("accept", "status"),
-    [("application/dicom+json", 200), ("application/json", 200), ("*/*", 200), ("application/dicom+xml", 406)],
+    [
+        ("application/dicom+json", 200),
+        ("application/json", 200),
+        ("*/*", 200),
+        ("application/dicom+xml", 406),
+    ],
 )
 def test_only_json_is_offered(stow_url: str, accept: str, status: int) -> None:
     assert post(stow_url, body(dicom_bytes()), Accept=accept).status_code == status
@@ -150,7 +161,9 @@ def test_a_body_without_closing_boundary_keeps_what_was_whole(stow_url: str, sql
         pytest.param(f"--{BOUNDARY}\r\nX: ".encode() + b"y" * 100_000, id="endless part header"),
     ],
 )
-def test_a_body_with_nothing_whole_is_a_bad_request(stow_url: str, sqlite_store: Store, content: bytes) -> None:
+def test_a_body_with_nothing_whole_is_a_bad_request(
+    stow_url: str, sqlite_store: Store, content: bytes
+) -> None:
     reply = post(stow_url, content)
     assert reply.status_code == 400
     assert reply.headers["content-type"] == "application/problem+json"
@@ -161,7 +174,9 @@ def test_an_empty_multipart_body_is_a_bad_request(stow_url: str) -> None:
     assert post(stow_url, f"--{BOUNDARY}--\r\n".encode()).status_code == 400
 
 
-def test_a_sender_that_goes_away_leaves_no_file_and_loses_nothing_else(stow_url: str, sqlite_store: Store) -> None:
+def test_a_sender_that_goes_away_leaves_no_file_and_loses_nothing_else(
+    stow_url: str, sqlite_store: Store
+) -> None:
     content = body(dicom_bytes(number=1), dicom_bytes(number=2) + bytes(stow.FEED_BYTES * 2))
     address = urlsplit(stow_url)
     with socket.create_connection((address.hostname, address.port)) as connection:
@@ -177,7 +192,9 @@ def test_a_sender_that_goes_away_leaves_no_file_and_loses_nothing_else(stow_url:
         post(stow_url, body(dicom_bytes(number=3)))
 
 
-def test_a_full_disk_is_out_of_resources_and_says_when_to_try_again(tmp_path: Path, sqlite_store: Store) -> None:
+def test_a_full_disk_is_out_of_resources_and_says_when_to_try_again(
+    tmp_path: Path, sqlite_store: Store
+) -> None:
     settings = replace(sqlite_store.settings, free_bytes_min=1 << 60)
     full = replace(sqlite_store, settings=settings, files=replace(sqlite_store.files, settings=settings))
     app = make_stow_app(opener(full), access_for("127.0.0.1", None), RequestMetrics())
@@ -188,14 +205,14 @@ def test_a_full_disk_is_out_of_resources_and_says_when_to_try_again(tmp_path: Pa
     assert int(reply.headers["retry-after"]) > 0
 
 
-def test_no_reply_and_no_log_line_names_the_patient(
-    stow_url: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_no_reply_and_no_log_line_names_the_patient(stow_url: str, capfd: pytest.CaptureFixture[str]) -> None:
     post(stow_url, body(dicom_bytes(value=1)))
     replies = [
         post(stow_url, body(dicom_bytes(value=2), dicom_bytes(PatientID="P2", number=9), b"Doe^Jane")),
         post(stow_url, part(dicom_bytes(number=4))[:-30]),
-        httpx.post(f"{stow_url}/studies/2.25.1", content=b"Doe^Jane", headers={"Content-Type": "text/Doe^Jane"}),
+        httpx.post(
+            f"{stow_url}/studies/2.25.1", content=b"Doe^Jane", headers={"Content-Type": "text/Doe^Jane"}
+        ),
     ]
     logged = "".join(capfd.readouterr())
     for text in (*(reply.text for reply in replies), logged):

@@ -1,0 +1,102 @@
+"""The BentoML service: API and pages, and the active detector as a shared endpoint with adaptive batching.
+
+    overread serve                                            everything for one machine
+    bentoml serve service.bento:Overread --host 127.0.0.1     this service alone, under BentoML's own supervisor
+    bentoml build                                             the same as a Bento
+
+BentoML's own metrics and access log are off: both would carry addresses, and with them study UIDs.
+"""
+
+import os
+from functools import cache
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before the import, which reads it
+
+import bentoml
+from bentoml.exceptions import InvalidArgument, ServiceUnavailable
+from bentoml.validators import DType
+
+from models.releases import load_detector
+from overread.errors import ModelError
+from overread.observation import ReaderIdentity
+from service.application import make_app
+from service.attached import die_with_parent
+from service.http import openapi
+from service.http.access import AccessMiddleware, RequestMetrics
+from service.http.guard import GuardMiddleware
+from service.http.opening import access_from, context_opener
+from service.http.stow import stow_document
+
+DETECTOR_ADDRESS = "/api/v1/detector/scores"
+BATCH_MAX = 32
+LATENCY_MAX_MILLISECONDS = 2000
+# BentoML keeps a timer of about 5 kB for each request for as long as this.
+TIMEOUT_SECONDS = 60
+
+_log = structlog.get_logger("overread.service")
+_access = access_from(os.environ)
+_metrics = RequestMetrics()
+
+_detector = cache(load_detector)  # one per process, shared by readiness and endpoint; an error is not kept
+
+
+def _model() -> ReaderIdentity:
+    return _detector().identity
+
+
+@bentoml.service(
+    name="overread",
+    workers=1,
+    traffic={"timeout": TIMEOUT_SECONDS},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+class Overread:
+    """Finds reported studies where image and report most likely disagree. Not for primary diagnosis."""
+
+    def __init__(self) -> None:
+        die_with_parent()  # a supervisor that was killed, BentoML's included, must leave no orphan
+        try:
+            identity = _model()
+            _log.info("model_loaded", name=identity.name, version=identity.version, sha256=identity.sha256)
+        except ModelError as error:  # the worklist can be read without; readiness says what is wrong
+            _log.error("model_unusable", reason=str(error))
+
+    @bentoml.api(
+        route=DETECTOR_ADDRESS,
+        batchable=True,
+        max_batch_size=BATCH_MAX,
+        max_latency_ms=LATENCY_MAX_MILLISECONDS,
+    )
+    def scores(
+        self, inputs: Annotated[npt.NDArray[np.float32], DType("float32")]
+    ) -> Annotated[npt.NDArray[np.float32], DType("float32")]:
+        """Return the raw scores of the active release, one row per prepared input, one column per finding.
+
+        Inputs are what the release's pixel pipeline makes of an image, not images: see its manifest for shape
+        and range. Requests that arrive together are run as one batch.
+        """
+        try:
+            return _detector().scores(inputs)
+        except ModelError as error:
+            raise ServiceUnavailable(str(error)) from error
+        except ValueError as error:
+            raise InvalidArgument(str(error)) from error
+
+
+def _documents() -> list[openapi.Document]:
+    """Return what answers beside the application: BentoML's own endpoints, and the intake process."""
+    own: openapi.Document = Overread.openapi_spec.asdict()
+    own["paths"].pop("/metrics", None)  # BentoML's is off; the application has one
+    return [own, stow_document(os.environ)]
+
+
+app = make_app(context_opener(os.environ, access=_access, metrics=_metrics, model=_model), _documents)
+Overread.mount_asgi_app(app, path="/")
+Overread.add_asgi_middleware(AccessMiddleware, metrics=_metrics)  # the first added is the outermost
+Overread.add_asgi_middleware(GuardMiddleware, access=_access)
