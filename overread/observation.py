@@ -130,6 +130,7 @@ class ReportObservation(Observation):
     severity: str | None = None
     count: int | None = None  # 1 for "a nodule", None where the text does not tell
     size_mm: tuple[float, ...] = ()  # each stated dimension
+    tip: str | None = None  # where the tip of a device is, such as "superior vena cava"
     rules: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({})
     )  # attribute -> id of its rule
@@ -148,12 +149,85 @@ class DetectorObservation(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """What the first reader asks others to do."""
+
+    action: str  # such as "CT", "follow-up", "clinical correlation"
+    within_days: float | None  # latest time stated; None where the text names none
+    span: Span  # the words that ask
+    sentence: Span
+    section: Section
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Communication:
+    """A statement that a result was told to somebody; names nobody, the span leads to the words."""
+
+    time_of_day: str | None  # HH:MM as stated, None where the text names none
+    span: Span
+    sentence: Span
+    section: Section
+    rule: str
+
+
+class ContradictionKind(StrEnum):
+    """In what a report contradicts itself, or its patient."""
+
+    PRESENCE = "PRESENCE"
+    SIDE = "SIDE"
+    SIZE = "SIZE"
+    SEX = "SEX"
+    AGE = "AGE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Two places of one report that cannot both be true, or one that contradicts sex or age of the patient."""
+
+    kind: ContradictionKind
+    subject: str  # id of the finding, or the word that contradicts sex or age
+    first: Span
+    second: Span | None  # None where the patient's data is the other half
+    reason: str  # in words, without text of the report
+
+
+class ContextKind(StrEnum):
+    """What a report says about the patient and the study besides findings."""
+
+    SYMPTOM = "SYMPTOM"
+    KNOWN_CANCER = "KNOWN_CANCER"
+    KNOWN_DISEASE = "KNOWN_DISEASE"
+    OPERATION = "OPERATION"
+    TRAUMA = "TRAUMA"
+    DEVICE = "DEVICE"
+    COMPARISON_DATE = "COMPARISON_DATE"
+    NO_COMPARISON = "NO_COMPARISON"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextItem:
+    """One thing that indication, history or comparison state; never a finding."""
+
+    kind: ContextKind
+    value: str  # the thing in the rules' words, or a date as written
+    presence: Presence
+    span: Span
+    section: Section
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportReading:
     """Everything that a report reader found in one report."""
 
     reader: ReaderIdentity
     observations: tuple[ReportObservation, ...]
     sections: tuple[tuple[Section, Span], ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
+    communications: tuple[Communication, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    context: tuple[ContextItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

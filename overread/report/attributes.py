@@ -29,6 +29,7 @@ class Attributes:
     severity: str | None = None
     count: int | None = None
     size_mm: tuple[float, ...] = ()
+    tip: str | None = None
     rules: tuple[tuple[str, str], ...] = ()
     plural: bool = False  # both of a pair, as in "lower lobes"
 
@@ -45,8 +46,11 @@ class Attributes:
 class AttributeReader:
     """Gives each finding of a sentence its modifiers. Immutable."""
 
-    def __init__(self, separating: frozenset[str], explaining: frozenset[str]) -> None:
-        """Take the ids of the cues that separate a modifier from a finding, and of those that explain one."""
+    def __init__(
+        self, separating: frozenset[str], explaining: frozenset[str], devices: frozenset[str]
+    ) -> None:
+        """Take the cues that separate a modifier from a finding, those that explain one, and the devices."""
+        self._devices = devices
         self._separating = separating
         self._explaining = explaining
 
@@ -63,6 +67,8 @@ class AttributeReader:
             if kind is Kind.UNIT:
                 for index, _ in line.owners([_with_numbers(item, words)]):
                     results[index].size_mm += _sizes(item, words)
+            elif kind is Kind.TIP:
+                _tip(item, line.device(item, self._devices), results)
             elif kind is Kind.SEVERITY or kind is Kind.COUNT:
                 _grade(item, line.graded(item), results)
         line.share(results)
@@ -171,6 +177,12 @@ class _Line:
             return before[-1]
         return None
 
+    def device(self, item: Found, devices: frozenset[str]) -> int | None:
+        """Return the device whose tip is at a place: the last one before it, or the first."""
+        known = [i for i, m in enumerate(self._mentions) if any(head.finding in devices for head in m.heads)]
+        before = [index for index in known if self._mentions[index].start <= item.start]
+        return (before[-1:] or known[:1] or [None])[0]
+
     def share(self, results: Sequence[Attributes]) -> None:
         """Let findings joined by "and", "or" or a comma share the modifiers that stand before or after them all."""
         pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1)]
@@ -238,6 +250,12 @@ def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> Non
     elif result.severity is None:
         result.severity = item.sense.value
         result.rules = (*result.rules, ("severity", item.sense.rule))
+
+
+def _tip(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
+    if index is not None and results[index].tip is None:
+        results[index].tip = item.sense.value
+        results[index].rules = (*results[index].rules, ("tip", item.sense.rule))
 
 
 def _with_numbers(item: Found, words: Words) -> Found:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from overread.finding import Vocabulary
 from overread.observation import Presence
 from overread.report.lexicon import Found, Kind
 from overread.report.rules import NOTHING, Composite, Denial, Rules
 
 UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
+TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _SEPARATING = (Kind.STOP, Kind.LINK, Kind.CUE)
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
@@ -56,6 +58,7 @@ class HeadFinder:
             anatomy: rule for rule in rules.denials for anatomy in rule.anatomies
         }
         self._alone = rules.alone
+        self._devices = devices_of(rules.vocabulary)
         self._phrases: dict[str, Denial] = {rule.id: rule for rule in rules.denials if not rule.anatomies}
 
     def find(self, found: Sequence[Found]) -> tuple[Mention, ...]:
@@ -93,6 +96,10 @@ class HeadFinder:
         base = item.sense.value
         if (item.sense.kind is Kind.STATE or item.sense.certainty < 1) and _is_adjective(
             item, bases, separators
+        ):
+            return None
+        if base == TIP and any(
+            other.end <= item.start and other.sense.value in self._devices for other in bases
         ):
             return None
         rule = None
@@ -138,6 +145,11 @@ class HeadFinder:
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
+
+
+def devices_of(vocabulary: Vocabulary) -> frozenset[str]:
+    """Return the findings that are devices."""
+    return frozenset(finding.id for finding in vocabulary.values() if finding.group == "device")
 
 
 def _is_adjective(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> bool:

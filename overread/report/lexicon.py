@@ -23,6 +23,10 @@ class Kind(StrEnum):
     STOP = "stop"  # ends the reach of cues
     LINK = "link"  # ties findings or places: "and", "of", "in"
     UNIT = "unit"  # of length
+    ADVICE = "advice"  # asks for something: "recommend"
+    ACTION = "action"  # what is asked for
+    CONTACT = "contact"  # says that a result was told to somebody
+    TIP = "tip"  # where the tip of a device is
     PHRASE = "phrase"  # a whole normal statement: "no acute disease"
 
 

@@ -4,8 +4,21 @@ from functools import cache
 
 from overread import __version__
 from overread.errors import InvalidReportError
-from overread.observation import ReaderIdentity, ReportObservation, ReportReading, Section, Span
+from overread.observation import (
+    Communication,
+    ContextItem,
+    ReaderIdentity,
+    Recommendation,
+    ReportObservation,
+    ReportReading,
+    Section,
+    Span,
+)
+from overread.report.context import ContextReader
+from overread.report.contradictions import find_contradictions
+from overread.report.remarks import Advice, Contact
 from overread.report.rules import Rules, load_rules
+from overread.report.scope import Assertion
 from overread.report.sections import SectionSplitter
 from overread.report.sentence import SentenceReader, Statement
 from overread.report.sentences import SentenceSplitter
@@ -14,7 +27,11 @@ from overread.report.text import lower_in_place
 LONGEST_REPORT = 1_000_000
 """Characters; no report of one study comes near it."""
 
-_READ = frozenset({Section.LEAD, Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM})
+_READ = frozenset(
+    {Section.LEAD, Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM, Section.RECOMMENDATION}
+)
+_REMARKS_ONLY = frozenset({Section.RECOMMENDATION})  # "rule out metastasis" there is no finding
+_CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
 
 class RuleReader:
@@ -26,6 +43,8 @@ class RuleReader:
         self._sections = SectionSplitter(rules.headings, anywhere=rules.headings_anywhere)
         self._sentences = SentenceSplitter(rules.abbreviations)
         self._reader = SentenceReader(rules)
+        self._context = ContextReader(rules.context)
+        self._vocabulary = rules.vocabulary
 
     @property
     def identity(self) -> ReaderIdentity:
@@ -42,13 +61,34 @@ class RuleReader:
         lowered = lower_in_place(text)
         sections = self._sections.split(lowered)
         observations: list[ReportObservation] = []
+        recommendations: list[Recommendation] = []
+        communications: list[Communication] = []
+        context: list[ContextItem] = []
         for section, span in sections:
-            if section in _READ:
-                for start, end in self._sentences.split(text, span.start, span.end):
-                    statements = self._reader.read(lowered[start:end])
-                    if statements:
-                        observations += _observations(statements, section, start, end)
-        return ReportReading(reader=self._identity, observations=tuple(observations), sections=sections)
+            if section in _CONTEXT:
+                context += self._context.read(lowered, section, span)
+            if section not in _READ:
+                continue
+            for start, end in self._sentences.split(text, span.start, span.end):
+                reading = self._reader.read(lowered[start:end])
+                if reading.statements and section not in _REMARKS_ONLY:
+                    observations += _observations(reading.statements, section, start, end)
+                if reading.advice or reading.contact:
+                    recommendations += _recommendations(reading.advice, section, start, end)
+                    communications += _communications(reading.contact, section, start, end)
+        return ReportReading(
+            reader=self._identity,
+            observations=tuple(observations),
+            sections=sections,
+            recommendations=tuple(recommendations),
+            communications=tuple(communications),
+            contradictions=find_contradictions(observations, self._vocabulary),
+            context=tuple(context),
+        )
+
+    def assert_concept(self, sentence: str, span: Span) -> Assertion:
+        """Return presence, certainty, time and experiencer of any concept that a sentence names at a span."""
+        return self._reader.assert_concept(lower_in_place(sentence), span.start, span.end)
 
 
 @cache
@@ -90,7 +130,39 @@ def _observations(
             severity=statement.severity,
             count=statement.count,
             size_mm=statement.size_mm,
+            tip=statement.tip,
             rules=statement.rules,
         )
         for statement in statements
+    ]
+
+
+def _recommendations(
+    advice: tuple[Advice, ...], section: Section, start: int, end: int
+) -> list[Recommendation]:
+    return [
+        Recommendation(
+            action=item.action,
+            within_days=item.within_days,
+            span=Span(start + item.start, start + item.end),
+            sentence=Span(start, end),
+            section=section,
+            rule=item.rule,
+        )
+        for item in advice
+    ]
+
+
+def _communications(
+    contact: tuple[Contact, ...], section: Section, start: int, end: int
+) -> list[Communication]:
+    return [
+        Communication(
+            time_of_day=item.time_of_day,
+            span=Span(start + item.start, start + item.end),
+            sentence=Span(start, end),
+            section=section,
+            rule=item.rule,
+        )
+        for item in contact
     ]

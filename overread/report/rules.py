@@ -10,7 +10,7 @@ from typing import Any
 
 from overread.errors import ConfigurationError
 from overread.finding import Vocabulary, load_vocabulary
-from overread.observation import Experiencer, Presence, Section, Temporality
+from overread.observation import ContextKind, Experiencer, Presence, Section, Temporality
 from overread.report.lexicon import Kind, Sense
 
 NOTHING = "-"
@@ -19,8 +19,10 @@ NOTHING = "-"
 _PLAIN_KINDS = tuple(kind for kind in Kind if kind not in (Kind.FINDING, Kind.SIDE, Kind.ZONE, Kind.ANATOMY))
 _Table = dict[str, Any]
 _FILES = (
+    "advice",
     "certainty",
     "composites",
+    "context",
     "experiencer",
     "links",
     "measures",
@@ -40,7 +42,9 @@ class Cue:
     """Changes what is stated about the findings in its reach."""
 
     id: str
-    direction: str  # "forward", "backward", or "either": forward if a finding follows, else backward
+    # "forward", "backward", "either" (forward if a finding follows, else backward), or for concepts that the
+    # caller names: "inside" them, and "alone", inside those that are a whole sentence, as in a problem list
+    direction: str
     reach: str = "clause"  # "clause": every finding up to a stop; "next": one finding and those joined to it
     presence: Presence | None = None
     certainty: float | None = None
@@ -71,6 +75,15 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextRule:
+    """Words of indication and history that say something about the patient."""
+
+    id: str
+    kind: ContextKind
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """The sentence that motivates a rule, and what it must be read as."""
 
@@ -88,6 +101,7 @@ class Rules:
     cues: Mapping[str, Cue]
     composites: tuple[Composite, ...]
     denials: tuple[Denial, ...]
+    context: tuple[ContextRule, ...]
     alone: Mapping[str, str]  # state -> finding that it means without a known anatomy
     headings: Mapping[str, Section]
     headings_anywhere: frozenset[str]
@@ -143,6 +157,10 @@ class _Parser:
             cues={table["id"]: _cue(table) for table in self._of("cue")},
             composites=tuple(self._composite(table) for table in self._of("composite")),
             denials=tuple(self._denial(table) for table in (*self._of("denial"), *self._of("phrase"))),
+            context=tuple(
+                ContextRule(id=table["id"], kind=ContextKind(table["kind"]), words=tuple(table["words"]))
+                for table in self._of("context")
+            ),
             alone={table["id"]: table["alone"] for table in self._of("state") if "alone" in table},
             headings={
                 name: Section(table["section"]) for table in self._of("heading") for name in table["names"]

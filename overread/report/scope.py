@@ -11,6 +11,10 @@ from overread.report.rules import Cue
 AS_A_FACT = 0.85
 """Certainty from which a finding is PRESENT."""
 
+# Which of two words about time decides: "history of stable effusion" is history.
+_RANK = {time: rank for rank, time in enumerate(Temporality) if time is not Temporality.CHRONIC}
+_RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
+_NO_REACH = ("inside", "alone")
 _JOINING = ("and", "or", "comma")
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
@@ -47,10 +51,23 @@ class Scopes:
                     reached[index].append(cue)
         return reached
 
+    def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
+        """Return the cues of time inside a concept; some count only where the concept is `alone` in its sentence."""
+        cues = [self._cues[item.sense.value] for item in found if item.sense.kind is Kind.CUE]
+        inside = {"inside", "alone"} if alone else {"inside"}
+        past = Temporality.HISTORICAL
+        return [
+            cue
+            for cue in cues
+            if cue.temporality is past and (cue.direction in inside or cue.direction == "forward")
+        ]
+
 
 def _reach(
     cue: Cue, item: Found, mentions: Sequence[Mention], stops: Sequence[int], joins: set[int]
 ) -> list[int]:
+    if cue.direction in _NO_REACH:
+        return []
     if cue.direction != "backward":
         stop = min((place for place in stops if place >= item.end), default=1_000_000)
         after = [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
@@ -81,21 +98,22 @@ def assert_head(head: Head, cues: Sequence[Cue]) -> Assertion:
     if head.normal:
         presence, certainty = Presence.ABSENT, 0.0
     temporality, experiencer = Temporality.CURRENT, Experiencer.PATIENT
+    time_rule: tuple[tuple[str, str], ...] = ()
     for cue in cues:
         if cue.presence is not None and _outweighs(cue, presence, certainty):
             presence, deciding = cue.presence, cue.id
             certainty = _certainty(cue)
-        if cue.temporality is not None and temporality is Temporality.CURRENT:
+        if cue.temporality is not None and _RANK[cue.temporality] > _RANK[temporality]:
             temporality = cue.temporality
-            rules.append(("temporality", cue.id))
+            time_rule = (("temporality", cue.id),)
         if cue.experiencer is not None:
             experiencer = cue.experiencer
             rules.append(("experiencer", cue.id))
-    if any(cue.dismiss for cue in cues):
+    if presence is not Presence.ABSENT and any(cue.dismiss for cue in cues):
         presence = Presence.NOT_MENTIONED
     if deciding:
         rules.insert(0, ("presence", deciding))
-    return Assertion(presence, certainty, temporality, experiencer, tuple(rules))
+    return Assertion(presence, certainty, temporality, experiencer, (*rules, *time_rule))
 
 
 def _stated(certainty: float) -> Presence:

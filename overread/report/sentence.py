@@ -1,17 +1,20 @@
 """What one sentence states, by the rules: findings with their attributes, relative to the sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import Head, HeadFinder
-from overread.report.lexicon import Lexicon
+from overread.report.heads import Head, HeadFinder, Mention, devices_of
+from overread.report.lexicon import Found, Lexicon
+from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
 from overread.report.scope import Assertion, Scopes, assert_head
-from overread.report.text import split_words
+from overread.report.text import Words, split_words
+
+_PUNCTUATION = 1  # words besides a concept that is a sentence of its own
 
 CACHED_SENTENCES = 8192
 """Radiologists repeat themselves: most sentences of an archive have been read before."""
@@ -33,9 +36,19 @@ class Statement:
     severity: str | None = None
     count: int | None = None
     size_mm: tuple[float, ...] = ()
+    tip: str | None = None
     rules: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({})
     )  # attribute -> id of its rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentenceReading:
+    """Everything that one sentence states."""
+
+    statements: tuple[Statement, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    contact: tuple[Contact, ...] = ()
 
 
 class SentenceReader:
@@ -49,13 +62,43 @@ class SentenceReader:
         self._attributes = AttributeReader(
             separating=frozenset(cue.id for cue in rules.cues.values() if cue.presence or cue.dismiss),
             explaining=frozenset(cue.id for cue in rules.cues.values() if cue.explains),
+            devices=devices_of(rules.vocabulary),
         )
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
-    def _read(self, lowered: str) -> tuple[Statement, ...]:
-        """Return the statements of a lower-case sentence in the order of their words."""
+    def _read(self, lowered: str) -> SentenceReading:
+        """Return what a lower-case sentence states, in the order of its words."""
         words = split_words(lowered, self._lexicon.canonical)
         found = self._lexicon.find(words.canonical)
+        if not found:
+            return SentenceReading()
+        return SentenceReading(
+            statements=self._statements(words, found),
+            advice=read_advice(lowered, words, found),
+            contact=read_contact(lowered, words, found),
+        )
+
+    def assert_concept(self, lowered: str, start: int, end: int) -> Assertion:
+        """Return what a lower-case sentence says about any concept that it names at characters [start, end).
+
+        The concept need not be in the vocabulary: this is the reading of negation, doubt, time and person alone.
+        """
+        words = split_words(lowered, self._lexicon.canonical)
+        inside = [
+            index for index in range(len(words)) if words.starts[index] < end and words.ends[index] > start
+        ]
+        if not inside:
+            return Assertion()
+        concept = Mention(inside[0], inside[-1] + 1, (Head("", "concept"),))
+        before = self._lexicon.find(words.canonical[: concept.start])
+        inner = self._lexicon.find(words.canonical[concept.start : concept.end])
+        after = self._lexicon.find(words.canonical[concept.end :])
+        found = [*before, *(Found(f.start + concept.end, f.end + concept.end, f.sense) for f in after)]
+        (cues,) = self._scopes.cues(found, [concept])
+        alone = len(words) - (concept.end - concept.start) <= _PUNCTUATION
+        return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
+
+    def _statements(self, words: Words, found: Sequence[Found]) -> tuple[Statement, ...]:
         mentions = self._heads.find(found)
         if not mentions:
             return ()
@@ -90,5 +133,6 @@ def _statement(
         severity=attribute.severity,
         count=attribute.count,
         size_mm=attribute.size_mm,
+        tip=attribute.tip,
         rules=MappingProxyType(dict((("finding", head.rule), *assertion.rules, *attribute.rules))),
     )

@@ -1,0 +1,141 @@
+"""Figures of the report reader, as lines of text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreement
+from evaluation.reading.baseline import KeywordReader
+from evaluation.reading.codes import LABELS, MORE_LABELS
+from evaluation.reading.contexts import context_counts
+from evaluation.reading.intervals import Counts, Estimate, estimate, f1, macro_f1, micro_f1, share
+from evaluation.reading.labelling import Agreement, agreement, reader_presences
+from evaluation.reading.material import (
+    CodedReport,
+    LabelledSentence,
+    coded_reports,
+    context_items,
+    labelled_sentences,
+)
+from evaluation.reading.part import Part
+from overread.errors import InvalidReportError
+from overread.observation import Presence
+from overread.ports import ReportReader
+from overread.report import load_reader
+
+
+class Scorer(Protocol):
+    """Prints one kind of figure."""
+
+    def __call__(self, data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:
+        """Yield the lines."""
+
+
+def _parts(*, held_back: bool) -> Sequence[Part]:
+    return (Part.DEVELOPMENT, Part.HELD_BACK) if held_back else (Part.DEVELOPMENT,)
+
+
+def labels(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:
+    """Yield agreement with the coders over 24 findings, beside the keyword baseline's."""
+    everything = list(coded_reports(data))
+    for part in _parts(held_back=held_back):
+        reports = [report for report in everything if report.part is part]
+        read = agreement(reports, LABELS, reader_presences(load_reader(), LABELS))
+        plain = agreement(reports, LABELS, KeywordReader().presences)
+        yield f"labels, {part.value}, {len(reports)} reports, {len(LABELS)} findings, hedged cells left out"
+        yield from _both("reader", read)
+        yield from _both("keyword baseline", plain)
+        if part is Part.DEVELOPMENT:
+            yield from _each_label(reports, read)
+        if disagreements and part is Part.DEVELOPMENT:
+            for cell in read.disagreements:
+                yield f"  {cell.number}\t{cell.label}\t{'coded, not read' if cell.coded else 'read, not coded'}"
+
+
+def _both(name: str, found: Agreement) -> Iterator[str]:
+    macro, micro = estimate(found.counts, macro_f1), estimate(found.counts, micro_f1)
+    yield f"  {name:18} macro F1 {macro}  micro F1 {micro}  hedged cells {found.hedged}"
+
+
+def _each_label(reports: Sequence[CodedReport], read: Agreement) -> Iterator[str]:
+    for label, counts in zip(LABELS, read.counts.sum(axis=0), strict=True):
+        yield _label_line(label.name, counts)
+    more = agreement(reports, MORE_LABELS, reader_presences(load_reader(), MORE_LABELS)).counts.sum(axis=0)
+    yield "  further findings, not in the figures above"
+    for label, counts in zip(MORE_LABELS, more, strict=True):
+        yield _label_line(label.name, counts)
+
+
+def _label_line(name: str, counts: Counts) -> str:
+    return f"    {name:24} F1 {float(f1(counts)):.3f}  tp {counts[0]} fp {counts[1]} fn {counts[2]}"
+
+
+def attributes(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:
+    """Yield the exact agreement of side, zone and severity with the coders' qualifiers."""
+    everything = list(coded_reports(data))
+    for part in _parts(held_back=held_back):
+        reports = [report for report in everything if report.part is part]
+        for attribute in (SIDE, ZONE, SEVERITY):
+            found = attribute_agreement(reports, load_reader(), attribute)
+            cells = int(found.counts.sum())
+            yield f"attribute {attribute.name}, {part.value}: {estimate(found.counts, share)} ({cells} cells)"
+            if disagreements and part is Part.DEVELOPMENT:
+                for number, label, coded, read in found.misses:
+                    yield f"  {number}\t{label}\tcoded {sorted(coded)}\tread {sorted(read)}"
+
+
+def context(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:  # noqa: ARG001 # same shape
+    """Yield F1 of negation and of history on the ConText kit."""
+    everything = context_items(data)
+    for part in _parts(held_back=held_back):
+        items = [item for item in everything if item.part is part]
+        negation, history = context_counts(items, load_reader())
+        yield f"context, {part.value}: negation F1 {estimate(negation, micro_f1)}"
+        yield f"context, {part.value}: history F1 {estimate(history, micro_f1)}"
+
+
+def sentences(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:  # noqa: ARG001 # same shape
+    """Yield the share of sick and of healthy sentences with an observation that is not a denial."""
+    everything = labelled_sentences(data)
+    plain = KeywordReader()
+    for part in _parts(held_back=held_back):
+        for label, name in (("s", "sick"), ("h", "healthy")):
+            mine = [sentence for sentence in everything if sentence.part is part and sentence.label == label]
+            read = _share(mine, lambda sentence: _says_something(load_reader(), sentence))
+            keyword = _share(mine, lambda sentence: _keyword_says(plain, sentence))
+            yield f"sentences, {name}, {part.value}: reader {read}  keyword baseline {keyword}"
+
+
+def _share(mine: Sequence[LabelledSentence], test: "Test") -> Estimate:
+    hits = np.array([test(sentence) for sentence in mine], dtype=np.int64)
+    return estimate(np.stack([hits, 1 - hits], axis=1), share)
+
+
+class Test(Protocol):
+    """Whether a reader says that something is wrong."""
+
+    def __call__(self, sentence: LabelledSentence) -> bool:
+        """Return the answer for one sentence."""
+
+
+def _says_something(reader: ReportReader, sentence: LabelledSentence) -> bool:
+    try:
+        reading = reader.read(sentence.text)
+    except InvalidReportError:
+        return False
+    return any(observation.presence is not Presence.ABSENT for observation in reading.observations)
+
+
+def _keyword_says(reader: KeywordReader, sentence: LabelledSentence) -> bool:
+    stated = reader.presences(f"findings: {sentence.text}")
+    return any(said - {Presence.ABSENT} for said in stated.values())
+
+
+SCORERS: Mapping[str, Scorer] = {
+    "labels": labels,
+    "attributes": attributes,
+    "context": context,
+    "sentences": sentences,
+}

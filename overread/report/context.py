@@ -1,0 +1,62 @@
+"""What indication, history and comparison say about patient and study."""
+
+import re
+from collections.abc import Iterator
+
+from overread.observation import ContextItem, ContextKind, Presence, Section, Span
+from overread.report.lexicon import Kind, Lexicon, Sense
+from overread.report.rules import ContextRule
+from overread.report.text import split_words
+
+_DATE = re.compile(
+    r"\b(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}-\d{2}-\d{2}|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{1,2},? \d{4}|"
+    r"\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{4})\b"
+)
+_NONE = re.compile(r"\b(?:none|no (?:prior|previous|comparison|relevant)\w*|not available|unavailable)\b")
+_DENIAL = re.compile(r"\b(?:no|denies|without|not|negative for)\b[^.,;]{0,60}$")
+
+
+class ContextReader:
+    """Reads the sections that are not about findings. Immutable."""
+
+    def __init__(self, rules: tuple[ContextRule, ...]) -> None:
+        """Compile the rules."""
+        self._kinds = {rule.id: rule.kind for rule in rules}
+        phrases = [
+            (word, Sense(kind=Kind.PHRASE, value=word, rule=rule.id)) for rule in rules for word in rule.words
+        ]
+        self._lexicon = Lexicon(phrases, {})
+
+    def read(self, lowered: str, section: Section, span: Span) -> Iterator[ContextItem]:
+        """Yield what one section states."""
+        text = lowered[span.start : span.end]
+        if section is Section.COMPARISON:
+            yield from _comparison(text, section, span.start)
+            return
+        words = split_words(text, self._lexicon.canonical)
+        for found in self._lexicon.find(words.canonical):
+            start, end = words.starts[found.start], words.ends[found.end - 1]
+            denied = _DENIAL.search(text[max(0, start - 70) : start]) is not None
+            yield ContextItem(
+                kind=self._kinds[found.sense.rule],
+                value=found.sense.value,
+                presence=Presence.ABSENT if denied else Presence.PRESENT,
+                span=Span(span.start + start, span.start + end),
+                section=section,
+                rule=found.sense.rule,
+            )
+
+
+def _comparison(text: str, section: Section, offset: int) -> Iterator[ContextItem]:
+    dates = list(_DATE.finditer(text))
+    none = None if dates else _NONE.search(text)
+    for match in [*dates, *([none] if none else [])]:
+        yield ContextItem(
+            kind=ContextKind.COMPARISON_DATE if dates else ContextKind.NO_COMPARISON,
+            value=match.group() if dates else "none",
+            presence=Presence.PRESENT,
+            span=Span(offset + match.start(), offset + match.end()),
+            section=section,
+            rule="context:comparison",
+        )
