@@ -1,7 +1,7 @@
 """The BentoML service: API and pages, and the active detector as a shared endpoint with adaptive batching.
 
     overread serve                                            everything for one machine
-    bentoml serve service.bento:Overread --host 127.0.0.1     this service alone, under BentoML's own supervisor
+    bentoml serve service.bento:Overread --host 127.0.0.1     this service alone, as BentoML serves it
     bentoml build                                             the same as a Bento
 
 BentoML's own metrics and access log are off: both would carry addresses, and with them study UIDs.
@@ -60,7 +60,8 @@ class Overread:
     """Finds reported studies where image and report most likely disagree. Not for primary diagnosis."""
 
     def __init__(self) -> None:
-        die_with_parent()  # a supervisor that was killed, BentoML's included, must leave no orphan
+        if bentoml.server_context.worker_index:  # a worker of `bentoml serve`, orphaned when that is killed
+            die_with_parent()
         try:
             identity = _model()
             _log.info("model_loaded", name=identity.name, version=identity.version, sha256=identity.sha256)
@@ -93,6 +94,9 @@ def _documents() -> list[openapi.Document]:
     """Return what answers beside the application: BentoML's own endpoints, and the intake process."""
     own: openapi.Document = Overread.openapi_spec.asdict()
     own["paths"].pop("/metrics", None)  # BentoML's is off; the application has one
+    answer = {"responses": {"200": {"description": "JSON"}}, "tags": ["Infrastructure"]}
+    for path, summary in (("/schema.json", "BentoML's schema"), ("/docs.json", "BentoML's own document")):
+        own["paths"][path] = {"get": {"summary": summary, **answer}}
     return [own, stow_document(os.environ)]
 
 

@@ -1,0 +1,108 @@
+"""The BentoML service as it is served."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Mount, Route
+
+from models.releases import load_detector
+from service.bento import BATCH_MAX, DETECTOR_ADDRESS, Overread, app
+from service.http.stow import stow_app
+from tests.service.http.listening import listening
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of the whole service on a data folder of the test's own."""
+    monkeypatch.setenv("OVERREAD_FOLDER", str(tmp_path))
+    monkeypatch.setenv("OVERREAD_FREE_BYTES_MIN", "0")
+    with listening(Overread.to_asgi()) as url:
+        yield url
+
+
+@pytest.fixture
+def document(service: str) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(f"{service}/openapi.json").json()
+    return answer
+
+
+def registered() -> set[tuple[str, str]]:
+    """Method and address of each route of the service and of the intake process, pages left out."""
+    own = [route for route in Overread.to_asgi().routes if isinstance(route, Route)]
+    routes = [*own, *app.routes, *stow_app({}).routes]
+    return {
+        (method.lower(), route.path)
+        for route in routes
+        if isinstance(route, Route) and (not isinstance(route, APIRoute) or route.include_in_schema)
+        for method in (route.methods or ())
+        if method != "HEAD" and route.path != "/"  # BentoML's own start page lies behind the worklist
+    }
+
+
+def test_every_route_is_in_the_one_document(document: dict[str, Any]) -> None:
+    described = {(method, path) for path, item in document["paths"].items() for method in item if method != "servers"}
+    assert registered() - described == set()
+    assert described - registered() == set()
+
+
+def test_only_the_static_files_are_mounted() -> None:
+    assert [route.path for route in app.routes if isinstance(route, Mount)] == ["/desk/static"]
+
+
+def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(re.findall(r"#/components/schemas/([^\"']+)", str(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert {"CaseReply", "Discrepancy", "WorklistPage"} <= references
+
+
+def test_the_intake_says_where_it_is(document: dict[str, Any]) -> None:
+    assert document["paths"]["/studies"]["servers"][0]["url"].startswith("http://127.0.0.1:")
+
+
+def test_the_service_is_ready_with_the_released_model(service: str) -> None:
+    answer = httpx.get(f"{service}/health/ready")
+    assert answer.status_code == 200
+    assert load_detector().identity.sha256[:12] in answer.json()["checks"][-1]["detail"]
+
+
+def test_bentos_own_metrics_which_carry_addresses_are_off(service: str) -> None:
+    httpx.get(f"{service}/api/v1/studies/2.25.987654321/case")
+    metrics = httpx.get(f"{service}/metrics").text
+    assert "overread_http_requests_total" in metrics
+    assert "bentoml" not in metrics
+    assert "987654321" not in metrics
+
+
+def test_an_unknown_client_is_refused_at_bentos_endpoints_too(service: str) -> None:
+    for path in ("/docs.json", "/schema.json", "/livez"):
+        assert httpx.get(service + path, headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_concurrent_requests_get_their_own_scores_out_of_shared_batches(service: str) -> None:
+    detector = load_detector()
+    shape = detector.input_shape
+    inputs = np.random.default_rng(7).random((12, *shape), dtype=np.float32)
+    alone = np.concatenate([detector.scores(each[None]) for each in inputs])
+
+    async def ask_all() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=service, timeout=60) as client:
+            bodies = [{"inputs": each[None].tolist()} for each in inputs]
+            return await asyncio.gather(*(client.post(DETECTOR_ADDRESS, json=body) for body in bodies))
+
+    answers = asyncio.run(ask_all())
+    assert [answer.status_code for answer in answers] == [200] * len(inputs)
+    together = np.concatenate([np.asarray(answer.json(), dtype=np.float32) for answer in answers])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert BATCH_MAX >= 2
+
+
+def test_inputs_of_another_shape_are_refused(service: str) -> None:
+    answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": [[1.0, 2.0]]})
+    assert answer.status_code == 400
