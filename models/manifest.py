@@ -1,0 +1,247 @@
+"""The manifest of a model release: what the network sees, what it says, and what it may be used for.
+
+A release is a folder with `manifest.json` beside the network's file. Nothing outside the manifest knows which
+model it is.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from models.parsing import Table
+from models.pixels import PIPELINE_VERSION
+from overread.errors import ModelError
+from overread.finding import load_vocabulary
+
+FILE_NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFile:
+    """The network and how to run it."""
+
+    file: str  # ONNX, in the release folder
+    sha256: str
+    input_name: str  # float32 (batch, 1, rows, columns)
+    rows: int
+    columns: int
+    range_min: float
+    range_max: float
+    scores_output: str  # (batch, findings), in [0, 1]
+    maps_output: str  # (batch, findings, grid rows, grid columns), any range; larger is stronger evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Platt scaling (1999): probability = 1 / (1 + exp(-(slope * log odds of the score + intercept)))."""
+
+    slope: float
+    intercept: float
+
+    def probability(self, score: float) -> float:
+        """Return the calibrated probability of a raw score in [0, 1]."""
+        bounded = min(max(score, 1e-6), 1 - 1e-6)
+        exponent = self.slope * math.log(bounded / (1 - bounded)) + self.intercept
+        return 1 / (1 + math.exp(-min(max(exponent, -50.0), 50.0)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """Thresholds on the calibrated probability, chosen for one purpose on one named cohort."""
+
+    name: str
+    cohort: str  # whose radiographs they were chosen on, and how many
+    rule: str  # how they were chosen, in words
+    thresholds: Mapping[str, float]  # finding -> PRESENT from this probability on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntendedUse:
+    """What the model is meant for; anything else is not applicable."""
+
+    statement: str  # for people
+    modalities: tuple[str, ...]  # DICOM Modality (0008,0060)
+    body_parts: tuple[str, ...]  # words, lower case, of which the header must use one
+    views: tuple[str, ...]  # DICOM View Position (0018,5101)
+    minimum_age_years: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything that is known about a release."""
+
+    name: str
+    version: str
+    licence: str
+    pixel_pipeline: str  # version of `models.pixels`
+    findings: tuple[str, ...]  # in the order of the network's outputs
+    network: NetworkFile
+    calibration: Mapping[str, Calibration]  # one per finding
+    calibration_cohort: str
+    default_operating_point: str
+    operating_points: tuple[OperatingPoint, ...]
+    intended_use: IntendedUse
+    training_data: tuple[str, ...]  # every source, with its terms
+    training: Mapping[str, str]  # command, seed, split, versions
+
+    def operating_point(self, name: str | None = None) -> OperatingPoint:
+        """Return an operating point by name; None names the default.
+
+        Raises:
+            ModelError: the release has no such operating point.
+        """
+        wanted = name or self.default_operating_point
+        for point in self.operating_points:
+            if point.name == wanted:
+                return point
+        known = ", ".join(point.name for point in self.operating_points)
+        raise ModelError(f"release {self.name} has no operating point {wanted!r}; it has {known}")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a release folder, validated.
+
+    Raises:
+        ModelError: there is no manifest, it is malformed, or it asks for another pixel pipeline.
+    """
+    path = folder / FILE_NAME
+    try:
+        table = Table(json.loads(path.read_text(encoding="utf-8")), where=str(path))
+    except OSError as error:
+        raise ModelError(f"{folder} is no model release: it has no readable {FILE_NAME}") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON: {error}") from error
+    if table.integer("format") != FORMAT:
+        raise ModelError(
+            f"{path} has another format than {FORMAT}; install the overread version that it was made for"
+        )
+    manifest = _manifest(table)
+    _validate(manifest, path)
+    return manifest
+
+
+def save_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the manifest into its release folder."""
+    content = {"format": FORMAT, **asdict(_plain(manifest))}
+    (folder / FILE_NAME).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def verify_network(manifest: Manifest, folder: Path) -> bytes:
+    """Return the network's file, having made sure that it is the one of the manifest.
+
+    Raises:
+        ModelError: the file is missing or altered.
+    """
+    path = folder / manifest.network.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} is missing; install the release {manifest.name} again") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != manifest.network.sha256:
+        raise ModelError(
+            f"{path} was altered: its SHA-256 is {found}; install the release {manifest.name} again"
+        )
+    return content
+
+
+def _manifest(table: Table) -> Manifest:
+    network, use = table.table("network"), table.table("intended_use")
+    calibrations = table.table("calibration")
+    return Manifest(
+        name=table.text("name"),
+        version=table.text("version"),
+        licence=table.text("licence"),
+        pixel_pipeline=table.text("pixel_pipeline"),
+        findings=table.texts("findings"),
+        network=NetworkFile(
+            **{
+                name: network.text(name)
+                for name in ("file", "sha256", "input_name", "scores_output", "maps_output")
+            },
+            **{name: network.integer(name) for name in ("rows", "columns")},
+            **{name: network.number(name) for name in ("range_min", "range_max")},
+        ),
+        calibration=MappingProxyType({key: _calibration(calibrations.table(key)) for key in calibrations}),
+        calibration_cohort=table.text("calibration_cohort"),
+        default_operating_point=table.text("default_operating_point"),
+        operating_points=tuple(_operating_point(point) for point in table.tables("operating_points")),
+        intended_use=IntendedUse(
+            statement=use.text("statement"),
+            modalities=use.texts("modalities"),
+            body_parts=use.texts("body_parts"),
+            views=use.texts("views"),
+            minimum_age_years=use.number("minimum_age_years"),
+        ),
+        training_data=table.texts("training_data"),
+        training=MappingProxyType(
+            {key: table.table("training").text(key) for key in table.table("training")}
+        ),
+    )
+
+
+def _calibration(table: Table) -> Calibration:
+    return Calibration(slope=table.number("slope"), intercept=table.number("intercept"))
+
+
+def _operating_point(table: Table) -> OperatingPoint:
+    thresholds = table.table("thresholds")
+    return OperatingPoint(
+        name=table.text("name"),
+        cohort=table.text("cohort"),
+        rule=table.text("rule"),
+        thresholds=MappingProxyType({finding: thresholds.number(finding) for finding in thresholds}),
+    )
+
+
+def _validate(manifest: Manifest, path: Path) -> None:
+    findings = set(manifest.findings)
+    problems: list[str] = []
+    if unknown := findings - set(load_vocabulary()):
+        problems.append(f"the vocabulary lacks {sorted(unknown)}")
+    if not findings or len(findings) != len(manifest.findings):
+        problems.append("findings are absent or named twice")
+    if set(manifest.calibration) != findings:
+        problems.append("calibration must name exactly the findings")
+    if any(calibration.slope <= 0 for calibration in manifest.calibration.values()):
+        problems.append("a calibration that does not rise turns the network's order around")
+    problems.extend(_point_problems(manifest, findings))
+    if manifest.pixel_pipeline != PIPELINE_VERSION:
+        problems.append(
+            f"pixel pipeline {manifest.pixel_pipeline} is not {PIPELINE_VERSION}, which is installed"
+        )
+    if Path(manifest.network.file).name != manifest.network.file:
+        problems.append("the network's file must lie in the release folder")
+    if (manifest.network.range_min, manifest.network.range_max) != (0.0, 1.0):
+        problems.append("the pixel pipeline gives values from 0 to 1, nothing else")
+    if problems:
+        raise ModelError(f"{path}: {'; '.join(problems)}")
+
+
+def _point_problems(manifest: Manifest, findings: set[str]) -> list[str]:
+    problems = []
+    names = [point.name for point in manifest.operating_points]
+    if manifest.default_operating_point not in names or len(set(names)) != len(names):
+        problems.append("the default operating point is absent or a name is used twice")
+    for point in manifest.operating_points:
+        if set(point.thresholds) != findings:
+            problems.append(f"operating point {point.name} must name exactly the findings")
+        if any(not 0 <= threshold <= 1 for threshold in point.thresholds.values()):
+            problems.append(f"operating point {point.name} has a threshold outside [0, 1]")
+    return problems
+
+
+def _plain(value: Any) -> Any:
+    """Return the manifest with plain dictionaries, which `asdict` can copy."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    points = tuple(replace(point, thresholds=dict(point.thresholds)) for point in value.operating_points)
+    return replace(
+        value, calibration=dict(value.calibration), training=dict(value.training), operating_points=points
+    )

@@ -1,0 +1,167 @@
+"""The detector of a release folder: DICOM files of one study in, observations out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from models import intensity
+from models.applicability import is_mirrored, reason_not_applicable
+from models.decoding import decode_frame
+from models.dicom import read_header, text
+from models.localisation import find_boxes, find_laterality, relative_evidence
+from models.manifest import Manifest, load_manifest
+from models.network import Maps, OnnxNetwork
+from models.pixels import network_grey, network_input
+from overread.errors import InvalidDicomError
+from overread.finding import Vocabulary, load_vocabulary
+from overread.observation import (
+    Detection,
+    DetectorObservation,
+    HeatMap,
+    ImageRegion,
+    Laterality,
+    Presence,
+    ReaderIdentity,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the network says of one image."""
+
+    header: Dataset
+    scores: tuple[float, ...]  # raw, one per finding
+    probabilities: tuple[float, ...]  # calibrated, one per finding
+    maps: Maps
+
+
+class OnnxDetector:
+    """Implements `overread.ports.Detector` for any release folder. Safe to share between threads."""
+
+    def __init__(self, folder: Path, *, operating_point: str | None = None, threads: int = 1) -> None:
+        self.manifest: Manifest = load_manifest(folder)
+        self._point = self.manifest.operating_point(operating_point)
+        self._network = OnnxNetwork(folder, self.manifest, threads=threads)
+        self._vocabulary: Vocabulary = load_vocabulary()
+
+    @property
+    def identity(self) -> ReaderIdentity:
+        """Name and version of the release, hash of the network's file."""
+        manifest = self.manifest
+        return ReaderIdentity(name=manifest.name, version=manifest.version, sha256=manifest.network.sha256)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Ids of the findings that the network scores."""
+        return self.manifest.findings
+
+    @property
+    def operating_point(self) -> str:
+        """Name of the operating point in use."""
+        return self._point.name
+
+    def detect(self, instances: Sequence[Path]) -> Detection:
+        """Return what the network sees on the DICOM files of one study, or why it does not apply.
+
+        Where several images are frontal chest radiographs, each finding is taken from the image that shows it most.
+
+        Raises:
+            InvalidDicomError: a file is no DICOM.
+            UndecodablePixelsError: an image that the model is meant for cannot be decoded.
+        """
+        remarks: list[str] = []
+        seen: list[_Seen] = []
+        for path in instances:
+            header = read_header(path)
+            image = text(header, "SOPInstanceUID")
+            if not image:
+                raise InvalidDicomError(f"{path.name} has no SOP Instance UID; send it again")
+            reason = reason_not_applicable(header, self.manifest.intended_use)
+            if reason:
+                remarks.append(f"image {image} {reason}")
+            else:
+                seen.append(self._look(path, header))
+        if not seen:
+            return self._not_applicable(remarks)
+        return Detection(
+            detector=self.identity,
+            operating_point=self._point.name,
+            observations=tuple(self._observe(index, seen) for index in range(len(self.findings))),
+            remarks=(*remarks, *self._remarks_on_choice(seen)),
+        )
+
+    def probabilities(self, path: Path) -> tuple[float, ...]:
+        """Return the calibrated probability per finding of a JPEG or PNG, taken for a frontal chest radiograph.
+
+        Raises:
+            UndecodablePixelsError: the picture cannot be decoded.
+        """
+        network = self.manifest.network
+        return self._score(
+            network_input(path, rows=network.rows, columns=network.columns), Dataset()
+        ).probabilities
+
+    def _look(self, path: Path, header: Dataset) -> _Seen:
+        network = self.manifest.network
+        grey = network_grey(decode_frame(path, header), header)
+        return self._score(
+            intensity.normalise(intensity.resize(grey, rows=network.rows, columns=network.columns)), header
+        )
+
+    def _score(self, image: intensity.Grey, header: Dataset) -> _Seen:
+        scores, maps = self._network.run(np.ascontiguousarray(image))
+        raw = tuple(float(score) for score in scores)
+        calibrated = tuple(
+            self.manifest.calibration[finding].probability(score)
+            for finding, score in zip(self.findings, raw, strict=True)
+        )
+        return _Seen(header=header, scores=raw, probabilities=calibrated, maps=maps)
+
+    def _observe(self, index: int, seen: Sequence[_Seen]) -> DetectorObservation:
+        """Return the statement about one finding, from the image that shows it most."""
+        image = max(seen, key=lambda candidate: candidate.probabilities[index])
+        finding, probability = self.findings[index], image.probabilities[index]
+        present = probability >= self._point.thresholds[finding]
+        evidence = relative_evidence(image.maps[index])
+        sided = present and self._vocabulary[finding].sided
+        boxes = find_boxes(evidence) if present else ()
+        whole = _region(image.header, 0.0, 0.0, 1.0, 1.0)
+        return DetectorObservation(
+            finding=finding,
+            presence=Presence.PRESENT if present else Presence.ABSENT,
+            laterality=find_laterality(evidence, mirrored=is_mirrored(image.header))
+            if sided
+            else Laterality.UNSPECIFIED,
+            score=image.scores[index],
+            probability=probability,
+            sop_instance_uid=whole.sop_instance_uid,
+            regions=tuple(_region(image.header, box.left, box.top, box.right, box.bottom) for box in boxes),
+            # Weighted by the probability: a map of something that is not there must not glow.
+            heat_map=HeatMap(
+                region=whole, values=tuple(tuple(row) for row in (evidence * probability).round(4).tolist())
+            ),
+        )
+
+    def _not_applicable(self, remarks: Sequence[str]) -> Detection:
+        reason = "; ".join(remarks) if remarks else "the study has no images"
+        return Detection(detector=self.identity, operating_point=self._point.name, not_applicable=reason)
+
+    def _remarks_on_choice(self, seen: Sequence[_Seen]) -> tuple[str, ...]:
+        if len(seen) == 1:
+            return ()
+        return (f"{len(seen)} images were read; each finding is taken from the one that shows it most",)
+
+
+def _region(header: Dataset, left: float, top: float, right: float, bottom: float) -> ImageRegion:
+    """Return shares of the image as its stored pixels."""
+    columns, rows = int(header.Columns), int(header.Rows)
+    return ImageRegion(
+        sop_instance_uid=text(header, "SOPInstanceUID"),
+        column_min=left * columns,
+        row_min=top * rows,
+        column_max=right * columns,
+        row_max=bottom * rows,
+    )

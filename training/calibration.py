@@ -1,0 +1,123 @@
+"""From scores to probabilities and from probabilities to decisions, on patients that were not trained on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import Calibration, OperatingPoint
+from overread.errors import InvalidFileError
+
+PRIOR_STRENGTH = 4.0  # pull of the slope towards 1: a handful of positives cannot say how steep the curve is
+LEAST_SLOPE = 0.2
+NEWTON_STEPS = 50
+
+SCREENING_SENSITIVITY = 0.90
+HIGH_PRECISION_SPECIFICITY = 0.95
+
+
+def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> Calibration:
+    """Return the curve of highest penalised likelihood (Platt 1999), by Newton's method.
+
+    Raises:
+        InvalidFileError: no positive or no negative to fit on.
+    """
+    _ask_for_both(labels)
+    design = np.stack([logits, np.ones_like(logits)], axis=1).astype(np.float64)
+    weights = np.array([1.0, np.log(labels.mean() / (1 - labels.mean())) - logits.mean()])
+    penalty = np.diag([PRIOR_STRENGTH, 1e-6])
+    prior = np.array([1.0, 0.0])
+    for _ in range(NEWTON_STEPS):
+        fitted = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (fitted - labels) + penalty @ (weights - prior)
+        curvature = (design * (fitted * (1 - fitted))[:, np.newaxis]).T @ design + penalty
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    return Calibration(slope=max(float(weights[0]), LEAST_SLOPE), intercept=float(weights[1]))
+
+
+def choose_operating_points(
+    probabilities: Mapping[str, NDArray[np.floating]],
+    labels: Mapping[str, NDArray[np.floating]],
+    *,
+    cohort: str,
+) -> tuple[OperatingPoint, ...]:
+    """Return `balanced`, `screening` and `high_precision`, each with a threshold per finding."""
+    rules = {
+        "balanced": (balanced_threshold, "sensitivity and specificity as nearly equal as possible"),
+        "screening": (
+            screening_threshold,
+            f"highest threshold with sensitivity >= {SCREENING_SENSITIVITY:.2f}",
+        ),
+        "high_precision": (
+            high_precision_threshold,
+            f"lowest threshold with specificity >= {HIGH_PRECISION_SPECIFICITY:.2f}",
+        ),
+    }
+    return tuple(
+        OperatingPoint(
+            name=name,
+            cohort=cohort,
+            rule=rule,
+            thresholds={
+                finding: round(choose(probabilities[finding], labels[finding]), 5) for finding in labels
+            },
+        )
+        for name, (choose, rule) in rules.items()
+    )
+
+
+def balanced_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+    """Return the threshold at which sensitivity and specificity are nearest to each other."""
+    _ask_for_both(labels)
+    candidates = _candidates(probabilities)
+    gaps = [
+        abs(_sensitivity(probabilities, labels, at) - _specificity(probabilities, labels, at))
+        for at in candidates
+    ]
+    return float(candidates[int(np.argmin(gaps))])
+
+
+def screening_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+    """Return the highest threshold that keeps the sensitivity asked for."""
+    _ask_for_both(labels)
+    kept = [
+        at
+        for at in _candidates(probabilities)
+        if _sensitivity(probabilities, labels, at) >= SCREENING_SENSITIVITY
+    ]
+    return float(max(kept))
+
+
+def high_precision_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
+    """Return the lowest threshold that keeps the specificity asked for."""
+    _ask_for_both(labels)
+    kept = [
+        at
+        for at in _candidates(probabilities)
+        if _specificity(probabilities, labels, at) >= HIGH_PRECISION_SPECIFICITY
+    ]
+    return float(min(kept))
+
+
+def _candidates(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return thresholds between neighbouring values, and beyond either end."""
+    values = np.unique(probabilities)
+    return np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [1.0]])
+
+
+def _sensitivity(
+    probabilities: NDArray[np.floating], labels: NDArray[np.floating], threshold: float
+) -> float:
+    return float((probabilities[labels == 1] >= threshold).mean())
+
+
+def _specificity(
+    probabilities: NDArray[np.floating], labels: NDArray[np.floating], threshold: float
+) -> float:
+    return float((probabilities[labels == 0] < threshold).mean())
+
+
+def _ask_for_both(labels: NDArray[np.floating]) -> None:
+    if not 0 < labels.mean() < 1:
+        raise InvalidFileError("the validation patients lack a finding or its absence; give more radiographs")
