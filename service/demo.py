@@ -16,7 +16,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
 from overread.case import CaseState
-from overread.errors import ConfigurationError
+from overread.errors import ConfigurationError, OverreadError
 from service.intake.closing import close_study
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
@@ -56,17 +56,23 @@ def run_demo(settings: Settings) -> tuple[RankedCase, ...]:
     Raises:
         ConfigurationError: the pydicom-data package is not installed.
         ModelError: the released model is missing or altered.
+        OverreadError: a case could not be triaged.
     """
     store = open_store(settings)
     try:
         titles = {_send(store, case): case.title for case in demo_cases()}
         work(store, load_readers(), name=_SOURCE, clock=_now, stop=threading.Event(), drain=True)
-        return tuple(
+        ranked = tuple(
             RankedCase(rank=rank, title=titles[str(summary.study_instance_uid)], summary=summary)
             for rank, summary in enumerate(_ranked(store), start=1)
         )
     finally:
         store.close()
+    if len(ranked) < len(titles):
+        raise OverreadError(
+            f"{len(titles) - len(ranked)} cases could not be triaged; the messages above say why"
+        )
+    return ranked
 
 
 def demo_cases() -> tuple[DemoCase, ...]:

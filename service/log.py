@@ -9,7 +9,7 @@ import sys
 import structlog
 
 
-def configure_logging() -> None:
+def configure_logging(*, level: int = logging.INFO) -> None:
     """From now on every structlog logger of this process writes JSON lines to standard error."""
     structlog.configure(
         processors=[
@@ -19,7 +19,7 @@ def configure_logging() -> None:
             structlog.processors.EventRenamer("action"),
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -40,9 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demonstration."""
     from service.demo import run_demo  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
     from service.serving import Addresses, serve  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
 
+    configure_logging(level=logging.WARNING)  # the list says what happened
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
     try:
         # A database that the environment names is the site's own; the demonstration must not fill it.
