@@ -29,6 +29,10 @@ def _either(*tests: Callable[[Code], bool]) -> Callable[[Code], bool]:
     return lambda code: any(test(code) for test in tests)
 
 
+def _is_vertebral(code: Code) -> bool:
+    return any("vertebrae" in word.lower() or word == "spine" for word in code[1:])
+
+
 def _label(name: str, coded: Callable[[Code], bool], findings: str) -> Label:
     return Label(name=name, coded=coded, findings=frozenset(findings.split()))
 
@@ -96,7 +100,12 @@ LABELS = (
         "degenerative_change",
     ),
     _label("scoliosis", _heads("Scoliosis"), "scoliosis"),
-    _label("fracture", _heads("Fractures, Bone"), "fracture rib_fracture"),
+    # The coders call most compression fractures a deformity of the vertebra.
+    _label(
+        "fracture",
+        _either(_heads("Fractures, Bone"), lambda code: code[0] == "Deformity" and _is_vertebral(code)),
+        "fracture rib_fracture vertebral_fracture",
+    ),
 )
 """The 24 findings of the headline figure."""
 

@@ -148,9 +148,18 @@ class _Line:
         after = [
             i for i, m in enumerate(self._mentions) if m.start >= end and not _any(self._stops, end, m.start)
         ]
-        if not before or not after:
-            return [(index, group) for index in (after[:1] or before[-1:])]
-        return [(before[-1] if self._belongs_before(before[-1], start, end, after[0]) else after[0], group)]
+        if before and (not after or self._belongs_before(before[-1], start, end, after[0])):
+            return [(before[-1], group)]
+        return [(index, group) for index in self._noun_phrase(after)]
+
+    def _noun_phrase(self, after: Sequence[int]) -> list[int]:
+        """Return the next mention and those that follow it at once: "fibronodular scarring"."""
+        taken = list(after[:1])
+        for index in after[1:]:
+            if self._mentions[index].start != self._mentions[taken[-1]].end:
+                break
+            taken.append(index)
+        return taken
 
     def _belongs_before(self, first: int, start: int, end: int, second: int) -> bool:
         """Whether words between two mentions modify the first of them."""

@@ -14,6 +14,7 @@ TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _SEPARATING = (Kind.STOP, Kind.LINK, Kind.CUE)
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
+_COMMA_BETWEEN = 4
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
 
@@ -32,6 +33,15 @@ class Head:
         if self.denies and (self.normal or presence is Presence.ABSENT):
             return self.denies
         return (self.finding,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Barriers:
+    """Words that keep a base and an anatomy apart."""
+
+    stops: tuple[int, ...]
+    commas: tuple[int, ...]
+    separators: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +76,10 @@ class HeadFinder:
         anatomies = _head_nouns([item for item in found if item.sense.kind is Kind.ANATOMY])
         bases = [item for item in found if item.sense.kind is Kind.FINDING or item.sense.kind is Kind.STATE]
         normals = [item for item in found if item.sense.kind is Kind.NORMAL]
-        barriers = [item.start for item in found if item.sense.kind is Kind.STOP]
-        separators = [
-            item.start for item in found if item.sense.kind in _SEPARATING and item.sense.value != "in"
-        ]
+        barriers = _barriers(found)
         heads: dict[tuple[int, int], list[Head]] = {}
         for item in bases:
-            head = self._named(item, anatomies, bases, barriers, separators)
+            head = self._named(item, anatomies, bases, barriers)
             if head:
                 heads.setdefault((item.start, item.end), []).append(head)
         for item in normals:
@@ -86,18 +93,15 @@ class HeadFinder:
         return tuple(Mention(start, end, tuple(named)) for (start, end), named in sorted(heads.items()))
 
     def _named(
-        self,
-        item: Found,
-        anatomies: Sequence[Found],
-        bases: Sequence[Found],
-        barriers: Sequence[int],
-        separators: Sequence[int],
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> Head | None:
         base = item.sense.value
-        if (item.sense.kind is Kind.STATE or item.sense.certainty < 1) and _is_adjective(
-            item, bases, separators
-        ):
-            return None
+        if item.sense.kind is Kind.STATE:
+            noun = _noun_after(item, bases, barriers.separators)
+            if noun is not None:  # it may still say something of the anatomy that the noun holds
+                anatomies = [a for a in anatomies if noun.start <= a.start < noun.end]
+                if not any((base, anatomy.sense.value) in self._composites for anatomy in anatomies):
+                    return None
         if base == TIP and any(
             other.end <= item.start and other.sense.value in self._devices for other in bases
         ):
@@ -123,17 +127,19 @@ class HeadFinder:
         return Head(UNLISTED, item.sense.rule, (*denial.findings, UNLISTED))
 
     def _denied(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Sequence[int]
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> list[tuple[int, int, Head]]:
         """Return a denial for each subject of a normal predicate: "heart and mediastinum are normal" has two."""
-        subjects = [a for a in anatomies if a.end <= item.start and not _crossed(a.end, item.start, barriers)]
+        subjects = [
+            a for a in anatomies if a.end <= item.start and not _crossed(a.end, item.start, barriers.stops)
+        ]
         last_base = max((other.end for other in bases if other.end <= item.start), default=0)
         subjects = [subject for subject in subjects if subject.start >= last_base]
         if not subjects:
             after = [
                 a
                 for a in anatomies
-                if item.end <= a.start <= item.end + _NEAR and not _crossed(item.end, a.start, barriers)
+                if item.end <= a.start <= item.end + _NEAR and not _crossed(item.end, a.start, barriers.stops)
             ]
             subjects = after[:1]
         return [
@@ -147,13 +153,24 @@ class HeadFinder:
         ]
 
 
+def _barriers(found: Sequence[Found]) -> _Barriers:
+    kinds = [
+        (item.start, item.sense.kind, item.sense.value) for item in found if item.sense.kind in _SEPARATING
+    ]
+    return _Barriers(
+        stops=tuple(start for start, kind, _ in kinds if kind is Kind.STOP),
+        commas=tuple(start for start, kind, value in kinds if kind is Kind.LINK and value == "comma"),
+        separators=tuple(start for start, _, value in kinds if value != "in"),
+    )
+
+
 def devices_of(vocabulary: Vocabulary) -> frozenset[str]:
     """Return the findings that are devices."""
     return frozenset(finding.id for finding in vocabulary.values() if finding.group == "device")
 
 
-def _is_adjective(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> bool:
-    """Whether a state only describes the finding after it: the "calcified" of "calcified right base nodule"."""
+def _noun_after(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> Found | None:
+    """Return the finding that a state only describes: the "nodule" of "calcified right base nodule"."""
     following = min(
         (base for base in bases if base.start >= item.end), key=lambda base: base.start, default=None
     )
@@ -162,8 +179,8 @@ def _is_adjective(item: Found, bases: Sequence[Found], separators: Sequence[int]
         or following.sense.kind is not Kind.FINDING
         or following.start - item.end > _NOUN_PHRASE
     ):
-        return False
-    return not _crossed(item.end, following.start, separators)
+        return None
+    return None if _crossed(item.end, following.start, separators) else following
 
 
 def _head_nouns(anatomies: Sequence[Found]) -> list[Found]:
@@ -176,7 +193,7 @@ def _crossed(start: int, end: int, barriers: Sequence[int]) -> bool:
     return any(start <= barrier < end for barrier in barriers)
 
 
-def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: Sequence[int]) -> int:
+def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Barriers) -> int:
     """Return how far an anatomy is from a base, in words; far too many where a stop lies between."""
     if anatomy.end <= item.start:
         start, end = anatomy.end, item.start
@@ -184,7 +201,8 @@ def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: Seq
         start, end = item.end, anatomy.start
     else:
         return 0
-    if _crossed(start, end, barriers):
+    if _crossed(start, end, barriers.stops):
         return 10_000
     between = sum(start <= base.start < end for base in bases)
-    return end - start + _OTHER_BASE_BETWEEN * between
+    commas = sum(start <= comma < end for comma in barriers.commas)
+    return end - start + _OTHER_BASE_BETWEEN * between + _COMMA_BETWEEN * commas

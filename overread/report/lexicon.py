@@ -81,6 +81,7 @@ class Lexicon:
         known = {word for words, _ in entries for word in words}
         alone = {words[0] for words, _ in entries if len(words) == 1}
         self.canonical = _canonical_words(known, alone, spellings)
+        self.known = frozenset(known)
         plain = [(tuple(self.canonical.get(word, word) for word in words), sense) for words, sense in entries]
         for words, sense in plain:
             self._node(words).add(Found(0, len(words), sense))

@@ -51,6 +51,7 @@ class Cue:
     temporality: Temporality | None = None
     experiencer: Experiencer | None = None
     explains: bool = False  # what follows is what the finding before it may be, at the same place
+    ends_at_with: bool = False  # "no cardiomegaly with small effusions" has effusions
     dismiss: bool = False  # nothing is stated: "CT is more sensitive for small nodules"
 
 
@@ -254,5 +255,6 @@ def _cue(table: _Table) -> Cue:
         temporality=Temporality(table["temporality"]) if "temporality" in table else None,
         experiencer=Experiencer(table["experiencer"]) if "experiencer" in table else None,
         explains=table.get("explains", False),
+        ends_at_with=table.get("ends_at_with", False),
         dismiss=table.get("dismiss", False),
     )

@@ -1,6 +1,6 @@
 """Which cues reach which findings of a sentence, and what they make of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from overread.observation import Experiencer, Presence, Temporality
@@ -14,6 +14,7 @@ AS_A_FACT = 0.85
 # Which of two words about time decides: "history of stable effusion" is history.
 _RANK = {time: rank for rank, time in enumerate(Temporality) if time is not Temporality.CHRONIC}
 _RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
+_ALTERNATIVES_APART = 7  # words between two findings of which one is meant
 _NO_REACH = ("inside", "alone")
 _JOINING = ("and", "or", "comma")
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
@@ -30,6 +31,12 @@ class Assertion:
     rules: tuple[tuple[str, str], ...] = ()
 
 
+ALTERNATIVE = Cue(
+    id="certainty:alternative", direction="either", reach="next", presence=Presence.UNCERTAIN, certainty=0.5
+)
+"""What "or" and "versus" do to the findings on both sides, unless both are denied."""
+
+
 class Scopes:
     """Applies cues to findings. Immutable."""
 
@@ -41,14 +48,21 @@ class Scopes:
         """Return the cues that reach each mention, in the order of their words."""
         reached: list[list[Cue]] = [[] for _ in mentions]
         stops = [item.start for item in found if item.sense.kind is Kind.STOP]
+        partners = [
+            item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value == "with"
+        ]
         joins = {
             item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value in _JOINING
         }
         for item in found:
             if item.sense.kind is Kind.CUE:
                 cue = self._cues[item.sense.value]
-                for index in _reach(cue, item, mentions, stops, joins):
+                for index in _reach(
+                    cue, item, mentions, stops + partners if cue.ends_at_with else stops, joins
+                ):
                     reached[index].append(cue)
+        for index in _alternatives(found, mentions):
+            reached[index].append(ALTERNATIVE)
         return reached
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
@@ -61,6 +75,17 @@ class Scopes:
             for cue in cues
             if cue.temporality is past and (cue.direction in inside or cue.direction == "forward")
         ]
+
+
+def _alternatives(found: Sequence[Found], mentions: Sequence[Mention]) -> Iterator[int]:
+    """Yield the mentions that "or" makes alternatives of each other: "atelectasis or scarring"."""
+    choices = [item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value == "or"]
+    for place in choices:
+        before = [i for i, mention in enumerate(mentions) if mention.end <= place]
+        after = [i for i, mention in enumerate(mentions) if mention.start > place]
+        if before and after and mentions[after[0]].start - mentions[before[-1]].end <= _ALTERNATIVES_APART:
+            yield before[-1]
+            yield after[0]
 
 
 def _reach(

@@ -68,7 +68,7 @@ class SentenceReader:
 
     def _read(self, lowered: str) -> SentenceReading:
         """Return what a lower-case sentence states, in the order of its words."""
-        words = split_words(lowered, self._lexicon.canonical)
+        words = split_words(lowered, self._lexicon.canonical, self._lexicon.known)
         found = self._lexicon.find(words.canonical)
         if not found:
             return SentenceReading()
@@ -83,7 +83,7 @@ class SentenceReader:
 
         The concept need not be in the vocabulary: this is the reading of negation, doubt, time and person alone.
         """
-        words = split_words(lowered, self._lexicon.canonical)
+        words = split_words(lowered, self._lexicon.canonical, self._lexicon.known)
         inside = [
             index for index in range(len(words)) if words.starts[index] < end and words.ends[index] > start
         ]
