@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from models import intensity
@@ -66,7 +67,7 @@ class OnnxDetector:
     def detect(self, instances: Sequence[Path]) -> Detection:
         """Return what the network sees on the DICOM files of one study, or why it does not apply.
 
-        Where several images are frontal chest radiographs, each finding is taken from the image that shows it most.
+        Of several frontal chest radiographs, each finding is taken from the one that shows it most.
 
         Raises:
             InvalidDicomError: a file is no DICOM.
@@ -94,7 +95,7 @@ class OnnxDetector:
         )
 
     def probabilities(self, path: Path) -> tuple[float, ...]:
-        """Return the calibrated probability per finding of a JPEG or PNG, taken for a frontal chest radiograph.
+        """Return the calibrated probability per finding of a picture, taken for a frontal chest radiograph.
 
         Raises:
             UndecodablePixelsError: the picture cannot be decoded.
@@ -103,6 +104,17 @@ class OnnxDetector:
         return self._score(
             network_input(path, rows=network.rows, columns=network.columns), Dataset()
         ).probabilities
+
+    def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the raw scores (images, findings) of what the pixel pipeline prepared, run as one batch.
+
+        Args:
+            images: (images, rows, columns) of the release, as `models.pixels.network_input` makes them.
+
+        Raises:
+            InvalidFileError: the images are not of that size.
+        """
+        return self._network.score(images)
 
     def _look(self, path: Path, header: Dataset) -> _Seen:
         network = self.manifest.network

@@ -9,7 +9,7 @@ BentoML's own metrics and access log are off: both would carry addresses, and wi
 
 import os
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
 from models.releases import load_detector
-from overread.errors import ModelError
+from overread.errors import InputError, ModelError
 from overread.observation import ReaderIdentity
 from service.application import make_app
 from service.attached import die_with_parent
@@ -68,7 +68,7 @@ class Overread:
         except ModelError as error:  # the worklist can be read without; readiness says what is wrong
             _log.error("model_unusable", reason=str(error))
 
-    @bentoml.api(
+    @bentoml.api(  # type: ignore[untyped-decorator]  # it says nothing of types
         route=DETECTOR_ADDRESS,
         batchable=True,
         max_batch_size=BATCH_MAX,
@@ -86,13 +86,16 @@ class Overread:
             return _detector().scores(inputs)
         except ModelError as error:
             raise ServiceUnavailable(str(error)) from error
-        except ValueError as error:
+        except InputError as error:
             raise InvalidArgument(str(error)) from error
+
+
+_service = cast(Any, Overread)  # the decorator's type says nothing of what it makes
 
 
 def _documents() -> list[openapi.Document]:
     """Return what answers beside the application: BentoML's own endpoints, and the intake process."""
-    own: openapi.Document = Overread.openapi_spec.asdict()
+    own: openapi.Document = _service.openapi_spec.asdict()
     own["paths"].pop("/metrics", None)  # BentoML's is off; the application has one
     answer = {"responses": {"200": {"description": "JSON"}}, "tags": ["Infrastructure"]}
     for path, summary in (("/schema.json", "BentoML's schema"), ("/docs.json", "BentoML's own document")):
@@ -101,6 +104,6 @@ def _documents() -> list[openapi.Document]:
 
 
 app = make_app(context_opener(os.environ, access=_access, metrics=_metrics, model=_model), _documents)
-Overread.mount_asgi_app(app, path="/")
-Overread.add_asgi_middleware(AccessMiddleware, metrics=_metrics)  # the first added is the outermost
-Overread.add_asgi_middleware(GuardMiddleware, access=_access)
+_service.mount_asgi_app(app, path="/")
+_service.add_asgi_middleware(AccessMiddleware, metrics=_metrics)  # the first added is the outermost
+_service.add_asgi_middleware(GuardMiddleware, access=_access)

@@ -126,7 +126,9 @@ def test_a_long_list_has_pages(api: httpx.Client, sqlite_store: Store) -> None:
     assert second.links["Back to the top of the list"] == "/?show=incomplete"
 
 
-def test_the_case_marks_the_sentence_that_the_image_contradicts(api: httpx.Client, sqlite_store: Store) -> None:
+def test_the_case_marks_the_sentence_that_the_image_contradicts(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
     page = get(api, f"/cases/{seen_case(sqlite_store, report=REPORT)}")
     assert "".join(page.marked) == REPORT
     assert "Lung mass, left" in page.text
@@ -141,7 +143,14 @@ def test_a_report_that_is_silent_is_said_to_be(api: httpx.Client, sqlite_store: 
 
 def test_the_case_says_what_made_it(api: httpx.Client, sqlite_store: Store) -> None:
     page = get(api, f"/cases/{seen_case(sqlite_store)}")
-    for words in ("tiny 7", "operating point balanced", "words 1", "cccccccccccccccc", "worker-1", "Case opened"):
+    for words in (
+        "tiny 7",
+        "operating point balanced",
+        "words 1",
+        "cccccccccccccccc",
+        "worker-1",
+        "Case opened",
+    ):
         assert words in page.text
 
 
@@ -218,7 +227,9 @@ def test_the_quarantine_says_what_came_and_why_it_was_refused(api: httpx.Client)
         assert words in page.text
 
 
-def test_pages_hold_nothing_that_the_content_policy_would_block(api: httpx.Client, sqlite_store: Store) -> None:
+def test_pages_hold_nothing_that_the_content_policy_would_block(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
     seen_case(sqlite_store)
     for path in ("/", "/cases/1", "/quarantine", "/sign-in"):
         page = get(api, path)
