@@ -148,6 +148,8 @@ class _Line:
         after = [
             i for i, m in enumerate(self._mentions) if m.start >= end and not _any(self._stops, end, m.start)
         ]
+        if not before and not after:  # "in the left base there is an opacity"
+            after = [i for i, m in enumerate(self._mentions) if m.start >= end]
         if before and (not after or self._belongs_before(before[-1], start, end, after[0])):
             return [(before[-1], group)]
         return [(index, group) for index in self._noun_phrase(after)]

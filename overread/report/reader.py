@@ -1,12 +1,17 @@
 """The report reader by rules."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
+from types import MappingProxyType
 
 from overread import __version__
 from overread.errors import InvalidReportError
 from overread.observation import (
     Communication,
     ContextItem,
+    Laterality,
+    Presence,
     ReaderIdentity,
     Recommendation,
     ReportObservation,
@@ -72,7 +77,8 @@ class RuleReader:
             for start, end in self._sentences.split(text, span.start, span.end):
                 reading = self._reader.read(lowered[start:end])
                 if reading.statements and section not in _REMARKS_ONLY:
-                    observations += _observations(reading.statements, section, start, end)
+                    stated = _observations(reading.statements, section, start, end)
+                    observations += _placed(stated, observations) if reading.follows else stated
                 if reading.advice or reading.contact:
                     recommendations += _recommendations(reading.advice, section, start, end)
                     communications += _communications(reading.contact, section, start, end)
@@ -135,6 +141,30 @@ def _observations(
         )
         for statement in statements
     ]
+
+
+def _placed(
+    stated: Sequence[ReportObservation], earlier: Sequence[ReportObservation]
+) -> list[ReportObservation]:
+    """Give findings without a place that of the finding before them, which their sentence speaks of."""
+    source = next((o for o in reversed(earlier) if o.presence is not Presence.ABSENT), None)
+    if source is None or source.section is not stated[0].section or not _has_place(source):
+        return list(stated)
+    return [
+        observation
+        if _has_place(observation) or observation.presence is Presence.ABSENT
+        else replace(
+            observation,
+            laterality=source.laterality,
+            zones=source.zones,
+            rules=MappingProxyType({**observation.rules, "laterality": "share:sentence-before"}),
+        )
+        for observation in stated
+    ]
+
+
+def _has_place(observation: ReportObservation) -> bool:
+    return bool(observation.zones) or observation.laterality is not Laterality.UNSPECIFIED
 
 
 def _recommendations(

@@ -1,5 +1,6 @@
 """What one sentence states, by the rules: findings with their attributes, relative to the sentence."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +15,10 @@ from overread.report.rules import Rules
 from overread.report.scope import Assertion, Scopes, assert_head
 from overread.report.text import Words, split_words
 
+_FOLLOWS = re.compile(
+    r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b|there (?:is|are) (?:\w+ )?(?:adjacent|surrounding|associated)\b"
+    r"|(?:adjacent|surrounding|associated)\b)"
+)
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
 
 CACHED_SENTENCES = 8192
@@ -49,6 +54,7 @@ class SentenceReading:
     statements: tuple[Statement, ...] = ()
     advice: tuple[Advice, ...] = ()
     contact: tuple[Contact, ...] = ()
+    follows: bool = False  # speaks of what the sentence before it named: "this may be atelectasis"
 
 
 class SentenceReader:
@@ -76,6 +82,7 @@ class SentenceReader:
             statements=self._statements(words, found),
             advice=read_advice(lowered, words, found),
             contact=read_contact(lowered, words, found),
+            follows=_FOLLOWS.match(lowered) is not None,
         )
 
     def assert_concept(self, lowered: str, start: int, end: int) -> Assertion:
