@@ -1,17 +1,17 @@
 """Whether a model is meant for an image: decided from the header, with the reason in words.
 
-An image that does not say what it shows is not applicable either: a score for a wrist would look like any other.
+An image that does not say what it shows is not applicable either: a score for a wrist looks like any other.
 """
 
 import re
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
-    UID,
 )
 
 from models.dicom import BROKEN_INPUT, text, whole_number
@@ -23,7 +23,7 @@ LONGEST_SHAPE = 1.8  # long side to short side; a chest film is at most 1.3
 _RADIOGRAPHS = {ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation}
 _SHAPES_OF_CLASS = {
     SecondaryCaptureImageStorage: "a secondary capture",
-    DigitalXRayImageStorageForProcessing: "raw detector data (For Processing), send the image For Presentation",
+    DigitalXRayImageStorageForProcessing: "raw detector data (For Processing)",
 }
 _DESCRIPTIONS = (
     "SeriesDescription",
@@ -50,7 +50,7 @@ def reason_not_applicable(header: Dataset, use: IntendedUse) -> str | None:
 def is_mirrored(header: Dataset) -> bool:
     """Whether the patient's right is on the right of the image, against the custom for a frontal view.
 
-    Patient Orientation (PS3.3 C.7.6.1.1.1) names the direction of the rows; where it is absent the custom holds.
+    Patient Orientation (PS3.3 C.7.6.1.1.1) names the direction of the rows; without it the custom holds.
     """
     return _orientation(header)[:1] == ("R",)
 
@@ -107,7 +107,7 @@ def _wrong_patient(header: Dataset, use: IntendedUse) -> str | None:
     years = int(age[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[age[2]]
     if years >= use.minimum_age_years:
         return None
-    return f"is of a patient of {age[0]}; the model is meant for patients from {use.minimum_age_years:g} years on"
+    return f"is of a patient of {age[0]}; the model is meant for {use.minimum_age_years:g} years and more"
 
 
 def _wrong_shape(header: Dataset) -> str | None:

@@ -10,7 +10,7 @@ _JP2_BOXES = 512  # bytes of file format boxes that may stand before the codestr
 
 
 def stated_size(codestream: bytes) -> tuple[int, int] | None:
-    """Return (rows, columns) as the codestream states them; None where it is of no known kind or does not say."""
+    """Return (rows, columns) as the codestream states them; None where it does not or is of no known kind."""
     start = codestream.find(_J2K_START, 0, _JP2_BOXES)
     if start >= 0 and len(codestream) >= start + 24:
         width, height, left, top = struct.unpack(">4I", codestream[start + 8 : start + 24])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -68,8 +68,8 @@ def decode_frame(path: Path, header: Dataset, frame: int = 0) -> NDArray[Any]:
     """Return the stored pixels of one frame: (rows, columns), or (rows, columns, 3) in RGB.
 
     Raises:
-        UndecodablePixelsError: no such frame, or pixel data absent, truncated, contradicting the header, of an
-            unknown encoding, or larger than `MAX_FRAME_BYTES`.
+        UndecodablePixelsError: no such frame, or pixel data absent, truncated, contradicting the header,
+            of an unknown encoding, or larger than `MAX_FRAME_BYTES`.
     """
     image = text(header, "SOPInstanceUID") or path.name
     try:
@@ -140,7 +140,7 @@ def _decode_compressed(dataset: Dataset, syntax: UID, frame: int, layout: _Layou
     stated = stated_size(get_frame(dataset.PixelData, frame, number_of_frames=layout.frames))
     if stated not in {None, (layout.rows, layout.columns)}:
         raise UndecodablePixelsError(
-            f"the header says {(layout.rows, layout.columns)} pixels, the compressed image {stated}; send it again"
+            f"the header says {(layout.rows, layout.columns)} pixels, the codestream {stated}; send it again"
         )
     first, *others = DECODERS[syntax]
     try:
@@ -153,7 +153,7 @@ def _decode_compressed(dataset: Dataset, syntax: UID, frame: int, layout: _Layou
 
 
 def _check_length(length: int, layout: _Layout) -> None:
-    """Accept padding, which real devices add, but neither missing bytes nor those of a whole further frame."""
+    """Accept padding, which real devices add, but neither missing bytes nor a whole further frame."""
     if length < layout.stored_bytes:
         raise UndecodablePixelsError(
             f"truncated: {length} of {layout.stored_bytes} bytes are there; send it again"

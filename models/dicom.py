@@ -91,12 +91,12 @@ def whole_number(header: Dataset, keyword: str, default: int) -> int:
 def pixel_spacing_mm(header: Dataset) -> tuple[float, float] | None:
     """Return the distance of rows and of columns in mm, or None where the header does not tell or says zero.
 
-    Pixel Spacing (PS3.3 10.7.1.1) comes first: on a radiograph it may be calibrated to the patient. Imager Pixel
-    Spacing is measured at the detector, so that lengths in the patient are overstated by the magnification.
+    Pixel Spacing (PS3.3 10.7.1.1) comes first: on a radiograph it may be calibrated to the patient.
+    Imager Pixel Spacing is measured at the detector, where the patient's shadow is larger than the patient.
     """
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         values = numbers(header, keyword)
-        if len(values) == 2 and 0 < min(values) and max(values) < 100:
+        if len(values) == 2 and min(values) > 0 and max(values) < 100:
             return values[0], values[1]
     return None
 

@@ -36,4 +36,5 @@ def normalise(grey: Grey) -> Grey:
     counts, edges = np.histogram(stretched, bins=HISTOGRAM_BINS, range=(0.0, 1.0))
     share_below = np.cumsum(counts) / grey.size
     equalised = np.interp(stretched, (edges[:-1] + edges[1:]) / 2, share_below)
-    return ((stretched + equalised) / 2).astype(np.float32)
+    result: Grey = ((stretched + equalised) / 2).astype(np.float32)
+    return result

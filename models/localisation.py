@@ -35,7 +35,8 @@ def relative_evidence(class_map: Map) -> Map:
     mean, peak = float(class_map.mean()), float(class_map.max())
     if peak - mean < 1e-6:
         return np.zeros(class_map.shape, np.float32)
-    return np.clip((class_map - mean) / (peak - mean), 0, 1).astype(np.float32)
+    relative: Map = np.clip((class_map - mean) / (peak - mean), 0, 1).astype(np.float32)
+    return relative
 
 
 def find_boxes(evidence: Map) -> tuple[Box, ...]:

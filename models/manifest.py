@@ -8,10 +8,9 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from models.parsing import Table
 from models.pixels import PIPELINE_VERSION
@@ -152,7 +151,7 @@ def verify_network(manifest: Manifest, folder: Path) -> bytes:
 
 
 def _manifest(table: Table) -> Manifest:
-    network, use = table.table("network"), table.table("intended_use")
+    use = table.table("intended_use")
     calibrations = table.table("calibration")
     return Manifest(
         name=table.text("name"),
@@ -160,14 +159,7 @@ def _manifest(table: Table) -> Manifest:
         licence=table.text("licence"),
         pixel_pipeline=table.text("pixel_pipeline"),
         findings=table.texts("findings"),
-        network=NetworkFile(
-            **{
-                name: network.text(name)
-                for name in ("file", "sha256", "input_name", "scores_output", "maps_output")
-            },
-            **{name: network.integer(name) for name in ("rows", "columns")},
-            **{name: network.number(name) for name in ("range_min", "range_max")},
-        ),
+        network=_network(table.table("network")),
         calibration=MappingProxyType({key: _calibration(calibrations.table(key)) for key in calibrations}),
         calibration_cohort=table.text("calibration_cohort"),
         default_operating_point=table.text("default_operating_point"),
@@ -183,6 +175,20 @@ def _manifest(table: Table) -> Manifest:
         training=MappingProxyType(
             {key: table.table("training").text(key) for key in table.table("training")}
         ),
+    )
+
+
+def _network(table: Table) -> NetworkFile:
+    return NetworkFile(
+        file=table.text("file"),
+        sha256=table.text("sha256"),
+        input_name=table.text("input_name"),
+        rows=table.integer("rows"),
+        columns=table.integer("columns"),
+        range_min=table.number("range_min"),
+        range_max=table.number("range_max"),
+        scores_output=table.text("scores_output"),
+        maps_output=table.text("maps_output"),
     )
 
 
@@ -202,24 +208,21 @@ def _operating_point(table: Table) -> OperatingPoint:
 
 def _validate(manifest: Manifest, path: Path) -> None:
     findings = set(manifest.findings)
-    problems: list[str] = []
-    if unknown := findings - set(load_vocabulary()):
-        problems.append(f"the vocabulary lacks {sorted(unknown)}")
-    if not findings or len(findings) != len(manifest.findings):
-        problems.append("findings are absent or named twice")
-    if set(manifest.calibration) != findings:
-        problems.append("calibration must name exactly the findings")
-    if any(calibration.slope <= 0 for calibration in manifest.calibration.values()):
-        problems.append("a calibration that does not rise turns the network's order around")
-    problems.extend(_point_problems(manifest, findings))
-    if manifest.pixel_pipeline != PIPELINE_VERSION:
-        problems.append(
-            f"pixel pipeline {manifest.pixel_pipeline} is not {PIPELINE_VERSION}, which is installed"
-        )
-    if Path(manifest.network.file).name != manifest.network.file:
-        problems.append("the network's file must lie in the release folder")
-    if (manifest.network.range_min, manifest.network.range_max) != (0.0, 1.0):
-        problems.append("the pixel pipeline gives values from 0 to 1, nothing else")
+    unknown = sorted(findings - set(load_vocabulary()))
+    rising = all(calibration.slope > 0 for calibration in manifest.calibration.values())
+    stated = manifest.network
+    checks = {
+        f"the vocabulary lacks {unknown}": not unknown,
+        "a finding is named twice": len(findings) == len(manifest.findings),
+        "calibration must name exactly the findings": set(manifest.calibration) == findings,
+        "a calibration that does not rise turns the network's order around": rising,
+        f"it needs pixel pipeline {manifest.pixel_pipeline}, installed is {PIPELINE_VERSION}": (
+            manifest.pixel_pipeline == PIPELINE_VERSION
+        ),
+        "the network's file must lie in the release folder": Path(stated.file).name == stated.file,
+        "the pixel pipeline gives values from 0 to 1": (stated.range_min, stated.range_max) == (0.0, 1.0),
+    }
+    problems = [problem for problem, fine in checks.items() if not fine] + _point_problems(manifest, findings)
     if problems:
         raise ModelError(f"{path}: {'; '.join(problems)}")
 
@@ -237,11 +240,12 @@ def _point_problems(manifest: Manifest, findings: set[str]) -> list[str]:
     return problems
 
 
-def _plain(value: Any) -> Any:
+def _plain(manifest: Manifest) -> Manifest:
     """Return the manifest with plain dictionaries, which `asdict` can copy."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    points = tuple(replace(point, thresholds=dict(point.thresholds)) for point in value.operating_points)
+    points = tuple(replace(point, thresholds=dict(point.thresholds)) for point in manifest.operating_points)
     return replace(
-        value, calibration=dict(value.calibration), training=dict(value.training), operating_points=points
+        manifest,
+        calibration=dict(manifest.calibration),
+        training=dict(manifest.training),
+        operating_points=points,
     )

@@ -73,7 +73,7 @@ class OnnxDetector:
             InvalidDicomError: a file is no DICOM.
             UndecodablePixelsError: an image that the model is meant for cannot be decoded.
         """
-        remarks: list[str] = []
+        skipped: dict[str, list[str]] = {}  # reason -> images
         seen: list[_Seen] = []
         for path in instances:
             header = read_header(path)
@@ -82,9 +82,10 @@ class OnnxDetector:
                 raise InvalidDicomError(f"{path.name} has no SOP Instance UID; send it again")
             reason = reason_not_applicable(header, self.manifest.intended_use)
             if reason:
-                remarks.append(f"image {image} {reason}")
+                skipped.setdefault(reason, []).append(image)
             else:
                 seen.append(self._look(path, header))
+        remarks = tuple(_name(images) + " " + reason for reason, images in skipped.items())
         if not seen:
             return self._not_applicable(remarks)
         return Detection(
@@ -165,6 +166,11 @@ class OnnxDetector:
         if len(seen) == 1:
             return ()
         return (f"{len(seen)} images were read; each finding is taken from the one that shows it most",)
+
+
+def _name(images: Sequence[str]) -> str:
+    """Return how to speak of images that share a reason; a CT study has hundreds."""
+    return f"image {images[0]}" + (f" (and {len(images) - 1} more)" if len(images) > 1 else "")
 
 
 def _region(header: Dataset, left: float, top: float, right: float, bottom: float) -> ImageRegion:

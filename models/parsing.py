@@ -7,7 +7,7 @@ from overread.errors import ModelError
 
 
 class Table:
-    """A JSON object whose values are asked for by name and kind; a wrong one raises ModelError with its place."""
+    """A JSON object whose values are asked for by name and kind; a wrong one raises ModelError."""
 
     def __init__(self, value: Any, *, where: str) -> None:
         if not isinstance(value, dict):

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.uid import UID
 
 from models import intensity
 from models.decoding import decode_frame
@@ -130,7 +131,7 @@ def _windowed(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
         try:
             shown = np.asarray(apply_voi_lut(grey.astype(np.int32), header, prefer_lut=True), np.float32)
             bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
-            return np.clip(shown / (2**bits - 1), 0, 1).astype(np.float32)
+            return _bounded(shown / (2**bits - 1))
         except BROKEN_INPUT as error:
             raise UndecodablePixelsError(
                 f"image {text(header, 'SOPInstanceUID')}: its VOI LUT is broken, send it again: {error}"
@@ -138,8 +139,13 @@ def _windowed(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
     window = _stated_window(grey, header) or _fitted_window(grey)
     position = (grey - window.black) / (window.white - window.black)
     if text(header, "VOILUTFunction") == "SIGMOID":  # PS3.3 C.11.2.1.3.1
-        return (1 / (1 + np.exp(-4 * np.clip(position - 0.5, -20, 20)))).astype(np.float32)
-    return np.clip(position, 0, 1).astype(np.float32)
+        position = 1 / (1 + np.exp(-4 * np.clip(position - 0.5, -20, 20)))
+    return _bounded(position)
+
+
+def _bounded(shown: intensity.Grey) -> intensity.Grey:
+    result: intensity.Grey = np.clip(shown, 0, 1).astype(np.float32)
+    return result
 
 
 def _stated_window(grey: intensity.Grey, header: Dataset) -> _Window | None:
@@ -171,6 +177,8 @@ def _colour(stored: NDArray[Any], header: Dataset) -> Display:
     if stored.ndim == 2:
         try:
             stored = apply_color_lut(stored, header)
+            if stored.dtype.itemsize == 2 and not UID(header.file_meta.TransferSyntaxUID).is_little_endian:
+                stored = stored.byteswap()  # pydicom 3.0 takes every palette for little endian
         except BROKEN_INPUT as error:
             raise UndecodablePixelsError(
                 f"image {text(header, 'SOPInstanceUID')}: its palette is broken, send it again: {error}"

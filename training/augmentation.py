@@ -24,7 +24,7 @@ class Strength:
 def augment(
     images: Tensor, masks: Tensor, strength: Strength, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return images (batch, 1, side, side) in [0, 1] and masks (batch, findings, cells, cells), changed alike.
+    """Return images (batch, 1, side, side) in [0, 1] and masks (batch, findings, n, n), changed alike.
 
     Half of the images are mirrored: no finding of the data set depends on the side of the heart.
     """

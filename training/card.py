@@ -18,6 +18,20 @@ BOOTSTRAP_ROUNDS = 1000
 BOOTSTRAP_SEED = 1
 MEAN_OVER = tuple(finding for finding in FINDINGS if finding not in {ANY, "opacity"})  # the named 13
 
+_LIMITS = """\
+## Limits
+
+- The labels are mined from reports and often wrong, in training and in this test: a figure above says how
+  well the model agrees with such labels, not with the truth.
+- One hospital, chosen images: abnormal radiographs are far commoner here than in a clinic. A probability is
+  calibrated to this mix; elsewhere it ranks but overstates.
+- Calibration and thresholds of rare findings rest on few positive patients; what they reach on other
+  patients, above, differs from what was aimed at.
+- Heat maps are the network's own class maps on a coarse grid: they say where it looked and are too coarse to
+  outline a nodule. How often they point into an expert's box was not measured.
+- Where another detector's reads were learnt from, its errors were too: the two are not independent.
+- Not measured by age, sex or view, on children, or on images of another hospital."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -63,7 +77,7 @@ def write_card(manifest: Manifest, evaluation: Evaluation, split: Split, setting
         _purpose(manifest),
         _origin(manifest, split, settings),
         _results(figures, evaluation, manifest),
-        _limits(),
+        _LIMITS,
     )
     return "\n\n".join(sections) + "\n"
 
@@ -89,16 +103,13 @@ def _origin(manifest: Manifest, split: Split, settings: Settings) -> str:
             ("test", split.test),
         )
     )
-    boxed = sum(bool(radiograph.boxes) for radiograph in split.training)
-    read = sum(radiograph.reads is not None for radiograph in split.training)
     return (
         f"## Made from\n\n{sources}\n\n"
         f"No patient is in two groups; a hash of the patient with the salt `{settings.salt}` decides.\n\n"
         f"| group | radiographs | patients | views |\n|---|---|---|---|\n{rows}\n\n"
-        f"{boxed} training radiographs have boxes, {read} have been read by the other detector. Validation patients "
-        "decide calibration and operating points and nothing else; test patients decide nothing.\n\n"
-        f"Made again by `{manifest.training['command']}` (torch {manifest.training['torch']}; another version or "
-        "another number of threads may change the last digits). Settings:\n\n"
+        "Validation patients decide calibration and operating points; test patients decide nothing.\n\n"
+        f"Made again by `{manifest.training['command']}`. Made with torch {manifest.training['torch']}: "
+        "another version or number of threads may change the last digits. Settings:\n\n"
         f"```\n{_settings(settings)}\n```"
     )
 
@@ -114,28 +125,12 @@ def _results(figures: Figures, evaluation: Evaluation, manifest: Manifest) -> st
         for at, finding in enumerate(FINDINGS)
     ]
     return (
-        f"## Reached on the test patients\n\n{count} radiographs of {patients} patients, labels mined from reports; "
-        f"intervals by {BOOTSTRAP_ROUNDS} bootstrap rounds over patients; sensitivity and specificity at the operating "
-        f"point `{point.name}` ({point.rule}), which was chosen on: {point.cohort}.\n\n"
+        f"## Reached on the test patients\n\n{count} radiographs of {patients} patients, labels mined from "
+        f"reports; intervals by {BOOTSTRAP_ROUNDS} bootstrap rounds over patients. Sensitivity and "
+        f"specificity are those of the operating point `{point.name}` ({point.rule}), chosen on: {point.cohort}.\n\n"
         + "\n".join((header, *rows))
         + f"\n\nMean AUC over {len(figures.measured)} findings (all but opacity and any_abnormality): "
         f"**{_interval(figures.mean)}**."
-    )
-
-
-def _limits() -> str:
-    return (
-        "## Limits\n\n"
-        "- The labels are mined from reports and often wrong, in training and in this test: a figure above says how "
-        "well the model agrees with such labels, not with the truth.\n"
-        "- One hospital, chosen images: abnormal radiographs are far commoner here than in a clinic. A probability is "
-        "calibrated to this mix; elsewhere it ranks but overstates.\n"
-        "- Calibration and thresholds of rare findings rest on few positive patients; the sensitivity and specificity "
-        "that they reach on other patients, above, differ from what was aimed at.\n"
-        "- Heat maps are the network's own class maps on a coarse grid: they say where it looked, and are too coarse "
-        "to outline a nodule.\n"
-        "- The other detector's reads carry its errors into this model, so the two are not independent.\n"
-        "- Not tested on children, on images of another hospital, or by age and sex."
     )
 
 

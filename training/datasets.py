@@ -1,4 +1,4 @@
-"""NIH ChestX-ray14 as it is published, with boxes, expert boxes and an independent detector's reads beside it.
+"""NIH ChestX-ray14 as it is published, with boxes, expert boxes and another detector's reads beside it.
 
 Layout of the folder (Wang et al., CVPR 2017): `Data_Entry_2017.csv`, `BBox_List_2017.csv` and `images/`.
 Optional: `ChestX_Det.json` in the same folder (Lian et al. 2021, boxes by radiologists), and

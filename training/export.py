@@ -25,7 +25,7 @@ class _Served(nn.Module):
 
 def export_onnx(network: ClassMapNetwork, path: Path, *, side: int) -> None:
     """Write the network with its weights in one file; any batch size goes in."""
-    served = _Served(network).eval().to(memory_format=torch.contiguous_format)
+    served = _Served(network).eval()
     torch.onnx.export(
         served,
         (torch.zeros(2, 1, side, side),),

@@ -20,7 +20,7 @@ class Interval:
 
 
 def roc_auc(scores: Scores, labels: Labels) -> float:
-    """Return the chance that a positive scores higher than a negative, a tie counting half (Hanley and McNeil 1982).
+    """Return the chance that a positive scores above a negative; a tie counts half (Hanley, McNeil 1982).
 
     Raises:
         ValueError: there is no positive or no negative.

