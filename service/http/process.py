@@ -12,6 +12,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -66,7 +67,7 @@ def configure_process_logging() -> None:
 def _api() -> ASGIApp:
     from service.bento import Overread  # noqa: PLC0415  # each process imports what it serves
 
-    app: ASGIApp = Overread.to_asgi(is_main=True)
+    app: ASGIApp = cast(Any, Overread).to_asgi(is_main=True)
     return app
 
 

@@ -87,7 +87,12 @@ def peak_megabytes(pid: int) -> float:
 def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "overread", "serve", *options]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=START_SECONDS, env={**os.environ, **environment}
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        env={**os.environ, **environment},
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from service.store.database import Store
 from service.store.queue import claim_case, fail_case
 from tests.service.http.seeing import seen_case
-from tests.service.material import NOW, ready_case, send_image, send_report
+from tests.service.material import NOW, dicom_bytes, ready_case, send_image, send_report
 
 PERSON = {"Accept": "text/html"}
 REPORT = "FINDINGS: No mass is seen."
@@ -193,8 +193,6 @@ def test_a_case_shows_what_is_there_while_a_half_is_missing(api: httpx.Client, s
 
 
 def test_an_object_that_is_no_image_is_no_film(api: httpx.Client, sqlite_store: Store) -> None:
-    from tests.service.material import dicom_bytes
-
     no_image = dicom_bytes(
         SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1",
         Modality="DOC",

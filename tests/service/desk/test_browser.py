@@ -1,0 +1,127 @@
+"""The pages in a real browser: what the keys do, and that nothing is blocked or broken."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from service.store.database import Store
+from tests.service.http.seeing import seen_case
+
+CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and CHROMEDRIVER), reason="no browser (Debian packages chromium and chromium-driver)"
+)
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1440,900",
+)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = Options()
+    options.binary_location = CHROMIUM or ""
+    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(CHROMEDRIVER)) as driver:
+        yield driver
+
+
+def press(browser: webdriver.Chrome, keys: str) -> None:
+    browser.switch_to.active_element.send_keys(keys)
+
+
+def wait_for(browser: webdriver.Chrome, selector: str) -> WebElement:
+    found: WebElement = WebDriverWait(browser, 20).until(
+        lambda page: page.find_element(By.CSS_SELECTOR, selector)
+    )
+    return found
+
+
+def leads_to(browser: webdriver.Chrome, end: str) -> bool:
+    WebDriverWait(browser, 20).until(lambda page: page.current_url.endswith(end))
+    return True
+
+
+def test_a_reader_walks_the_list_and_the_case_by_keys_alone(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    first = seen_case(sqlite_store, 1, findings=("mass", "cardiomegaly"))
+    second = seen_case(sqlite_store, 2, findings=("cardiomegaly",))
+    browser.get(str(api.base_url))
+    wait_for(browser, ".scripted")
+    press(browser, "j")
+    press(browser, "j")
+    press(browser, "k")
+    press(browser, Keys.ENTER)
+    assert leads_to(browser, f"/cases/{first}")
+    layer = wait_for(browser, "img.layer")
+    assert layer.is_displayed()
+    press(browser, "o")
+    assert not layer.is_displayed()
+    assert browser.find_element(By.CSS_SELECTOR, "[data-key=o]").text.startswith("Show overlay")
+    press(browser, "o")
+    assert layer.is_displayed()
+    press(browser, "2")
+    assert leads_to(browser, f"/cases/{first}?finding=2")
+    assert "finding=cardiomegaly" in wait_for(browser, "img.layer").get_attribute("src")
+    press(browser, "?")
+    assert wait_for(browser, "dialog[open]").is_displayed()
+    press(browser, Keys.ESCAPE)
+    press(browser, "j")
+    assert leads_to(browser, f"/cases/{second}")
+    press(browser, "u")
+    assert leads_to(browser, "/")
+
+
+def test_every_picture_loads_and_the_console_stays_empty(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    case_id = seen_case(sqlite_store)
+    for path in ("", f"/cases/{case_id}", "/quarantine", "/?show=all", "/sign-in"):
+        browser.get(f"{api.base_url}".rstrip("/") + path)
+        wait_for(browser, ".scripted")
+        widths = browser.execute_script(
+            "return Array.from(document.images, i => i.complete && i.naturalWidth)"
+        )
+        assert all(widths), (path, widths)
+    assert [line for line in browser.get_log("browser") if line["level"] in {"WARNING", "SEVERE"}] == []
+
+
+def test_the_overlay_lies_exactly_on_the_image(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{seen_case(sqlite_store)}")
+    base, layer = wait_for(browser, "img.base"), wait_for(browser, "img.layer")
+    assert base.rect == layer.rect
+
+
+def test_a_narrow_window_needs_no_sideways_scrolling(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    case_id = seen_case(sqlite_store)
+    browser.set_window_size(640, 900)
+    for path in ("", f"/cases/{case_id}"):
+        browser.get(f"{api.base_url}".rstrip("/") + path)
+        wait_for(browser, ".scripted")
+        assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), (
+            path
+        )
