@@ -64,7 +64,7 @@ class Conclusion:
 def work(
     store: Store, readers: Readers, *, name: str, clock: Clock, stop: threading.Event, drain: bool
 ) -> int:
-    """Triage cases until `stop` is set, and return how many claims that were; a claimed case is finished first.
+    """Triage cases until `stop` is set and return how many; a claimed case is finished first.
 
     Args:
         store: where the cases are.
@@ -166,7 +166,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         settings = self._store.settings
-        # A look that never ends must not keep its case for ever: after so many beats the lease is left to run out.
+        # A look that never ends must not keep its case for ever: after so many beats the lease runs out.
         beats = int(3 * settings.case_seconds_max / settings.lease_seconds)
         for _ in range(beats):
             if self._done.wait(settings.lease_seconds / 3):

@@ -145,6 +145,11 @@ SUMMARY = select(
 )
 """A line of the worklist: the case, what its images say of the study, and its latest triage."""
 
+SUMMARIES = SUMMARY.where(cases.c.case_id.in_(bindparam("case_ids", expanding=True))).order_by(
+    cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id
+)
+"""The lines of these cases, in the order of the list."""
+
 # --- reports and triage results
 
 REPORT_VERSIONS = (

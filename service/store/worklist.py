@@ -45,16 +45,15 @@ def list_worklist(
         raise InputError(f"a page of the worklist has 1 to {_PAGE_MAX} cases, not {limit}")
     if not states:
         return WorklistPage(cases=(), next=None)
-    # One limited walk along the index per state, then a merge: a page costs the same on a long list.
+    # One limited walk along the index per state, then a merge, then the lines: the same on a long list.
     walks = [_walk(state, after, limit + 1).subquery() for state in sorted(set(states))]
-    chosen = union_all(*(select(walk.c.case_id) for walk in walks)).subquery()
-    statement = (
-        queries.SUMMARY.where(cases.c.case_id.in_(select(chosen.c.case_id)))
-        .order_by(cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
-        .limit(limit + 1)
-    )
+    merged = union_all(*(select(walk) for walk in walks)).subquery()
+    order = (merged.c.priority.desc(), merged.c.opened_at, merged.c.case_id)
     with store.reading() as connection:
-        rows = connection.execute(statement).all()
+        chosen = (
+            connection.execute(select(merged.c.case_id).order_by(*order).limit(limit + 1)).scalars().all()
+        )
+        rows = connection.execute(queries.SUMMARIES, {"case_ids": chosen}).all()
     more = len(rows) > limit
     return WorklistPage(
         cases=tuple(summary_of(row) for row in rows[:limit]),
@@ -166,7 +165,9 @@ def _triage(connection: Connection, case_id: int, revision: int | None) -> Triag
 
 def _walk(state: CaseState, after: str | None, limit: int) -> Select[Any]:
     """The first cases of one state in the order of the list, from the index alone."""
-    statement = select(cases.c.case_id).where(cases.c.state == state.value)
+    statement = select(cases.c.case_id, cases.c.priority, cases.c.opened_at).where(
+        cases.c.state == state.value
+    )
     if after is not None:
         priority, opened_at, case_id = _parsed(after)
         statement = statement.where(cases.c.priority <= priority).where(

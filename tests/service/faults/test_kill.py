@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_nothing_acknowledged_is_lost_or_triaged_twice_however_often_we_are_killed(database, request) -> None:
+    url = []
+    if database == "postgresql":
+        running = request.getfixturevalue("postgres")
+        url = ["--database-url", running.url(running.new_database())]
+    size = ["--studies", "60", "--kills", "30", "--seed", "20260301"]
+
+    killing = [sys.executable, "-m", "tests.service.faults.kill", *size, *url]
+    done = subprocess.run(killing, capture_output=True, text=True, timeout=180, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lost                                   0" in done.stdout
