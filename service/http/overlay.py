@@ -12,8 +12,9 @@ Rgb = tuple[int, int, int]
 
 ACCENT: Rgb = (255, 176, 32)  # amber: seen on grey without taking the eyes' dark adaptation as blue does
 _SHADOW: Rgb = (0, 0, 0)
-_FAINTEST = 0.15  # evidence below this is not drawn: haze over the whole image hides what it should show
-_STRONGEST_ALPHA = 150  # of 255, so that the image stays readable under the strongest evidence
+_FAINTEST = 0.3  # of the strongest evidence: haze over the whole image hides what it should show
+_FLAT = 1e-3  # a map whose strongest evidence is below this shows nothing
+_STRONGEST_ALPHA = 130  # of 255, so that the image stays readable under the strongest evidence
 
 
 def draw_overlay(
@@ -49,7 +50,9 @@ def _lay_heat_map(overlay: Image.Image, heat_map: HeatMap, *, across: float, dow
     left, top, right, bottom = _pixels(heat_map.region, across=across, down=down)
     size = (max(right - left, 1), max(bottom - top, 1))
     smooth = np.asarray(Image.fromarray(values, mode="F").resize(size, Image.Resampling.BICUBIC))
-    strength = np.clip((smooth - _FAINTEST) / (1.0 - _FAINTEST), 0.0, 1.0)
+    # The level of the map tells how likely it is, which the page says in numbers; the picture says where.
+    relative = smooth / max(float(values.max()), _FLAT)
+    strength = np.clip((relative - _FAINTEST) / (1.0 - _FAINTEST), 0.0, 1.0)
     alpha = Image.fromarray((strength * _STRONGEST_ALPHA).astype(np.uint8))
     layer = Image.new("RGBA", overlay.size, (*ACCENT, 0))
     layer.paste(Image.new("RGBA", size, (*ACCENT, 255)), (left, top), alpha)
