@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from overread.observation import Laterality
 from overread.report.heads import Mention
-from overread.report.lexicon import Found, Kind
+from overread.report.lexicon import Found, Kind, Parts
 from overread.report.text import Words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
@@ -54,36 +54,42 @@ class AttributeReader:
         self._separating = separating
         self._explaining = explaining
 
-    def read(self, words: Words, found: Sequence[Found], mentions: Sequence[Mention]) -> list[Attributes]:
+    def read(self, words: Words, parts: Parts, mentions: Sequence[Mention]) -> list[Attributes]:
         """Return the attributes of each mention, in order."""
         results = [Attributes() for _ in mentions]
-        line = _Line(found, mentions, self._separating)
-        for group in line.places():
-            for index, items in line.owners(group):
-                for item in items:
+        places = parts.of(*_PLACES, Kind.ANATOMY)
+        others = parts.of(Kind.SEVERITY, Kind.COUNT, Kind.UNIT, Kind.TIP)
+        if not places and not others:
+            return results
+        line = _Line(parts, mentions, self._separating)
+        for group in line.groups(places):
+            for index in line.owners(group[0].start, group[-1].end):
+                for item in group:
                     _place(item, results[index], words)
-        for item in found:
-            kind = item.sense.kind
-            if kind is Kind.UNIT:
-                for index, _ in line.owners([_with_numbers(item, words)]):
-                    results[index].size_mm += _sizes(item, words)
-            elif kind is Kind.TIP:
-                _tip(item, line.device(item, self._devices), results)
-            elif kind is Kind.SEVERITY or kind is Kind.COUNT:
-                _grade(item, line.graded(item), results)
-        line.share(results)
-        self._inherit(found, mentions, results)
+        for item in others:
+            self._apply(item, line, results, words)
+        if len(mentions) > 1:
+            line.share(results)
+            self._inherit(parts, mentions, results)
         for result in results:
             if result.plural and result.laterality is Laterality.UNSPECIFIED:
                 result.laterality = Laterality.BILATERAL
         return results
 
-    def _inherit(
-        self, found: Sequence[Found], mentions: Sequence[Mention], results: Sequence[Attributes]
-    ) -> None:
+    def _apply(self, item: Found, line: "_Line", results: Sequence[Attributes], words: Words) -> None:
+        kind = item.sense.kind
+        if kind is Kind.UNIT:
+            for index in line.owners(_start_of_size(item, words), item.end):
+                results[index].size_mm += _sizes(item, words)
+        elif kind is Kind.TIP:
+            _tip(item, line.device(item, self._devices), results)
+        else:
+            _grade(item, line.graded(item), results)
+
+    def _inherit(self, parts: Parts, mentions: Sequence[Mention], results: Sequence[Attributes]) -> None:
         """Give an explanation the place of what it explains: "right base opacity, likely atelectasis"."""
-        for item in found:
-            if item.sense.kind is not Kind.CUE or item.sense.value not in self._explaining:
+        for item in parts.cues:
+            if item.sense.value not in self._explaining:
                 continue
             before = [index for index, mention in enumerate(mentions) if mention.end <= item.start]
             after = [index for index, mention in enumerate(mentions) if mention.start >= item.end]
@@ -97,31 +103,21 @@ class AttributeReader:
 class _Line:
     """One sentence with its mentions in order, and what separates words from them."""
 
-    def __init__(
-        self, found: Sequence[Found], mentions: Sequence[Mention], separating: frozenset[str]
-    ) -> None:
-        self._found = found
+    def __init__(self, parts: Parts, mentions: Sequence[Mention], separating: frozenset[str]) -> None:
         self._mentions = mentions
-        links = [item for item in found if item.sense.kind is Kind.LINK]
-        self._stops = [item.start for item in found if item.sense.kind is Kind.STOP]
-        cues = [
-            item.start for item in found if item.sense.kind is Kind.CUE and item.sense.value in separating
-        ]
-        self._joins = [item.start for item in links if item.sense.value in _JOINING]
-        self._separators = [
-            *self._stops,
-            *cues,
-            *self._joins,
-            *(item.start for item in links if item.sense.value in ("with", "partner")),
-        ]
-        self._partners = [item.start for item in links if item.sense.value == "partner"]
-        self._prepositions = [item.start for item in links if item.sense.value == "in"]
+        self._sided = parts.of(*_PLACES)
+        self._stops = parts.stops
+        self._joins = parts.links(*_JOINING)
+        self._partners = parts.links("partner")
+        self._prepositions = parts.links("in")
+        cues = [item.start for item in parts.cues if item.sense.value in separating]
+        self._separators = [*self._stops, *cues, *self._joins, *parts.links("with"), *self._partners]
 
-    def places(self) -> list[list[Found]]:
+    def groups(self, places: Sequence[Found]) -> list[list[Found]]:
         """Return sides and zones in groups that no finding and no separator but "and" divides."""
         groups: list[list[Found]] = []
-        for item in self._found:
-            if item.sense.kind not in _PLACES and not _paired(item):
+        for item in places:
+            if item.sense.kind is Kind.ANATOMY and item.sense.value not in _PAIRED:
                 continue
             if groups and self._continues(groups[-1][-1], item):
                 groups[-1].append(item)
@@ -136,12 +132,11 @@ class _Line:
             return False
         return item.start - last.end <= _JOINED and not _any(self._separators, last.end, item.start)
 
-    def owners(self, group: Sequence[Found]) -> list[tuple[int, Sequence[Found]]]:
-        """Return which mention each modifier of a group belongs to."""
-        start, end = group[0].start, group[-1].end
+    def owners(self, start: int, end: int) -> list[int]:
+        """Return which mentions the modifiers at words [start, end) belong to."""
         inside = [i for i, m in enumerate(self._mentions) if m.start < end and start < m.end]
         if inside:
-            return [(inside[0], group)]
+            return inside[:1]
         before = [
             i for i, m in enumerate(self._mentions) if m.end <= start and not _any(self._stops, m.end, start)
         ]
@@ -151,8 +146,8 @@ class _Line:
         if not before and not after:  # "in the left base there is an opacity"
             after = [i for i, m in enumerate(self._mentions) if m.start >= end]
         if before and (not after or self._belongs_before(before[-1], start, end, after[0])):
-            return [(before[-1], group)]
-        return [(index, group) for index in self._noun_phrase(after)]
+            return before[-1:]
+        return self._noun_phrase(after)
 
     def _noun_phrase(self, after: Sequence[int]) -> list[int]:
         """Return the next mention and those that follow it at once: "fibronodular scarring"."""
@@ -212,9 +207,7 @@ class _Line:
             return False
         if _any(self._partners, start, end):
             return True
-        places = [
-            item.end for item in self._found if item.sense.kind in _PLACES and start <= item.start < end
-        ]
+        places = [item.end for item in self._sided if start <= item.start < end]
         return end - max([start, *places]) <= _JOINED and _any(self._joins, start, end)
 
     def _are_alternatives(self, first: int, second: int) -> bool:
@@ -223,15 +216,11 @@ class _Line:
     def _trails(self, index: int) -> bool:
         """Whether the place of a mention stands after it, and so may be that of its partners too."""
         end = self._mentions[index].end
-        return any(item.sense.kind in _PLACES and item.start >= end for item in self._found)
+        return any(item.start >= end for item in self._sided)
 
 
 def _any(places: Iterable[int], start: int, end: int, *, but: Sequence[int] = ()) -> bool:
     return any(start <= place < end and place not in but for place in places)
-
-
-def _paired(item: Found) -> bool:
-    return item.sense.kind is Kind.ANATOMY and item.sense.value in _PAIRED
 
 
 def _place(item: Found, result: Attributes, words: Words) -> None:
@@ -269,18 +258,18 @@ def _tip(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
         results[index].rules = (*results[index].rules, ("tip", item.sense.rule))
 
 
-def _with_numbers(item: Found, words: Words) -> Found:
-    """Return a unit together with the numbers before it."""
+def _start_of_size(item: Found, words: Words) -> int:
+    """Return where the numbers before a unit begin."""
     start = item.start
     while start > 0 and (_NUMBER.match(words.surface[start - 1]) or words.surface[start - 1] in _TIMES):
         start -= 1
-    return Found(start, item.end, item.sense)
+    return start
 
 
 def _sizes(item: Found, words: Words) -> tuple[float, ...]:
     """Return the numbers that end at a unit, in mm: "2 x 3 cm" are two."""
     factor = float(item.sense.value)
-    numbers = words.surface[_with_numbers(item, words).start : item.start]
+    numbers = words.surface[_start_of_size(item, words) : item.start]
     return tuple(
         round(float(number.replace(",", ".")) * factor, 3) for number in numbers if number[0].isdigit()
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from overread.observation import ContextItem, ContextKind, Presence, Section, Span
 from overread.report.lexicon import Kind, Lexicon, Sense
 from overread.report.rules import ContextRule
-from overread.report.text import split_words
+from overread.report.text import WordSplitter
 
 _DATE = re.compile(
     r"\b(?:\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}-\d{2}-\d{2}|"
@@ -27,6 +27,7 @@ class ContextReader:
             (word, Sense(kind=Kind.PHRASE, value=word, rule=rule.id)) for rule in rules for word in rule.words
         ]
         self._lexicon = Lexicon(phrases, {})
+        self._words = WordSplitter(self._lexicon.canonical, frozenset())
 
     def read(self, lowered: str, section: Section, span: Span) -> Iterator[ContextItem]:
         """Yield what one section states."""
@@ -34,7 +35,7 @@ class ContextReader:
         if section is Section.COMPARISON:
             yield from _comparison(text, section, span.start)
             return
-        words = split_words(text, self._lexicon.canonical)
+        words = self._words.split(text)
         for found in self._lexicon.find(words.canonical):
             start, end = words.starts[found.start], words.ends[found.end - 1]
             denied = _DENIAL.search(text[max(0, start - 70) : start]) is not None

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from overread.finding import Vocabulary
 from overread.observation import Presence
-from overread.report.lexicon import Found, Kind
+from overread.report.lexicon import Found, Kind, Parts
 from overread.report.rules import NOTHING, Composite, Denial, Rules
 
 UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
-_SEPARATING = (Kind.STOP, Kind.LINK, Kind.CUE)
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
 _COMMA_BETWEEN = 4
@@ -35,13 +34,15 @@ class Head:
         return (self.finding,)
 
 
-@dataclass(frozen=True, slots=True)
 class _Barriers:
     """Words that keep a base and an anatomy apart."""
 
-    stops: tuple[int, ...]
-    commas: tuple[int, ...]
-    separators: tuple[int, ...]
+    __slots__ = ("commas", "separators", "stops")
+
+    def __init__(self, parts: Parts) -> None:
+        self.stops = parts.stops
+        self.commas = parts.links("comma")
+        self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ class HeadFinder:
         self._devices = devices_of(rules.vocabulary)
         self._phrases: dict[str, Denial] = {rule.id: rule for rule in rules.denials if not rule.anatomies}
 
-    def find(self, found: Sequence[Found]) -> tuple[Mention, ...]:
+    def find(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions in the order of their words."""
-        anatomies = _head_nouns([item for item in found if item.sense.kind is Kind.ANATOMY])
-        bases = [item for item in found if item.sense.kind is Kind.FINDING or item.sense.kind is Kind.STATE]
-        normals = [item for item in found if item.sense.kind is Kind.NORMAL]
-        barriers = _barriers(found)
+        bases = parts.of(Kind.FINDING, Kind.STATE)
+        normals = parts.of(Kind.NORMAL)
+        anatomies = _head_nouns(parts.of(Kind.ANATOMY)) if parts.has(Kind.ANATOMY) else []
+        barriers = _Barriers(parts)
         heads: dict[tuple[int, int], list[Head]] = {}
         for item in bases:
             head = self._named(item, anatomies, bases, barriers)
@@ -85,12 +86,11 @@ class HeadFinder:
         for item in normals:
             for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
                 heads.setdefault((start, end), []).append(head)
-        for item in found:
-            if item.sense.kind is Kind.PHRASE:
-                denial = self._phrases[item.sense.value]
-                head = Head(UNLISTED, denial.id, denial.findings, normal=True)
-                heads.setdefault((item.start, item.end), []).append(head)
-        return tuple(Mention(start, end, tuple(named)) for (start, end), named in sorted(heads.items()))
+        for item in parts.of(Kind.PHRASE):
+            denial = self._phrases[item.sense.value]
+            head = Head(UNLISTED, denial.id, denial.findings, normal=True)
+            heads.setdefault((item.start, item.end), []).append(head)
+        return tuple([Mention(start, end, tuple(named)) for (start, end), named in sorted(heads.items())])
 
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
@@ -151,17 +151,6 @@ class HeadFinder:
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
-
-
-def _barriers(found: Sequence[Found]) -> _Barriers:
-    kinds = [
-        (item.start, item.sense.kind, item.sense.value) for item in found if item.sense.kind in _SEPARATING
-    ]
-    return _Barriers(
-        stops=tuple(start for start, kind, _ in kinds if kind is Kind.STOP),
-        commas=tuple(start for start, kind, value in kinds if kind is Kind.LINK and value == "comma"),
-        separators=tuple(start for start, _, value in kinds if value != "in"),
-    )
 
 
 def devices_of(vocabulary: Vocabulary) -> frozenset[str]:

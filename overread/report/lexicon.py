@@ -51,6 +51,57 @@ class Found(NamedTuple):
     sense: Sense
 
 
+_NONE: tuple[Found, ...] = ()
+
+
+class Parts:
+    """The phrases of one sentence by what they contribute, each list in the order of the words."""
+
+    __slots__ = ("_by_kind", "_links", "cues", "stops")
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        """Sort the phrases once, so that no later step has to look through all of them."""
+        by_kind: dict[Kind, list[Found]] = {}
+        for item in found:
+            kind = item.sense.kind
+            if kind in by_kind:
+                by_kind[kind].append(item)
+            else:
+                by_kind[kind] = [item]
+        self._by_kind = by_kind
+        self._links: dict[str, list[int]] = {}
+        for item in by_kind.get(Kind.LINK, _NONE):
+            self._links.setdefault(item.sense.value, []).append(item.start)
+        self.stops = [item.start for item in by_kind.get(Kind.STOP, _NONE)]
+        self.cues = by_kind.get(Kind.CUE, _NONE)
+
+    def of(self, *kinds: Kind) -> list[Found]:
+        """Return the phrases of the kinds; those of several kinds in the order of their places."""
+        lists = [self._by_kind[kind] for kind in kinds if kind in self._by_kind]
+        if len(lists) <= 1:
+            return lists[0] if lists else []
+        return sorted([item for items in lists for item in items], key=_place)
+
+    def has(self, kind: Kind) -> bool:
+        """Whether any phrase is of a kind."""
+        return kind in self._by_kind
+
+    def links(self, *values: str) -> list[int]:
+        """Return where words stand that link in one of these ways."""
+        return [start for value in values for start in self._links.get(value, _NONE_PLACES)]
+
+    def links_but(self, value: str) -> list[int]:
+        """Return where words stand that link in any other way."""
+        return [start for other, starts in self._links.items() if other != value for start in starts]
+
+
+_NONE_PLACES: tuple[int, ...] = ()
+
+
+def _place(item: Found) -> tuple[int, int]:
+    return item.start, item.end
+
+
 class _Node:
     """A state of the word automaton."""
 

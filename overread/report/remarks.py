@@ -1,10 +1,9 @@
 """What a sentence asks for, and whom it says was told."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from overread.report.lexicon import Found, Kind
+from overread.report.lexicon import Kind, Parts
 from overread.report.text import Words
 
 _DAYS = {"day": 1, "week": 7, "wk": 7, "month": 30, "mo": 30, "year": 365, "hour": 1 / 24}
@@ -37,12 +36,12 @@ class Contact:
     rule: str
 
 
-def read_advice(lowered: str, words: Words, found: Sequence[Found]) -> tuple[Advice, ...]:
+def read_advice(lowered: str, words: Words, parts: Parts) -> tuple[Advice, ...]:
     """Return what a sentence asks for; nothing without both a word that asks and a thing asked for."""
-    asking = [item for item in found if item.sense.kind is Kind.ADVICE]
+    asking = parts.of(Kind.ADVICE)
     if not asking:
         return ()
-    actions = {item.sense.value: item for item in found if item.sense.kind is Kind.ACTION}
+    actions = {item.sense.value: item for item in parts.of(Kind.ACTION)}
     if len(actions) > 1:
         actions.pop("further imaging", None)  # "further evaluation with CT" asks for the CT
     within = _within_days(lowered)
@@ -58,13 +57,17 @@ def read_advice(lowered: str, words: Words, found: Sequence[Found]) -> tuple[Adv
     )
 
 
-def read_contact(lowered: str, words: Words, found: Sequence[Found]) -> tuple[Contact, ...]:
+def read_contact(lowered: str, words: Words, parts: Parts) -> tuple[Contact, ...]:
     """Return the communication that a sentence states, at most one."""
-    for item in found:
-        if item.sense.kind is Kind.CONTACT:
-            start, end = words.starts[item.start], words.ends[item.end - 1]
-            return (Contact(time_of_day=_time_of_day(lowered), start=start, end=end, rule=item.sense.rule),)
-    return ()
+    return tuple(
+        Contact(
+            time_of_day=_time_of_day(lowered),
+            start=words.starts[item.start],
+            end=words.ends[item.end - 1],
+            rule=item.sense.rule,
+        )
+        for item in parts.of(Kind.CONTACT)[:1]
+    )
 
 
 def _within_days(lowered: str) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from overread.observation import Experiencer, Presence, Temporality
 from overread.report.heads import Head, Mention
-from overread.report.lexicon import Found, Kind
+from overread.report.lexicon import Found, Kind, Parts
 from overread.report.rules import Cue
 
 AS_A_FACT = 0.85
@@ -44,25 +44,20 @@ class Scopes:
         """Take the cues by id."""
         self._cues = cues
 
-    def cues(self, found: Sequence[Found], mentions: Sequence[Mention]) -> list[list[Cue]]:
+    def cues(self, parts: Parts, mentions: Sequence[Mention]) -> list[list[Cue]]:
         """Return the cues that reach each mention, in the order of their words."""
         reached: list[list[Cue]] = [[] for _ in mentions]
-        stops = [item.start for item in found if item.sense.kind is Kind.STOP]
-        partners = [
-            item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value == "with"
-        ]
-        joins = {
-            item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value in _JOINING
-        }
-        for item in found:
-            if item.sense.kind is Kind.CUE:
-                cue = self._cues[item.sense.value]
-                for index in _reach(
-                    cue, item, mentions, stops + partners if cue.ends_at_with else stops, joins
-                ):
-                    reached[index].append(cue)
-        for index in _alternatives(found, mentions):
-            reached[index].append(ALTERNATIVE)
+        stops = parts.stops
+        stops_and_with = [*stops, *parts.links("with")]
+        joins = frozenset(parts.links(*_JOINING))
+        for item in parts.cues:
+            cue = self._cues[item.sense.value]
+            ends = stops_and_with if cue.ends_at_with else stops
+            for index in _reach(cue, item, mentions, ends, joins):
+                reached[index].append(cue)
+        if len(mentions) > 1:
+            for index in _alternatives(parts.links("or"), mentions):
+                reached[index].append(ALTERNATIVE)
         return reached
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
@@ -77,9 +72,8 @@ class Scopes:
         ]
 
 
-def _alternatives(found: Sequence[Found], mentions: Sequence[Mention]) -> Iterator[int]:
+def _alternatives(choices: Sequence[int], mentions: Sequence[Mention]) -> Iterator[int]:
     """Yield the mentions that "or" makes alternatives of each other: "atelectasis or scarring"."""
-    choices = [item.start for item in found if item.sense.kind is Kind.LINK and item.sense.value == "or"]
     for place in choices:
         before = [i for i, mention in enumerate(mentions) if mention.end <= place]
         after = [i for i, mention in enumerate(mentions) if mention.start > place]
@@ -89,7 +83,7 @@ def _alternatives(found: Sequence[Found], mentions: Sequence[Mention]) -> Iterat
 
 
 def _reach(
-    cue: Cue, item: Found, mentions: Sequence[Mention], stops: Sequence[int], joins: set[int]
+    cue: Cue, item: Found, mentions: Sequence[Mention], stops: Sequence[int], joins: frozenset[int]
 ) -> list[int]:
     if cue.direction in _NO_REACH:
         return []
@@ -103,7 +97,7 @@ def _reach(
     return _joined(before[::-1], mentions, joins) if cue.reach == "next" else before
 
 
-def _joined(indexes: list[int], mentions: Sequence[Mention], joins: set[int]) -> list[int]:
+def _joined(indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]) -> list[int]:
     """Return the first mention and those that "and", "or" or a comma ties to it closely."""
     kept = indexes[:1]
     for index in indexes[1:]:

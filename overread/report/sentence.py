@@ -1,7 +1,7 @@
 """What one sentence states, by the rules: findings with their attributes, relative to the sentence."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -9,11 +9,11 @@ from types import MappingProxyType
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
 from overread.report.heads import Head, HeadFinder, Mention, devices_of
-from overread.report.lexicon import Found, Lexicon
+from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
 from overread.report.scope import Assertion, Scopes, assert_head
-from overread.report.text import Words, split_words
+from overread.report.text import Words, WordSplitter
 
 _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b|there (?:is|are) (?:\w+ )?(?:adjacent|surrounding|associated)\b"
@@ -70,18 +70,17 @@ class SentenceReader:
             explaining=frozenset(cue.id for cue in rules.cues.values() if cue.explains),
             devices=devices_of(rules.vocabulary),
         )
+        self._splitter = WordSplitter(self._lexicon.canonical, self._lexicon.known)
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
     def _read(self, lowered: str) -> SentenceReading:
         """Return what a lower-case sentence states, in the order of its words."""
-        words = split_words(lowered, self._lexicon.canonical, self._lexicon.known)
-        found = self._lexicon.find(words.canonical)
-        if not found:
-            return SentenceReading()
+        words = self._splitter.split(lowered)
+        parts = Parts(self._lexicon.find(words.canonical))
         return SentenceReading(
-            statements=self._statements(words, found),
-            advice=read_advice(lowered, words, found),
-            contact=read_contact(lowered, words, found),
+            statements=self._statements(words, parts),
+            advice=read_advice(lowered, words, parts) if parts.has(Kind.ADVICE) else (),
+            contact=read_contact(lowered, words, parts) if parts.has(Kind.CONTACT) else (),
             follows=_FOLLOWS.match(lowered) is not None,
         )
 
@@ -90,7 +89,7 @@ class SentenceReader:
 
         The concept need not be in the vocabulary: this is the reading of negation, doubt, time and person alone.
         """
-        words = split_words(lowered, self._lexicon.canonical, self._lexicon.known)
+        words = self._splitter.split(lowered)
         inside = [
             index for index in range(len(words)) if words.starts[index] < end and words.ends[index] > start
         ]
@@ -101,16 +100,16 @@ class SentenceReader:
         inner = self._lexicon.find(words.canonical[concept.start : concept.end])
         after = self._lexicon.find(words.canonical[concept.end :])
         found = [*before, *(Found(f.start + concept.end, f.end + concept.end, f.sense) for f in after)]
-        (cues,) = self._scopes.cues(found, [concept])
+        (cues,) = self._scopes.cues(Parts(found), [concept])
         alone = len(words) - (concept.end - concept.start) <= _PUNCTUATION
         return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
 
-    def _statements(self, words: Words, found: Sequence[Found]) -> tuple[Statement, ...]:
-        mentions = self._heads.find(found)
+    def _statements(self, words: Words, parts: Parts) -> tuple[Statement, ...]:
+        mentions = self._heads.find(parts)
         if not mentions:
             return ()
-        cues = self._scopes.cues(found, mentions)
-        attributes = self._attributes.read(words, found, mentions)
+        cues = self._scopes.cues(parts, mentions)
+        attributes = self._attributes.read(words, parts, mentions)
         statements: list[Statement] = []
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             span = (words.starts[mention.start], words.ends[mention.end - 1])

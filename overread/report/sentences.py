@@ -11,6 +11,9 @@ _WORD = re.compile(r"\S*")
 _WINDOW = 24  # no abbreviation or list mark is longer
 _WRAP_SLACK = 3
 
+LONGEST_SENTENCE = 1_000
+"""Characters; what goes on for longer is read in pieces."""
+
 
 class SentenceSplitter:
     """Splits text into sentences. Immutable."""
@@ -62,5 +65,9 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         start = mark.end()
     while end > start and text[end - 1].isspace():
         end -= 1
+    while end - start > LONGEST_SENTENCE:  # no radiologist's; bounds the work on text without full stops
+        cut = max(text.rfind(" ", start, start + LONGEST_SENTENCE), start + LONGEST_SENTENCE // 2)
+        yield start, cut
+        start = cut
     if end > start:
         yield start, end

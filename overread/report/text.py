@@ -9,6 +9,11 @@ from dataclasses import dataclass
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)?|[^\s\w-]")
 
 
+_LONGEST_RUN_TOGETHER = 40
+_SHORTEST_PART = 4
+_REMEMBERED_WORDS = 20_000
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of one sentence, lower case, with their character ranges relative to its start."""
@@ -33,43 +38,58 @@ def lower_in_place(text: str) -> str:
     return "".join(low if len(low := character.lower()) == 1 else character for character in text)
 
 
-_LONGEST_RUN_TOGETHER = 40
-_SHORTEST_PART = 4
+class WordSplitter:
+    """Splits text into words. Immutable but for a bounded memory of words that no rule knows."""
 
+    def __init__(self, canonical: Mapping[str, str], known: Set[str]) -> None:
+        """Take the wording that rules use for each variant, and every word that they know."""
+        self._canonical = canonical
+        self._known = known
+        self._cuts: dict[str, int] = {}
 
-def split_words(lowered: str, canonical: Mapping[str, str], known: Set[str] = frozenset()) -> Words:
-    """Return the words of a lower-case text; `canonical` maps a known wording to the one that rules use.
+    def split(self, lowered: str) -> Words:
+        """Return the words of a lower-case text.
 
-    An unknown word that is two known ones run together ("scarringatelectasis") is those two.
-    """
-    surface: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _TOKEN.finditer(lowered):
-        word = match.group()
-        start, end = match.span()
-        if known and word not in known and word not in canonical:
-            cut = _cut(word, canonical, known)
-            if cut:
-                surface.append(word[:cut])
-                starts.append(start)
-                ends.append(start + cut)
-                word, start = word[cut:], start + cut
-        surface.append(word)
-        starts.append(start)
-        ends.append(end)
-    get = canonical.get
-    return Words(tuple(surface), tuple([get(word, word) for word in surface]), tuple(starts), tuple(ends))
+        An unknown word that is two known ones run together ("scarringatelectasis") is those two.
+        """
+        canonical = self._canonical
+        known = self._known
+        surface: list[str] = []
+        for word in _TOKEN.findall(lowered):
+            if known and word not in known and word not in canonical and (cut := self._cut(word)):
+                surface += (word[:cut], word[cut:])
+            else:
+                surface.append(word)
+        get = canonical.get
+        starts: list[int] = []
+        ends: list[int] = []
+        place = 0
+        for word in surface:
+            place = lowered.find(word, place)
+            starts.append(place)
+            place += len(word)
+            ends.append(place)
+        return Words(tuple(surface), tuple([get(word, word) for word in surface]), tuple(starts), tuple(ends))
 
+    def _cut(self, word: str) -> int:
+        """Return where an unknown word falls into two known ones, 0 where it does not."""
+        if not 2 * _SHORTEST_PART <= len(word) <= _LONGEST_RUN_TOGETHER:
+            return 0
+        known = self._cuts.get(word)
+        if known is None:
+            known = self._find_cut(word)
+            if len(self._cuts) < _REMEMBERED_WORDS:
+                self._cuts[word] = known
+        return known
 
-def _cut(word: str, canonical: Mapping[str, str], known: Set[str]) -> int:
-    """Return where an unknown word falls into two known ones, 0 where it does not."""
-    if 2 * _SHORTEST_PART <= len(word) <= _LONGEST_RUN_TOGETHER:
+    def _find_cut(self, word: str) -> int:
         for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
-            first, second = word[:cut], word[cut:]
-            if (second in known or second in canonical) and (first in known or first in canonical):
+            if self._knows(word[cut:]) and self._knows(word[:cut]):
                 return cut
-    return 0
+        return 0
+
+    def _knows(self, word: str) -> bool:
+        return word in self._known or word in self._canonical
 
 
 def words_of(phrase: str) -> tuple[str, ...]:
