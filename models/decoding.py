@@ -129,8 +129,8 @@ def _decode(path: Path, header: Dataset, frame: int, layout: _Layout) -> NDArray
 
 def _with_pixels(path: Path) -> Dataset:
     dataset = dcmread(path)
-    if "PixelData" not in dataset:
-        raise UndecodablePixelsError("has no pixel data; send the image itself")
+    if "PixelData" not in dataset:  # pydicom also drops pixel data that ends before its delimiter
+        raise UndecodablePixelsError("its pixel data is absent or cut off; send it again")
     return dataset
 
 

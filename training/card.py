@@ -127,7 +127,8 @@ def _results(figures: Figures, evaluation: Evaluation, manifest: Manifest) -> st
     return (
         f"## Reached on the test patients\n\n{count} radiographs of {patients} patients, labels mined from "
         f"reports; intervals by {BOOTSTRAP_ROUNDS} bootstrap rounds over patients. Sensitivity and "
-        f"specificity are those of the operating point `{point.name}` ({point.rule}), chosen on: {point.cohort}.\n\n"
+        f"specificity are those of the operating point `{point.name}` ({point.rule}), "
+        f"chosen on: {point.cohort}.\n\n"
         + "\n".join((header, *rows))
         + f"\n\nMean AUC over {len(figures.measured)} findings (all but opacity and any_abnormality): "
         f"**{_interval(figures.mean)}**."

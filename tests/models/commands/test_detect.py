@@ -1,0 +1,59 @@
+"""`overread detect` writes a row for every file, whatever the file is."""
+
+import csv
+
+import pytest
+from PIL import Image
+
+from models.commands.detect import find_images, score
+from models.onnx_detector import OnnxDetector
+from overread.command import main
+from overread.errors import NotFoundError
+from tests.models.radiographs import chest_with_shadow, ramp, write_radiograph
+from tests.models.tiny_release import write_tiny_release
+
+
+def test_every_image_has_a_row_and_a_bad_one_does_not_stop_the_run(tmp_path, capsys) -> None:
+    images = tmp_path / "images" / "deeper"
+    images.mkdir(parents=True)
+    write_radiograph(images / "chest.dcm", chest_with_shadow(column=40), SOPInstanceUID="1.2.3")
+    write_radiograph(images / "hand.dcm", ramp(), BodyPartExamined="HAND")
+    write_radiograph(images / "cut.dcm", ramp(), Rows=400)
+    Image.fromarray(chest_with_shadow(column=40)).save(images / "chest.png")
+    (images / "notes.txt").write_text("nothing to see")
+    (images / ".hidden").write_text("nothing to see")
+    assert main(["detect", str(tmp_path / "images"), "--out", str(tmp_path / "scores.csv")]) == 0
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = {row["path"].rsplit("/", 1)[1]: row for row in csv.DictReader(file)}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "chest.dcm": "scored",
+        "chest.png": "scored",
+        "cut.dcm": "unreadable",
+        "hand.dcm": "not applicable",
+        "notes.txt": "unreadable",
+    }
+    assert rows["chest.dcm"]["sop_instance_uid"] == "1.2.3"
+    assert 0 < float(rows["chest.dcm"]["mass"]) < 1
+    assert rows["hand.dcm"]["mass"] == ""
+    assert "shows HAND" in rows["hand.dcm"]["reason"]
+    assert "truncated" in rows["cut.dcm"]["reason"]
+    assert "2 scored, 1 not applicable, 2 unreadable" in capsys.readouterr().out
+
+
+def test_a_row_has_the_calibrated_probabilities(tmp_path) -> None:
+    detector = OnnxDetector(write_tiny_release(tmp_path / "tiny"))
+    path = write_radiograph(tmp_path / "a.dcm", chest_with_shadow(column=40))
+    expected = [f"{observation.probability:.5f}" for observation in detector.detect([path]).observations]
+    assert score(path, detector)[4:] == expected
+
+
+def test_a_hidden_folder_above_the_one_that_was_named_does_not_matter(tmp_path) -> None:
+    folder = tmp_path / ".cache" / "images"
+    folder.mkdir(parents=True)
+    (folder / "a.dcm").write_bytes(b"")
+    assert list(find_images([folder])) == [folder / "a.dcm"]
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path) -> None:
+    with pytest.raises(NotFoundError, match="no file or folder"):
+        list(find_images([tmp_path / "absent"]))

@@ -1,0 +1,159 @@
+"""Broken and lying pixel data give an error that says what to do."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless
+
+from models.codestream import stated_size
+from models.decoding import decode_frame
+from models.dicom import read_header
+from overread.errors import InvalidDicomError, UndecodablePixelsError
+from tests.models.radiographs import ramp, write_radiograph
+
+
+def real(name: str) -> Path:
+    path = get_testdata_file(name)
+    assert path, f"pydicom-data lacks {name}"
+    return Path(str(path))
+
+
+def decode(path: Path, frame: int = 0) -> np.ndarray:
+    return decode_frame(path, read_header(path), frame)
+
+
+@pytest.mark.parametrize(
+    ("plain", "compressed"),
+    [
+        ("RG1_UNCR.dcm", "RG1_J2KR.dcm"),
+        ("RG3_UNCR.dcm", "RG3_J2KR.dcm"),
+        ("693_UNCR.dcm", "693_J2KR.dcm"),
+        ("MR2_UNCR.dcm", "MR2_J2KR.dcm"),
+        ("US1_UNCR.dcm", "US1_J2KR.dcm"),
+        ("emri_small.dcm", "emri_small_RLE.dcm"),
+        ("emri_small.dcm", "emri_small_jpeg_ls_lossless.dcm"),
+        ("emri_small.dcm", "emri_small_jpeg_2k_lossless.dcm"),
+        ("emri_small.dcm", "emri_small_big_endian.dcm"),
+        ("MR_small.dcm", "MR_small_implicit.dcm"),
+        ("SC_rgb_16bit.dcm", "SC_rgb_rle_16bit.dcm"),
+    ],
+)
+def test_a_lossless_copy_decodes_to_the_same_pixels(plain, compressed) -> None:
+    np.testing.assert_array_equal(decode(real(plain)), decode(real(compressed)))
+
+
+def test_jpeg_lossless_decodes_to_the_known_range() -> None:
+    pixels = decode(real("JPEG-LL.dcm"))
+    assert (pixels.shape, pixels.min(), pixels.max()) == ((1024, 256), 0, 278)
+
+
+def test_every_frame_of_a_multi_frame_object_is_reached() -> None:
+    frames = [decode(real("emri_small_RLE.dcm"), frame) for frame in range(10)]
+    assert len({frame.tobytes() for frame in frames}) == 10
+    with pytest.raises(UndecodablePixelsError, match="no frame 10; it has 10"):
+        decode(real("emri_small_RLE.dcm"), 10)
+
+
+def test_something_else_than_dicom_is_named_as_such(tmp_path) -> None:
+    path = tmp_path / "letter.dcm"
+    path.write_bytes(b"Dear colleague" * 100)
+    with pytest.raises(InvalidDicomError, match="not a DICOM file"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.999])
+def test_truncated_pixels_are_an_error_and_never_a_picture(tmp_path, share) -> None:
+    for name in ("RG1_UNCR.dcm", "RG1_J2KR.dcm"):
+        content = real(name).read_bytes()
+        path = tmp_path / name
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(UndecodablePixelsError, match="send it again"):
+            decode(path)
+
+
+@pytest.mark.parametrize("kept", [140, 300, 700])
+def test_a_file_cut_off_in_its_header_is_an_error(tmp_path, kept) -> None:
+    path = tmp_path / "cut.dcm"
+    path.write_bytes(real("RG1_UNCR.dcm").read_bytes()[:kept])
+    with pytest.raises((InvalidDicomError, UndecodablePixelsError)):
+        decode(path)
+
+
+def test_an_object_without_pixel_data_is_an_error(tmp_path) -> None:
+    for syntax in ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2"):
+        path = write_radiograph(tmp_path / "no.dcm", ramp(), PixelData=None, TransferSyntaxUID=syntax)
+        with pytest.raises(UndecodablePixelsError, match="has no pixel data"):
+            decode(path)
+
+
+@pytest.mark.parametrize(
+    ("lie", "message"),
+    [
+        (
+            {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7},
+            "bytes of pixel data where the header promises",
+        ),
+        ({"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}, "truncated"),
+        ({"BitsStored": 20, "HighBit": 19}, "contradict"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}, "truncated"),
+        ({"SamplesPerPixel": 7}, "contradict"),
+        ({"Rows": 0}, "no image"),
+        ({"Rows": 301}, "truncated"),
+        ({"Columns": 149}, "bytes of pixel data where the header promises"),
+        ({"NumberOfFrames": 2}, "truncated"),
+        ({"NumberOfFrames": 2_000_000_000}, "truncated"),
+        ({"Rows": 65535, "Columns": 65535}, "limit"),
+    ],
+)
+def test_a_header_that_lies_about_its_pixels_is_an_error(tmp_path, lie, message) -> None:
+    path = write_radiograph(tmp_path / "lie.dcm", ramp(), **lie)
+    with pytest.raises(UndecodablePixelsError, match=message):
+        decode(path)
+
+
+def test_a_compressed_image_of_another_size_than_its_header_is_an_error(tmp_path) -> None:
+    dataset = dcmread(real("RG3_J2KR.dcm"))
+    dataset.Rows = 16000
+    dataset.save_as(tmp_path / "bomb.dcm")
+    with pytest.raises(UndecodablePixelsError, match="the codestream"):
+        decode(tmp_path / "bomb.dcm")
+
+
+def test_an_unsupported_transfer_syntax_is_named(tmp_path) -> None:
+    dataset = dcmread(real("RG3_J2KR.dcm"))
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.100"  # MPEG2
+    dataset.save_as(tmp_path / "mpeg.dcm")
+    with pytest.raises(UndecodablePixelsError, match=r"MPEG2 .* not supported"):
+        decode(tmp_path / "mpeg.dcm")
+
+
+def test_compressed_bytes_that_are_noise_are_an_error(tmp_path) -> None:
+    noise = np.random.default_rng(1).bytes(5000)
+    path = write_radiograph(tmp_path / "noise.dcm", ramp())
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    dataset.PixelData = encapsulate([noise])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    with pytest.raises(UndecodablePixelsError, match="cannot be decoded"):
+        decode(path)
+
+
+@pytest.mark.parametrize(
+    ("codestream", "size"),
+    [
+        (b"\xff\x4f\xff\x51\x00\x29\x00\x00" + struct.pack(">4I", 640, 480, 0, 0) + b"\x00" * 20, (480, 640)),
+        (b"\xff\xd8\xff\xc0\x00\x0b\x08" + struct.pack(">2H", 480, 640) + b"\x01\x01\x11\x00", (480, 640)),
+        (b"\xff\xd8\xff\xe0\x00\x04ab\xff\xf7\x00\x0b\x08" + struct.pack(">2H", 3, 5) + b"\x01", (3, 5)),
+        (b"\xff\xd8\xff\xc4", None),
+        (b"nothing", None),
+        (b"", None),
+    ],
+)
+def test_a_codestream_states_its_own_size(codestream, size) -> None:
+    assert stated_size(codestream) == size
