@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 
 from overread.observation import ContextItem, ContextKind, Presence, Section, Span
 from overread.report.lexicon import Kind, Lexicon, Sense
@@ -14,6 +16,8 @@ _DATE = re.compile(
     r"\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{4})\b"
 )
 _NONE = re.compile(r"\b(?:none|no (?:prior|previous|comparison|relevant)\w*|not available|unavailable)\b")
+_CACHED_SECTIONS = 1024
+_DENIAL_REACH = 70  # characters
 _DENIAL = re.compile(r"\b(?:no|denies|without|not|negative for)\b[^.,;]{0,60}$")
 
 
@@ -29,27 +33,37 @@ class ContextReader:
         self._lexicon = Lexicon(phrases, {})
         self._words = WordSplitter(self._lexicon.canonical, frozenset())
 
+        self._items = lru_cache(maxsize=_CACHED_SECTIONS)(self._read)
+
     def read(self, lowered: str, section: Section, span: Span) -> Iterator[ContextItem]:
         """Yield what one section states."""
-        text = lowered[span.start : span.end]
+        for item in self._items(lowered[span.start : span.end], section):
+            place = Span(span.start + item.span.start, span.start + item.span.end)
+            yield replace(item, span=place)
+
+    def _read(self, text: str, section: Section) -> tuple[ContextItem, ...]:
+        """Return what the text of a section states, with spans from its start."""
         if section is Section.COMPARISON:
-            yield from _comparison(text, section, span.start)
-            return
+            return tuple(_comparison(text, section))
         words = self._words.split(text)
-        for found in self._lexicon.find(words.canonical):
-            start, end = words.starts[found.start], words.ends[found.end - 1]
-            denied = _DENIAL.search(text[max(0, start - 70) : start]) is not None
-            yield ContextItem(
-                kind=self._kinds[found.sense.rule],
-                value=found.sense.value,
-                presence=Presence.ABSENT if denied else Presence.PRESENT,
-                span=Span(span.start + start, span.start + end),
-                section=section,
-                rule=found.sense.rule,
-            )
+        return tuple(
+            self._item(text, section, found.sense, words.starts[found.start], words.ends[found.end - 1])
+            for found in self._lexicon.find(words.canonical)
+        )
+
+    def _item(self, text: str, section: Section, sense: Sense, start: int, end: int) -> ContextItem:
+        denied = _DENIAL.search(text[max(0, start - _DENIAL_REACH) : start]) is not None
+        return ContextItem(
+            kind=self._kinds[sense.rule],
+            value=sense.value,
+            presence=Presence.ABSENT if denied else Presence.PRESENT,
+            span=Span(start, end),
+            section=section,
+            rule=sense.rule,
+        )
 
 
-def _comparison(text: str, section: Section, offset: int) -> Iterator[ContextItem]:
+def _comparison(text: str, section: Section) -> Iterator[ContextItem]:
     dates = list(_DATE.finditer(text))
     none = None if dates else _NONE.search(text)
     for match in [*dates, *([none] if none else [])]:
@@ -57,7 +71,7 @@ def _comparison(text: str, section: Section, offset: int) -> Iterator[ContextIte
             kind=ContextKind.COMPARISON_DATE if dates else ContextKind.NO_COMPARISON,
             value=match.group() if dates else "none",
             presence=Presence.PRESENT,
-            span=Span(offset + match.start(), offset + match.end()),
+            span=Span(match.start(), match.end()),
             section=section,
             rule="context:comparison",
         )

@@ -33,11 +33,17 @@ def find_contradictions(
     observations: Sequence[ReportObservation], vocabulary: Vocabulary
 ) -> tuple[Contradiction, ...]:
     """Return where findings and impression disagree in presence, side or size of the same finding."""
-    current = [
-        o for o in observations if o.experiencer is Experiencer.PATIENT and o.temporality not in _NOT_NOW
-    ]
-    body = _by_finding(o for o in current if o.section in _BODY)
-    impression = _by_finding(o for o in current if o.section is Section.IMPRESSION)
+    if not any(observation.presence is Presence.PRESENT for observation in observations):
+        return ()
+    body: dict[str, list[ReportObservation]] = {}
+    impression: dict[str, list[ReportObservation]] = {}
+    for observation in observations:
+        if observation.presence is Presence.ABSENT and not _by_name(observation):
+            continue
+        if observation.experiencer is Experiencer.PATIENT and observation.temporality not in _NOT_NOW:
+            part = impression if observation.section is Section.IMPRESSION else body
+            if part is impression or observation.section in _BODY:
+                part.setdefault(observation.finding, []).append(observation)
     found: list[Contradiction] = []
     for finding in body.keys() & impression.keys():
         first, second = body[finding], impression[finding]
@@ -46,6 +52,11 @@ def find_contradictions(
             found.extend(_side(finding, first, second))
         found.extend(_size(finding, first, second))
     return tuple(sorted(found, key=lambda item: (item.first, item.kind)))
+
+
+def _by_name(observation: ReportObservation) -> bool:
+    """Whether a finding is named, not only one of a group that a normal statement denies."""
+    return observation.rules.get("finding", "").startswith(("term:", "composite:"))
 
 
 def find_patient_contradictions(
@@ -65,24 +76,13 @@ def find_patient_contradictions(
     return tuple(found)
 
 
-def _by_finding(observations: Iterable[ReportObservation]) -> dict[str, list[ReportObservation]]:
-    found: dict[str, list[ReportObservation]] = {}
-    for observation in observations:
-        found.setdefault(observation.finding, []).append(observation)
-    return found
-
-
 def _presence(
     finding: str, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
 ) -> Iterator[Contradiction]:
     """Yield a finding that one part states and the other denies by name, never only as one of a group."""
     for stating, denying in ((body, impression), (impression, body)):
         stated = [o for o in stating if o.presence is Presence.PRESENT]
-        denied = [
-            o
-            for o in denying
-            if o.presence is Presence.ABSENT and o.rules.get("finding", "").startswith("term:")
-        ]
+        denied = [o for o in denying if o.presence is Presence.ABSENT]
         if stated and denied and not any(o.presence is Presence.PRESENT for o in denying):
             first, second = sorted((stated[0].span, denied[0].span))
             reason = f"{finding} is stated in one part and denied in the other"
