@@ -1,7 +1,10 @@
 """The BentoML service as it is served."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from models.releases import load_detector
 from service.bento import DETECTOR_ADDRESS, Overread, app
 from service.http.stow import stow_app
 from tests.service.http.listening import listening
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -114,3 +119,18 @@ def test_concurrent_requests_get_each_its_own_scores(service: str) -> None:
 def test_inputs_of_another_shape_are_refused(service: str) -> None:
     answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": [[1.0, 2.0]]})
     assert answer.status_code == 400
+
+
+def test_the_repository_builds_into_a_bento_of_the_runtime_alone(tmp_path: Path) -> None:
+    environment = {**os.environ, "BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}
+    bentoml = Path(sys.executable).with_name("bentoml")
+    subprocess.run([str(bentoml), "build"], cwd=ROOT, env=environment, check=True, capture_output=True)
+    (bento,) = [folder for folder in (tmp_path / "bentos" / "overread").iterdir() if folder.is_dir()]
+    packed = {path.name for path in (bento / "src").iterdir()}
+    assert {"overread", "models", "service"} <= packed
+    assert "tests" not in packed
+    assert list((bento / "src" / "models" / "releases").rglob("*.onnx"))
+    assert (bento / "src" / "service" / "desk" / "templates" / "page.html").exists()
+    requirements = (bento / "env" / "python" / "requirements.txt").read_text()
+    assert "onnxruntime" in requirements
+    assert "torch" not in requirements
