@@ -1,0 +1,86 @@
+"""The published layout is read as it is, and no patient is in two groups."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from overread.errors import InvalidFileError, NotFoundError
+from overread.finding import load_vocabulary
+from tests.training.material import write_nih
+from training.datasets import FINDINGS, read_nih
+from training.split import split_by_patient
+
+
+@pytest.fixture(scope="module")
+def radiographs(tmp_path_factory):
+    return {found.name: found for found in read_nih(write_nih(tmp_path_factory.mktemp("data")))}
+
+
+def test_every_label_is_a_finding_of_the_vocabulary() -> None:
+    assert len(FINDINGS) == len(set(FINDINGS)) == 15
+    assert set(FINDINGS) <= set(load_vocabulary())
+
+
+def test_labels_become_findings_and_any_abnormality(radiographs) -> None:
+    assert radiographs["00000001_000"].findings == set(FINDINGS)
+    assert radiographs["00000002_000"].findings == frozenset()
+    assert radiographs["00000001_001"].patient == "1"
+
+
+def test_boxes_come_from_both_files_in_shares_of_the_side(radiographs) -> None:
+    (box,) = radiographs["00000002_000"].boxes
+    assert (box.finding, box.column_min, box.row_min) == ("opacity", 0.5, 0.25)
+    assert (box.column_max, box.row_max) == (0.625, 0.3125)
+    (box,) = radiographs["00000001_000"].boxes  # the fracture is no finding of this data set
+    assert box.finding == "mass"
+
+
+def test_another_detectors_reads_are_joined_where_there_are_any(radiographs) -> None:
+    reads = radiographs["00000001_000"].reads
+    assert reads is not None
+    assert reads["pleural_thickening"] == 0.2
+    assert radiographs["00000001_001"].reads is None
+
+
+def test_a_folder_that_is_not_the_data_set_is_refused(tmp_path) -> None:
+    with pytest.raises(NotFoundError, match=r"no Data_Entry_2017\.csv"):
+        read_nih(tmp_path)
+    nih = write_nih(tmp_path / "data", patients=2)
+    for image in (nih / "images").iterdir():
+        image.unlink()
+    with pytest.raises(NotFoundError, match="none of the images"):
+        read_nih(nih)
+
+
+def test_a_label_file_without_its_columns_is_refused(tmp_path) -> None:
+    nih = write_nih(tmp_path / "data", patients=2)
+    (nih / "Data_Entry_2017.csv").write_text("Image Index,Labels\n00000001_000.png,Mass\n")
+    with pytest.raises(InvalidFileError, match="not the published label file"):
+        read_nih(nih)
+
+
+def test_no_patient_is_in_two_groups_and_the_shares_are_kept(radiographs) -> None:
+    split = split_by_patient(list(radiographs.values()), salt="s", validation_share=0.2, test_share=0.3)
+    groups = [{found.patient for found in group} for group in (split.training, split.validation, split.test)]
+    assert sum(len(group) for group in groups) == len(set.union(*groups)) == 60
+    assert [len(group) / 60 for group in groups] == pytest.approx([0.5, 0.2, 0.3], abs=0.12)
+
+
+def test_more_data_moves_no_patient_and_another_salt_moves_some(radiographs) -> None:
+    everyone = list(radiographs.values())
+    few = split_by_patient(everyone[:20], salt="s", validation_share=0.2, test_share=0.3)
+    many = split_by_patient(everyone, salt="s", validation_share=0.2, test_share=0.3)
+    other = split_by_patient(everyone, salt="t", validation_share=0.2, test_share=0.3)
+    assert {found.name for found in few.test} <= {found.name for found in many.test}
+    assert many.test != other.test
+
+
+@pytest.mark.skipif(
+    "OVERREAD_DATA" not in os.environ, reason="OVERREAD_DATA names no folder with NIH ChestX-ray14"
+)
+def test_the_published_data_set_is_read() -> None:
+    folder = Path(os.environ["OVERREAD_DATA"])
+    radiographs = read_nih(folder / "nih" if (folder / "nih").is_dir() else folder)
+    assert {finding for found in radiographs for finding in found.findings} == set(FINDINGS)
+    assert {found.view for found in radiographs} == {"PA", "AP"}
