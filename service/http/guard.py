@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overread.errors import ConfigurationError
+from service.http.access import STATIC_ADDRESS
 from service.http.errors import Problem, problem_response
 
 SESSION_COOKIE = "overread_session"
@@ -103,7 +104,7 @@ class GuardMiddleware:
             return problem_response(_FOREIGN_HOST)
         if request.scope.get("method", "GET") not in _SAFE_METHODS and _is_foreign(headers):
             return problem_response(_FOREIGN_ORIGIN)
-        if self._access.token is None or request.url.path in OPEN_PATHS or self._is_signed_in(request):
+        if self._access.token is None or _is_open(request.url.path) or self._is_signed_in(request):
             return None
         if request.scope.get("method") == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(SIGN_IN_PATH, status_code=303)
@@ -117,6 +118,10 @@ class GuardMiddleware:
             return True
         session = request.cookies.get(SESSION_COOKIE, "")
         return hmac.compare_digest(session.encode(), self._access.session.encode())
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(f"{STATIC_ADDRESS}/")
 
 
 def _host_name(host: str) -> str:

@@ -93,8 +93,9 @@ def test_with_a_token_nothing_else_is_answered_without_it(guarded: str, path: st
     assert httpx.get(guarded + path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code in {200, 404}
 
 
-def test_liveness_is_open(guarded: str) -> None:
-    assert httpx.get(f"{guarded}/health/live").status_code == 200
+@pytest.mark.parametrize("path", ["/health/live", "/sign-in", "/desk/static/desk.css"])
+def test_liveness_and_what_the_sign_in_page_needs_are_open(guarded: str, path: str) -> None:
+    assert httpx.get(guarded + path).status_code == 200
 
 
 def test_a_browser_signs_in_once_and_never_holds_the_token(guarded: str) -> None:
