@@ -21,7 +21,24 @@ def explain(text: str, reading: ReportReading, *, colored: bool) -> str:
         lines.extend(f"{number:3d} {line}" for line in _described(members))
     if not groups:
         lines.append("    nothing that the rules know")
+    lines.extend(_remarks(text, reading))
     return "\n".join(lines) + "\n"
+
+
+def _remarks(text: str, reading: ReportReading) -> list[str]:
+    """Return one line per recommendation, communication, contradiction and piece of context."""
+    lines = []
+    for item in reading.recommendations:
+        within = "" if item.within_days is None else f" within {item.within_days:g} days"
+        lines.append(f"    recommends {item.action}{within}  ({item.section.value}; {item.rule})")
+    for told in reading.communications:
+        at = "" if told.time_of_day is None else f" at {told.time_of_day}"
+        lines.append(f"    was told to somebody{at}  ({told.section.value}; {told.rule})")
+    lines.extend(f"    contradiction: {item.reason}" for item in reading.contradictions)
+    for known in reading.context:
+        words = " ".join(text[known.span.start : known.span.end].split())
+        lines.append(f"    context: {known.kind.value} {words!r} {known.presence.value}  ({known.rule})")
+    return lines
 
 
 def _groups(observations: Iterable[ReportObservation]) -> list[tuple[Span, list[ReportObservation]]]:

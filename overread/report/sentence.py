@@ -84,6 +84,10 @@ class SentenceReader:
             follows=_FOLLOWS.match(lowered) is not None,
         )
 
+    def words(self, lowered: str) -> Words:
+        """Return the words of a lower-case text as the rules see them."""
+        return self._splitter.split(lowered)
+
     def assert_concept(self, lowered: str, start: int, end: int) -> Assertion:
         """Return what a lower-case sentence says about any concept that it names at characters [start, end).
 

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 
-# What may end a sentence: a stop followed by space, or directly by a word of three letters or more;
+# What may end a sentence: a stop followed by space, or directly by a word of two letters or more;
 # and a line break, which ends one only before a list mark, a blank line, or where no wrapping explains it.
-_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+(?=\s|$|[^\W\d_]{3})|\n\s*")
+_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+(?=\s|$|[^\W\d_]{2})|\n\s*")
 _LIST_MARK = re.compile(r"(?:\(?\d{1,2}[.):](?!\d)|[-*•](?=[ \t])|[a-h][.)](?=\s))[ \t]*")
 _WORD = re.compile(r"\S*")
 _WINDOW = 24  # no abbreviation or list mark is longer
 _WRAP_SLACK = 3
+_LINES_OF_A_LIST = 3
+_ANY_WORD = 100  # characters; longer than the first word of any line
 
 LONGEST_SENTENCE = 1_000
 """Characters; what goes on for longer is read in pieces."""
@@ -24,14 +26,13 @@ class SentenceSplitter:
 
     def split(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield the sentences of text[start:end] as ranges without list marks or surrounding space."""
-        width = max(map(len, text[start:end].split("\n"))) if text.find("\n", start, end) >= 0 else 0
+        width = _wrap_width(text[start:end]) if text.find("\n", start, end) >= 0 else 0
         begin = start
         for match in _CANDIDATE.finditer(text, start, end):
-            ends = (
-                self._line_ends(text, match, width)
-                if match.group()[0] == "\n"
-                else self._stops(text, begin, match)
-            )
+            if match.group()[0] == "\n":
+                ends = self._line_ends(text, match, width)
+            else:
+                ends = self._stops(text, begin, match)
             if ends:
                 yield from _trimmed(text, begin, match.start())
                 begin = match.end()
@@ -55,6 +56,14 @@ class SentenceSplitter:
         first = word.group() if word else ""
         length = match.start() - (text.rfind("\n", 0, match.start()) + 1)
         return first[:1].isupper() and length + 1 + len(first) <= width - _WRAP_SLACK
+
+
+def _wrap_width(text: str) -> int:
+    """Return the width at which lines were wrapped; more than any line's where each line is a sentence."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    width = max(map(len, lines), default=0)
+    a_sentence_each = len(lines) >= _LINES_OF_A_LIST and all(line.lstrip()[:1].isupper() for line in lines)
+    return width + _ANY_WORD if a_sentence_each and not text.isupper() else width
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
