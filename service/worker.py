@@ -97,9 +97,14 @@ def work(
 
 def next_case(store: Store, *, name: str, now: datetime) -> ClaimedCase | None:
     """Do what time has brought about, such as closing quiet studies, and claim the next case that is due."""
+    keep_house(store, now=now)
+    return claim_case(store, worker=name, now=now)
+
+
+def keep_house(store: Store, *, now: datetime) -> None:
+    """Give back the cases whose lease ran out, and close the studies that fell quiet."""
     expire_leases(store, now=now)
     close_quiet_studies(store, now=now)
-    return claim_case(store, worker=name, now=now)
 
 
 def triage_case(store: Store, claimed: ClaimedCase, readers: Readers, *, clock: Clock) -> None:

@@ -7,7 +7,6 @@ import threading
 from datetime import UTC, datetime
 
 from models.releases import load_detector
-
 from overread.finding import load_vocabulary
 from overread.priority import default_policy
 from overread.report import load_reader

@@ -115,9 +115,6 @@ EXPIRED = (
 EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
 """The same, kept from others; one that another process is expiring is skipped."""
 
-NEXT_DUE = select(func.min(cases.c.due_at)).where(cases.c.state == bindparam("state"))
-"""When the first case of a state is due."""
-
 COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
 """How many cases there are in each state."""
 

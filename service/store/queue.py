@@ -33,10 +33,6 @@ _CONCLUSIONS = {
 def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | None:
     """Make the READY case that has been due for longest the worker's; return None if nothing is due."""
     claimed = advance(CaseState.READY, CaseEvent.CLAIMED)
-    with store.reading() as connection:
-        due = connection.execute(queries.NEXT_DUE, {"state": CaseState.READY.value}).scalar_one()
-        if due is None or due > now:
-            return None
     with store.writing() as connection:
         case = connection.execute(
             queries.CLAIM,

@@ -27,13 +27,13 @@ from typing import NoReturn
 
 import structlog
 
+from benchmarks.account import Account, take_account
 from overread.errors import OutOfResourcesError
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
 from service.worker import work
-from tests.service.faults.account import Account, take_account
 from tests.service.material import dicom_bytes, readers
 
 RECEIVERS = 2

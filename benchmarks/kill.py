@@ -1,0 +1,282 @@
+"""Kills the processes of `overread serve` with SIGKILL at random moments while studies and reports go in.
+
+    python -m benchmarks.kill --studies 200 --kills 50 --seed 1
+
+Studies go in by STOW-RS, reports by HTTP, from several senders that send again what was not acknowledged. Any
+process may be hit: page and API, DICOMweb intake, workers, and the supervisor, which is then started again as
+an init system would. Counts what was acknowledged, stored, triaged exactly once, lost and duplicated.
+"""
+
+import argparse
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import httpx
+import numpy as np
+
+from benchmarks.account import Account, take_account
+from benchmarks.worker import dicom_of, file_of
+from service.settings import load_settings
+from service.store.database import open_store
+
+SIDE = 512
+SENDERS = 4
+WORKERS = 2
+SUPERVISOR_SHARE = 0.1  # of the kills
+BOUNDARY = "overread-kill"
+PATIENCE_SECONDS = 300.0
+OK = {200, 201}
+USAGE = 2  # exit status
+# Short times, so that what a killed worker held comes back soon; attempts enough for many kills of one case.
+ENVIRONMENT = {
+    "OVERREAD_QUIET_SECONDS": "1",
+    "OVERREAD_LEASE_SECONDS": "3",
+    "OVERREAD_RETRY_SECONDS": "0.1",
+    "OVERREAD_ATTEMPTS_MAX": "1000",
+    "OVERREAD_FREE_BYTES_MIN": "0",
+    "BENTOML_DO_NOT_TRACK": "True",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One thing to send: an image, or a report."""
+
+    accession: str
+    image: bytes | None = None
+    report: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Installation:
+    """One `overread serve` that is started again whenever it has ended."""
+
+    folder: Path
+    ports: tuple[int, int]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    def keep_up(self) -> None:
+        """Start it if it is not running."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        if self.process is not None and self.process.returncode == USAGE:
+            raise SystemExit(f"overread serve was called wrongly; see {self.log}")
+        self.starts += 1
+        api, stow = map(str, self.ports)
+        command = ["-m", "overread", "serve", "--port", api, "--stow-port", stow, "--workers", str(WORKERS)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                env={**os.environ, **ENVIRONMENT, "OVERREAD_FOLDER": str(self.folder)},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill_one(self, chance: random.Random) -> str | None:
+        """Kill the supervisor or one of its children, and return which; None if nobody is there."""
+        assert self.process is not None
+        if chance.random() < SUPERVISOR_SHARE:
+            self.process.kill()
+            self.process.wait()
+            return "supervisor"
+        children = children_of(self.process.pid)
+        if not children:
+            return None
+        pid = chance.choice(sorted(children))
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        return children[pid]
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=60)
+
+
+def children_of(parent: int) -> dict[int, str]:
+    """Return the pids of the children that do the work, and what each of them is."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            status = (entry / "stat").read_text().rpartition(")")[2].split()
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+        except OSError:  # it ended meanwhile
+            continue
+        if int(status[1]) == parent and status[0] != "Z":
+            found[int(entry.name)] = role_of(words)
+    return found
+
+
+def role_of(words: list[str]) -> str:
+    """Return what a process is, from its command line."""
+    if "service.http.process" in words:
+        return words[words.index("service.http.process") + 1]
+    return "worker" if "worker" in words else "starting"
+
+
+@dataclass(slots=True, kw_only=True)
+class Post:
+    """The senders' side: what is waiting, and what has been acknowledged."""
+
+    ports: tuple[int, int]
+    pause_seconds: float  # between two things that one sender sends
+    waiting: "SimpleQueue[Parcel]" = field(default_factory=SimpleQueue)
+    acknowledged: list[Parcel] = field(default_factory=list)
+    repeated: Counter[str] = field(default_factory=Counter)  # why something was sent again
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def send_all(self) -> None:
+        """Send what is waiting, each thing until it is acknowledged."""
+        with httpx.Client(timeout=20.0) as client:
+            while not self.over.is_set():
+                try:
+                    parcel = self.waiting.get_nowait()
+                except Empty:
+                    return
+                while not self.over.is_set() and not self._send(client, parcel):
+                    self.over.wait(0.1)
+                self.over.wait(self.pause_seconds)
+
+    def _send(self, client: httpx.Client, parcel: Parcel) -> bool:
+        try:
+            reply = self._post(client, parcel)
+        except httpx.TransportError as error:
+            self.repeated[type(error).__name__] += 1
+            return False
+        if reply.status_code not in OK:
+            self.repeated[f"status {reply.status_code}"] += 1
+            return False
+        self.acknowledged.append(parcel)
+        return True
+
+    def _post(self, client: httpx.Client, parcel: Parcel) -> httpx.Response:
+        api, stow = self.ports
+        if parcel.image is None:
+            body = {"text": parcel.report, "accession_number": parcel.accession}
+            return client.post(f"http://127.0.0.1:{api}/api/v1/reports", json=body)
+        head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+        kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+        return client.post(
+            f"http://127.0.0.1:{stow}/studies",
+            content=head + parcel.image + f"\r\n--{BOUNDARY}--\r\n".encode(),
+            headers={"Content-Type": kind, "Accept": "application/dicom+json"},
+        )
+
+
+def parcels_of(studies: int, seed: int) -> list[Parcel]:
+    """Return one image and one report per study, in any order."""
+    generator, made = np.random.default_rng(seed), []
+    for number in range(1, studies + 1):
+        pixels = generator.integers(0, 65536, (SIDE, SIDE), dtype=np.uint16)
+        image = file_of(dicom_of(number, pixels, compressed=False))
+        made.append(Parcel(accession=f"A{number}", image=image))
+        made.append(Parcel(accession=f"A{number}", report=f"Case {number}. No mass. No pleural effusion."))
+    random.Random(seed).shuffle(made)
+    return made
+
+
+def count(installation: Installation, post: Post, studies: int) -> Account:
+    """Return what became of everything that has been acknowledged."""
+    settings = replace(load_settings({}, data_folder=installation.folder), free_bytes_min=0)
+    store = open_store(settings)
+    sent = list(post.acknowledged)
+    try:
+        return take_account(
+            store,
+            studies=studies,
+            images=[parcel.image for parcel in sent if parcel.image is not None],
+            reports=[parcel.report for parcel in sent if parcel.image is None],
+        )
+    finally:
+        store.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> tuple[Account, Installation, Post, Counter[str]]:
+    """Send, kill, wait until all is triaged, and count."""
+    ports = (free_port(), free_port())
+    installation = Installation(
+        folder=folder / "data", ports=ports, log=Path(arguments.log or folder / "log")
+    )
+    pause = SENDERS * arguments.kills * arguments.pause / (2 * arguments.studies)
+    post = Post(ports=ports, pause_seconds=pause)
+    for parcel in parcels_of(arguments.studies, arguments.seed):
+        post.waiting.put(parcel)
+    senders = [threading.Thread(target=post.send_all, daemon=True) for _ in range(SENDERS)]
+    killed: Counter[str] = Counter()
+    chance = random.Random(arguments.seed)
+    try:
+        installation.keep_up()
+        for sender in senders:
+            sender.start()
+        while killed.total() < arguments.kills:
+            time.sleep(chance.expovariate(1 / arguments.pause))
+            if role := installation.kill_one(chance):
+                killed[role] += 1
+            installation.keep_up()
+        account = settle(installation, post, arguments.studies)
+    finally:
+        post.over.set()
+        installation.stop()
+    return account, installation, post, killed
+
+
+def settle(installation: Installation, post: Post, studies: int) -> Account:
+    """Wait until everything is acknowledged and triaged, or patience ends."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        installation.keep_up()
+        account = count(installation, post, studies)
+        if account.is_settled or time.monotonic() > deadline:
+            return account
+        time.sleep(1.0)
+
+
+def main() -> int:
+    """Run once and print what was counted."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two kills")
+    parser.add_argument("--log", help="file for the messages of the installation")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        account, installation, post, killed = run(arguments, Path(folder))
+    hit = ", ".join(f"{number} x {role}" for role, number in sorted(killed.items()))
+    again = ", ".join(f"{number} x {why}" for why, number in sorted(post.repeated.items())) or "nothing"
+    print(f"seed {arguments.seed}, {time.monotonic() - start:.0f} s; killed with SIGKILL: {hit}")
+    print(f"sent again: {again}; overread serve was started {installation.starts} times")
+    print("\n".join(account.lines()))
+    return 0 if account.is_perfect else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
