@@ -23,9 +23,9 @@ class EndpointSettings:
 
 
 class ChatEndpoint:
-    """Completes prompts by POST /chat/completions; implements `overread.report.reread.LanguageModel`.
+    """Completes prompts by POST /chat/completions; an `overread.report.reread.LanguageModel`.
 
-    Redirects are not followed and no proxy is used, so that text reaches only the host that the settings name.
+    Redirects are not followed and no proxy is used: text reaches only the host that the settings name.
     """
 
     def __init__(self, settings: EndpointSettings) -> None:

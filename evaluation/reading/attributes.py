@@ -1,4 +1,4 @@
-"""Agreement of side, zone and severity with the qualifiers that the coders of Open-I gave the same finding."""
+"""Agreement of side, zone and severity with the qualifiers that Open-I's coders gave the same finding."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ def _read_zones(observations: Sequence[ReportObservation]) -> Values:
 
 
 def _zone(zone: str, side: Laterality) -> str:
-    """Return a zone in the coders' words: they code the left mid lung as lingula, the right one as middle lobe."""
+    """Return a zone in the coders' words: the left mid lung is coded as lingula, the right as middle lobe."""
     if zone == "mid lung":
         return {Laterality.LEFT: "lingula", Laterality.RIGHT: "middle lobe"}.get(side, zone)
     return "hilum" if zone == "perihilar" else zone

@@ -1,4 +1,4 @@
-"""What a plain keyword list with negation cues makes of the same text: the floor that the reader has to beat."""
+"""What a plain keyword list with negation cues makes of the same text: the floor to beat."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from overread.observation import Presence
 
 _KEYWORDS = {
-    "cardiomegaly": r"cardiomegaly|enlarged heart|heart (?:size )?is (?:\w+ )?enlarged|cardiac enlargement|enlarged cardiac",
+    "cardiomegaly": r"cardiomegaly|enlarged (?:heart|cardiac)|heart (?:size )?is (?:\w+ )?enlarged|"
+    r"cardiac enlargement",
     "atelectasis": r"atelecta\w+",
     "effusion": r"effusions?|pleural fluid",
     "pneumothorax": r"pneumothora\w+",
@@ -41,7 +42,7 @@ _SENTENCE = re.compile(r"[^.\n]+")
 
 
 class KeywordReader:
-    """Finds findings by one pattern each, denied by a cue before them in the sentence, hedged by a cue anywhere."""
+    """Finds findings by one pattern each, denied by a cue before them, hedged by a cue in the sentence."""
 
     def __init__(self) -> None:
         """Compile the patterns."""

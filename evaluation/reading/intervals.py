@@ -51,7 +51,7 @@ def share(counts: Counts) -> float:
 
 
 def estimate(per_unit: Counts, figure: Callable[[Counts], float], *, seed: int = 20240229) -> Estimate:
-    """Return a figure of the summed counts with its percentile bootstrap interval; the first axis is the units."""
+    """Return a figure of the summed counts with its bootstrap interval; the first axis is the units."""
     units = len(per_unit)
     generator = np.random.default_rng(seed)
     flat = per_unit.reshape(units, -1)

@@ -28,9 +28,9 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Counts by report and label: true positive, false positive, false negative, and cells left out as hedged."""
+    """Counts by report and label, and the cells that were left out as hedged."""
 
-    counts: Counts  # reports x labels x 3
+    counts: Counts  # reports x labels x (true positive, false positive, false negative)
     hedged: int
     disagreements: tuple[Disagreement, ...]
 

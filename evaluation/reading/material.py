@@ -2,10 +2,10 @@
 
 import csv
 import tarfile
-import xml.etree.ElementTree as ElementTree  # the archive is the user's own download  # noqa: S405
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 from evaluation.reading.part import Part, part_of
 from overread.errors import NotFoundError
@@ -61,7 +61,7 @@ def coded_reports(data: Path) -> Iterator[CodedReport]:
             stream = archive.extractfile(member) if member.name.endswith(".xml") else None
             if stream is None:
                 continue
-            root = ElementTree.fromstring(stream.read())  # noqa: S314 # as above
+            root = ElementTree.fromstring(stream.read())  # noqa: S314 # the user's own download
             codes = [
                 tuple(part.strip() for part in (major.text or "").split("/"))
                 for major in root.iterfind("./MeSH/major")
@@ -93,8 +93,8 @@ def labelled_sentences(data: Path) -> list[LabelledSentence]:
 def context_items(data: Path) -> list[ContextItem]:
     """Return the ConText kit's items.
 
-    A sentence that stands several times, with other concepts marked, belongs wholly to the development part as
-    soon as one of its copies does.
+    A sentence that stands several times, with other concepts marked, belongs wholly to the development part
+    as soon as one of its copies does.
 
     Raises:
         NotFoundError: the file is not there.

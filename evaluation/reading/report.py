@@ -51,7 +51,8 @@ def labels(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]
             yield from _each_label(reports, read)
         if disagreements and part is Part.DEVELOPMENT:
             for cell in read.disagreements:
-                yield f"  {cell.number}\t{cell.label}\t{'coded, not read' if cell.coded else 'read, not coded'}"
+                kind = "coded, not read" if cell.coded else "read, not coded"
+                yield f"  {cell.number}\t{cell.label}\t{kind}"
 
 
 def _both(name: str, found: Agreement) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from overread.command import EXIT_OK, Command
 
-if TYPE_CHECKING:  # keeps `overread --help` from compiling the rules
+if TYPE_CHECKING:  # what `run` needs is imported there: `overread --help` compiles no rules
     from overread.report.stream import LineResult
 
 _PROGRESS_SECONDS = 0.5
@@ -50,7 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _source(name: str, stack: ExitStack) -> BinaryIO:
-    from overread.errors import InvalidFileError
+    from overread.errors import InvalidFileError  # noqa: PLC0415
 
     if name == "-":
         return sys.stdin.buffer
@@ -61,8 +61,8 @@ def _source(name: str, stack: ExitStack) -> BinaryIO:
 
 
 def _stream(source: Iterable[bytes], sink: TextIO, *, workers: int, skip: bool) -> None:
-    from overread.errors import InvalidFileError
-    from overread.report.stream import available_cores, read_lines
+    from overread.errors import InvalidFileError  # noqa: PLC0415
+    from overread.report.stream import available_cores, read_lines  # noqa: PLC0415
 
     skipped = 0
     for result in _with_progress(read_lines(source, workers=workers or available_cores())):
@@ -98,9 +98,9 @@ def _with_progress(results: Iterable["LineResult"]) -> Iterator["LineResult"]:
 
 
 def _explain(source: BinaryIO, color: str) -> None:
-    from overread.errors import InvalidReportError
-    from overread.report.explain import explain
-    from overread.report.reader import load_reader
+    from overread.errors import InvalidReportError  # noqa: PLC0415
+    from overread.report.explain import explain  # noqa: PLC0415
+    from overread.report.reader import load_reader  # noqa: PLC0415
 
     try:
         text = source.read().decode("utf-8-sig")
@@ -113,8 +113,8 @@ def _explain(source: BinaryIO, color: str) -> None:
 command = Command(
     summary="read reports: findings, presence, side, place, size, time",
     description=(
-        "Read radiology reports. JSON lines with `id` and `text` in, JSON lines with `id` and `observations` out,\n"
-        "in the same order and in constant memory.\n\n"
+        "Read radiology reports. JSON lines with `id` and `text` in, JSON lines with `id` and\n"
+        "`observations` out, in the same order and in constant memory.\n\n"
         "  overread read reports.jsonl --out observations.jsonl --workers 4\n"
         "  overread read --explain report.txt"
     ),

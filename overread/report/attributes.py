@@ -17,6 +17,7 @@ _JOINING = ("and", "or", "comma")
 _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
 )
+_ALTERNATIVES_APART = 2  # words; "mild scarring or atelectasis" is mild either way
 _AFTER = 3  # words between a finding and a severity that follows it: "the effusion is small"
 
 
@@ -64,8 +65,7 @@ class AttributeReader:
         line = _Line(parts, mentions, self._separating)
         for group in line.groups(places):
             for index in line.owners(group[0].start, group[-1].end):
-                for item in group:
-                    _place(item, results[index], words)
+                _place(group, results[index], words)
         for item in others:
             self._apply(item, line, results, words)
         if len(mentions) > 1:
@@ -187,10 +187,11 @@ class _Line:
         """Return the device whose tip is at a place: the last one before it, or the first."""
         known = [i for i, m in enumerate(self._mentions) if any(head.finding in devices for head in m.heads)]
         before = [index for index in known if self._mentions[index].start <= item.start]
-        return (before[-1:] or known[:1] or [None])[0]
+        nearest = before[-1:] or known[:1]
+        return nearest[0] if nearest else None
 
     def share(self, results: Sequence[Attributes]) -> None:
-        """Let findings joined by "and", "or" or a comma share the modifiers that stand before or after them all."""
+        """Let findings joined by "and", "or" or a comma share what stands before or after them all."""
         pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1)]
         for first, second in pairs:
             if not results[second].has_place() and results[first].has_place():
@@ -211,7 +212,7 @@ class _Line:
         return end - max([start, *places]) <= _JOINED and _any(self._joins, start, end)
 
     def _are_alternatives(self, first: int, second: int) -> bool:
-        return self._mentions[second].start - self._mentions[first].end <= 2  # noqa: PLR2004
+        return self._mentions[second].start - self._mentions[first].end <= _ALTERNATIVES_APART
 
     def _trails(self, index: int) -> bool:
         """Whether the place of a mention stands after it, and so may be that of its partners too."""
@@ -223,7 +224,12 @@ def _any(places: Iterable[int], start: int, end: int, *, but: Sequence[int] = ()
     return any(start <= place < end and place not in but for place in places)
 
 
-def _place(item: Found, result: Attributes, words: Words) -> None:
+def _place(group: Sequence[Found], result: Attributes, words: Words) -> None:
+    for item in group:
+        _place_one(item, result, words)
+
+
+def _place_one(item: Found, result: Attributes, words: Words) -> None:
     value = item.sense.value
     if item.sense.kind is Kind.SIDE:
         side = Laterality(value)

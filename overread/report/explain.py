@@ -12,8 +12,8 @@ _SIGNS = {Presence.PRESENT: "+", Presence.UNCERTAIN: "?", Presence.ABSENT: "-"}
 def explain(text: str, reading: ReportReading, *, colored: bool) -> str:
     """Return the report with each observation's words in brackets, and below it one line per observation.
 
-    `[effusion]+1` is present, `?` uncertain, `-` denied; the number is that of the line below. A statement that
-    denies many findings has one number.
+    `[effusion]+1` is present, `?` uncertain, `-` denied; the number is that of the line below. A statement
+    that denies many findings has one number.
     """
     groups = _groups(reading.observations)
     lines = [_marked(text, groups, colored=colored).rstrip(), ""]

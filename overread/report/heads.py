@@ -13,6 +13,7 @@ ANYTHING = "anything"
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
+_TOO_FAR = 10_000  # what a stop between them counts
 _COMMA_BETWEEN = 4
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
@@ -95,32 +96,47 @@ class HeadFinder:
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> Head | None:
-        base = item.sense.value
+        """Return what a base names, together with an anatomy if a rule pairs them."""
         if item.sense.kind is Kind.STATE:
+            if self._is_of_a_device(item, bases):
+                return None
             noun = _noun_after(item, bases, barriers.separators)
             if noun is not None:  # it may still say something of the anatomy that the noun holds
                 anatomies = [a for a in anatomies if noun.start <= a.start < noun.end]
-                if not any((base, anatomy.sense.value) in self._composites for anatomy in anatomies):
+                if not any((item.sense.value, a.sense.value) in self._composites for a in anatomies):
                     return None
-        if base == TIP and any(
-            other.end <= item.start and other.sense.value in self._devices for other in bases
-        ):
-            return None
-        rule = None
-        best = 1_000
-        for anatomy in anatomies:
-            pair = self._composites.get((base, anatomy.sense.value))
-            if pair and (cost := _distance(item, anatomy, bases, barriers)) < best:
-                rule, best = pair, cost
-        if rule and rule.finding == NOTHING:
-            return None
-        if rule:
-            return Head(rule.finding, rule.id, certainty=rule.certainty)
+        rule = self._composite(item, anatomies, bases, barriers)
+        if rule is not None:
+            return None if rule.finding == NOTHING else Head(rule.finding, rule.id, certainty=rule.certainty)
         if item.sense.kind is Kind.STATE:
-            finding = self._alone.get(base)
+            finding = self._alone.get(item.sense.value)
             return Head(finding, item.sense.rule) if finding else None
-        if base != UNLISTED:
-            return Head(base, item.sense.rule, certainty=item.sense.certainty)
+        return self._term(item, anatomies, bases, barriers)
+
+    def _is_of_a_device(self, item: Found, bases: Sequence[Found]) -> bool:
+        """Whether a "tip" is that of a device which the sentence names before it."""
+        return item.sense.value == TIP and any(
+            other.end <= item.start and other.sense.value in self._devices for other in bases
+        )
+
+    def _composite(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    ) -> Composite | None:
+        """Return the rule that pairs a base with the nearest anatomy it can be paired with."""
+        rule = None
+        best = _TOO_FAR
+        for anatomy in anatomies:
+            pair = self._composites.get((item.sense.value, anatomy.sense.value))
+            if pair and (distance := _distance(item, anatomy, bases, barriers)) < best:
+                rule, best = pair, distance
+        return rule
+
+    def _term(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    ) -> Head:
+        """Return what a term names; an unlisted abnormality denies what its anatomy could have."""
+        if item.sense.value != UNLISTED:
+            return Head(item.sense.value, item.sense.rule, certainty=item.sense.certainty)
         near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
         value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
         denial = self._denials.get(value, self._denials[ANYTHING])
@@ -129,7 +145,7 @@ class HeadFinder:
     def _denied(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> list[tuple[int, int, Head]]:
-        """Return a denial for each subject of a normal predicate: "heart and mediastinum are normal" has two."""
+        """Return a denial for each subject of a normal predicate: "heart and lungs are normal" has two."""
         subjects = [
             a for a in anatomies if a.end <= item.start and not _crossed(a.end, item.start, barriers.stops)
         ]
@@ -173,7 +189,7 @@ def _noun_after(item: Found, bases: Sequence[Found], separators: Sequence[int]) 
 
 
 def _head_nouns(anatomies: Sequence[Found]) -> list[Found]:
-    """Return the anatomies that others do not follow at once: in "mediastinal lymph nodes" it is the nodes."""
+    """Return the anatomies that no other follows at once: of "mediastinal lymph nodes" the nodes."""
     followed = {item.start for item in anatomies}
     return [item for item in anatomies if item.end not in followed]
 
@@ -191,7 +207,7 @@ def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Ba
     else:
         return 0
     if _crossed(start, end, barriers.stops):
-        return 10_000
+        return _TOO_FAR
     between = sum(start <= base.start < end for base in bases)
     commas = sum(start <= comma < end for comma in barriers.commas)
     return end - start + _OTHER_BASE_BETWEEN * between + _COMMA_BETWEEN * commas

@@ -120,7 +120,7 @@ class _Node:
 
 
 class Lexicon:
-    """Finds every known phrase in a sentence: the longest at each place, from left to right, without overlap."""
+    """Finds every known phrase in a sentence: the longest at each place, from left to right."""
 
     def __init__(self, phrases: Iterable[tuple[str, Sense]], spellings: Mapping[str, str]) -> None:
         """Compile the phrases; `spellings` maps a variant of a single word to the one that the rules use."""
@@ -156,7 +156,7 @@ class Lexicon:
         return [part for part in dict.fromkeys(parts) if part.sense.kind in _PLACES]
 
     def find(self, words: Sequence[str]) -> list[Found]:
-        """Return the phrases in order of their place. Linear: no word is read more often than the longest phrase."""
+        """Return the phrases in order of their place, without overlap, in time linear in the words."""
         found: list[Found] = []
         roots = self._root.next
         count = len(words)

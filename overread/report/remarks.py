@@ -84,4 +84,4 @@ def _time_of_day(lowered: str) -> str | None:
     hour, minute, half = int(match.group(1)), match.group(2), match.group(3)
     if half:
         hour = hour % 12 + (12 if half == "p" else 0)
-    return f"{hour:02d}:{minute}" if hour < 24 and int(minute) < 60 else None  # noqa: PLR2004 # hours, minutes
+    return f"{hour:02d}:{minute}" if hour < 24 and int(minute) < 60 else None

@@ -17,10 +17,11 @@ _LOG = logging.getLogger(__name__)
 _CERTAINTY = {Presence.PRESENT: 1.0, Presence.UNCERTAIN: 0.5, Presence.ABSENT: 0.0}
 
 INSTRUCTIONS = (
-    "You read one sentence of a radiology report. For each finding that is listed, say what the sentence states. "
+    "You read one sentence of a radiology report. For each finding that is listed, say what it states. "
     'Answer with JSON only: {"findings": [{"finding": ID, "presence": "PRESENT" | "ABSENT" | "UNCERTAIN", '
-    '"laterality": "RIGHT" | "LEFT" | "BILATERAL" | "UNSPECIFIED", "words": the exact words of the sentence that '
-    "name the finding}]}. Leave out a finding that the sentence does not mention. Never use words that are not there."
+    '"laterality": "RIGHT" | "LEFT" | "BILATERAL" | "UNSPECIFIED", "words": the exact words of the sentence '
+    "that name the finding}]}. Leave out a finding that the sentence does not mention. Never use words that "
+    "are not there."
 )
 
 
@@ -57,9 +58,9 @@ class _Answer:
 class RereadingReader:
     """Reads by rules, then asks a language model about the sentences that matter; implements `ReportReader`.
 
-    A sentence matters when `matters` says so of any observation in it. The model may only change presence and side of
-    observations that the rules made; an answer whose words the sentence does not hold is dropped, and on any
-    failure the rules' reading stands.
+    A sentence matters when `matters` says so of any observation in it. The model may only change presence and
+    side of observations that the rules made; an answer whose words the sentence does not hold is dropped, and
+    on any failure the rules' reading stands.
     """
 
     def __init__(

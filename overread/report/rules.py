@@ -186,7 +186,8 @@ class _Parser:
         for kind in _PLAIN_KINDS:
             for table in self._of(kind.value):
                 for phrase in table["phrases"]:
-                    yield phrase, Sense(kind=kind, value=table.get("value", table["id"]), rule=table["id"])
+                    value = table["value"] if "value" in table else table["id"]
+                    yield phrase, Sense(kind=kind, value=value, rule=table["id"])
 
     def _terms(self) -> Iterator[tuple[str, Sense]]:
         for finding in self._vocabulary.values():
@@ -209,7 +210,7 @@ class _Parser:
         for table in self._of("place"):
             for kind, key in ((Kind.SIDE, "side"), (Kind.ZONE, "zone"), (Kind.ANATOMY, "anatomy")):
                 for phrase in table["phrases"] if key in table else ():
-                    yield phrase, Sense(kind=kind, value=table[key], rule=table["id"])
+                    yield phrase, Sense(kind=kind, value=str(table[key]), rule=table["id"])
 
     def _composite(self, table: _Table) -> Composite:
         if table["finding"] != NOTHING:

@@ -12,7 +12,7 @@ AS_A_FACT = 0.85
 """Certainty from which a finding is PRESENT."""
 
 # Which of two words about time decides: "history of stable effusion" is history.
-_RANK = {time: rank for rank, time in enumerate(Temporality) if time is not Temporality.CHRONIC}
+_RANK: dict[Temporality, int] = {time: rank for rank, time in enumerate(Temporality, start=1)}
 _RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
 _ALTERNATIVES_APART = 7  # words between two findings of which one is meant
 _NO_REACH = ("inside", "alone")
@@ -61,7 +61,7 @@ class Scopes:
         return reached
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
-        """Return the cues of time inside a concept; some count only where the concept is `alone` in its sentence."""
+        """Return the cues of time inside a concept; some count only where it is `alone` in its sentence."""
         cues = [self._cues[item.sense.value] for item in found if item.sense.kind is Kind.CUE]
         inside = {"inside", "alone"} if alone else {"inside"}
         past = Temporality.HISTORICAL

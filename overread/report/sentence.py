@@ -16,8 +16,8 @@ from overread.report.scope import Assertion, Scopes, assert_head
 from overread.report.text import Words, WordSplitter
 
 _FOLLOWS = re.compile(
-    r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b|there (?:is|are) (?:\w+ )?(?:adjacent|surrounding|associated)\b"
-    r"|(?:adjacent|surrounding|associated)\b)"
+    r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
+    r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
 
@@ -91,7 +91,7 @@ class SentenceReader:
     def assert_concept(self, lowered: str, start: int, end: int) -> Assertion:
         """Return what a lower-case sentence says about any concept that it names at characters [start, end).
 
-        The concept need not be in the vocabulary: this is the reading of negation, doubt, time and person alone.
+        The concept need not be in the vocabulary: this reads negation, doubt, time and person alone.
         """
         words = self._splitter.split(lowered)
         inside = [

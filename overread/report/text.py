@@ -1,7 +1,8 @@
 """Words of a report with their places: the only view of the text that the rules have."""
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 # A word, a number (with decimals), or one other visible character. A hyphen inside a word is a space:
@@ -41,7 +42,7 @@ def lower_in_place(text: str) -> str:
 class WordSplitter:
     """Splits text into words. Immutable but for a bounded memory of words that no rule knows."""
 
-    def __init__(self, canonical: Mapping[str, str], known: Set[str]) -> None:
+    def __init__(self, canonical: Mapping[str, str], known: AbstractSet[str]) -> None:
         """Take the wording that rules use for each variant, and every word that they know."""
         self._canonical = canonical
         self._known = known

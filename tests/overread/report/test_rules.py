@@ -12,7 +12,7 @@ EXAMPLES = load_rules().examples
 
 
 def _stated(value: object) -> set[str]:
-    """Return how an expectation may write a value: blanks are underscores, a tuple is its parts or all of them."""
+    """Return how an expectation may write a value; blanks are underscores."""
     values = value if isinstance(value, tuple) else (value,)
     parts = [f"{part:g}" if isinstance(part, float) else str(part) for part in values]
     return {part.replace(" ", "_") for part in (*parts, ",".join(parts))}
