@@ -103,7 +103,8 @@ def measure(objects: list[bytes], senders: int, folder: Path) -> None:
         megabytes = sum(map(len, objects)) / 1e6
         print(
             f"STOW-RS, {senders} senders: {len(objects) / seconds:.1f} objects/s, "
-            f"{megabytes / seconds:.0f} MB/s, peak memory {peak_megabytes(intake):.0f} MB ({before:.0f} MB idle)"
+            f"{megabytes / seconds:.0f} MB/s, "
+            f"peak memory {peak_megabytes(intake):.0f} MB ({before:.0f} MB idle)"
         )
         print(
             f"bare write + fsync + rename: {len(objects) / bare:.1f} objects/s, {megabytes / bare:.0f} MB/s"

@@ -40,11 +40,14 @@ class ReportBody(ReportNames):
     text: str = Field(description="The whole report as the first reader wrote it")
 
 
+_JSON_SCHEMA = ReportBody.model_json_schema(ref_template="#/components/schemas/{model}")
+del _JSON_SCHEMA["$defs"]  # the status is among the document's own schemas already
+
 _SCHEMA: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": ReportBody.model_json_schema()},
+            "application/json": {"schema": _JSON_SCHEMA},
             "text/plain": {
                 "schema": {"type": "string", "description": "The report; query parameters name it"}
             },

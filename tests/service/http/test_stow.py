@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -185,18 +186,43 @@ def test_a_sender_that_goes_away_leaves_no_file_and_loses_nothing_else(
             f'Content-Type: multipart/related; type="application/dicom"; boundary="{BOUNDARY}"\r\n\r\n'
         )
         connection.sendall(head.encode() + content[: stow.FEED_BYTES + 4096])
-    reply = post(stow_url, body(dicom_bytes(number=3)))  # served after the cut one has been noticed
-    assert reply.status_code == 200
+        assert eventually(stow_url, lambda: len(incoming_files(sqlite_store)) == 1)
+    assert eventually(stow_url, lambda: incoming_files(sqlite_store) == [])
     assert load_instance(sqlite_store, "2.25.1.1.1").sop_instance_uid == "2.25.1.1.1"
-    while incoming_files(sqlite_store):
-        post(stow_url, body(dicom_bytes(number=3)))
+
+
+def eventually(url: str, condition: Callable[[], bool]) -> bool:
+    """Whether it holds after some of many requests, each of which must be served meanwhile."""
+    for _ in range(100):
+        assert post(url, body(dicom_bytes(number=3))).status_code == 200
+        if condition():
+            return True
+    return False
+
+
+def test_an_object_beyond_the_limit_fails_alone(sqlite_store: Store) -> None:
+    small = restricted(sqlite_store, object_bytes_max=4096)
+    app = make_stow_app(opener(small), access_for("127.0.0.1", None), RequestMetrics())
+    with listening(app) as url:
+        reply = post(
+            url, body(dicom_bytes(number=1), dicom_bytes(number=2) + bytes(8192), dicom_bytes(number=3))
+        )
+    assert reply.status_code == 202
+    assert uids(reply, REFERENCED) == ["2.25.1.1.1", "2.25.1.1.3"]
+    assert reasons(reply, OTHER) == [0xC000]
+    assert incoming_files(sqlite_store) == []
+
+
+def restricted(store: Store, **limits: int) -> Store:
+    """The same store with other limits."""
+    settings = replace(store.settings, **limits)  # type: ignore[arg-type]
+    return replace(store, settings=settings, files=replace(store.files, settings=settings))
 
 
 def test_a_full_disk_is_out_of_resources_and_says_when_to_try_again(
     tmp_path: Path, sqlite_store: Store
 ) -> None:
-    settings = replace(sqlite_store.settings, free_bytes_min=1 << 60)
-    full = replace(sqlite_store, settings=settings, files=replace(sqlite_store.files, settings=settings))
+    full = restricted(sqlite_store, free_bytes_min=1 << 60)
     app = make_stow_app(opener(full), access_for("127.0.0.1", None), RequestMetrics())
     with listening(app) as url:
         reply = post(url, body(dicom_bytes()))
