@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from models import intensity
 from models.applicability import is_mirrored, reason_not_applicable
 from models.decoding import decode_frame
 from models.dicom import read_header, text
+from models.intensity import Grey
 from models.localisation import find_boxes, find_laterality, relative_evidence
 from models.manifest import Manifest, load_manifest
 from models.network import Maps, OnnxNetwork
-from models.pixels import network_grey, network_input
+from models.pixels import network_input, network_input_from
 from overread.errors import InvalidDicomError
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
@@ -119,12 +119,11 @@ class OnnxDetector:
 
     def _look(self, path: Path, header: Dataset) -> _Seen:
         network = self.manifest.network
-        grey = network_grey(decode_frame(path, header), header)
-        return self._score(
-            intensity.normalise(intensity.resize(grey, rows=network.rows, columns=network.columns)), header
-        )
+        stored = decode_frame(path, header)
+        image = network_input_from(stored, header, rows=network.rows, columns=network.columns)
+        return self._score(image, header)
 
-    def _score(self, image: intensity.Grey, header: Dataset) -> _Seen:
+    def _score(self, image: Grey, header: Dataset) -> _Seen:
         scores, maps = self._network.run(np.ascontiguousarray(image))
         raw = tuple(float(score) for score in scores)
         calibrated = tuple(

@@ -68,16 +68,24 @@ def network_input(path: Path, *, rows: int, columns: int, frame: int = 0) -> int
         grey = _luminance(_read_picture(path, grey=True))
     else:
         header = read_header(path)
-        grey = network_grey(decode_frame(path, header, frame), header)
+        return network_input_from(decode_frame(path, header, frame), header, rows=rows, columns=columns)
     return intensity.normalise(intensity.resize(grey, rows=rows, columns=columns))
 
 
-def network_grey(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
-    """Return stored pixels as grey values of which larger ones are denser; no window, any range."""
+def network_input_from(stored: NDArray[Any], header: Dataset, *, rows: int, columns: int) -> intensity.Grey:
+    """Return the decoded pixels of a DICOM image as a network sees them; see `network_input`.
+
+    Raises:
+        UndecodablePixelsError: a lookup table of the image is broken.
+    """
     if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
-        return _luminance(_colour(stored, header))
-    grey = _modality_values(stored, header)
-    return -grey if _photometric(header) == "MONOCHROME1" else grey
+        grey = intensity.resize(_luminance(_colour(stored, header)), rows=rows, columns=columns)
+        return intensity.normalise(grey)
+    if "ModalityLUTSequence" in header or "PixelPaddingValue" in header:
+        grey = intensity.resize(_modality_values(stored, header), rows=rows, columns=columns)
+    else:  # rescaling is a straight line, so it may come after the costly part
+        grey = _rescaled(intensity.resize(stored, rows=rows, columns=columns), header)
+    return intensity.normalise(-grey if _photometric(header) == "MONOCHROME1" else grey)
 
 
 def _photometric(header: Dataset) -> str:
@@ -95,14 +103,18 @@ def _modality_values(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
                 f"image {text(header, 'SOPInstanceUID')}: its modality LUT is broken, send it again: {error}"
             ) from error
     else:
-        grey = stored.astype(np.float32)
-        slope, intercept = numbers(header, "RescaleSlope"), numbers(header, "RescaleIntercept")
-        if slope and intercept and (slope[0], intercept[0]) != (1.0, 0.0) and slope[0] != 0:
-            grey *= np.float32(slope[0])
-            grey += np.float32(intercept[0])
+        grey = _rescaled(stored.astype(np.float32), header)
     if padding is not None:
         darkest = grey[~padding].max() if _photometric(header) == "MONOCHROME1" else grey[~padding].min()
         grey[padding] = darkest
+    return grey
+
+
+def _rescaled(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
+    """Return the values after slope and intercept (PS3.3 C.11.1.1.2); a slope of zero is no slope."""
+    slope, intercept = numbers(header, "RescaleSlope"), numbers(header, "RescaleIntercept")
+    if slope and intercept and (slope[0], intercept[0]) != (1.0, 0.0) and slope[0] != 0:
+        return (grey * np.float32(slope[0]) + np.float32(intercept[0])).astype(np.float32)
     return grey
 
 
