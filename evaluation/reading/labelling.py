@@ -53,8 +53,17 @@ def reader_presences(reader: ReportReader, labels: Iterable[Label]) -> Presences
     return presences
 
 
-def agreement(reports: Sequence[CodedReport], labels: Sequence[Label], presences: Presences) -> Agreement:
-    """Return the counts of a reader; a label that it reads as hedged only is don't-care in that report."""
+def agreement(
+    reports: Sequence[CodedReport],
+    labels: Sequence[Label],
+    presences: Presences,
+    *,
+    hedged_is_stated: bool = False,
+) -> Agreement:
+    """Return the counts of a reader.
+
+    A label that it reads as hedged only is don't-care in that report, or counts as stated where asked.
+    """
     counts = np.zeros((len(reports), len(labels), 3), dtype=np.int64)
     hedged = 0
     disagreements = []
@@ -65,7 +74,9 @@ def agreement(reports: Sequence[CodedReport], labels: Sequence[Label], presences
             said = stated.get(label.name, set())
             if Presence.PRESENT not in said and Presence.UNCERTAIN in said:
                 hedged += 1
-                continue
+                if not hedged_is_stated:
+                    continue
+                said = {Presence.PRESENT}
             kind = _outcome(coded=coded, stated=Presence.PRESENT in said)
             if kind is not None:
                 counts[row, column, kind] = 1

@@ -116,18 +116,13 @@ def _observations(
     statements: tuple[Statement, ...], section: Section, start: int, end: int
 ) -> list[ReportObservation]:
     sentence = Span(start, end)
-    spans: dict[tuple[int, int], Span] = {}  # statements about the same words share one
-    for statement in statements:
-        place = (statement.start, statement.end)
-        if place not in spans:
-            spans[place] = Span(start + place[0], start + place[1])
     return [
         ReportObservation(
-            finding=statement.finding,
+            finding=finding,
             presence=statement.presence,
             laterality=statement.laterality,
             certainty=statement.certainty,
-            span=spans[statement.start, statement.end],
+            span=span,
             sentence=sentence,
             section=section,
             temporality=statement.temporality,
@@ -140,6 +135,8 @@ def _observations(
             rules=statement.rules,
         )
         for statement in statements
+        for span in (Span(start + statement.start, start + statement.end),)
+        for finding in statement.findings
     ]
 
 

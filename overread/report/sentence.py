@@ -27,9 +27,9 @@ CACHED_SENTENCES = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement of a sentence about one finding; offsets are characters from the sentence's start."""
+    """What a sentence states about one finding or about a group; offsets are characters from its start."""
 
-    finding: str
+    findings: tuple[str, ...]
     start: int
     end: int
     presence: Presence
@@ -120,18 +120,13 @@ class SentenceReader:
             for head in mention.heads:
                 assertion = assert_head(head, reaching)
                 if assertion.presence is not Presence.NOT_MENTIONED:
-                    statements += [
-                        _statement(finding, head, span, assertion, attribute)
-                        for finding in head.stated(assertion.presence)
-                    ]
+                    statements.append(_statement(head, span, assertion, attribute))
         return tuple(statements)
 
 
-def _statement(
-    finding: str, head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes
-) -> Statement:
+def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:
     return Statement(
-        finding=finding,
+        findings=head.stated(assertion.presence),
         start=span[0],
         end=span[1],
         presence=assertion.presence,

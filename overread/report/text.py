@@ -44,8 +44,7 @@ class WordSplitter:
 
     def __init__(self, canonical: Mapping[str, str], known: AbstractSet[str]) -> None:
         """Take the wording that rules use for each variant, and every word that they know."""
-        self._canonical = canonical
-        self._known = known
+        self._canonical = {**{word: word for word in known}, **canonical}
         self._cuts: dict[str, int] = {}
 
     def split(self, lowered: str) -> Words:
@@ -53,24 +52,27 @@ class WordSplitter:
 
         An unknown word that is two known ones run together ("scarringatelectasis") is those two.
         """
-        canonical = self._canonical
-        known = self._known
+        known = self._canonical.get
         surface: list[str] = []
-        for word in _TOKEN.findall(lowered):
-            if known and word not in known and word not in canonical and (cut := self._cut(word)):
-                surface += (word[:cut], word[cut:])
-            else:
-                surface.append(word)
-        get = canonical.get
+        canonical: list[str] = []
         starts: list[int] = []
-        ends: list[int] = []
         place = 0
-        for word in surface:
+        for word in _TOKEN.findall(lowered):
             place = lowered.find(word, place)
+            meant = known(word)
+            if meant is None and (cut := self._cut(word)):
+                surface.append(word[:cut])
+                canonical.append(self._canonical[word[:cut]])
+                starts.append(place)
+                place += cut
+                word = word[cut:]  # noqa: PLW2901 # its second half stands for itself
+                meant = self._canonical[word]
+            surface.append(word)
+            canonical.append(meant or word)
             starts.append(place)
             place += len(word)
-            ends.append(place)
-        return Words(tuple(surface), tuple([get(word, word) for word in surface]), tuple(starts), tuple(ends))
+        ends = [start + len(word) for start, word in zip(starts, surface, strict=True)]
+        return Words(tuple(surface), tuple(canonical), tuple(starts), tuple(ends))
 
     def _cut(self, word: str) -> int:
         """Return where an unknown word falls into two known ones, 0 where it does not."""
@@ -85,12 +87,9 @@ class WordSplitter:
 
     def _find_cut(self, word: str) -> int:
         for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
-            if self._knows(word[cut:]) and self._knows(word[:cut]):
+            if word[cut:] in self._canonical and word[:cut] in self._canonical:
                 return cut
         return 0
-
-    def _knows(self, word: str) -> bool:
-        return word in self._known or word in self._canonical
 
 
 def words_of(phrase: str) -> tuple[str, ...]:
