@@ -4,7 +4,7 @@
 
 Each study is one radiograph of 2048 x 2048 pixels of 16 bits, made here, uncompressed or as lossless
 JPEG 2000, with a report. The worker claims it, reads the report, decodes, prepares, infers, compares, and
-stores the result on SQLite with every commit synced. The bare sum decodes the same file with the same decoder
+stores the result on SQLite, each commit synced. The bare sum decodes the same file with the same decoder
 and runs the same network on the same prepared input, one thread each. The detector alone is timed too, to tell
 what preparing and locating cost from what the queue and the store cost. All are timed study by study in turn,
 so that a busy machine slows all; the interval is a bootstrap over the studies.

@@ -12,14 +12,11 @@ from tests.service.postgres import MISSING, Cluster, cluster, program
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def postgres() -> Iterator[Cluster]:
     """A cluster whose database `migrated` has the tables; skips where PostgreSQL is not installed."""
     if program("initdb") is None:
         pytest.skip(MISSING)
-    base = tmp_path_factory.getbasetemp()
-    for folder in (base, *base.parents[:2]):  # the server runs as another user and must reach its folder
-        folder.chmod(folder.stat().st_mode | 0o011)
-    with cluster(base / "postgres") as running:
+    with cluster() as running:
         yield running
 
 

@@ -3,8 +3,9 @@
 import os
 import pwd
 import shutil
-import socket
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ _UNPRIVILEGED = ("postgres", "nobody")  # the server refuses to run as root
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    port: int
+    folder: Path  # of its socket: no port that another process could take
     names: Iterator[int]
 
     def url(self, database: str) -> str:
-        return f"postgresql://overread@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://overread@/{database}?host={self.folder}"
 
     def new_database(self, template: str = "template1") -> str:
         name = f"test_{next(self.names)}"
@@ -40,37 +41,29 @@ def program(name: str) -> Path | None:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A running cluster; durability is not what these tests are about, so it does not sync."""
     initdb, postgres = program("initdb"), program("postgres")
     assert initdb is not None
     assert postgres is not None
     user = _unprivileged_user()
-    folder.mkdir()
-    if user is not None:
-        os.chown(folder, user.pw_uid, user.pw_gid)
-    data = folder / "data"
     as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **as_user}
-    options = ["--username=overread", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-    subprocess.run([initdb, f"--pgdata={data}", *options], check=True, **quiet)
-    port = _free_port()
-    settings = [
-        "-c",
-        "fsync=off",
-        "-c",
-        "listen_addresses=127.0.0.1",
-        "-c",
-        f"unix_socket_directories={folder}",
-    ]
-    server = subprocess.Popen([postgres, "-D", str(data), "-p", str(port), *settings], **quiet)
-    try:
-        running = Cluster(port=port, names=count())
-        _wait_until_up(running, server)
-        yield running
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with tempfile.TemporaryDirectory(prefix="overread-pg-") as name:
+        folder = Path(name)
+        if user is not None:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **as_user}
+        options = ["--username=overread", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        subprocess.run([initdb, f"--pgdata={folder / 'data'}", *options], check=True, **quiet)
+        settings = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
+        server = subprocess.Popen([postgres, "-D", str(folder / "data"), *settings], **quiet)
+        try:
+            running = Cluster(folder=folder, names=count())
+            _wait_until_up(running, server)
+            yield running
+        finally:
+            server.send_signal(signal.SIGINT)  # ends at once, whoever is connected
+            server.wait(timeout=30)
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:
@@ -80,19 +73,12 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
     return next(known[name] for name in _UNPRIVILEGED if name in known)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _wait_until_up(running: Cluster, server: "subprocess.Popen[bytes]") -> None:
     ready = program("pg_isready")
     assert ready is not None
     for _ in range(600):
         assert server.poll() is None, "the PostgreSQL server ended at once"
-        asked = [ready, "-h", "127.0.0.1", "-p", str(running.port), "-t", "1", "-q"]
+        asked = [ready, "-h", str(running.folder), "-t", "1", "-q"]
         if subprocess.run(asked, check=False).returncode == 0:
             return
         try:

@@ -16,6 +16,7 @@ from service.store.queue import (
     renew_lease,
     retry_case,
 )
+from service.store.schema import cases
 from service.store.worklist import load_case
 from service.worker import look
 from tests.service.material import (
@@ -138,6 +139,28 @@ def test_the_same_worker_cannot_use_its_lost_lease_either(store) -> None:
         renew_lease(store, first.lease, now=after(LEASE + 61))
     with pytest.raises(LeaseLostError):
         complete(store, first)
+
+
+def test_a_lease_on_an_earlier_revision_is_lost_to_the_same_worker_too(store) -> None:
+    ready_case(store)
+    first = claim(store)
+    send_report(store, MASS)
+    claim(store)
+
+    with pytest.raises(LeaseLostError):
+        complete(store, first)
+
+
+def test_a_lease_from_before_a_person_tried_again_is_lost(store) -> None:
+    ready_case(store)
+    slow = claim(store, "slow")
+    with store.writing() as connection:  # as if it had failed in other hands meanwhile
+        connection.execute(cases.update().values(state=CaseState.FAILED.value, attempts=5))
+    retry_case(store, slow.lease.case_id, actor="person", now=NOW)
+    claim(store, "other")
+
+    with pytest.raises(LeaseLostError):
+        complete(store, slow)
 
 
 def test_a_renewed_lease_runs_on(store) -> None:
