@@ -4,7 +4,7 @@
 
 Prints images per second of the decoder alone, of `session.run` alone and of `detect()`, on generated
 radiographs of 2048 x 2048 pixels of 16 bits, uncompressed and JPEG 2000 lossless, each with the share of
-`detect()` that is decoding and `session.run`. They take turns, so that a busy machine slows all of them alike.
+`detect()` that is decoding and `session.run`. They take turns, so a busy machine slows all alike.
 """
 
 import argparse
