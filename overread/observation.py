@@ -183,7 +183,7 @@ class ContradictionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
-    """Two places of one report that cannot both be true, or one that contradicts sex or age of the patient."""
+    """Two places of one report that cannot both be true, or one that contradicts the patient's sex or age."""
 
     kind: ContradictionKind
     subject: str  # id of the finding, or the word that contradicts sex or age
