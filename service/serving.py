@@ -119,7 +119,8 @@ overread is ready.
   Data        {settings.data_folder}
 
 Send a study and its report:
-  dicomweb_client --url {stow} store instances image.dcm     (any DICOMweb sender does)
+  curl -H 'Content-Type: multipart/related; type="application/dicom"' \\
+    -F 'file=@image.dcm;type=application/dicom' {stow}/studies
   curl -H 'Content-Type: text/plain' --data-binary @report.txt \\
     '{api}/api/v1/reports?accession_number=ACCESSION'
 
