@@ -3,6 +3,7 @@
 import struct
 import zlib
 from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def text(header: Dataset, keyword: str) -> str:
 def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
     """Return the values as numbers; empty where they are absent or broken."""
     with suppress(*BROKEN_INPUT):
-        return tuple(float(part) for part in _parts(header.get(keyword)))
+        values = tuple(float(part) for part in _parts(header.get(keyword)))
+        return values if all(map(isfinite, values)) else ()
     return ()
 
 

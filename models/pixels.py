@@ -66,10 +66,9 @@ def network_input(path: Path, *, rows: int, columns: int, frame: int = 0) -> int
     """
     if not is_dicom(path) and _is_picture(path):
         grey = _luminance(_read_picture(path, grey=True))
-    else:
-        header = read_header(path)
-        return network_input_from(decode_frame(path, header, frame), header, rows=rows, columns=columns)
-    return intensity.normalise(intensity.resize(grey, rows=rows, columns=columns))
+        return intensity.normalise(intensity.resize(grey, rows=rows, columns=columns))
+    header = read_header(path)
+    return network_input_from(decode_frame(path, header, frame), header, rows=rows, columns=columns)
 
 
 def network_input_from(stored: NDArray[Any], header: Dataset, *, rows: int, columns: int) -> intensity.Grey:

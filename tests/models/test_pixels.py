@@ -213,3 +213,10 @@ def test_spacing_is_known_or_unknown_but_never_zero(stated, spacing) -> None:
 
 def test_the_spacing_of_rg1_is_unknown() -> None:
     assert pixel_spacing_mm(read_header(real("RG1_UNCR.dcm"))) is None
+
+
+@pytest.mark.parametrize("broken", [{"RescaleSlope": "nan"}, {"WindowCenter": "inf", "WindowWidth": "1"}])
+def test_a_number_that_is_none_counts_as_absent(tmp_path, broken) -> None:
+    path = write_radiograph(tmp_path / "n.dcm", ramp(), RescaleIntercept=0, **broken)
+    assert render_for_display(path).std() > 60
+    assert seen(path).std() > 0.1
