@@ -9,6 +9,7 @@ from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.errors import InvalidDicomError as NotDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -23,6 +24,7 @@ _GROUP_LENGTH_BYTES = 12  # the element (0002,0000) itself
 BROKEN_INPUT = (
     ArithmeticError,
     AttributeError,
+    BytesLengthException,
     EOFError,
     LookupError,
     MemoryError,
