@@ -1,11 +1,11 @@
 """Agreement of side, zone and severity with the qualifiers that Open-I's coders gave the same finding."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.reading.codes import LABELS, Label
+from evaluation.reading.codes import LABELS
 from evaluation.reading.intervals import Counts
 from evaluation.reading.material import CodedReport
 from overread.observation import Laterality, Presence, ReportObservation
@@ -31,6 +31,10 @@ _IMPLIED_SIDES = {"lingula": Laterality.LEFT, "middle lobe": Laterality.RIGHT}
 Values = frozenset[str]
 
 
+ReadValues = Callable[[str], Mapping[str, Values]]
+"""Gives by label what a text says of an attribute; a label that the text does not state is left out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeAgreement:
     """Hits and misses by report for one attribute, and the cells that differ."""
@@ -48,8 +52,24 @@ class Attribute:
     read: Callable[[Sequence[ReportObservation]], Values]
 
 
+def reader_values(reader: ReportReader, attribute: Attribute) -> ReadValues:
+    """Return what a report reader states of an attribute as a fact, else what it states with a hedge."""
+
+    def values(text: str) -> dict[str, Values]:
+        observations = [o for o in reader.read(text).observations if o.presence is not Presence.ABSENT]
+        stated: dict[str, Values] = {}
+        for label in LABELS:
+            mine = [o for o in observations if o.finding in label.findings]
+            facts = [o for o in mine if o.presence is Presence.PRESENT]
+            if facts:
+                stated[label.name] = attribute.read(facts) or attribute.read(mine)
+        return stated
+
+    return values
+
+
 def attribute_agreement(
-    reports: Sequence[CodedReport], reader: ReportReader, attribute: Attribute
+    reports: Sequence[CodedReport], read: ReadValues, attribute: Attribute
 ) -> AttributeAgreement:
     """Return hits and misses over all cells in which coders and reader agree that the finding is there.
 
@@ -58,27 +78,16 @@ def attribute_agreement(
     counts = np.zeros((len(reports), 2), dtype=np.int64)
     misses = []
     for row, report in enumerate(reports):
-        observations = [o for o in reader.read(report.text).observations if o.presence is not Presence.ABSENT]
-        for label, coded, mine in _cells(report, observations, LABELS, attribute):
-            hit = coded == attribute.read(mine)
+        stated = read(report.text)
+        for label in LABELS:
+            coded = attribute.coded([code for code in report.codes if label.coded(code)])
+            if not coded or label.name not in stated:
+                continue
+            hit = coded == stated[label.name]
             counts[row, 0 if hit else 1] += 1
             if not hit:
-                misses.append((report.number, label.name, coded, attribute.read(mine)))
+                misses.append((report.number, label.name, coded, stated[label.name]))
     return AttributeAgreement(counts=counts, misses=tuple(misses))
-
-
-def _cells(
-    report: CodedReport,
-    observations: Sequence[ReportObservation],
-    labels: Iterable[Label],
-    attribute: Attribute,
-) -> Iterable[tuple[Label, Values, Sequence[ReportObservation]]]:
-    for label in labels:
-        codes = [code for code in report.codes if label.coded(code)]
-        coded = attribute.coded(codes)
-        mine = [o for o in observations if o.finding in label.findings]
-        if coded and any(o.presence is Presence.PRESENT for o in mine):
-            yield label, coded, mine
 
 
 def _merged(sides: set[Laterality]) -> Values:

@@ -1,7 +1,7 @@
 """What a plain keyword list with negation cues makes of the same text: the floor to beat."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from overread.observation import Presence
 
@@ -41,6 +41,30 @@ _HEDGE = re.compile(
 _SENTENCE = re.compile(r"[^.\n]+")
 
 
+_WORDS = {
+    "side": {
+        "RIGHT": r"right",
+        "LEFT": r"left|lingular?",
+        "BILATERAL": r"bilateral\w*|both|bibasilar|biapical|bases|apices|lungs",
+    },
+    "zone": {
+        "upper lobe": r"upper (?:lobes?|lungs?)",
+        "middle lobe": r"middle lobe|right mid ?lung",
+        "lower lobe": r"lower (?:lobes?|lungs?)",
+        "lingula": r"lingular?|left mid ?lung",
+        "base": r"bases?|(?:bi)?basilar",
+        "apex": r"apex|apices|(?:bi)?apical",
+        "hilum": r"hil(?:um|ar|a)|(?:peri|supra|infra)hilar",
+    },
+    "severity": {
+        "mild": r"mild(?:ly)?|minimal(?:ly)?|slight(?:ly)?|small|tiny|trace",
+        "borderline": r"borderline",
+        "moderate": r"moderate(?:ly)?",
+        "severe": r"severe(?:ly)?|marked(?:ly)?|large|extensive",
+    },
+}
+
+
 class KeywordReader:
     """Finds findings by one pattern each, denied by a cue before them, hedged by a cue in the sentence."""
 
@@ -56,6 +80,26 @@ class KeywordReader:
                 for match in pattern.finditer(sentence):
                     stated.setdefault(name, set()).add(_presence(sentence, match))
         return stated
+
+    def values(self, attribute: str) -> Callable[[str], dict[str, frozenset[str]]]:
+        """Return what the words of the sentences that state a finding say of side, zone or severity."""
+        words = {value: re.compile(rf"\b(?:{pattern})\b") for value, pattern in _WORDS[attribute].items()}
+
+        def values(text: str) -> dict[str, frozenset[str]]:
+            found: dict[str, set[str]] = {}
+            for sentence in _sentences(text):
+                said = {value for value, pattern in words.items() if pattern.search(sentence)}
+                for name, pattern in self._patterns.items():
+                    if any(_presence(sentence, m) is Presence.PRESENT for m in pattern.finditer(sentence)):
+                        found.setdefault(name, set()).update(said)
+            return {name: _one_side(said) for name, said in found.items()}
+
+        return values
+
+
+def _one_side(said: set[str]) -> frozenset[str]:
+    sides = said & set(_WORDS["side"])
+    return frozenset({"BILATERAL"} if len(sides) > 1 else said)
 
 
 def _sentences(text: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreement
+from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreement, reader_values
 from evaluation.reading.baseline import KeywordReader
 from evaluation.reading.codes import LABELS, MORE_LABELS
 from evaluation.reading.contexts import context_counts
@@ -82,9 +82,12 @@ def attributes(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[
     for part in _parts(held_back=held_back):
         reports = [report for report in everything if report.part is part]
         for attribute in (SIDE, ZONE, SEVERITY):
-            found = attribute_agreement(reports, load_reader(), attribute)
+            found = attribute_agreement(reports, reader_values(load_reader(), attribute), attribute)
+            plain = attribute_agreement(reports, KeywordReader().values(attribute.name), attribute)
             cells = int(found.counts.sum())
-            yield f"attribute {attribute.name}, {part.value}: {estimate(found.counts, share)} ({cells} cells)"
+            yield f"attribute {attribute.name}, {part.value}:"
+            yield f"  reader           {estimate(found.counts, share)} ({cells} cells)"
+            yield f"  keyword baseline {estimate(plain.counts, share)} ({int(plain.counts.sum())} cells)"
             if disagreements and part is Part.DEVELOPMENT:
                 for number, label, coded, read in found.misses:
                     yield f"  {number}\t{label}\tcoded {sorted(coded)}\tread {sorted(read)}"

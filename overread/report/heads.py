@@ -1,7 +1,7 @@
 """Which findings a sentence names: single terms, and states joined with their anatomy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from overread.finding import Vocabulary
 from overread.observation import Presence
@@ -18,8 +18,7 @@ _COMMA_BETWEEN = 4
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """One finding that the words of a mention name, or several that they deny."""
 
     finding: str
@@ -46,8 +45,7 @@ class _Barriers:
         self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """Words [start, end) of a sentence that name one finding or more: a "nodular opacity" is two."""
 
     start: int

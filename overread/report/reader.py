@@ -129,7 +129,7 @@ def _observations(
             experiencer=statement.experiencer,
             zones=statement.zones,
             severity=statement.severity,
-            count=statement.count,
+            count=statement.number,
             size_mm=statement.size_mm,
             tip=statement.tip,
             rules=statement.rules,

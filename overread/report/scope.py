@@ -1,7 +1,7 @@
 """Which cues reach which findings of a sentence, and what they make of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from overread.observation import Experiencer, Presence, Temporality
 from overread.report.heads import Head, Mention
@@ -20,8 +20,7 @@ _JOINING = ("and", "or", "comma")
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
+class Assertion(NamedTuple):
     """What a sentence says about one head besides its place and size."""
 
     presence: Presence = Presence.PRESENT

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
@@ -25,8 +25,7 @@ CACHED_SENTENCES = 8192
 """Radiologists repeat themselves: most sentences of an archive have been read before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class Statement(NamedTuple):
     """What a sentence states about one finding or about a group; offsets are characters from its start."""
 
     findings: tuple[str, ...]
@@ -39,16 +38,13 @@ class Statement:
     experiencer: Experiencer = Experiencer.PATIENT
     zones: tuple[str, ...] = ()
     severity: str | None = None
-    count: int | None = None
+    number: int | None = None  # of things, where the text tells
     size_mm: tuple[float, ...] = ()
     tip: str | None = None
-    rules: Mapping[str, str] = field(
-        default_factory=lambda: MappingProxyType({})
-    )  # attribute -> id of its rule
+    rules: Mapping[str, str] = MappingProxyType({})  # attribute -> id of its rule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentenceReading:
+class SentenceReading(NamedTuple):
     """Everything that one sentence states."""
 
     statements: tuple[Statement, ...] = ()
@@ -95,7 +91,9 @@ class SentenceReader:
         """
         words = self._splitter.split(lowered)
         inside = [
-            index for index in range(len(words)) if words.starts[index] < end and words.ends[index] > start
+            index
+            for index in range(len(words.starts))
+            if words.starts[index] < end and words.ends[index] > start
         ]
         if not inside:
             return Assertion()
@@ -105,7 +103,7 @@ class SentenceReader:
         after = self._lexicon.find(words.canonical[concept.end :])
         found = [*before, *(Found(f.start + concept.end, f.end + concept.end, f.sense) for f in after)]
         (cues,) = self._scopes.cues(Parts(found), [concept])
-        alone = len(words) - (concept.end - concept.start) <= _PUNCTUATION
+        alone = len(words.starts) - (concept.end - concept.start) <= _PUNCTUATION
         return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
 
     def _statements(self, words: Words, parts: Parts) -> tuple[Statement, ...]:
@@ -136,7 +134,7 @@ def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribut
         experiencer=assertion.experiencer,
         zones=attribute.zones,
         severity=attribute.severity,
-        count=attribute.count,
+        number=attribute.count,
         size_mm=attribute.size_mm,
         tip=attribute.tip,
         rules=MappingProxyType(dict((("finding", head.rule), *assertion.rules, *attribute.rules))),

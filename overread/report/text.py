@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # A word, a number (with decimals), or one other visible character. A hyphen inside a word is a space:
 # "ground-glass" and "ground glass" are the same two words.
@@ -15,17 +15,13 @@ _SHORTEST_PART = 4
 _REMEMBERED_WORDS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """The words of one sentence, lower case, with their character ranges relative to its start."""
 
     surface: tuple[str, ...]  # as written, lower case
     canonical: tuple[str, ...]  # spelling and number removed; what rules are matched against
     starts: tuple[int, ...]
     ends: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.surface)
 
 
 def lower_in_place(text: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.reading.__main__ import main
-from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreement
+from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreement, reader_values
 from evaluation.reading.baseline import KeywordReader
 from evaluation.reading.codes import LABELS, MORE_LABELS
 from evaluation.reading.contexts import concept_span, context_counts
@@ -146,8 +146,14 @@ def test_sides_zones_and_severities_are_compared_where_they_are_coded() -> None:
     other = coded("FINDINGS: Mild right apical atelectasis.", "Pulmonary Atelectasis/base/left/severe")
 
     for attribute in (SIDE, ZONE, SEVERITY):
-        assert attribute_agreement([report], load_reader(), attribute).counts.tolist() == [[1, 0]]
-        assert attribute_agreement([other], load_reader(), attribute).counts.tolist() == [[0, 1]]
+        assert attribute_agreement(
+            [report], reader_values(load_reader(), attribute), attribute
+        ).counts.tolist() == [[1, 0]]
+        plain = KeywordReader().values(attribute.name)
+        assert attribute_agreement([report], plain, attribute).counts.tolist() == [[1, 0]]
+        assert attribute_agreement(
+            [other], reader_values(load_reader(), attribute), attribute
+        ).counts.tolist() == [[0, 1]]
 
 
 def test_the_concept_in_capitals_is_meant() -> None:
