@@ -82,14 +82,14 @@ def _environment(host: str, settings: Settings, stow: socket.socket) -> dict[str
 def _http_child(name: str, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
     return ChildSpec(
         name=name,
-        command=(sys.executable, "-m", "service.http.process", name, str(listener.fileno())),
+        command=(sys.executable, "-P", "-m", "service.http.process", name, str(listener.fileno())),
         listener=listener,
         environment=environment,
     )
 
 
 def _worker(number: int, environment: dict[str, str]) -> ChildSpec:
-    command = (sys.executable, "-m", "overread", "worker")
+    command = (sys.executable, "-P", "-m", "overread", "worker")
     return ChildSpec(name=f"worker-{number}", command=command, environment=environment)
 
 

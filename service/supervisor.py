@@ -126,7 +126,7 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         spec = child.spec
-        attached = (sys.executable, "-m", "service.attached", str(os.getpid()), *spec.command)
+        attached = (sys.executable, "-P", "-m", "service.attached", str(os.getpid()), *spec.command)
         child.process = subprocess.Popen(  # noqa: S603  # our own commands, no shell
             attached,
             env={**os.environ, **spec.environment},

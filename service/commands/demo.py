@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--once", action="store_true", help="print the list as JSON and end; no page")
     parser.add_argument(
-        "--folder",
+        "--data-folder",
         type=Path,
         help="keep the data in this folder (default: a temporary one, removed at the end)",
     )
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from service.settings import load_settings  # noqa: PLC0415
 
     configure_logging(level=logging.WARNING)  # the list says what happened
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
+    folder = arguments.data_folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
     try:
         # A database that the environment names is the site's own; the demonstration must not fill it.
         environ = {name: value for name, value in os.environ.items() if name != "OVERREAD_DATABASE_URL"}
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             serve(Addresses(host="127.0.0.1", port=arguments.port, stow_port=0), folder=folder, workers=1)
     finally:
-        if arguments.folder is None:
+        if arguments.data_folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     return EXIT_OK
 

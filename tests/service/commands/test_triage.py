@@ -1,0 +1,66 @@
+import json
+
+import pytest
+from pydicom.data import get_testdata_file
+
+from overread.command import main
+from service.demo import demo_cases
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # pydicom finds fault with what the real objects hold
+
+
+@pytest.fixture
+def report(tmp_path):
+    path = tmp_path / "report.txt"
+    path.write_text(demo_cases()[0].report, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def study(tmp_path):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    with open(get_testdata_file("RG1_UNCR.dcm"), "rb") as source:  # noqa: PTH123  # a path as text
+        (folder / "image.dcm").write_bytes(source.read())
+    return folder
+
+
+def test_a_contradicting_report_gives_the_reason_the_odds_and_the_sentence(study, report, capsys) -> None:
+    assert main(["triage", str(study), "--report", str(report)]) == 0
+
+    text = capsys.readouterr().out
+    assert text.startswith("DISCREPANT")
+    assert "the report denies it" in text
+    assert 'report: "The lungs are clear"' in text
+
+
+def test_json_carries_result_reading_and_detection_with_their_provenance(study, report, capsys) -> None:
+    assert main(["triage", str(study), "--report", str(report), "--json"]) == 0
+
+    values = json.loads(capsys.readouterr().out)
+    assert values["result"]["outcome"] == "DISCREPANT"
+    assert len(values["detection"]["detector"]["sha256"]) == len(values["reading"]["reader"]["sha256"]) == 64
+    assert values["result"]["policy_version"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff\xfe\x00binary", "is not UTF-8"), (b" \n ", "report"), (None, "cannot read the report")],
+)
+def test_a_report_that_cannot_be_read_ends_with_a_message(study, tmp_path, content, message, capsys) -> None:
+    path = tmp_path / "bad.txt"
+    if content is not None:
+        path.write_bytes(content)
+
+    assert main(["triage", str(study), "--report", str(path)]) == 1
+
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_without_a_file_is_named(tmp_path, report, capsys) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    assert main(["triage", str(empty), "--report", str(report)]) == 1
+
+    assert "holds no file" in capsys.readouterr().err
