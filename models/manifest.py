@@ -42,6 +42,7 @@ class Calibration:
 
     slope: float
     intercept: float
+    prevalence: float  # share of the calibration cohort that had the finding, in (0, 1)
 
     def probability(self, score: float) -> float:
         """Return the calibrated probability of a raw score in [0, 1]."""
@@ -193,7 +194,11 @@ def _network(table: Table) -> NetworkFile:
 
 
 def _calibration(table: Table) -> Calibration:
-    return Calibration(slope=table.number("slope"), intercept=table.number("intercept"))
+    return Calibration(
+        slope=table.number("slope"),
+        intercept=table.number("intercept"),
+        prevalence=table.number("prevalence"),
+    )
 
 
 def _operating_point(table: Table) -> OperatingPoint:
@@ -210,12 +215,14 @@ def _validate(manifest: Manifest, path: Path) -> None:
     findings = set(manifest.findings)
     unknown = sorted(findings - set(load_vocabulary()))
     rising = all(calibration.slope > 0 for calibration in manifest.calibration.values())
+    met = all(0 < calibration.prevalence < 1 for calibration in manifest.calibration.values())
     stated = manifest.network
     checks = {
         f"the vocabulary lacks {unknown}": not unknown,
         "a finding is named twice": len(findings) == len(manifest.findings),
         "calibration must name exactly the findings": set(manifest.calibration) == findings,
         "a calibration that does not rise turns the network's order around": rising,
+        "a calibration cohort has studies with and without the finding: prevalence lies between 0 and 1": met,
         f"it needs pixel pipeline {manifest.pixel_pipeline}, installed is {PIPELINE_VERSION}": (
             manifest.pixel_pipeline == PIPELINE_VERSION
         ),

@@ -149,6 +149,7 @@ class OnnxDetector:
             else Laterality.UNSPECIFIED,
             score=image.scores[index],
             probability=probability,
+            prevalence=self.manifest.calibration[finding].prevalence,
             sop_instance_uid=whole.sop_instance_uid,
             regions=tuple(_region(image.header, box.left, box.top, box.right, box.bottom) for box in boxes),
             # Weighted by the probability: a map of something that is not there must not glow.

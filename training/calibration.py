@@ -33,7 +33,11 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> Cal
         curvature = (design * (fitted * (1 - fitted))[:, np.newaxis]).T @ design + penalty
         step = np.linalg.solve(curvature, gradient)
         weights = weights - step / max(1.0, float(np.abs(step).max()))
-    return Calibration(slope=max(float(weights[0]), LEAST_SLOPE), intercept=float(weights[1]))
+    return Calibration(
+        slope=max(float(weights[0]), LEAST_SLOPE),
+        intercept=float(weights[1]),
+        prevalence=float(labels.mean()),
+    )
 
 
 def choose_operating_points(

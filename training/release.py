@@ -3,14 +3,14 @@
 import hashlib
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import IntendedUse, Manifest, NetworkFile, save_manifest
+from models.manifest import Calibration, IntendedUse, Manifest, NetworkFile, save_manifest
 from models.pixels import PIPELINE_VERSION
 from models.releases import load_detector
 from training.calibration import choose_operating_points, fit_platt
@@ -111,7 +111,11 @@ def _manifest(network: ClassMapNetwork, split: Split, settings: Settings, releas
         findings=FINDINGS,
         network=_network_file(hashlib.sha256(content).hexdigest(), settings),
         calibration={
-            name: replace(curve, slope=round(curve.slope, 5), intercept=round(curve.intercept, 5))
+            name: Calibration(
+                slope=round(curve.slope, 5),
+                intercept=round(curve.intercept, 5),
+                prevalence=round(curve.prevalence, 5),
+            )
             for name, curve in calibration.items()
         },
         calibration_cohort=cohort,

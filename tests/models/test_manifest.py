@@ -105,11 +105,13 @@ def test_releases_are_found_by_name(tmp_path) -> None:
 
 
 def test_calibration_is_platt_scaling_of_the_log_odds() -> None:
-    assert Calibration(slope=1, intercept=0).probability(0.3) == pytest.approx(0.3)
+    assert Calibration(slope=1, intercept=0, prevalence=0.1).probability(0.3) == pytest.approx(0.3)
     # log odds of 0.5 are 0, so that only the intercept is left: 1 / (1 + e^1) = 0.2689
-    assert Calibration(slope=7, intercept=-1).probability(0.5) == pytest.approx(0.2689, abs=1e-4)
+    assert Calibration(slope=7, intercept=-1, prevalence=0.1).probability(0.5) == pytest.approx(
+        0.2689, abs=1e-4
+    )
     assert (
         0
-        < Calibration(slope=9, intercept=0).probability(0.0)
-        < Calibration(slope=9, intercept=0).probability(1)
+        < Calibration(slope=9, intercept=0, prevalence=0.1).probability(0.0)
+        < Calibration(slope=9, intercept=0, prevalence=0.1).probability(1)
     )

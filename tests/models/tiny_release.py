@@ -71,8 +71,8 @@ def _manifest(sha256: str) -> dict[str, Any]:
             "maps_output": "maps",
         },
         "calibration": {
-            "mass": {"slope": 1.0, "intercept": 0.0},
-            "hernia": {"slope": 2.0, "intercept": -1.0},
+            "mass": {"slope": 1.0, "intercept": 0.0, "prevalence": 0.1},
+            "hernia": {"slope": 2.0, "intercept": -1.0, "prevalence": 0.02},
         },
         "calibration_cohort": "nobody",
         "default_operating_point": "balanced",
