@@ -209,3 +209,7 @@ def test_that_something_is_abnormal_is_not_said_beside_what_it_is() -> None:
     result = conclude(reading(), detection(seen("mass", 0.6), seen("any_abnormality", 0.9)))
 
     assert list(kinds(result)) == ["mass"]
+
+
+def test_nodule_and_mass_are_one_family_so_a_stated_nodule_answers_a_seen_mass() -> None:
+    assert conclude(reading(stated("nodule")), detection(seen("mass"))).outcome is Outcome.CONCORDANT
