@@ -51,7 +51,9 @@ class Scopes:
         joins = frozenset(parts.links(*_JOINING))
         for item in parts.cues:
             cue = self._cues[item.sense.value]
-            ends = stops_and_with if cue.ends_at_with else stops
+            ends = stops
+            if cue.ends_at_with:
+                ends = [*stops_and_with, *_new_statements(parts, item, mentions)]
             for index in _reach(cue, item, mentions, ends, joins):
                 reached[index].append(cue)
         if len(mentions) > 1:
@@ -69,6 +71,20 @@ class Scopes:
             for cue in cues
             if cue.temporality is past and (cue.direction in inside or cue.direction == "forward")
         ]
+
+
+def _new_statements(parts: Parts, cue: Found, mentions: Sequence[Mention]) -> Iterator[int]:
+    """Yield the commas after a denial behind which something else begins: "no mass, small left effusion".
+
+    A finding with a grade, a number or a side of its own is no further item of the list, unless "or" says so.
+    """
+    commas = [place for place in parts.links("comma") if place >= cue.end]
+    last_or = max(parts.links("or"), default=-1)
+    own = [item.start for item in parts.of(Kind.SEVERITY, Kind.COUNT, Kind.SIDE)] if commas else []
+    for comma in commas:
+        following = min((mention.start for mention in mentions if mention.start > comma), default=None)
+        if following is not None and last_or < comma and any(comma < place < following for place in own):
+            yield comma
 
 
 def _alternatives(choices: Sequence[int], mentions: Sequence[Mention]) -> Iterator[int]:

@@ -59,10 +59,12 @@ class SentenceSplitter:
 
 
 def _wrap_width(text: str) -> int:
-    """Return the width at which lines were wrapped; more than any line's where each line is a sentence."""
+    """Return the width at which lines were wrapped; more than any line's where each is a sentence."""
     lines = [line for line in text.split("\n") if line.strip()]
     width = max(map(len, lines), default=0)
-    a_sentence_each = len(lines) >= _LINES_OF_A_LIST and all(line.lstrip()[:1].isupper() for line in lines)
+    unstopped = not any(". " in line or line.rstrip().endswith(".") for line in lines)
+    starts = all(line.lstrip()[:1].isupper() for line in lines)
+    a_sentence_each = len(lines) >= _LINES_OF_A_LIST and unstopped and starts
     return width + _ANY_WORD if a_sentence_each and not text.isupper() else width
 
 
