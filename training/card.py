@@ -131,8 +131,13 @@ def _results(figures: Figures, evaluation: Evaluation, manifest: Manifest) -> st
         f"chosen on: {point.cohort}.\n\n"
         + "\n".join((header, *rows))
         + f"\n\nMean AUC over {len(figures.measured)} findings (all but opacity and any_abnormality): "
-        f"**{_interval(figures.mean)}**."
+        f"**{_interval(figures.mean)}**. {_chance(figures)}"
     )
+
+
+def _chance(figures: Figures) -> str:
+    weak = [name for name, interval in figures.per_finding.items() if interval and interval.low <= 0.5]
+    return f"Not shown to be better than chance (the interval reaches 0.5): {', '.join(weak) or 'none'}."
 
 
 def _rates(evaluation: Evaluation, at: int, threshold: float) -> str:
