@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from overread.errors import InputError, InvalidFileError
-from overread.observation import ReportObservation, ReportReading
+from overread.observation import ReportObservation, ReportReading, Section, Span
 from overread.report.reader import load_reader
 
 LINES_PER_CHUNK = 256
@@ -41,19 +41,53 @@ def observation_as_json(observation: ReportObservation) -> dict[str, object]:
         "severity": observation.severity,
         "count": observation.count,
         "size_mm": list(observation.size_mm),
+        "tip": observation.tip,
         "rules": dict(observation.rules),
     }
 
 
 def reading_as_json(reading: ReportReading) -> dict[str, object]:
     """Return what a reading states, without the identity of its reader."""
-    return {"observations": [observation_as_json(observation) for observation in reading.observations]}
+    return {
+        "observations": [observation_as_json(observation) for observation in reading.observations],
+        "recommendations": [
+            {"action": item.action, "within_days": item.within_days, **_place(item.span, item.section)}
+            for item in reading.recommendations
+        ],
+        "communications": [
+            {"time_of_day": item.time_of_day, **_place(item.span, item.section)}
+            for item in reading.communications
+        ],
+        "contradictions": [
+            {
+                "kind": item.kind.value,
+                "subject": item.subject,
+                "reason": item.reason,
+                "spans": [[span.start, span.end] for span in (item.first, item.second) if span is not None],
+            }
+            for item in reading.contradictions
+        ],
+        "context": [
+            {
+                "kind": item.kind.value,
+                "value": item.value,
+                "presence": item.presence.value,
+                **_place(item.span, item.section),
+            }
+            for item in reading.context
+        ],
+    }
+
+
+def _place(span: Span, section: Section) -> dict[str, object]:
+    return {"span": [span.start, span.end], "section": section.value}
 
 
 def read_lines(lines: Iterable[bytes], *, workers: int = 1) -> Iterator[LineResult]:
     """Yield the result of every line that is not blank, in order.
 
-    Each line is a JSON object with `id` and `text`; its output has `id` and `observations`.
+    Each line is a JSON object with `id` and `text`; its output has `id`, `observations`, `recommendations`,
+    `communications`, `contradictions` and `context`.
     With more than one worker, chunks of lines are read in processes of their own.
     """
     chunks = _chunks(lines)

@@ -24,6 +24,21 @@ def test_each_line_gives_its_id_and_observations() -> None:
     assert effusion["span"] == [12, 20]
 
 
+def test_what_a_report_says_besides_findings_is_told_too() -> None:
+    text = (
+        "INDICATION: Cough. FINDINGS: Right effusion. IMPRESSION: Left effusion. "
+        "Recommend CT in 3 months. Discussed with the ward at 14:05."
+    )
+
+    (result,) = read_lines([line("a", text)])
+
+    output = json.loads(result.output or "")
+    assert [item["value"] for item in output["context"]] == ["cough"]
+    assert [item["kind"] for item in output["contradictions"]] == ["SIDE"]
+    assert [(item["action"], item["within_days"]) for item in output["recommendations"]] == [("CT", 90.0)]
+    assert [item["time_of_day"] for item in output["communications"]] == ["14:05"]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_keep_the_order_of_the_lines(workers: int) -> None:
     count = 3 * LINES_PER_CHUNK + 5
