@@ -6,9 +6,10 @@ results for one revision of a case cannot be stored.
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -79,26 +80,29 @@ def work(
         ConfigurationError: a setting or policy is wrong.
     """
     claims = 0
-    while not stop.is_set():
-        try:
-            claimed = next_case(store, name=name, now=clock())
-            if claimed is not None:
-                claims += 1
-                triage_case(store, claimed, readers, clock=clock)
-                continue
-        except OutOfResourcesError as error:
-            _log.warning("store_unavailable", worker=name, why=str(error))
-        else:
-            if drain:
-                break
-        stop.wait(store.settings.poll_seconds)
+    pause = timedelta(seconds=store.settings.poll_seconds)
+    house_due = clock()
+    with Heartbeat(store, clock=clock) as heartbeat:
+        while not stop.is_set():
+            try:
+                if kept := clock() >= house_due:
+                    keep_house(store, now=clock())
+                    house_due = clock() + pause
+                claimed = claim_case(store, worker=name, now=clock())
+                if claimed is not None:
+                    claims += 1
+                    triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
+                    continue
+            except OutOfResourcesError as error:
+                _log.warning("store_unavailable", worker=name, why=str(error))
+            else:
+                if drain and kept:
+                    break
+                house_due = clock()  # nothing else to do
+                if drain:
+                    continue
+            stop.wait(store.settings.poll_seconds)
     return claims
-
-
-def next_case(store: Store, *, name: str, now: datetime) -> ClaimedCase | None:
-    """Do what time has brought about, such as closing quiet studies, and claim the next case that is due."""
-    keep_house(store, now=now)
-    return claim_case(store, worker=name, now=now)
 
 
 def keep_house(store: Store, *, now: datetime) -> None:
@@ -107,7 +111,9 @@ def keep_house(store: Store, *, now: datetime) -> None:
     close_quiet_studies(store, now=now)
 
 
-def triage_case(store: Store, claimed: ClaimedCase, readers: Readers, *, clock: Clock) -> None:
+def triage_case(
+    store: Store, claimed: ClaimedCase, readers: Readers, *, heartbeat: "Heartbeat", clock: Clock
+) -> None:
     """Bring a claimed case to its end: concluded, FAILED, or back in the queue for another attempt.
 
     Raises:
@@ -116,7 +122,7 @@ def triage_case(store: Store, claimed: ClaimedCase, readers: Readers, *, clock: 
         OutOfResourcesError: the store is not available; the lease will run out.
     """
     try:
-        with Heartbeat(store, claimed.lease, clock=clock):
+        with heartbeat.of(claimed.lease):
             conclusion = look(claimed, readers)
             complete_case(
                 store,
@@ -150,14 +156,15 @@ def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
 
 
 class Heartbeat:
-    """Renews a lease in the background while its `with` block runs."""
+    """Renews the lease of the case in hand from a thread of its own, while its `with` block runs."""
 
-    def __init__(self, store: Store, lease: Lease, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock) -> None:
         self._store = store
-        self._lease = lease
         self._clock = clock
+        self._lease: Lease | None = None
+        self._beats_left = 0
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease-{lease.case_id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -169,20 +176,34 @@ class Heartbeat:
         self._done.set()
         self._thread.join()
 
-    def _beat(self) -> None:
+    @contextmanager
+    def of(self, lease: Lease) -> Iterator[None]:
+        """Keep this lease while the block runs; a look that never ends is left to lose it in the end."""
         settings = self._store.settings
-        # A look that never ends must not keep its case for ever: after so many beats the lease runs out.
-        beats = int(3 * settings.case_seconds_max / settings.lease_seconds)
-        for _ in range(beats):
-            if self._done.wait(settings.lease_seconds / 3):
-                return
-            try:
-                renew_lease(self._store, self._lease, now=self._clock())
-            except LeaseLostError:
-                return  # storing the result will tell
-            except OutOfResourcesError as error:
-                _log.warning("store_unavailable", case=self._lease.case_id, why=str(error))
-        _log.error("look_too_long", case=self._lease.case_id, worker=self._lease.owner)
+        self._beats_left = int(3 * settings.case_seconds_max / settings.lease_seconds)
+        self._lease = lease
+        try:
+            yield
+        finally:
+            self._lease = None
+
+    def _run(self) -> None:
+        while not self._done.wait(self._store.settings.lease_seconds / 3):
+            lease = self._lease
+            if lease is not None:
+                self._renew(lease)
+
+    def _renew(self, lease: Lease) -> None:
+        if self._beats_left <= 0:
+            _log.error("look_too_long", case=lease.case_id, worker=lease.owner)
+            return
+        self._beats_left -= 1
+        try:
+            renew_lease(self._store, lease, now=self._clock())
+        except LeaseLostError:
+            pass  # storing the result will tell
+        except OutOfResourcesError as error:
+            _log.warning("store_unavailable", case=lease.case_id, why=str(error))
 
 
 def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime) -> None:

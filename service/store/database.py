@@ -25,6 +25,7 @@ from service.store.files import ObjectFiles
 from service.store.migration import migrate
 
 _BUSY_SECONDS = 30.0
+_NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 
@@ -47,17 +48,20 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self, *names: str) -> Iterator[Connection]:
+    def writing(self, *names: str, durable: bool = True) -> Iterator[Connection]:
         """Give a connection whose changes are durable when the block ends, and undone when it raises.
 
-        Whoever gives one of the same names waits; on SQLite every writer does.
+        Whoever gives one of the same names waits; on SQLite every writer does. What nobody is told of, such
+        as a claim, need not be `durable`: it does not wait for the disk, and a power cut may undo it.
 
         Raises:
             OutOfResourcesError: the database cannot be reached, is full, or is busy for too long.
         """
-        engine = self.engine.execution_options(writes=True)
+        engine = self.engine.execution_options(writes="FULL" if durable else "NORMAL")
         with _translated(), engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                if not durable:
+                    connection.execute(_NOT_DURABLE)
                 for key in sorted({_lock_key(name) for name in names}):
                     connection.execute(_LOCK, {"key": key})
             yield connection
@@ -113,8 +117,12 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    synchronous = connection.get_execution_options().get("writes")
+    if synchronous is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -33,7 +33,7 @@ _CONCLUSIONS = {
 def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | None:
     """Make the READY case that has been due for longest the worker's; return None if nothing is due."""
     claimed = advance(CaseState.READY, CaseEvent.CLAIMED)
-    with store.writing() as connection:
+    with store.writing(durable=False) as connection:
         case = connection.execute(
             queries.CLAIM,
             {
@@ -56,7 +56,7 @@ def renew_lease(store: Store, lease: Lease, *, now: datetime) -> None:
     Raises:
         LeaseLostError: the case is no longer the lease's.
     """
-    with store.writing() as connection:
+    with store.writing(durable=False) as connection:
         renewed = connection.execute(
             queries.RENEW,
             {

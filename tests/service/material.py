@@ -29,8 +29,8 @@ from service.intake.instances import InstanceReceipt, begin_instance, receive_in
 from service.intake.reports import IncomingReport, ReportReceipt, receive_report
 from service.store.database import Store
 from service.store.queue import claim_case
-from service.store.records import ReportStatus
-from service.worker import Readers, triage_case
+from service.store.records import ClaimedCase, ReportStatus
+from service.worker import Clock, Heartbeat, Readers, triage_case
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STUDY = "2.25.1"
@@ -130,8 +130,14 @@ def triaged_case(
     claimed = claim_case(store, worker="w", now=now)
     assert claimed is not None
     assert claimed.lease.case_id == case_id
-    triage_case(store, claimed, readers(), clock=lambda: now)
+    triage_one(store, claimed, clock=lambda: now)
     return case_id
+
+
+def triage_one(store: Store, claimed: ClaimedCase, *, clock: Clock, **changed: object) -> None:
+    """Take one claimed case through triage, with readers that are changed so."""
+    with Heartbeat(store, clock=clock) as heartbeat:
+        triage_case(store, claimed, readers(**changed), heartbeat=heartbeat, clock=clock)
 
 
 class WordReader:

@@ -6,9 +6,9 @@ import pytest
 
 from overread.case import CaseEvent, CaseState
 from overread.errors import ModelError
-from service.store.queue import expire_leases
+from service.store.queue import claim_case, expire_leases
 from service.store.worklist import count_cases, load_case
-from service.worker import next_case, triage_case, work
+from service.worker import work
 from tests.service.material import (
     BLACK,
     CLEAR,
@@ -23,6 +23,7 @@ from tests.service.material import (
     ready_case,
     send_image,
     send_report,
+    triage_one,
     triaged_case,
 )
 
@@ -140,8 +141,8 @@ def test_a_result_whose_lease_was_lost_meanwhile_is_dropped(store) -> None:
             send_report(store, MASS)
             return super().detect(instances)
 
-    claimed = next_case(store, name="w", now=NOW)
-    triage_case(store, claimed, readers(detectors=(RevisedMeanwhile(),)), clock=lambda: NOW)
+    claimed = claim_case(store, worker="w", now=NOW)
+    triage_one(store, claimed, detectors=(RevisedMeanwhile(),), clock=lambda: NOW)
 
     case = load_case(store, case_id)
     assert (case.summary.state, case.summary.revision, case.triage) == (CaseState.READY, 2, None)
@@ -155,8 +156,8 @@ def test_a_failure_whose_lease_was_lost_meanwhile_does_not_fail_the_new_revision
             send_report(store, MASS)
             raise RuntimeError
 
-    claimed = next_case(store, name="w", now=NOW)
-    triage_case(store, claimed, readers(report_reader=RevisedMeanwhile()), clock=lambda: NOW)
+    claimed = claim_case(store, worker="w", now=NOW)
+    triage_one(store, claimed, report_reader=RevisedMeanwhile(), clock=lambda: NOW)
 
     assert load_case(store, case_id).summary.state is CaseState.READY
 
@@ -174,8 +175,8 @@ def test_a_long_look_keeps_its_lease(store) -> None:
             expired.append(expire_leases(short, now=datetime.now(UTC)))
             return super().detect(instances)
 
-    claimed = next_case(short, name="w", now=datetime.now(UTC))
-    triage_case(short, claimed, readers(detectors=(SlowDetector(),)), clock=lambda: datetime.now(UTC))
+    claimed = claim_case(short, worker="w", now=datetime.now(UTC))
+    triage_one(short, claimed, detectors=(SlowDetector(),), clock=lambda: datetime.now(UTC))
 
     assert expired == [0]
     assert load_case(short, case_id).summary.state is CaseState.LISTED
@@ -192,8 +193,8 @@ def test_a_look_that_never_ends_loses_its_lease(store) -> None:
             expired.append(expire_leases(hung, now=datetime.now(UTC)))
             return super().detect(instances)
 
-    claimed = next_case(hung, name="w", now=datetime.now(UTC))
-    triage_case(hung, claimed, readers(detectors=(HungDetector(),)), clock=lambda: datetime.now(UTC))
+    claimed = claim_case(hung, worker="w", now=datetime.now(UTC))
+    triage_one(hung, claimed, detectors=(HungDetector(),), clock=lambda: datetime.now(UTC))
 
     assert expired == [1]
 
