@@ -136,7 +136,7 @@ def _check_end(file: BinaryIO, dataset: FileDataset) -> None:
         return
     if _stated_end(dataset) not in (None, size):
         raise InvalidDicomError("the file is truncated in its header; send it again")
-    is_image = "Image Storage" in UID(dataset.file_meta.MediaStorageSOPClassUID).name or "Rows" in dataset
+    is_image = "Image Storage" in UID(_uid(dataset, "SOPClassUID")).name or "Rows" in dataset
     if is_image and not _PIXELS_ELSEWHERE.intersection(dataset.keys()):
         raise InvalidDicomError("the object is an image without pixel data, or truncated before it")
 

@@ -58,6 +58,18 @@ def test_an_object_cut_off_at_any_byte_is_refused(header_of) -> None:
             header_of(whole[:length])
 
 
+def test_an_object_that_is_no_image_is_refused_when_its_last_value_is_cut_off(header_of) -> None:
+    nothing = dict.fromkeys(("Rows", "Columns", "PixelData", "BitsAllocated", "BitsStored", "HighBit"))
+    nothing |= dict.fromkeys(("SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation"))
+    whole = dicom_bytes(Modality="SR", TextValue="x" * 40, **nothing)
+    whole = whole.replace(b"1.2.840.10008.5.1.4.1.1.1.1\0", b"1.2.840.10008.5.1.4.1.1.66\0\0")
+    assert header_of(whole).modality == "SR"
+
+    for length in range(len(whole) - 40, len(whole)):
+        with pytest.raises(InvalidDicomError, match="truncated"):
+            header_of(whole[:length])
+
+
 def test_a_compressed_object_cut_off_inside_a_fragment_is_refused(header_of) -> None:
     whole = dicom_bytes(PixelData=encapsulate([bytes(range(200))]))
     syntax = b"1.2.840.10008.1.2.1\0"
