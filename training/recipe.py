@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from monai.utils.misc import set_determinism
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -94,7 +95,7 @@ class Run:
     """One training run: networks, optimiser and random generators; it can be resumed after any epoch."""
 
     def __init__(self, material: Material, settings: Settings) -> None:
-        torch.manual_seed(settings.seed)
+        set_determinism(settings.seed)
         self.material = material
         self.settings = settings
         self.generator = torch.Generator().manual_seed(settings.seed)
