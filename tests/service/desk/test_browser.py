@@ -46,7 +46,7 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 
 def press(browser: webdriver.Chrome, keys: str) -> None:
-    browser.switch_to.active_element.send_keys(keys)
+    webdriver.ActionChains(browser).send_keys(keys).perform()  # wherever the focus is, as a keyboard does
 
 
 def wait_for(browser: webdriver.Chrome, selector: str) -> WebElement:
@@ -58,6 +58,7 @@ def wait_for(browser: webdriver.Chrome, selector: str) -> WebElement:
 
 def leads_to(browser: webdriver.Chrome, end: str) -> bool:
     WebDriverWait(browser, 20).until(lambda page: page.current_url.endswith(end))
+    wait_for(browser, ".scripted")
     return True
 
 
@@ -86,6 +87,7 @@ def test_a_reader_walks_the_list_and_the_case_by_keys_alone(
     press(browser, "?")
     assert wait_for(browser, "dialog[open]").is_displayed()
     press(browser, Keys.ESCAPE)
+    WebDriverWait(browser, 20).until(lambda page: not page.find_elements(By.CSS_SELECTOR, "dialog[open]"))
     press(browser, "j")
     assert leads_to(browser, f"/cases/{second}")
     press(browser, "u")
