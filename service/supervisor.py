@@ -40,7 +40,9 @@ class RestartPolicy:
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 15.0
     healthy_after_seconds: float = 20.0  # a child that lived so long starts again without a record
-    give_up_after: int = 6  # early ends in a row
+    give_up_after: int = (
+        6  # early ends in a row that the child chose itself; one that was killed is not broken
+    )
 
     def delay_seconds(self, early_ends: int) -> float:
         """Return how long to wait before the next start: doubled with each early end."""
@@ -55,7 +57,8 @@ class _Child:
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
         self.start_again_at: float | None = None
-        self.early_ends = 0
+        self.early_ends = 0  # in a row, of any kind; they make the next start wait
+        self.early_exits = 0  # those in a row that no signal caused
 
 
 class Supervisor:
@@ -79,7 +82,7 @@ class Supervisor:
         """Return after SIGTERM or SIGINT, with every child ended.
 
         Raises:
-            ConfigurationError: a child ended early again and again; every child has been ended.
+            ConfigurationError: a child exited early again and again; every child has been ended.
         """
         wake_reader, wake_writer = socket.socketpair()
         wake_writer.setblocking(False)
@@ -142,12 +145,15 @@ class Supervisor:
         now = self._clock()
         lived_seconds = now - child.started_at
         if lived_seconds >= self._policy.healthy_after_seconds:
-            child.early_ends = 0
+            child.early_ends = child.early_exits = 0
         child.early_ends += 1
+        # A crash on one image, or the kernel short of memory, ends a child by a signal. Whoever is given such an
+        # image again and again must not stop everything: the queue puts the case aside after some attempts.
+        child.early_exits = 0 if status < 0 else child.early_exits + 1
         child.process = None
-        if child.early_ends >= self._policy.give_up_after:
+        if child.early_exits >= self._policy.give_up_after:
             raise ConfigurationError(
-                f"the process {child.spec.name} ended {child.early_ends} times in a row soon after its "
+                f"the process {child.spec.name} ended {child.early_exits} times in a row soon after its "
                 f"start, at last with status {status}; its own messages above say why. "
                 "Everything has been stopped."
             )

@@ -111,6 +111,20 @@ def test_a_child_that_ends_at_once_again_and_again_stops_everything_with_its_nam
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_a_child_that_is_killed_again_and_again_is_not_given_up(tmp_path: Path) -> None:
+    marks = tmp_path / "starts"
+    # Killed four times, more often than the policy forgives an exit; then it exits until it is given up.
+    code = (
+        "import os, pathlib, signal, sys; marks = pathlib.Path(sys.argv[1]); marks.mkdir(exist_ok=True); "
+        "count = len(list(marks.iterdir())); (marks / str(count)).touch(); "
+        "os.kill(os.getpid(), signal.SIGKILL) if count < 4 else sys.exit(3)"
+    )
+    spec = ChildSpec(name="poisoned", command=(sys.executable, "-c", code, str(marks)))
+    with pytest.raises(ConfigurationError, match="poisoned ended 3 times"):
+        Supervisor([spec], clock=time.monotonic, policy=QUICK).run()
+    assert len(list(marks.iterdir())) == 4 + QUICK.give_up_after
+
+
 def test_a_command_that_does_not_exist_is_reported_too() -> None:
     supervisor = Supervisor(
         [ChildSpec(name="absent", command=("/no/such/program",))], clock=time.monotonic, policy=QUICK
