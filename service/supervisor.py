@@ -40,9 +40,7 @@ class RestartPolicy:
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 15.0
     healthy_after_seconds: float = 20.0  # a child that lived so long starts again without a record
-    give_up_after: int = (
-        6  # early ends in a row that the child chose itself; one that was killed is not broken
-    )
+    give_up_after: int = 6  # early exits in a row; a child that was killed is not broken
 
     def delay_seconds(self, early_ends: int) -> float:
         """Return how long to wait before the next start: doubled with each early end."""
@@ -147,8 +145,8 @@ class Supervisor:
         if lived_seconds >= self._policy.healthy_after_seconds:
             child.early_ends = child.early_exits = 0
         child.early_ends += 1
-        # A crash on one image, or the kernel short of memory, ends a child by a signal. Whoever is given such an
-        # image again and again must not stop everything: the queue puts the case aside after some attempts.
+        # A crash on one image, or the kernel short of memory, ends a child by a signal. Such an image, given
+        # again and again, must not stop everything: the queue puts its case aside after some attempts.
         child.early_exits = 0 if status < 0 else child.early_exits + 1
         child.process = None
         if child.early_exits >= self._policy.give_up_after:
