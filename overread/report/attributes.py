@@ -63,7 +63,7 @@ class AttributeReader:
         if not places and not others:
             return results
         line = _Line(parts, mentions, self._separating)
-        for group in line.groups(places):
+        for group in line.groups([item for item in places if _is_place(item)]):
             for index in line.owners(group[0].start, group[-1].end):
                 _place(group, results[index], words)
         for item in others:
@@ -117,8 +117,6 @@ class _Line:
         """Return sides and zones in groups that no finding and no separator but "and" divides."""
         groups: list[list[Found]] = []
         for item in places:
-            if item.sense.kind is Kind.ANATOMY and item.sense.value not in _PAIRED:
-                continue
             if groups and self._continues(groups[-1][-1], item):
                 groups[-1].append(item)
             else:
@@ -134,15 +132,12 @@ class _Line:
 
     def owners(self, start: int, end: int) -> list[int]:
         """Return which mentions the modifiers at words [start, end) belong to."""
-        inside = [i for i, m in enumerate(self._mentions) if m.start < end and start < m.end]
-        if inside:
-            return inside[:1]
-        before = [
-            i for i, m in enumerate(self._mentions) if m.end <= start and not _any(self._stops, m.end, start)
-        ]
-        after = [
-            i for i, m in enumerate(self._mentions) if m.start >= end and not _any(self._stops, end, m.start)
-        ]
+        for index, mention in enumerate(self._mentions):
+            if mention.start < end and start < mention.end:
+                return [index]
+        stops = self._stops
+        before = [i for i, m in enumerate(self._mentions) if m.end <= start and not _any(stops, m.end, start)]
+        after = [i for i, m in enumerate(self._mentions) if m.start >= end and not _any(stops, end, m.start)]
         if not before and not after:  # "in the left base there is an opacity"
             after = [i for i, m in enumerate(self._mentions) if m.start >= end]
         if before and (not after or self._belongs_before(before[-1], start, end, after[0])):
@@ -220,8 +215,15 @@ class _Line:
         return any(item.start >= end for item in self._sided)
 
 
+def _is_place(item: Found) -> bool:
+    return item.sense.kind is not Kind.ANATOMY or item.sense.value in _PAIRED
+
+
 def _any(places: Iterable[int], start: int, end: int, *, but: Sequence[int] = ()) -> bool:
-    return any(start <= place < end and place not in but for place in places)
+    for place in places:  # noqa: SIM110 # a generator costs more than the loop, and this runs most
+        if start <= place < end and place not in but:
+            return True
+    return False
 
 
 def _place(group: Sequence[Found], result: Attributes, words: Words) -> None:

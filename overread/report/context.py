@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 
 from overread.observation import ContextItem, ContextKind, Presence, Section, Span
@@ -39,7 +38,14 @@ class ContextReader:
         """Yield what one section states."""
         for item in self._items(lowered[span.start : span.end], section):
             place = Span(span.start + item.span.start, span.start + item.span.end)
-            yield replace(item, span=place)
+            yield ContextItem(
+                kind=item.kind,
+                value=item.value,
+                presence=item.presence,
+                span=place,
+                section=section,
+                rule=item.rule,
+            )
 
     def _read(self, text: str, section: Section) -> tuple[ContextItem, ...]:
         """Return what the text of a section states, with spans from its start."""

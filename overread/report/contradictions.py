@@ -33,11 +33,12 @@ def find_contradictions(
     observations: Sequence[ReportObservation], vocabulary: Vocabulary
 ) -> tuple[Contradiction, ...]:
     """Return where findings and impression disagree in presence, side or size of the same finding."""
+    relevant = {o.finding for o in observations if o.presence is Presence.PRESENT or o.size_mm}  # may differ
     if not any(observation.presence is Presence.PRESENT for observation in observations):
         return ()
     body: dict[str, list[ReportObservation]] = {}
     impression: dict[str, list[ReportObservation]] = {}
-    for observation in observations:
+    for observation in [o for o in observations if o.finding in relevant]:
         if observation.presence is Presence.ABSENT and not _by_name(observation):
             continue
         if observation.experiencer is Experiencer.PATIENT and observation.temporality not in _NOT_NOW:

@@ -42,7 +42,9 @@ class _Barriers:
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
         self.commas = parts.links("comma")
-        self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
+        self.separators: list[int] = []
+        if parts.has(Kind.STATE):  # nothing else asks for them
+            self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
 
 
 class Mention(NamedTuple):
@@ -76,6 +78,8 @@ class HeadFinder:
         bases = parts.of(Kind.FINDING, Kind.STATE)
         normals = parts.of(Kind.NORMAL)
         anatomies = _head_nouns(parts.of(Kind.ANATOMY)) if parts.has(Kind.ANATOMY) else []
+        if not bases and not normals and not parts.has(Kind.PHRASE):
+            return ()
         barriers = _Barriers(parts)
         heads: dict[tuple[int, int], list[Head]] = {}
         for item in bases:
@@ -174,9 +178,7 @@ def devices_of(vocabulary: Vocabulary) -> frozenset[str]:
 
 def _noun_after(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> Found | None:
     """Return the finding that a state only describes: the "nodule" of "calcified right base nodule"."""
-    following = min(
-        (base for base in bases if base.start >= item.end), key=lambda base: base.start, default=None
-    )
+    following = next((base for base in bases if base.start >= item.end), None)
     if (
         following is None
         or following.sense.kind is not Kind.FINDING
@@ -193,7 +195,10 @@ def _head_nouns(anatomies: Sequence[Found]) -> list[Found]:
 
 
 def _crossed(start: int, end: int, barriers: Sequence[int]) -> bool:
-    return any(start <= barrier < end for barrier in barriers)
+    for barrier in barriers:  # noqa: SIM110 # a generator costs more than the loop, and this runs most
+        if start <= barrier < end:
+            return True
+    return False
 
 
 def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Barriers) -> int:
@@ -206,6 +211,11 @@ def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Ba
         return 0
     if _crossed(start, end, barriers.stops):
         return _TOO_FAR
-    between = sum(start <= base.start < end for base in bases)
-    commas = sum(start <= comma < end for comma in barriers.commas)
-    return end - start + _OTHER_BASE_BETWEEN * between + _COMMA_BETWEEN * commas
+    distance = end - start
+    for base in bases:
+        if start <= base.start < end:
+            distance += _OTHER_BASE_BETWEEN
+    for comma in barriers.commas:
+        if start <= comma < end:
+            distance += _COMMA_BETWEEN
+    return distance

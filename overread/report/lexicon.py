@@ -1,5 +1,6 @@
 """The words and phrases that rules know, compiled into one matcher."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,17 +62,13 @@ class Parts:
 
     def __init__(self, found: Sequence[Found]) -> None:
         """Sort the phrases once, so that no later step has to look through all of them."""
-        by_kind: dict[Kind, list[Found]] = {}
+        by_kind: defaultdict[Kind, list[Found]] = defaultdict(list)
         for item in found:
-            kind = item.sense.kind
-            if kind in by_kind:
-                by_kind[kind].append(item)
-            else:
-                by_kind[kind] = [item]
+            by_kind[item.sense.kind].append(item)
         self._by_kind = by_kind
-        self._links: dict[str, list[int]] = {}
+        self._links: defaultdict[str, list[int]] = defaultdict(list)
         for item in by_kind.get(Kind.LINK, _NONE):
-            self._links.setdefault(item.sense.value, []).append(item.start)
+            self._links[item.sense.value].append(item.start)
         self.stops = [item.start for item in by_kind.get(Kind.STOP, _NONE)]
         self.cues = by_kind.get(Kind.CUE, _NONE)
 
@@ -88,6 +85,8 @@ class Parts:
 
     def links(self, *values: str) -> list[int]:
         """Return where words stand that link in one of these ways."""
+        if len(values) == 1 or not self._links:
+            return self._links.get(values[0], [])
         return [start for value in values for start in self._links.get(value, _NONE_PLACES)]
 
     def links_but(self, value: str) -> list[int]:
@@ -161,11 +160,10 @@ class Lexicon:
         roots = self._root.next
         count = len(words)
         place = 0
-        while place < count:
-            node = roots.get(words[place])
-            if node is None:
-                place += 1
+        for first, word in enumerate(words):
+            if first < place or (node := roots.get(word)) is None:
                 continue
+            place = first
             end = place + 1
             best, best_end = node.meanings, end
             while end < count and (node := node.next.get(words[end])) is not None:

@@ -17,6 +17,7 @@ _RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
 _ALTERNATIVES_APART = 7  # words between two findings of which one is meant
 _NO_REACH = ("inside", "alone")
 _JOINING = ("and", "or", "comma")
+_BEYOND = 1_000_000  # words; no sentence is longer
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
 
@@ -46,6 +47,14 @@ class Scopes:
     def cues(self, parts: Parts, mentions: Sequence[Mention]) -> list[list[Cue]]:
         """Return the cues that reach each mention, in the order of their words."""
         reached: list[list[Cue]] = [[] for _ in mentions]
+        if parts.cues:
+            self._apply(parts, mentions, reached)
+        if len(mentions) > 1:
+            for index in _alternatives(parts.links("or"), mentions):
+                reached[index].append(ALTERNATIVE)
+        return reached
+
+    def _apply(self, parts: Parts, mentions: Sequence[Mention], reached: Sequence[list[Cue]]) -> None:
         stops = parts.stops
         stops_and_with = [*stops, *parts.links("with")]
         joins = frozenset(parts.links(*_JOINING))
@@ -56,10 +65,6 @@ class Scopes:
                 ends = [*stops_and_with, *_new_statements(parts, item, mentions)]
             for index in _reach(cue, item, mentions, ends, joins):
                 reached[index].append(cue)
-        if len(mentions) > 1:
-            for index in _alternatives(parts.links("or"), mentions):
-                reached[index].append(ALTERNATIVE)
-        return reached
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
         """Return the cues of time inside a concept; some count only where it is `alone` in its sentence."""
@@ -103,7 +108,10 @@ def _reach(
     if cue.direction in _NO_REACH:
         return []
     if cue.direction != "backward":
-        stop = min((place for place in stops if place >= item.end), default=1_000_000)
+        stop = _BEYOND
+        for place in stops:
+            if item.end <= place < stop:
+                stop = place
         after = [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
         if after or cue.direction == "forward":
             return _joined(after, mentions, joins) if cue.reach == "next" else after

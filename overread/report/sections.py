@@ -7,7 +7,6 @@ from overread.observation import Section, Span
 
 _LONGEST_HEADING = 48
 _BEFORE_HEADING = re.compile(r"[.:;!?\n\r)\]]")
-_LINE = re.compile(r"[^\n]+")
 
 
 class SectionSplitter:
@@ -39,10 +38,11 @@ class SectionSplitter:
                 yield self._headings[name[0]], name[1], colon + 1
             colon = lowered.find(":", colon + 1)
         if "\n" in lowered:
-            for line in _LINE.finditer(lowered):
-                name_alone = _plain(line.group()) if len(line.group()) <= _LONGEST_HEADING else ""
-                if name_alone in self._headings:
-                    yield self._headings[name_alone], line.start(), line.end()
+            start = 0
+            for line in lowered.split("\n"):
+                if len(line) <= _LONGEST_HEADING and (name_alone := _plain(line)) in self._headings:
+                    yield self._headings[name_alone], start, start + len(line)
+                start += len(line) + 1
 
     def _name_before(self, lowered: str, colon: int) -> tuple[str, int] | None:
         """Return the heading that ends at a colon and where it begins, or None."""

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 # What may end a sentence: a stop followed by space, or directly by a word of two letters or more;
 # and a line break, which ends one only before a list mark, a blank line, or where no wrapping explains it.
-_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+(?=\s|$|[^\W\d_]{2})|\n\s*")
+# It begins with a set of characters, to which the search skips; a run of stops is tried at its first only.
+_CANDIDATE = re.compile(r"[.!?\n](?:(?<=\n)\s*|(?<=[.!?])(?<![.!?][.!?])[.!?]*(?=\s|$|[^\W\d_]{2}))")
 _LIST_MARK = re.compile(r"(?:\(?\d{1,2}[.):](?!\d)|[-*•](?=[ \t])|[a-h][.)](?=\s))[ \t]*")
+_OPENING = re.compile(rf"\s*(?:{_LIST_MARK.pattern})?")  # what stands before the first word
 _WORD = re.compile(r"\S*")
 _WINDOW = 24  # no abbreviation or list mark is longer
 _WRAP_SLACK = 3
@@ -29,7 +31,7 @@ class SentenceSplitter:
         width = _wrap_width(text[start:end]) if text.find("\n", start, end) >= 0 else 0
         begin = start
         for match in _CANDIDATE.finditer(text, start, end):
-            if match.group()[0] == "\n":
+            if text[match.start()] == "\n":
                 ends = self._line_ends(text, match, width)
             else:
                 ends = self._stops(text, begin, match)
@@ -41,8 +43,9 @@ class SentenceSplitter:
     def _stops(self, text: str, begin: int, match: re.Match[str]) -> bool:
         """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
         stop = match.start()
-        space = text.rfind(" ", max(begin, stop - _WINDOW), stop)
-        word = text[max(begin, stop - _WINDOW) if space < 0 else space + 1 : stop]
+        first = max(begin, stop - _WINDOW)
+        space = text.rfind(" ", first, stop)
+        word = text[first if space < 0 else space + 1 : stop]
         if word.isdigit():
             return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())
         return word.lower().lstrip("([") not in self._abbreviations
@@ -69,11 +72,9 @@ def _wrap_width(text: str) -> int:
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while start < end and text[start].isspace():
-        start += 1
-    mark = _LIST_MARK.match(text, start, end)
-    if mark:
-        start = mark.end()
+    opening = _OPENING.match(text, start, end)
+    if opening:
+        start = opening.end()
     while end > start and text[end - 1].isspace():
         end -= 1
     while end - start > LONGEST_SENTENCE:  # no radiologist's; bounds the work on text without full stops

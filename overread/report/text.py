@@ -1,7 +1,7 @@
 """Words of a report with their places: the only view of the text that the rules have."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ _REMEMBERED_WORDS = 20_000
 class Words(NamedTuple):
     """The words of one sentence, lower case, with their character ranges relative to its start."""
 
-    surface: tuple[str, ...]  # as written, lower case
-    canonical: tuple[str, ...]  # spelling and number removed; what rules are matched against
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
+    surface: Sequence[str]  # as written, lower case
+    canonical: Sequence[str]  # spelling and number removed; what rules are matched against
+    starts: Sequence[int]
+    ends: Sequence[int]
 
 
 def lower_in_place(text: str) -> str:
@@ -48,27 +48,26 @@ class WordSplitter:
 
         An unknown word that is two known ones run together ("scarringatelectasis") is those two.
         """
-        known = self._canonical.get
-        surface: list[str] = []
-        canonical: list[str] = []
+        known = self._canonical
+        surface: list[str] = _TOKEN.findall(lowered)
+        canonical = [known.get(word, word) for word in surface]
+        unknown = [word for word in surface if word not in known]
+        if unknown and any(map(self._cut, unknown)):
+            surface = [part for word in surface for part in self._parts(word)]
+            canonical = [known.get(word, word) for word in surface]
         starts: list[int] = []
-        place = 0
-        for word in _TOKEN.findall(lowered):
-            place = lowered.find(word, place)
-            meant = known(word)
-            if meant is None and (cut := self._cut(word)):
-                surface.append(word[:cut])
-                canonical.append(self._canonical[word[:cut]])
-                starts.append(place)
-                place += cut
-                word = word[cut:]  # noqa: PLW2901 # its second half stands for itself
-                meant = self._canonical[word]
-            surface.append(word)
-            canonical.append(meant or word)
-            starts.append(place)
-            place += len(word)
-        ends = [start + len(word) for start, word in zip(starts, surface, strict=True)]
-        return Words(tuple(surface), tuple(canonical), tuple(starts), tuple(ends))
+        ends: list[int] = []
+        end = 0
+        for word in surface:
+            start = lowered.find(word, end)
+            end = start + len(word)
+            starts.append(start)
+            ends.append(end)
+        return Words(surface, canonical, starts, ends)
+
+    def _parts(self, word: str) -> tuple[str, ...]:
+        cut = 0 if word in self._canonical else self._cut(word)
+        return (word[:cut], word[cut:]) if cut else (word,)
 
     def _cut(self, word: str) -> int:
         """Return where an unknown word falls into two known ones, 0 where it does not."""
