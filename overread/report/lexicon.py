@@ -74,6 +74,8 @@ class Parts:
 
     def of(self, *kinds: Kind) -> list[Found]:
         """Return the phrases of the kinds; those of several kinds in the order of their places."""
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], [])
         lists = [self._by_kind[kind] for kind in kinds if kind in self._by_kind]
         if len(lists) <= 1:
             return lists[0] if lists else []

@@ -123,19 +123,20 @@ class SentenceReader:
 
 
 def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:
+    presence, certainty, temporality, experiencer, asserted = assertion
     return Statement(
-        findings=head.stated(assertion.presence),
+        findings=head.stated(presence),
         start=span[0],
         end=span[1],
-        presence=assertion.presence,
-        certainty=assertion.certainty,
+        presence=presence,
+        certainty=certainty,
         laterality=attribute.laterality,
-        temporality=assertion.temporality,
-        experiencer=assertion.experiencer,
+        temporality=temporality,
+        experiencer=experiencer,
         zones=attribute.zones,
         severity=attribute.severity,
         number=attribute.count,
         size_mm=attribute.size_mm,
         tip=attribute.tip,
-        rules=MappingProxyType(dict((("finding", head.rule), *assertion.rules, *attribute.rules))),
+        rules=MappingProxyType(dict((("finding", head.rule), *asserted, *attribute.rules))),
     )

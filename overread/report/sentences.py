@@ -1,7 +1,7 @@
 """Where the sentences of a section begin and end."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # What may end a sentence: a stop followed by space, or directly by a word of two letters or more;
 # and a line break, which ends one only before a list mark, a blank line, or where no wrapping explains it.
@@ -36,9 +36,9 @@ class SentenceSplitter:
             else:
                 ends = self._stops(text, begin, match)
             if ends:
-                yield from _trimmed(text, begin, match.start())
+                yield from _pieces(text, begin, match.start())
                 begin = match.end()
-        yield from _trimmed(text, begin, end)
+        yield from _pieces(text, begin, end)
 
     def _stops(self, text: str, begin: int, match: re.Match[str]) -> bool:
         """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
@@ -71,15 +71,18 @@ def _wrap_width(text: str) -> int:
     return width + _ANY_WORD if a_sentence_each and not text.isupper() else width
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _pieces(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
+    """Return a sentence without list mark and surrounding space; one of monstrous length in pieces."""
     opening = _OPENING.match(text, start, end)
     if opening:
         start = opening.end()
     while end > start and text[end - 1].isspace():
         end -= 1
+    pieces: list[tuple[int, int]] = []
     while end - start > LONGEST_SENTENCE:  # no radiologist's; bounds the work on text without full stops
         cut = max(text.rfind(" ", start, start + LONGEST_SENTENCE), start + LONGEST_SENTENCE // 2)
-        yield start, cut
+        pieces.append((start, cut))
         start = cut
     if end > start:
-        yield start, end
+        pieces.append((start, end))
+    return pieces
