@@ -73,51 +73,24 @@ def rows_of(number: int, state: CaseState, chance: random.Random) -> list[tuple[
     case_id, study, at = number + 1, f"2.25.{number + 1}", START + timedelta(seconds=0.8 * number)
     triaged = state not in {CaseState.READY, CaseState.AWAITING_REPORT}
     priority = round(chance.uniform(0, 100), 1) if state is CaseState.LISTED else 0.0
+    case = {
+        "case_id": case_id,
+        "study_instance_uid": study,
+        "accession_number": f"A{number}",
+        "state": state.value,
+        "revision": 1,
+        "report_version": None if state is CaseState.AWAITING_REPORT else 1,
+        "result_revision": 1 if triaged else None,
+        "priority": priority,
+        "attempts": 1 if triaged else 0,
+        "due_at": at,
+        "opened_at": at,
+        "updated_at": at,
+    }
     made: list[tuple[Table, dict[str, object]]] = [
-        (
-            studies,
-            {
-                "study_instance_uid": study,
-                "patient_id": f"P{number}",
-                "accession_number": f"A{number}",
-                "modality": "DX",
-                "body_part": "CHEST",
-                "first_received_at": at,
-                "last_received_at": at,
-                "closed_at": at,
-            },
-        ),
-        (
-            instances,
-            {
-                "sop_instance_uid": f"{study}.1.1",
-                "study_instance_uid": study,
-                "series_instance_uid": f"{study}.1",
-                "sop_class_uid": "1.2.840.10008.5.1.4.1.1.1.1",
-                "transfer_syntax_uid": "1.2.840.10008.1.2.1",
-                "sha256": f"{number:064x}",
-                "size_bytes": 8_400_000,
-                "source": "bulk",
-                "received_at": at,
-            },
-        ),
-        (
-            cases,
-            {
-                "case_id": case_id,
-                "study_instance_uid": study,
-                "accession_number": f"A{number}",
-                "state": state.value,
-                "revision": 1,
-                "report_version": None if state is CaseState.AWAITING_REPORT else 1,
-                "result_revision": 1 if triaged else None,
-                "priority": priority,
-                "attempts": 1 if triaged else 0,
-                "due_at": at,
-                "opened_at": at,
-                "updated_at": at,
-            },
-        ),
+        (studies, study_row(number, study, at)),
+        (instances, instance_row(number, study, at)),
+        (cases, case),
         (events, event_row(case_id, at, None, state)),
     ]
     if state is not CaseState.AWAITING_REPORT:
@@ -125,6 +98,35 @@ def rows_of(number: int, state: CaseState, chance: random.Random) -> list[tuple[
     if triaged:
         made.append((triage_results, result_row(case_id, at, priority)))
     return made
+
+
+def study_row(number: int, study: str, at: datetime) -> dict[str, object]:
+    """Return one study."""
+    return {
+        "study_instance_uid": study,
+        "patient_id": f"P{number}",
+        "accession_number": f"A{number}",
+        "modality": "DX",
+        "body_part": "CHEST",
+        "first_received_at": at,
+        "last_received_at": at,
+        "closed_at": at,
+    }
+
+
+def instance_row(number: int, study: str, at: datetime) -> dict[str, object]:
+    """Return the one image of a study."""
+    return {
+        "sop_instance_uid": f"{study}.1.1",
+        "study_instance_uid": study,
+        "series_instance_uid": f"{study}.1",
+        "sop_class_uid": "1.2.840.10008.5.1.4.1.1.1.1",
+        "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+        "sha256": f"{number:064x}",
+        "size_bytes": 8_400_000,
+        "source": "bulk",
+        "received_at": at,
+    }
 
 
 def event_row(case_id: int, at: datetime, before: CaseState | None, after: CaseState) -> dict[str, object]:
