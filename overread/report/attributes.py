@@ -13,6 +13,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
 _TIMES = ("x", "by", "×")
 _PAIRED = frozenset({"lung", "diaphragm", "hilum", "costophrenic"})
 _PLACES = (Kind.SIDE, Kind.ZONE)
+_UNEVEN = "place:uneven"  # "left greater than right" is about what stands before it
 _JOINING = ("and", "or", "comma")
 _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
@@ -64,7 +65,8 @@ class AttributeReader:
             return results
         line = _Line(parts, mentions, self._separating)
         for group in line.groups([item for item in places if _is_place(item)]):
-            for index in line.owners(group[0].start, group[-1].end):
+            owners = line.before(group[0].start) if group[0].sense.rule == _UNEVEN else []
+            for index in owners or line.owners(group[0].start, group[-1].end):
                 _place(group, results[index], words)
         for item in others:
             self._apply(item, line, results, words)
@@ -128,7 +130,20 @@ class _Line:
             return True
         if any(last.start < mention.end <= item.start for mention in self._mentions):
             return False
+        if item.start == last.end + 1 and last.end in self._joins and not self._leads(item.end):
+            return True  # "in the middle lobe and the lingula"
         return item.start - last.end <= _JOINED and not _any(self._separators, last.end, item.start)
+
+    def _leads(self, end: int) -> bool:
+        """Whether a mention follows word `end` with nothing that separates them."""
+        following = next((m.start for m in self._mentions if m.start >= end), None)
+        return following is not None and not _any(self._separators, end, following)
+
+    def before(self, start: int) -> list[int]:
+        """Return the last mention before a word, as a list of one or none."""
+        return [
+            i for i, m in enumerate(self._mentions) if m.end <= start and not _any(self._stops, m.end, start)
+        ][-1:]
 
     def owners(self, start: int, end: int) -> list[int]:
         """Return which mentions the modifiers at words [start, end) belong to."""
@@ -193,6 +208,9 @@ class _Line:
                 results[second].share_place(results[first], "share:before")
             if results[second].severity is None and self._are_alternatives(first, second):
                 results[second].severity = results[first].severity
+        for first in range(len(results) - 1):  # "extensive reticulonodular opacities"
+            if results[first + 1].severity is None and self._touch(first, first + 1):
+                results[first + 1].severity = results[first].severity
         for first, second in reversed(pairs):
             if not results[first].has_place() and results[second].has_place() and self._trails(second):
                 results[first].share_place(results[second], "share:after")
@@ -205,6 +223,9 @@ class _Line:
             return True
         places = [item.end for item in self._sided if start <= item.start < end]
         return end - max([start, *places]) <= _JOINED and _any(self._joins, start, end)
+
+    def _touch(self, first: int, second: int) -> bool:
+        return self._mentions[first].end == self._mentions[second].start
 
     def _are_alternatives(self, first: int, second: int) -> bool:
         return self._mentions[second].start - self._mentions[first].end <= _ALTERNATIVES_APART
