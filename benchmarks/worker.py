@@ -1,21 +1,28 @@
 """Studies per second through the whole worker, next to the bare sum of decoding and inference.
 
-    python -m benchmarks.worker --studies 40
+    python -m benchmarks.worker --studies 64
 
 Each study is one radiograph of 2048 x 2048 pixels of 16 bits, made here, uncompressed or as lossless
-JPEG 2000, with a report. The worker claims it, reads the report, decodes, prepares, infers, compares, and
-stores the result on SQLite, each commit synced. The bare sum decodes the same file with the same decoder and
-runs the same network on the same prepared input, one thread each. The detector alone is timed too, to tell
-what preparing and locating cost from what queue and store cost. All are timed study by study in turn, so that
-a busy machine slows all; the interval is a bootstrap over the studies.
+JPEG 2000, with a report. Studies wait in the queue in batches. The worker drains a batch: it claims each
+study, reads the report, decodes, prepares, infers, compares, and stores the result on SQLite, each result
+synced. The bare sum decodes the files of the same batch with the same decoder and runs the same network on
+the same prepared input. Which comes first is drawn by chance for each batch, and every batch is sent anew.
+
+The two do not use the machine alike: the worker prepares the next study on a second thread while the network
+runs on this one, so it needs a second core for that, and of each batch the first study is prepared without
+overlap; the bare sum is serial on one thread. The network has one thread in both. The overhead is a ratio of
+wall-clock times, its interval a bootstrap over the batches.
 """
 
 import argparse
+import copy
 import io
+import itertools
 import os
 import random
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,8 +49,8 @@ from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
 from service.settings import load_settings
 from service.store.database import Store, open_store
-from service.store.queue import claim_case
-from service.worker import Heartbeat, Readers, keep_house, triage_case
+from service.store.worklist import load_case
+from service.worker import Readers, work
 
 SIDE = 2048
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
@@ -59,20 +66,21 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One study, each way, in seconds."""
+    """One batch, each way, in seconds."""
 
+    studies: int
     worker: float
-    detector: float
     bare: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bare:
-    """The network by itself, and the thread that renews leases."""
+class Bench:
+    """What is measured: the worker's parts, and the network by itself."""
 
+    store: Store
+    readers: Readers
     network: OnnxNetwork
     manifest: Manifest
-    heartbeat: Heartbeat
 
 
 def radiograph(generator: np.random.Generator) -> NDArray[np.uint16]:
@@ -86,20 +94,13 @@ def radiograph(generator: np.random.Generator) -> NDArray[np.uint16]:
     return np.clip(grey, 0, 65535).astype(np.uint16)
 
 
-def dicom_of(number: int, pixels: NDArray[np.uint16], *, compressed: bool) -> Dataset:
+def dicom_of(pixels: NDArray[np.uint16], *, compressed: bool) -> Dataset:
     """Return a frontal chest radiograph with these pixels."""
-    study = f"2.25.{number}"
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = DX
-    dataset.file_meta.MediaStorageSOPInstanceUID = f"{study}.1.1"
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = DX
-    dataset.SOPInstanceUID = f"{study}.1.1"
-    dataset.StudyInstanceUID = study
-    dataset.SeriesInstanceUID = f"{study}.1"
-    dataset.PatientID = f"P{number}"
-    dataset.AccessionNumber = f"A{number}"
     dataset.Modality = "DX"
     dataset.BodyPartExamined = "CHEST"
     dataset.ViewPosition = "PA"
@@ -116,6 +117,17 @@ def dicom_of(number: int, pixels: NDArray[np.uint16], *, compressed: bool) -> Da
     return dataset
 
 
+def name(dataset: Dataset, number: int) -> Dataset:
+    """Return the image as that of a study of its own."""
+    named = copy.deepcopy(dataset)
+    named.StudyInstanceUID = f"2.25.{number}"
+    named.SeriesInstanceUID = f"2.25.{number}.1"
+    named.SOPInstanceUID = named.file_meta.MediaStorageSOPInstanceUID = f"2.25.{number}.1.1"
+    named.PatientID = f"P{number}"
+    named.AccessionNumber = f"A{number}"
+    return named
+
+
 def file_of(dataset: Dataset) -> bytes:
     """Return the data set as the bytes of a file (PS3.10)."""
     buffer = io.BytesIO()
@@ -123,38 +135,46 @@ def file_of(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def send(store: Store, dataset: Dataset, accession: str, now: datetime) -> None:
-    """Put one study with its report into the store, ready for a worker."""
+def send(store: Store, dataset: Dataset, now: datetime) -> Path:
+    """Put one study with its report into the store, ready for a worker; return its file."""
     with begin_instance(store) as incoming:
         incoming.write(file_of(dataset))
         receive_instance(store, incoming, source="bench", now=now)
-    receive_report(store, IncomingReport(content=REPORT, accession_number=accession, source="bench"), now=now)
+    report = IncomingReport(content=REPORT, accession_number=dataset.AccessionNumber, source="bench")
+    receipt = receive_report(store, report, now=now)
     close_study(store, dataset.StudyInstanceUID, now=now)
+    assert receipt.case_id is not None
+    return load_case(store, receipt.case_id).instances[0].path
 
 
-def measure(store: Store, readers: Readers, bare: Bare, chance: random.Random) -> Pair:
-    """Take the next study through the worker, the detector alone and the bare sum, in any order."""
-    order = ["worker", "detector", "bare"]
-    chance.shuffle(order)
+def drain(bench: Bench) -> int:
+    """Let the worker triage everything that waits, and return how many studies that were."""
+    return work(
+        bench.store,
+        bench.readers,
+        name="bench",
+        clock=lambda: datetime.now(UTC),
+        stop=threading.Event(),
+        drain=True,
+    )
+
+
+def measure(bench: Bench, paths: Sequence[Path], chance: random.Random) -> Pair:
+    """Take the waiting batch through the worker, and its files through the bare sum, in any order."""
+    stated = bench.manifest.network
+    prepared = [network_input(path, rows=stated.rows, columns=stated.columns) for path in paths]
     seconds = {}
-    start = time.perf_counter()
-    keep_house(store, now=datetime.now(UTC))  # the worker does so twice a second; here, for every study
-    claimed = claim_case(store, worker="bench", now=datetime.now(UTC))
-    claiming = time.perf_counter() - start
-    assert claimed is not None
-    (path,) = claimed.instances
-    prepared = network_input(path, rows=bare.manifest.network.rows, columns=bare.manifest.network.columns)
-    for way in order:
+    for way in chance.sample(["worker", "bare"], 2):
         start = time.perf_counter()
         if way == "worker":
-            triage_case(store, claimed, readers, heartbeat=bare.heartbeat, clock=lambda: datetime.now(UTC))
-        elif way == "detector":
-            readers.detectors[0].detect(claimed.instances)
+            triaged = drain(bench)
+            assert triaged == len(paths)
         else:
-            decode_frame(path, dcmread(path, stop_before_pixels=True))
-            bare.network.run(prepared)
+            for path, pixels in zip(paths, prepared, strict=True):
+                decode_frame(path, dcmread(path, stop_before_pixels=True))
+                bench.network.run(pixels)
         seconds[way] = time.perf_counter() - start
-    return Pair(worker=seconds["worker"] + claiming, detector=seconds["detector"], bare=seconds["bare"])
+    return Pair(studies=len(paths), worker=seconds["worker"], bare=seconds["bare"])
 
 
 def overhead(pairs: Sequence[Pair]) -> float:
@@ -163,7 +183,7 @@ def overhead(pairs: Sequence[Pair]) -> float:
 
 
 def interval(pairs: Sequence[Pair], chance: random.Random) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the overhead."""
+    """Return the 95 % bootstrap interval of the overhead, over the batches."""
     values = sorted(overhead(chance.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
     return values[int(0.025 * RESAMPLES)], values[int(0.975 * RESAMPLES)]
 
@@ -171,18 +191,19 @@ def interval(pairs: Sequence[Pair], chance: random.Random) -> tuple[float, float
 def describe(name: str, pairs: Sequence[Pair], chance: random.Random) -> str:
     """Return the lines of one kind of file."""
     low, high = interval(pairs, chance)
+    studies = sum(pair.studies for pair in pairs)
     rates = "   ".join(
-        f"{words} {len(pairs) / sum(getattr(pair, way) for pair in pairs):6.2f}"
-        for way, words in (("worker", "worker"), ("detector", "detector alone"), ("bare", "bare sum"))
+        f"{words} {studies / sum(getattr(pair, way) for pair in pairs):6.2f}"
+        for way, words in (("worker", "worker"), ("bare", "bare sum"))
     )
     return (
-        f"{name:13} n {len(pairs):4}   studies/s: {rates}\n"
+        f"{name:13} n {studies:4} in {len(pairs)} batches of up to {pairs[0].studies}   studies/s: {rates}\n"
         f"{'':13} overhead of the worker over the bare sum {overhead(pairs):.1%} "
         f"(95 % interval {low:.1%} to {high:.1%})"
     )
 
 
-def run(studies: int, seed: int, *, compressed: bool) -> list[Pair]:
+def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
     """Return the pairs of one kind of file."""
     chance, generator = random.Random(seed), np.random.default_rng(seed)
     detector = load_detector()
@@ -193,19 +214,19 @@ def run(studies: int, seed: int, *, compressed: bool) -> list[Pair]:
         policy=default_policy(),
         vocabulary=load_vocabulary(),
     )
+    images = [dicom_of(radiograph(generator), compressed=compressed) for _ in range(4)]
+    sizes = [min(batch, studies - start) for start in range(0, studies, batch)]
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=Path(folder)))
-        pixels = [radiograph(generator) for _ in range(4)]
-        for number in range(1, studies + 3):
-            dataset = dicom_of(number, pixels[number % 4], compressed=compressed)
-            send(store, dataset, f"A{number}", datetime.now(UTC))
-        with Heartbeat(store, clock=lambda: datetime.now(UTC)) as heartbeat:
-            bare = Bare(network=network, manifest=detector.manifest, heartbeat=heartbeat)
-            for _ in range(2):  # warm up
-                measure(store, readers, bare, chance)
-            pairs = [measure(store, readers, bare, chance) for _ in range(studies)]
+        bench = Bench(store=store, readers=readers, network=network, manifest=detector.manifest)
+        numbers = itertools.count(1)
+        pairs = []
+        for size in [2, *sizes]:  # the first warms up
+            named = [name(images[number % 4], number) for number in itertools.islice(numbers, size)]
+            paths = [send(store, dataset, datetime.now(UTC)) for dataset in named]
+            pairs.append(measure(bench, paths, chance))
         store.close()
-    return pairs
+    return pairs[1:]
 
 
 def main() -> int:
@@ -213,13 +234,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--studies", type=int, default=40, help="of each kind")
+    parser.add_argument("--studies", type=int, default=64, help="of each kind")
+    parser.add_argument("--batch", type=int, default=8, help="studies that wait at once")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    print(f"{SIDE} x {SIDE} pixels of 16 bits, one thread, {os.cpu_count()} cores, seed {arguments.seed}")
+    print(
+        f"{SIDE} x {SIDE} pixels of 16 bits, {os.cpu_count()} cores, seed {arguments.seed}\n"
+        "threads: network 1; worker 1 and 1 more that prepares the next study; bare sum 1"
+    )
     for name, compressed in (("uncompressed", False), ("JPEG 2000", True)):
-        pairs = run(arguments.studies, arguments.seed, compressed=compressed)
+        pairs = run(arguments.studies, arguments.batch, arguments.seed, compressed=compressed)
         print(describe(name, pairs, random.Random(arguments.seed)), flush=True)
     return 0
 

@@ -10,12 +10,13 @@ from pydicom.dataset import Dataset
 
 from models.applicability import is_mirrored, reason_not_applicable
 from models.decoding import decode_frame
-from models.dicom import read_header, text
+from models.dicom import read_header, text, whole_number
 from models.intensity import Grey
-from models.localisation import find_boxes, find_laterality, relative_evidence
+from models.localisation import Box, find_boxes, find_laterality, relative_evidence
 from models.manifest import Manifest, load_manifest
 from models.network import Maps, OnnxNetwork
 from models.pixels import network_input, network_input_from
+from models.prefetch import Prefetch
 from overread.errors import InvalidDicomError
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
@@ -30,13 +31,31 @@ from overread.observation import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What the network says of one image."""
+class _Prepared:
+    """One image of a study, ready for the network or for a remark."""
 
-    header: Dataset
+    whole: ImageRegion  # the image from edge to edge
+    mirrored: bool
+    pixels: Grey | None  # as the network sees them; None where the model is not meant for the image
+    reason: str  # why it is not; empty where it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What the network says of some pixels."""
+
     scores: tuple[float, ...]  # raw, one per finding
     probabilities: tuple[float, ...]  # calibrated, one per finding
     maps: Maps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the network says of one image of a study."""
+
+    whole: ImageRegion
+    mirrored: bool
+    answer: _Answer
 
 
 class OnnxDetector:
@@ -47,6 +66,7 @@ class OnnxDetector:
         self._point = self.manifest.operating_point(operating_point)
         self._network = OnnxNetwork(folder, self.manifest, threads=threads)
         self._vocabulary: Vocabulary = load_vocabulary()
+        self._prefetch = Prefetch(self._prepare)
 
     @property
     def identity(self) -> ReaderIdentity:
@@ -64,6 +84,10 @@ class OnnxDetector:
         """Name of the operating point in use."""
         return self._point.name
 
+    def prefetch(self, instances: Sequence[Path]) -> None:
+        """Decode and prepare these images in the background, for the `detect` that probably comes next."""
+        self._prefetch.hint(instances)
+
     def detect(self, instances: Sequence[Path]) -> Detection:
         """Return what the network sees on the DICOM files of one study, or why it does not apply.
 
@@ -75,16 +99,12 @@ class OnnxDetector:
         """
         skipped: dict[str, list[str]] = {}  # reason -> images
         seen: list[_Seen] = []
-        for path in instances:
-            header = read_header(path)
-            image = text(header, "SOPInstanceUID")
-            if not image:
-                raise InvalidDicomError(f"{path.name} has no SOP Instance UID; send it again")
-            reason = reason_not_applicable(header, self.manifest.intended_use)
-            if reason:
-                skipped.setdefault(reason, []).append(image)
+        for image in self._prefetch.take(instances):
+            if image.pixels is None:
+                skipped.setdefault(image.reason, []).append(image.whole.sop_instance_uid)
             else:
-                seen.append(self._look(path, header))
+                answer = self._ask(image.pixels)
+                seen.append(_Seen(whole=image.whole, mirrored=image.mirrored, answer=answer))
         remarks = tuple(_name(images) + " " + reason for reason, images in skipped.items())
         if not seen:
             return self._not_applicable(remarks)
@@ -102,9 +122,7 @@ class OnnxDetector:
             UndecodablePixelsError: the picture cannot be decoded.
         """
         network = self.manifest.network
-        return self._score(
-            network_input(path, rows=network.rows, columns=network.columns), Dataset()
-        ).probabilities
+        return self._ask(network_input(path, rows=network.rows, columns=network.columns)).probabilities
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the raw scores (images, findings) of what the pixel pipeline prepared, run as one batch.
@@ -117,44 +135,63 @@ class OnnxDetector:
         """
         return self._network.score(images)
 
-    def _look(self, path: Path, header: Dataset) -> _Seen:
+    def _prepare(self, path: Path) -> _Prepared:
+        """Return one image as `detect` needs it; called from several threads."""
+        header = read_header(path)
+        image = text(header, "SOPInstanceUID")
+        if not image:
+            raise InvalidDicomError(f"{path.name} has no SOP Instance UID; send it again")
+        reason = reason_not_applicable(header, self.manifest.intended_use)
+        return _Prepared(
+            whole=ImageRegion(
+                sop_instance_uid=image,
+                column_min=0.0,
+                row_min=0.0,
+                column_max=float(whole_number(header, "Columns", 0)),
+                row_max=float(whole_number(header, "Rows", 0)),
+            ),
+            mirrored=is_mirrored(header),
+            pixels=None if reason else self._pixels(path, header),
+            reason=reason or "",
+        )
+
+    def _pixels(self, path: Path, header: Dataset) -> Grey:
         network = self.manifest.network
         stored = decode_frame(path, header)
-        image = network_input_from(stored, header, rows=network.rows, columns=network.columns)
-        return self._score(image, header)
+        return network_input_from(stored, header, rows=network.rows, columns=network.columns)
 
-    def _score(self, image: Grey, header: Dataset) -> _Seen:
-        scores, maps = self._network.run(np.ascontiguousarray(image))
+    def _ask(self, pixels: Grey) -> _Answer:
+        scores, maps = self._network.run(np.ascontiguousarray(pixels))
         raw = tuple(float(score) for score in scores)
         calibrated = tuple(
             self.manifest.calibration[finding].probability(score)
             for finding, score in zip(self.findings, raw, strict=True)
         )
-        return _Seen(header=header, scores=raw, probabilities=calibrated, maps=maps)
+        return _Answer(scores=raw, probabilities=calibrated, maps=maps)
 
     def _observe(self, index: int, seen: Sequence[_Seen]) -> DetectorObservation:
         """Return the statement about one finding, from the image that shows it most."""
-        image = max(seen, key=lambda candidate: candidate.probabilities[index])
-        finding, probability = self.findings[index], image.probabilities[index]
+        image = max(seen, key=lambda candidate: candidate.answer.probabilities[index])
+        finding, probability = self.findings[index], image.answer.probabilities[index]
         present = probability >= self._point.thresholds[finding]
-        evidence = relative_evidence(image.maps[index])
+        evidence = relative_evidence(image.answer.maps[index])
         sided = present and self._vocabulary[finding].sided
         boxes = find_boxes(evidence) if present else ()
-        whole = _region(image.header, 0.0, 0.0, 1.0, 1.0)
         return DetectorObservation(
             finding=finding,
             presence=Presence.PRESENT if present else Presence.ABSENT,
-            laterality=find_laterality(evidence, mirrored=is_mirrored(image.header))
+            laterality=find_laterality(evidence, mirrored=image.mirrored)
             if sided
             else Laterality.UNSPECIFIED,
-            score=image.scores[index],
+            score=image.answer.scores[index],
             probability=probability,
             prevalence=self.manifest.calibration[finding].prevalence,
-            sop_instance_uid=whole.sop_instance_uid,
-            regions=tuple(_region(image.header, box.left, box.top, box.right, box.bottom) for box in boxes),
+            sop_instance_uid=image.whole.sop_instance_uid,
+            regions=tuple(_region(image.whole, box) for box in boxes),
             # Weighted by the probability: a map of something that is not there must not glow.
             heat_map=HeatMap(
-                region=whole, values=tuple(tuple(row) for row in (evidence * probability).round(4).tolist())
+                region=image.whole,
+                values=tuple(tuple(row) for row in (evidence * probability).round(4).tolist()),
             ),
         )
 
@@ -173,13 +210,12 @@ def _name(images: Sequence[str]) -> str:
     return f"image {images[0]}" + (f" (and {len(images) - 1} more)" if len(images) > 1 else "")
 
 
-def _region(header: Dataset, left: float, top: float, right: float, bottom: float) -> ImageRegion:
+def _region(whole: ImageRegion, box: Box) -> ImageRegion:
     """Return shares of the image as its stored pixels."""
-    columns, rows = int(header.Columns), int(header.Rows)
     return ImageRegion(
-        sop_instance_uid=text(header, "SOPInstanceUID"),
-        column_min=left * columns,
-        row_min=top * rows,
-        column_max=right * columns,
-        row_max=bottom * rows,
+        sop_instance_uid=whole.sop_instance_uid,
+        column_min=box.left * whole.column_max,
+        row_min=box.top * whole.row_max,
+        column_max=box.right * whole.column_max,
+        row_max=box.bottom * whole.row_max,
     )

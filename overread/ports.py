@@ -33,6 +33,13 @@ class Detector(Protocol):
     def findings(self) -> tuple[str, ...]:
         """Ids of the findings that this detector can see; it is silent on every other."""
 
+    def prefetch(self, instances: Sequence[Path]) -> None:
+        """Take note of the images of a study that will probably be asked for next; return at once.
+
+        A hint: it may be ignored, may be wrong, never raises because of the images, and never changes what
+        `detect` returns or raises. The files must not change between the two.
+        """
+
     def detect(self, instances: Sequence[Path]) -> Detection:
         """Return what the network sees on the DICOM files of one study, or why it does not apply.
 

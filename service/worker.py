@@ -34,6 +34,7 @@ from service.store.queue import (
     complete_case,
     expire_leases,
     fail_case,
+    peek_case,
     release_case,
     renew_lease,
 )
@@ -91,6 +92,7 @@ def work(
                 claimed = claim_case(store, worker=name, now=clock())
                 if claimed is not None:
                     claims += 1
+                    _hint_next(store, readers, now=clock())
                     triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
                     continue
             except OutOfResourcesError as error:
@@ -109,6 +111,18 @@ def keep_house(store: Store, *, now: datetime) -> None:
     """Give back the cases whose lease ran out, and close the studies that fell quiet."""
     expire_leases(store, now=now)
     close_quiet_studies(store, now=now)
+
+
+def _hint_next(store: Store, readers: Readers, *, now: datetime) -> None:
+    """Tell the detectors which images probably come next, so that they can prepare them meanwhile."""
+    try:
+        instances = peek_case(store, now=now)
+    except OutOfResourcesError as error:  # a hint is not worth the case in hand
+        _log.warning("store_unavailable", why=str(error))
+        return
+    if instances:
+        for detector in readers.detectors:
+            detector.prefetch(instances)
 
 
 def triage_case(

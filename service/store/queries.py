@@ -67,19 +67,16 @@ CASES_OF_ACCESSION = (
 )
 """The cases with an accession number, oldest first, kept from others."""
 
+_NEXT_DUE = (
+    select(cases.c.case_id)
+    .where(cases.c.state == bindparam("claimable"), cases.c.due_at <= bindparam("now"))
+    .order_by(cases.c.due_at)
+    .limit(1)
+)
+
 CLAIM = (
     update(cases)
-    .where(
-        cases.c.case_id
-        == (
-            select(cases.c.case_id)
-            .where(cases.c.state == bindparam("claimable"), cases.c.due_at <= bindparam("now"))
-            .order_by(cases.c.due_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-    )
+    .where(cases.c.case_id == _NEXT_DUE.with_for_update(skip_locked=True).scalar_subquery())
     .values(
         state=bindparam("claimed"),
         attempts=cases.c.attempts + 1,
@@ -90,6 +87,14 @@ CLAIM = (
     .returning(cases)
 )
 """The case that has been due for longest becomes the owner's; one that another is claiming is skipped."""
+
+PEEK = (
+    select(instances.c.sha256)
+    .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
+    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery())
+    .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
+)
+"""The instances of the case that CLAIM would give, in the order of INSTANCES_OF_STUDY."""
 
 RENEW = (
     update(cases)

@@ -7,6 +7,7 @@ longer the case's gets a LeaseLostError and must drop what was computed.
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -48,6 +49,16 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
             return None
         record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=worker))
         return _claimed(store, connection, case)
+
+
+def peek_case(store: Store, *, now: datetime) -> tuple[Path, ...]:
+    """Return the instances of the case that a claim would give now, in its order; empty if nothing is due.
+
+    It binds nobody: the case may be another's a moment later.
+    """
+    with store.reading() as connection:
+        rows = connection.execute(queries.PEEK, {"claimable": CaseState.READY.value, "now": now}).all()
+    return tuple(store.files.path_of(row.sha256) for row in rows)
 
 
 def renew_lease(store: Store, lease: Lease, *, now: datetime) -> None:

@@ -122,6 +122,39 @@ def test_a_suitable_image_that_cannot_be_decoded_is_an_error(detector, tmp_path)
         detector.detect([tmp_path / "b.dcm"])
 
 
+def test_a_prefetched_study_is_seen_exactly_as_one_that_was_not(detector, tmp_path) -> None:
+    frontal = [
+        write_radiograph(tmp_path / f"{at}.dcm", chest_with_shadow(column=at), SOPInstanceUID=f"1.{at}")
+        for at in (40, 200)
+    ]
+    hand = write_radiograph(tmp_path / "hand.dcm", ramp(), BodyPartExamined="HAND")
+    for study in ([hand, *frontal], [hand]):
+        expected = detector.detect(study)
+        detector.prefetch(study)
+        assert detector.detect(study) == expected
+
+
+def test_a_hint_that_was_wrong_changes_nothing(detector, tmp_path) -> None:
+    asked = write_radiograph(tmp_path / "a.dcm", chest_with_shadow(column=40))
+    other = write_radiograph(tmp_path / "b.dcm", ramp())
+    expected = detector.detect([asked])
+    for hint in ([other], [asked, other], [tmp_path / "absent.dcm"], []):
+        detector.prefetch(hint)
+        assert detector.detect([asked]) == expected
+
+
+def test_what_cannot_be_read_is_an_error_of_detect_and_not_of_the_hint(detector, tmp_path) -> None:
+    (tmp_path / "text.dcm").write_bytes(b"no")
+    cut_off = write_radiograph(tmp_path / "cut.dcm", ramp(), Rows=400)
+    for path, kind in ((tmp_path / "text.dcm", InvalidDicomError), (cut_off, UndecodablePixelsError)):
+        with pytest.raises(kind) as expected:
+            detector.detect([path])
+        detector.prefetch([path])
+        with pytest.raises(kind) as found:
+            detector.detect([path])
+        assert str(found.value) == str(expected.value)
+
+
 def test_a_picture_gets_the_probabilities_of_the_dicom_image_it_was_made_from(detector, tmp_path) -> None:
     pixels = chest_with_shadow(column=40)
     Image.fromarray((pixels // 16).astype(np.uint8)).save(tmp_path / "a.png")

@@ -170,6 +170,9 @@ class MassDetector:
     identity = ReaderIdentity(name="mean", version="1", sha256="0" * 64)
     findings = ("mass",)
 
+    def prefetch(self, instances: Sequence[Path]) -> None:
+        """It has nothing to prepare."""
+
     def detect(self, instances: Sequence[Path]) -> Detection:
         datasets = [dcmread(path) for path in instances]
         shown = [dataset for dataset in datasets if dataset.Modality == "DX"]

@@ -1,6 +1,7 @@
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,40 @@ def test_broken_pixels_fail_the_case_with_their_reason_and_stop_no_other(store) 
     assert load_case(store, bad).summary.state is CaseState.FAILED
     assert "2.25.1.1.1" in load_case(store, bad).summary.failure
     assert load_case(store, good).summary.state is CaseState.LISTED
+
+
+class NotingDetector(MassDetector):
+    """Notes what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, tuple[Path, ...]]] = []
+
+    def prefetch(self, instances):
+        self.told.append(("prefetch", tuple(instances)))
+
+    def detect(self, instances):
+        self.told.append(("detect", tuple(instances)))
+        return super().detect(instances)
+
+
+def test_a_worker_says_which_study_probably_comes_next_before_it_looks(store) -> None:
+    for number in (1, 2, 3):
+        ready_case(store, number, now=after(number))
+    first, second, third = (
+        tuple(item.path for item in load_case(store, number).instances) for number in (1, 2, 3)
+    )
+    detectors = (NotingDetector(), NotingDetector())
+
+    drain(store, now=after(9), detectors=detectors)
+
+    for detector in detectors:
+        assert detector.told == [
+            ("prefetch", second),
+            ("detect", first),
+            ("prefetch", third),
+            ("detect", second),
+            ("detect", third),
+        ]
 
 
 class FaultyDetector(MassDetector):

@@ -12,6 +12,7 @@ from service.store.queue import (
     complete_case,
     expire_leases,
     fail_case,
+    peek_case,
     release_case,
     renew_lease,
     retry_case,
@@ -68,6 +69,30 @@ def test_the_case_that_is_due_for_longest_is_claimed_first(store) -> None:
 
     assert [claim(store, now=after(2)).lease.case_id for _ in range(2)] == [sooner, later]
     assert claim_case(store, worker="w", now=after(2)) is None
+
+
+def test_a_peek_shows_the_images_that_the_next_claim_gives_and_takes_nothing(store) -> None:
+    ready_case(store, 1, now=after(1))
+    sooner = ready_case(store, 2, now=NOW)
+    send_image(store, dicom_bytes(study="2.25.2", number=2, AccessionNumber="A2"), now=NOW)
+    close_study(store, "2.25.2", now=NOW)
+
+    assert peek_case(store, now=after(-1)) == ()
+    for images in (2, 1):
+        peeked = peek_case(store, now=after(2))
+        assert peek_case(store, now=after(2)) == peeked
+        assert peeked == claim(store, now=after(2)).instances
+        assert len(peeked) == images
+    assert peek_case(store, now=after(2)) == ()
+    assert history(store, sooner).count(CaseEvent.CLAIMED) == 1
+
+
+def test_a_peek_does_not_show_what_is_not_due_yet(store) -> None:
+    ready_case(store)
+    release_case(store, claim(store).lease, "a fault", now=NOW, failed=True)
+
+    assert peek_case(store, now=after(4.9)) == ()
+    assert peek_case(store, now=after(5)) == claim(store, now=after(5)).instances
 
 
 def test_workers_that_claim_at_once_never_get_the_same_case(store) -> None:
