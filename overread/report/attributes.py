@@ -63,6 +63,10 @@ class AttributeReader:
         others = parts.of(Kind.SEVERITY, Kind.COUNT, Kind.UNIT, Kind.TIP)
         if not places and not others:
             return results
+        if len(mentions) == 1 and not others and not parts.stops:  # nothing to choose between
+            _place([item for item in places if _is_place(item)], results[0], words)
+            _close(results)
+            return results
         line = _Line(parts, mentions, self._separating)
         for group in line.groups([item for item in places if _is_place(item)]):
             owners = line.before(group[0].start) if group[0].sense.rule == _UNEVEN else []
@@ -73,9 +77,7 @@ class AttributeReader:
         if len(mentions) > 1:
             line.share(results)
             self._inherit(parts, mentions, results)
-        for result in results:
-            if result.plural and result.laterality is Laterality.UNSPECIFIED:
-                result.laterality = Laterality.BILATERAL
+        _close(results)
         return results
 
     def _apply(self, item: Found, line: "_Line", results: Sequence[Attributes], words: Words) -> None:
@@ -149,7 +151,7 @@ class _Line:
         """Return which mentions the modifiers at words [start, end) belong to."""
         for index, mention in enumerate(self._mentions):
             if mention.start < end and start < mention.end:
-                return [index]
+                return [self._stated_within(index)]
         stops = self._stops
         before = [i for i, m in enumerate(self._mentions) if m.end <= start and not _any(stops, m.end, start)]
         after = [i for i, m in enumerate(self._mentions) if m.start >= end and not _any(stops, end, m.start)]
@@ -158,6 +160,14 @@ class _Line:
         if before and (not after or self._belongs_before(before[-1], start, end, after[0])):
             return before[-1:]
         return self._noun_phrase(after)
+
+    def _stated_within(self, index: int) -> int:
+        """Return the finding inside a normal statement: "clear hyperexpanded lungs"."""
+        whole = self._mentions[index]
+        for inner, mention in enumerate(self._mentions) if whole.heads[0].normal else ():
+            if not mention.heads[0].normal and whole.start <= mention.start and mention.end <= whole.end:
+                return inner
+        return index
 
     def _noun_phrase(self, after: Sequence[int]) -> list[int]:
         """Return the next mention and those that follow it at once: "fibronodular scarring"."""
@@ -234,6 +244,13 @@ class _Line:
         """Whether the place of a mention stands after it, and so may be that of its partners too."""
         end = self._mentions[index].end
         return any(item.start >= end for item in self._sided)
+
+
+def _close(results: Sequence[Attributes]) -> None:
+    """Take a plural such as "bases" for both sides where no side is named."""
+    for result in results:
+        if result.plural and result.laterality is Laterality.UNSPECIFIED:
+            result.laterality = Laterality.BILATERAL
 
 
 def _is_place(item: Found) -> bool:

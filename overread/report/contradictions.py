@@ -34,7 +34,7 @@ def find_contradictions(
 ) -> tuple[Contradiction, ...]:
     """Return where findings and impression disagree in presence, side or size of the same finding."""
     relevant = {o.finding for o in observations if o.presence is Presence.PRESENT or o.size_mm}  # may differ
-    if not any(observation.presence is Presence.PRESENT for observation in observations):
+    if not relevant or not any(observation.presence is Presence.PRESENT for observation in observations):
         return ()
     body: dict[str, list[ReportObservation]] = {}
     impression: dict[str, list[ReportObservation]] = {}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from overread.observation import Section, Span
 
@@ -57,5 +58,6 @@ class SectionSplitter:
         return None
 
 
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     return " ".join(name.strip(" \t\r*#_-").split())

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -196,3 +197,12 @@ def test_the_reader_may_be_shared_between_threads() -> None:
 
 def test_the_identity_changes_with_the_rules() -> None:
     assert len(load_reader().identity.sha256) == 64
+
+
+def test_every_field_of_an_observation_is_set_though_its_constructor_is_not_called() -> None:
+    observations = read("FINDINGS: Small 5 mm nodule in the right upper lobe. IMPRESSION: Clear lungs.")
+    assert len(observations) > 2
+    assert all(replace(observation) == observation for observation in observations)
+    nodule = observations[0]
+    assert (nodule.section, nodule.severity, nodule.size_mm) == (Section.FINDINGS, "small", (5.0,))
+    assert (nodule.temporality, nodule.experiencer) == (Temporality.CURRENT, Experiencer.PATIENT)
