@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from overread.observation import Laterality
-from overread.report.heads import Mention
+from overread.report.heads import UNLISTED, Mention
 from overread.report.lexicon import Found, Kind, Parts
 from overread.report.text import Words
 
@@ -113,9 +113,10 @@ class _Line:
         self._stops = parts.stops
         self._joins = parts.links(*_JOINING)
         self._partners = parts.links("partner")
+        self._withs = parts.links("with")
         self._prepositions = parts.links("in")
         cues = [item.start for item in parts.cues if item.sense.value in separating]
-        self._separators = [*self._stops, *cues, *self._joins, *parts.links("with"), *self._partners]
+        self._separators = [*self._stops, *cues, *self._joins, *self._withs, *self._partners]
 
     def groups(self, places: Sequence[Found]) -> list[list[Found]]:
         """Return sides and zones in groups that no finding and no separator but "and" divides."""
@@ -229,10 +230,15 @@ class _Line:
         start, end = self._mentions[first].end, self._mentions[second].start
         if _any(self._stops, start, end):
             return False
-        if _any(self._partners, start, end):
+        if _any(self._partners, start, end) or self._elaborates(first, start, end):
             return True
         places = [item.end for item in self._sided if start <= item.start < end]
         return end - max([start, *places]) <= _JOINED and _any(self._joins, start, end)
+
+    def _elaborates(self, first: int, start: int, end: int) -> bool:
+        """Whether "with" says what an unlisted change is: "left apical change with pleural thickening"."""
+        unlisted = any(head.finding == UNLISTED for head in self._mentions[first].heads)
+        return unlisted and end - start == 1 and start in self._withs
 
     def _touch(self, first: int, second: int) -> bool:
         return self._mentions[first].end == self._mentions[second].start

@@ -18,6 +18,8 @@ from overread.report.sentences import LONGEST_SENTENCE, SentenceSplitter
 
 EXAMPLES = sorted({example.text for example in load_rules().examples})
 SENTENCES = st.sampled_from(EXAMPLES)
+# A heading stands on one line: broken in two it is none, so it takes no part where lines are broken.
+WITHOUT_HEADING = st.sampled_from([example for example in EXAMPLES if ":" not in example])
 SIDED = ["pneumothorax", "pleural effusion", "nodule", "mass", "consolidation", "atelectasis", "rib fracture"]
 PLACES = ["right", "left", "right upper lobe", "left lower lobe", "left apical", "right basilar"]
 
@@ -139,7 +141,7 @@ def _every_line_broken(text: str) -> str:
     ],
     ids=["upper case", "lower case", "two spaces", "tabs", "line breaks"],
 )
-@given(sentences=st.lists(SENTENCES, min_size=1, max_size=5))
+@given(sentences=st.lists(WITHOUT_HEADING, min_size=1, max_size=5))
 @settings(max_examples=120, deadline=None)
 def test_whitespace_case_and_line_breaks_change_nothing(
     change: Callable[[str], str], sentences: list[str]
