@@ -144,9 +144,9 @@ class _Line:
 
     def before(self, start: int) -> list[int]:
         """Return the last mention before a word, as a list of one or none."""
-        return [
-            i for i, m in enumerate(self._mentions) if m.end <= start and not _any(self._stops, m.end, start)
-        ][-1:]
+        stops = self._stops
+        before = [i for i, m in enumerate(self._mentions) if m.end <= start and not _any(stops, m.end, start)]
+        return before[-1:]
 
     def owners(self, start: int, end: int) -> list[int]:
         """Return which mentions the modifiers at words [start, end) belong to."""
