@@ -26,7 +26,7 @@ import httpx
 import numpy as np
 
 from benchmarks.account import Account, take_account
-from benchmarks.worker import dicom_of, file_of
+from benchmarks.worker import dicom_of, file_of, name
 from service.settings import load_settings
 from service.store.database import open_store
 
@@ -186,7 +186,7 @@ def parcels_of(studies: int, seed: int) -> list[Parcel]:
     generator, made = np.random.default_rng(seed), []
     for number in range(1, studies + 1):
         pixels = generator.integers(0, 65536, (SIDE, SIDE), dtype=np.uint16)
-        image = file_of(dicom_of(number, pixels, compressed=False))
+        image = file_of(name(dicom_of(pixels, compressed=False), number))
         made.append(Parcel(accession=f"A{number}", image=image))
         made.append(Parcel(accession=f"A{number}", report=f"Case {number}. No mass. No pleural effusion."))
     random.Random(seed).shuffle(made)

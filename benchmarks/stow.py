@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 SIDE = 2048  # 2k x 2k, 16 bit: 8.4 MB
 BOUNDARY = "edge"
@@ -30,7 +30,7 @@ CLASS = "1.2.840.10008.5.1.4.1.1.1.1"  # Digital X-Ray Image Storage - For Prese
 def radiograph(number: int, generator: np.random.Generator) -> bytes:
     """Return one DX object of noise."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CLASS, f"2.25.77.{number}"
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(CLASS), UID(f"2.25.77.{number}")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = Dataset()
     dataset.file_meta = meta

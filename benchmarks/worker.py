@@ -36,7 +36,12 @@ import structlog
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
+from pydicom.uid import (
+    UID,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+)
 
 from models.decoding import decode_frame
 from models.manifest import Manifest
@@ -55,7 +60,7 @@ from service.store.worklist import load_case
 from service.worker import Readers, work
 
 SIDE = 2048
-DX = "1.2.840.10008.5.1.4.1.1.1.1"
+DX = DigitalXRayImageStorageForPresentation
 REPORT = """\
 INDICATION: Cough for two weeks.
 COMPARISON: None.
@@ -93,7 +98,8 @@ def radiograph(generator: np.random.Generator) -> NDArray[np.uint16]:
         row, column, width = generator.uniform(-0.8, 0.8, 3)
         shadows += np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (0.05 + width**2))
     grey = 8000 + 40000 * shadows / shadows.max() + generator.normal(0, 60, (SIDE, SIDE))
-    return np.clip(grey, 0, 65535).astype(np.uint16)
+    clipped: NDArray[np.uint16] = np.clip(grey, 0, 65535).astype(np.uint16)
+    return clipped
 
 
 def dicom_of(pixels: NDArray[np.uint16], *, compressed: bool) -> Dataset:
@@ -124,7 +130,7 @@ def name(dataset: Dataset, number: int) -> Dataset:
     named = copy.deepcopy(dataset)
     named.StudyInstanceUID = f"2.25.{number}"
     named.SeriesInstanceUID = f"2.25.{number}.1"
-    named.SOPInstanceUID = named.file_meta.MediaStorageSOPInstanceUID = f"2.25.{number}.1.1"
+    named.SOPInstanceUID = named.file_meta.MediaStorageSOPInstanceUID = UID(f"2.25.{number}.1.1")
     named.PatientID = f"P{number}"
     named.AccessionNumber = f"A{number}"
     return named
