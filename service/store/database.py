@@ -77,7 +77,7 @@ def open_store(settings: Settings) -> Store:
     Several processes may open the same store at once. What receivers that died left behind is removed.
 
     Raises:
-        ConfigurationError: the data folder cannot be written.
+        ConfigurationError: the data folder cannot be written, or the database is of a newer release.
         OutOfResourcesError: the database cannot be reached.
     """
     try:

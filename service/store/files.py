@@ -117,6 +117,8 @@ class ObjectFiles:
             objects=folder / "objects",
             quarantine=folder / "quarantine",
         )
+        # The folder itself too: by default the database lies in it. One that a person made keeps its mode.
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for part in (made.incoming, made.objects, made.quarantine):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
         sync_folder(folder)

@@ -10,19 +10,31 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
+
+from overread.errors import ConfigurationError
 
 _LOCK_KEY = 0x6F766572  # "over": PostgreSQL's advisory locks are named by numbers
 
 
 def migrate(engine: Engine, lock_file: Path) -> None:
-    """Leave the database at the newest revision; another process may be doing the same."""
+    """Leave the database at the newest revision; another process may be doing the same.
+
+    Raises:
+        ConfigurationError: the database was brought to a revision that this release does not know.
+    """
     if _is_current(engine):
         return
     with engine.connect() as connection, _alone(connection, lock_file):
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ConfigurationError(
+                "the database is of a newer release than this one; install that release, or restore a backup"
+            ) from error
         connection.commit()
 
 

@@ -41,6 +41,24 @@ def test_processes_that_open_a_new_store_at_once_all_succeed(database, tmp_path,
     assert [process.wait(timeout=60) for process in started] == [0, 0, 0]
 
 
+def test_a_database_of_a_newer_release_is_refused_and_left_alone(store) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigurationError, match="newer release"):
+        open_store(store.settings)
+
+    with store.reading() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_a_new_data_folder_is_readable_by_its_owner_alone(tmp_path) -> None:
+    settings = load_settings({}, data_folder=tmp_path / "new" / "data")
+    open_store(settings).close()
+
+    assert settings.data_folder.stat().st_mode & 0o077 == 0
+
+
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
 @pytest.mark.parametrize("statement", ["UPDATE {} SET case_id = 7", "DELETE FROM {}"])
 def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
