@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
+from overread.assumption import Assumptions, take_assumptions
 from overread.errors import ConfigurationError
 from overread.finding import Actionable, Finding
 
@@ -51,6 +52,7 @@ class Policy:
     overcall: OvercallRatios
     laterality: LateralityRatios
     urgency: Mapping[Actionable, float]  # share of the clinical weight that counts, in (0, 1]
+    assumptions: Assumptions  # further kinds, triggers, what is known, waiting
 
 
 def priority(odds: float, finding: Finding, policy: Policy) -> float:
@@ -77,6 +79,7 @@ def parse_policy(text: str) -> Policy:
             overcall=OvercallRatios(**table.pop("overcall")),
             laterality=LateralityRatios(**table.pop("laterality")),
             urgency=MappingProxyType({category: urgency[category.value] for category in Actionable}),
+            assumptions=take_assumptions(table),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"the policy is malformed: {error}") from error

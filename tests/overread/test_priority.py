@@ -26,7 +26,7 @@ def test_priority_is_the_share_of_the_odds_times_weight_times_urgency() -> None:
         (("denied = 0.2", "denied = inf"), "denied must be a positive number"),
         (("denied = 0.2", "refused = 0.2"), "malformed"),
         (("minutes = 1.0", "weeks = 1.0"), "urgency"),
-        (('version = "1"', 'version = "1"\nsurprise = 2'), "surprise"),
+        (("minimum_odds = 0.05", "minimum_odds = 0.05\nsurprise = 2"), "surprise"),
         (("[report]", "[report"), "malformed"),
     ],
 )
