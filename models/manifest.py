@@ -8,10 +8,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from models.form import InputForm, OutputForm, read_input_form, read_output_form
 from models.parsing import Table
 from models.pixels import PIPELINE_VERSION
 from overread.errors import ModelError
@@ -27,13 +28,15 @@ class NetworkFile:
 
     file: str  # ONNX, in the release folder
     sha256: str
-    input_name: str  # float32 (batch, 1, rows, columns)
+    input_name: str  # (batch, 1, rows, columns) unless `input_form` says otherwise
     rows: int
     columns: int
-    range_min: float
-    range_max: float
-    scores_output: str  # (batch, findings), in [0, 1]
-    maps_output: str  # (batch, findings, grid rows, grid columns), any range; larger is stronger evidence
+    range_min: float  # what the least dense pixel becomes
+    range_max: float  # and the densest
+    scores_output: str  # (batch, findings), in [0, 1] unless `output_form` says otherwise
+    maps_output: str | None = None  # (batch, findings, grid rows, grid columns); larger is stronger evidence
+    input_form: InputForm = field(default_factory=InputForm)
+    output_form: OutputForm = field(default_factory=OutputForm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +45,18 @@ class Calibration:
 
     slope: float
     intercept: float
-    prevalence: float  # share of the calibration cohort that had the finding, in (0, 1)
+    prevalence: float | None = None  # share of the calibration cohort with the finding; None where unknown
 
     def probability(self, score: float) -> float:
         """Return the calibrated probability of a raw score in [0, 1]."""
         bounded = min(max(score, 1e-6), 1 - 1e-6)
         exponent = self.slope * math.log(bounded / (1 - bounded)) + self.intercept
         return 1 / (1 + math.exp(-min(max(exponent, -50.0), 50.0)))
+
+    def rounded(self) -> "Calibration":
+        """Return the curve in the precision of a manifest."""
+        share = None if self.prevalence is None else round(self.prevalence, 5)
+        return Calibration(slope=round(self.slope, 5), intercept=round(self.intercept, 5), prevalence=share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +197,9 @@ def _network(table: Table) -> NetworkFile:
         range_min=table.number("range_min"),
         range_max=table.number("range_max"),
         scores_output=table.text("scores_output"),
-        maps_output=table.text("maps_output"),
+        maps_output=table.text("maps_output") if table.has("maps_output") else None,
+        input_form=read_input_form(table.optional_table("input_form")),
+        output_form=read_output_form(table.optional_table("output_form")),
     )
 
 
@@ -197,7 +207,7 @@ def _calibration(table: Table) -> Calibration:
     return Calibration(
         slope=table.number("slope"),
         intercept=table.number("intercept"),
-        prevalence=table.number("prevalence"),
+        prevalence=table.number("prevalence") if table.has("prevalence") else None,
     )
 
 
@@ -215,19 +225,23 @@ def _validate(manifest: Manifest, path: Path) -> None:
     findings = set(manifest.findings)
     unknown = sorted(findings - set(load_vocabulary()))
     rising = all(calibration.slope > 0 for calibration in manifest.calibration.values())
-    met = all(0 < calibration.prevalence < 1 for calibration in manifest.calibration.values())
+    shares = [item.prevalence for item in manifest.calibration.values() if item.prevalence is not None]
     stated = manifest.network
     checks = {
         f"the vocabulary lacks {unknown}": not unknown,
         "a finding is named twice": len(findings) == len(manifest.findings),
         "calibration must name exactly the findings": set(manifest.calibration) == findings,
         "a calibration that does not rise turns the network's order around": rising,
-        "a calibration cohort has studies with and without the finding: prevalence lies between 0 and 1": met,
+        "a calibration cohort has studies with and without the finding: prevalence lies between 0 and 1": all(
+            0 < share < 1 for share in shares
+        ),
         f"it needs pixel pipeline {manifest.pixel_pipeline}, installed is {PIPELINE_VERSION}": (
             manifest.pixel_pipeline == PIPELINE_VERSION
         ),
         "the network's file must lie in the release folder": Path(stated.file).name == stated.file,
-        "the pixel pipeline gives values from 0 to 1": (stated.range_min, stated.range_max) == (0.0, 1.0),
+        "range_min must lie below range_max": stated.range_min < stated.range_max,
+        "output_form must name one column per finding": len(stated.output_form.columns_of(len(findings)))
+        == len(findings),
     }
     problems = [problem for problem, fine in checks.items() if not fine] + _point_problems(manifest, findings)
     if problems:

@@ -18,6 +18,10 @@ class Table:
     def __iter__(self) -> Iterator[str]:
         return iter(self._value)
 
+    def has(self, name: str) -> bool:
+        """Whether the entry is there and says something; null and an empty list say nothing."""
+        return self._value.get(name) not in (None, [])
+
     def text(self, name: str) -> str:
         """Return a value that must be text and not empty."""
         value = self._get(name)
@@ -49,6 +53,18 @@ class Table:
         ):
             raise self._error(name, "a list of texts")
         return tuple(value)
+
+    def numbers(self, name: str) -> tuple[float, ...]:
+        """Return a value that must be a list of finite numbers, at least one."""
+        value = self._get(name)
+        if not isinstance(value, list) or not value:
+            raise self._error(name, "a list of numbers")
+        items = Table({str(at): item for at, item in enumerate(value)}, where=f"{self._where}: {name}")
+        return tuple(items.number(at) for at in items)
+
+    def optional_table(self, name: str) -> "Table | None":
+        """Return a value that must be an object; None where it is absent or null."""
+        return self.table(name) if self.has(name) else None
 
     def table(self, name: str) -> "Table":
         """Return a value that must be an object."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Calibration, IntendedUse, Manifest, NetworkFile, save_manifest
+from models.manifest import IntendedUse, Manifest, NetworkFile, save_manifest
 from models.pixels import PIPELINE_VERSION
 from models.releases import load_detector
 from training.calibration import choose_operating_points, fit_platt
@@ -110,14 +110,7 @@ def _manifest(network: ClassMapNetwork, split: Split, settings: Settings, releas
         pixel_pipeline=PIPELINE_VERSION,
         findings=FINDINGS,
         network=_network_file(hashlib.sha256(content).hexdigest(), settings),
-        calibration={
-            name: Calibration(
-                slope=round(curve.slope, 5),
-                intercept=round(curve.intercept, 5),
-                prevalence=round(curve.prevalence, 5),
-            )
-            for name, curve in calibration.items()
-        },
+        calibration={name: curve.rounded() for name, curve in calibration.items()},
         calibration_cohort=cohort,
         default_operating_point="balanced",
         operating_points=points,

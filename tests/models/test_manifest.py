@@ -35,7 +35,7 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("pixel_pipeline", "0", "needs pixel pipeline 0"),
         ("network.file", "../elsewhere.onnx", "in the release folder"),
         ("network.rows", 0, "whole number"),
-        ("network.range_max", 255, "from 0 to 1"),
+        ("network.range_max", -1, "below range_max"),
         ("network", [], "must be a JSON object"),
         ("calibration.mass.slope", -1, "does not rise"),
         ("calibration.mass.slope", "steep", "must be a number"),
