@@ -1,4 +1,4 @@
-"""The policy's assumptions beside those on miss and overcall: further kinds, triggers, what is known, waiting.
+"""The policy's assumptions beside those on miss and overcall: more kinds, triggers, what is known, waiting.
 
 Each is a table of the policy file, which states its reasoning; none is a fit.
 """
