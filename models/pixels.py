@@ -21,6 +21,7 @@ from pydicom.uid import UID
 from models import intensity
 from models.decoding import decode_frame
 from models.dicom import BROKEN_INPUT, is_dicom, numbers, read_header, text, whole_number
+from models.framing import AS_STORED, Framing
 from overread.errors import UndecodablePixelsError
 
 PIPELINE_VERSION = "1"  # changes whenever a network's input may; a release names the one it was trained with
@@ -57,34 +58,49 @@ def render_for_display(path: Path, frame: int = 0, max_side: int | None = None) 
     return np.rint(shown * 255).astype(np.uint8)
 
 
-def network_input(path: Path, *, rows: int, columns: int, frame: int = 0) -> intensity.Grey:
+def network_input(
+    path: Path, *, rows: int, columns: int, frame: int = 0, framing: Framing = AS_STORED
+) -> intensity.Grey:
     """Return one frame as a network sees it: shape (rows, columns), in [0, 1], larger is denser.
+
+    Args:
+        path: DICOM, JPEG or PNG.
+        rows: of the result.
+        columns: of the result.
+        frame: counted from 0.
+        framing: what is cut away, turned and inverted before everything else.
 
     Raises:
         InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
         UndecodablePixelsError: the pixels are absent, truncated or of an undecodable encoding.
     """
     if not is_dicom(path) and _is_picture(path):
-        grey = _luminance(_read_picture(path, grey=True))
-        return intensity.normalise(intensity.resize(grey, rows=rows, columns=columns))
+        picture = framing.apply(_luminance(_read_picture(path, grey=True)))
+        grey = intensity.resize(picture, rows=rows, columns=columns)
+        return intensity.normalise(-grey if framing.inverted else grey)
     header = read_header(path)
-    return network_input_from(decode_frame(path, header, frame), header, rows=rows, columns=columns)
+    stored = decode_frame(path, header, frame)
+    return network_input_from(stored, header, rows=rows, columns=columns, framing=framing)
 
 
-def network_input_from(stored: NDArray[Any], header: Dataset, *, rows: int, columns: int) -> intensity.Grey:
+def network_input_from(
+    stored: NDArray[Any], header: Dataset, *, rows: int, columns: int, framing: Framing = AS_STORED
+) -> intensity.Grey:
     """Return the decoded pixels of a DICOM image as a network sees them; see `network_input`.
 
     Raises:
         UndecodablePixelsError: a lookup table of the image is broken.
     """
+    stored = framing.apply(stored)
     if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
         grey = intensity.resize(_luminance(_colour(stored, header)), rows=rows, columns=columns)
-        return intensity.normalise(grey)
+        return intensity.normalise(-grey if framing.inverted else grey)
     if "ModalityLUTSequence" in header or "PixelPaddingValue" in header:
         grey = intensity.resize(_modality_values(stored, header), rows=rows, columns=columns)
     else:  # rescaling is a straight line, so it may come after the costly part
         grey = _rescaled(intensity.resize(stored, rows=rows, columns=columns), header)
-    return intensity.normalise(-grey if _photometric(header) == "MONOCHROME1" else grey)
+    inverted = (_photometric(header) == "MONOCHROME1") != framing.inverted
+    return intensity.normalise(-grey if inverted else grey)
 
 
 def _photometric(header: Dataset) -> str:

@@ -9,6 +9,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from models.dicom import pixel_spacing_mm, read_header
+from models.framing import Framing
+from models.localisation import Box
 from models.pixels import network_input, render_for_display
 from overread.errors import InvalidDicomError, UndecodablePixelsError
 from tests.models.radiographs import ramp, write_radiograph
@@ -220,3 +222,22 @@ def test_a_number_that_is_none_counts_as_absent(tmp_path, broken) -> None:
     path = write_radiograph(tmp_path / "n.dcm", ramp(), RescaleIntercept=0, **broken)
     assert render_for_display(path).std() > 60
     assert seen(path).std() > 0.1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_framing_undoes_what_was_done_to_the_stored_pixels(tmp_path, turns) -> None:
+    pixels = np.random.default_rng(3).integers(0, 4000, (64, 64)).astype(np.uint16)
+    done = np.ascontiguousarray(np.rot90(4095 - pixels, -turns))
+    good, bad = write_radiograph(tmp_path / "a.dcm", pixels), write_radiograph(tmp_path / "b.dcm", done)
+    expected = network_input(good, rows=32, columns=32)
+    framing = Framing(quarter_turns=turns, inverted=True)
+    np.testing.assert_allclose(network_input(bad, rows=32, columns=32, framing=framing), expected, atol=1e-5)
+
+
+def test_a_cut_leaves_no_trace_of_what_was_cut_away(tmp_path) -> None:
+    pixels = np.random.default_rng(3).integers(500, 4000, (64, 64)).astype(np.uint16)
+    bordered = np.pad(pixels, 32, constant_values=65535)
+    good, bad = write_radiograph(tmp_path / "a.dcm", pixels), write_radiograph(tmp_path / "b.dcm", bordered)
+    framing = Framing(field=Box(left=0.25, top=0.25, right=0.75, bottom=0.75))
+    expected = network_input(good, rows=32, columns=32)
+    assert (network_input(bad, rows=32, columns=32, framing=framing) == expected).all()
