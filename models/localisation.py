@@ -1,5 +1,6 @@
 """Where a network looks: from a coarse class map to a heat map, boxes and the patient's side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ Map = NDArray[np.float32]
 FINENESS = 4  # a grid cell is divided into this many, by interpolation, before boxes are drawn
 BOX_LEVEL = 0.6  # of the strongest evidence in the image
 MOST_BOXES = 3
+CELLS = 64  # a side, of the map that stands for a network's own boxes
 ONE_SIDE_SHARE = 0.75  # of the evidence above `BOX_LEVEL`; less on either side is bilateral
 
 
@@ -37,6 +39,17 @@ def relative_evidence(class_map: Map) -> Map:
         return np.zeros(class_map.shape, np.float32)
     relative: Map = np.clip((class_map - mean) / (peak - mean), 0, 1).astype(np.float32)
     return relative
+
+
+def evidence_of_boxes(boxes: Sequence[Box]) -> Map:
+    """Return a map that is 1 where a network that draws boxes itself drew one, and 0 elsewhere."""
+    covered = np.zeros((CELLS, CELLS), np.float32)
+    for box in boxes:
+        top, left = (min(int(edge * CELLS), CELLS - 1) for edge in (box.top, box.left))
+        covered[
+            top : max(round(box.bottom * CELLS), top + 1), left : max(round(box.right * CELLS), left + 1)
+        ] = 1
+    return covered
 
 
 def find_boxes(evidence: Map) -> tuple[Box, ...]:

@@ -1,17 +1,37 @@
 """The network of a release in ONNX Runtime, held to what its manifest says."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 from numpy.typing import NDArray
 
+from models.boxes import ScoredBox, boxes_of
+from models.form import InputForm
 from models.intensity import Grey
 from models.manifest import Manifest, verify_network
 from overread.errors import InvalidFileError, ModelError
 
 Scores = NDArray[np.float32]  # (findings,) in [0, 1]
 Maps = NDArray[np.float32]  # (findings, grid rows, grid columns)
+
+_KINDS = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a network says of one image."""
+
+    scores: Scores
+    maps: Maps | None  # None where the network has none
+    boxes: tuple[tuple[ScoredBox, ...], ...]  # per finding; of a network that classifies, none
 
 
 class OnnxNetwork:
@@ -27,30 +47,38 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime raises a class per status, with no common one
             raise ModelError(f"{folder / manifest.network.file} cannot be loaded: {error}") from error
         self._stated = manifest.network
-        self._findings = len(manifest.findings)
+        self._form = manifest.network.output_form
+        self._columns = list(self._form.columns_of(len(manifest.findings)))
         self._folder = folder
         self._check_names()
 
-    def run(self, image: Grey) -> tuple[Scores, Maps]:
-        """Return scores and class maps of one image of the stated size.
+    def run(self, image: Grey) -> Output:
+        """Return what the network says of one image of the stated size.
 
         Raises:
             ModelError: the network's outputs are not what the manifest says.
         """
-        stated = self._stated
-        scores, maps = self._session.run(
-            [stated.scores_output, stated.maps_output], {stated.input_name: image[np.newaxis, np.newaxis]}
+        outputs = self._outputs(image[np.newaxis])
+        if self._form.boxes is not None:
+            return self._boxed(outputs)
+        scores = self._scores_in(outputs)
+        maps = None if self._stated.maps_output is None else outputs[self._stated.maps_output]
+        if maps is None:
+            return Output(scores=scores[0], maps=None, boxes=((),) * len(self._columns))
+        if maps.ndim != 4 or maps.shape[0] != 1 or maps.shape[1] <= max(self._columns):
+            raise ModelError(f"{self._folder}: maps {maps.shape} are not those of the manifest")
+        if not np.isfinite(maps).all():
+            raise ModelError(f"{self._folder}: maps that are no numbers")
+        return Output(
+            scores=scores[0],
+            maps=maps[0, self._columns].astype(np.float32),
+            boxes=((),) * len(self._columns),
         )
-        if scores.shape != (1, self._findings) or maps.ndim != 4 or maps.shape[:2] != scores.shape:
-            raise ModelError(
-                f"{self._folder}: outputs {scores.shape} and {maps.shape} are not those of the manifest"
-            )
-        if not (np.isfinite(maps).all() and ((scores >= 0) & (scores <= 1)).all()):
-            raise ModelError(f"{self._folder}: scores outside [0, 1] or maps that are no numbers")
-        return scores[0], maps[0]
 
     def score(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the scores (images, findings) of prepared images (images, rows, columns), run as one batch.
+
+        A network that takes one image at a time is asked so.
 
         Raises:
             InvalidFileError: the images are not of the stated size.
@@ -60,16 +88,89 @@ class OnnxNetwork:
             raise InvalidFileError(
                 f"inputs must have the shape (images, {stated.rows}, {stated.columns}), not {images.shape}"
             )
-        batch = np.ascontiguousarray(images[:, np.newaxis], dtype=np.float32)
-        (scores,) = self._session.run([stated.scores_output], {stated.input_name: batch})
-        found: NDArray[np.float32] = scores
-        return found
+        if self._form.boxes is not None:
+            return np.stack([self.run(image).scores for image in images])
+        if self._session.get_inputs()[0].shape[0] == 1:
+            return np.concatenate([self._scores_in(self._outputs(image[np.newaxis])) for image in images])
+        return self._scores_in(self._outputs(images))
+
+    def _outputs(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        stated = self._stated
+        wanted = self._wanted()
+        tensor = input_tensor(images, stated.input_form, low=stated.range_min, high=stated.range_max)
+        kind = _KINDS[self._session.get_inputs()[0].type]
+        tensor = np.rint(tensor).astype(kind) if kind is np.uint8 else tensor.astype(kind, copy=False)
+        try:
+            found = self._session.run(wanted, {stated.input_name: np.ascontiguousarray(tensor)})
+        except Exception as error:  # a class per status, with no common one
+            raise ModelError(f"{self._folder}: the network refuses its input: {error}") from error
+        return dict(zip(wanted, found, strict=True))
+
+    def _scores_in(self, outputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        names = (self._stated.scores_output, *self._form.further_scores)
+        parts = [outputs[name].reshape(len(outputs[name]), -1) for name in names]
+        scores = _activated(np.concatenate(parts, axis=1).astype(np.float32), self._form.activation)
+        exact = self._form.columns or scores.shape[1] == len(self._columns)
+        if not exact or scores.shape[1] <= max(self._columns):
+            raise ModelError(f"{self._folder}: outputs {scores.shape} are not those of the manifest")
+        return self._checked(scores[:, self._columns])
+
+    def _boxed(self, outputs: dict[str, NDArray[Any]]) -> Output:
+        stated = self._stated
+        found = boxes_of(
+            outputs, stated, scored=lambda raw: self._checked(_activated(raw, self._form.activation))
+        )
+        boxes = tuple(found.get(column, ()) for column in self._columns)
+        scores = np.array([max((box.score for box in of), default=0.0) for of in boxes], np.float32)
+        return Output(scores=scores, maps=None, boxes=boxes)
+
+    def _checked(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not ((scores >= 0) & (scores <= 1)).all():  # neither is a number that is none
+            raise ModelError(f"{self._folder}: scores outside [0, 1]; does `output_form` lack an activation?")
+        return scores
+
+    def _wanted(self) -> list[str]:
+        stated, boxes = self._stated, self._form.boxes
+        names = [stated.scores_output, *self._form.further_scores, stated.maps_output]
+        if boxes is not None:
+            names += [boxes.output, boxes.labels_output]
+        return [name for name in names if name is not None]
 
     def _check_names(self) -> None:
-        inputs = {value.name for value in self._session.get_inputs()}
+        inputs = {value.name: value.type for value in self._session.get_inputs()}
         outputs = {value.name for value in self._session.get_outputs()}
-        stated = self._stated
-        if inputs != {stated.input_name} or not {stated.scores_output, stated.maps_output} <= outputs:
+        if set(inputs) != {self._stated.input_name} or not set(self._wanted()) <= outputs:
             raise ModelError(
-                f"{self._folder}: inputs {inputs} and outputs {outputs} are not those of the manifest"
+                f"{self._folder}: inputs {set(inputs)} and outputs {outputs} are not those of the manifest"
             )
+        if inputs[self._stated.input_name] not in _KINDS:
+            raise ModelError(
+                f"{self._folder}: an input of {inputs[self._stated.input_name]} is not supported; "
+                f"export the network with one of {', '.join(_KINDS)}"
+            )
+
+
+def input_tensor(
+    images: NDArray[np.float32], form: InputForm, *, low: float = 0.0, high: float = 1.0
+) -> NDArray[np.float32]:
+    """Return grey images (images, rows, columns) in [0, 1] as the network takes them."""
+    values = images if (low, high) == (0.0, 1.0) else images * np.float32(high - low) + np.float32(low)
+    tensor = np.broadcast_to(values[:, np.newaxis], (len(values), form.channels, *values.shape[1:]))
+    if (form.mean, form.std) != ((0.0,), (1.0,)):
+        mean, std = (
+            np.array(of, np.float32)[np.newaxis, :, np.newaxis, np.newaxis] for of in (form.mean, form.std)
+        )
+        tensor = (tensor - mean) / std
+    return np.moveaxis(tensor, 1, 3) if form.layout == "NHWC" else tensor
+
+
+def _activated(raw: NDArray[np.float32], activation: str) -> NDArray[np.float32]:
+    """Return scores in [0, 1]; of softmax, over the last axis."""
+    if activation == "sigmoid":
+        result: NDArray[np.float32] = (1 / (1 + np.exp(-np.clip(raw, -60, 60)))).astype(np.float32)
+        return result
+    if activation == "softmax":
+        powers = np.exp(raw - raw.max(axis=-1, keepdims=True))
+        shares: NDArray[np.float32] = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return shares
+    return raw

@@ -9,10 +9,19 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from models.applicability import is_mirrored, reason_not_applicable
+from models.boxes import ScoredBox
 from models.decoding import decode_frame
 from models.dicom import read_header, text, whole_number
 from models.intensity import Grey
-from models.localisation import Box, find_boxes, find_laterality, relative_evidence
+from models.localisation import (
+    MOST_BOXES,
+    Box,
+    Map,
+    evidence_of_boxes,
+    find_boxes,
+    find_laterality,
+    relative_evidence,
+)
 from models.manifest import Manifest, load_manifest
 from models.network import Maps, OnnxNetwork
 from models.pixels import network_input, network_input_from
@@ -46,7 +55,8 @@ class _Answer:
 
     scores: tuple[float, ...]  # raw, one per finding
     probabilities: tuple[float, ...]  # calibrated, one per finding
-    maps: Maps
+    maps: Maps | None  # None where the network has none
+    boxes: tuple[tuple[ScoredBox, ...], ...]  # per finding; of a network that classifies, none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,39 +171,41 @@ class OnnxDetector:
         return network_input_from(stored, header, rows=network.rows, columns=network.columns)
 
     def _ask(self, pixels: Grey) -> _Answer:
-        scores, maps = self._network.run(np.ascontiguousarray(pixels))
-        raw = tuple(float(score) for score in scores)
+        output = self._network.run(np.ascontiguousarray(pixels))
+        raw = tuple(float(score) for score in output.scores)
         calibrated = tuple(
             self.manifest.calibration[finding].probability(score)
             for finding, score in zip(self.findings, raw, strict=True)
         )
-        return _Answer(scores=raw, probabilities=calibrated, maps=maps)
+        return _Answer(scores=raw, probabilities=calibrated, maps=output.maps, boxes=output.boxes)
 
     def _observe(self, index: int, seen: Sequence[_Seen]) -> DetectorObservation:
         """Return the statement about one finding, from the image that shows it most."""
         image = max(seen, key=lambda candidate: candidate.answer.probabilities[index])
         finding, probability = self.findings[index], image.answer.probabilities[index]
         present = probability >= self._point.thresholds[finding]
-        evidence = relative_evidence(image.answer.maps[index])
+        evidence = None if image.answer.maps is None else relative_evidence(image.answer.maps[index])
+        boxes = self._boxes(finding, evidence, image.answer.boxes[index]) if present else ()
         sided = present and self._vocabulary[finding].sided
-        boxes = find_boxes(evidence) if present else ()
         return DetectorObservation(
             finding=finding,
             presence=Presence.PRESENT if present else Presence.ABSENT,
-            laterality=find_laterality(evidence, mirrored=image.mirrored)
-            if sided
-            else Laterality.UNSPECIFIED,
+            laterality=_side(evidence, boxes, mirrored=image.mirrored) if sided else Laterality.UNSPECIFIED,
             score=image.answer.scores[index],
             probability=probability,
             prevalence=self.manifest.calibration[finding].prevalence,
             sop_instance_uid=image.whole.sop_instance_uid,
             regions=tuple(_region(image.whole, box) for box in boxes),
-            # Weighted by the probability: a map of something that is not there must not glow.
-            heat_map=HeatMap(
-                region=image.whole,
-                values=tuple(tuple(row) for row in (evidence * probability).round(4).tolist()),
-            ),
+            heat_map=None if evidence is None else _heat_map(image.whole, evidence * probability),
         )
+
+    def _boxes(self, finding: str, evidence: Map | None, stated: Sequence[ScoredBox]) -> tuple[Box, ...]:
+        """Return boxes around the strongest evidence, or the network's own from the operating point on."""
+        if evidence is not None:
+            return find_boxes(evidence)
+        calibration, threshold = self.manifest.calibration[finding], self._point.thresholds[finding]
+        sure = [item.box for item in stated if calibration.probability(item.score) >= threshold]
+        return tuple(sure[:MOST_BOXES])
 
     def _not_applicable(self, remarks: Sequence[str]) -> Detection:
         reason = "; ".join(remarks) if remarks else "the study has no images"
@@ -208,6 +220,15 @@ class OnnxDetector:
 def _name(images: Sequence[str]) -> str:
     """Return how to speak of images that share a reason; a CT study has hundreds."""
     return f"image {images[0]}" + (f" (and {len(images) - 1} more)" if len(images) > 1 else "")
+
+
+def _side(evidence: Map | None, boxes: Sequence[Box], *, mirrored: bool) -> Laterality:
+    return find_laterality(evidence_of_boxes(boxes) if evidence is None else evidence, mirrored=mirrored)
+
+
+def _heat_map(whole: ImageRegion, heat: Map) -> HeatMap:
+    """Return the evidence weighted by the probability: a map of what is not there must not glow."""
+    return HeatMap(region=whole, values=tuple(tuple(row) for row in heat.round(4).tolist()))
 
 
 def _region(whole: ImageRegion, box: Box) -> ImageRegion:
