@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.roster import roster_file
 from overread.errors import ConfigurationError
 
 DATA_FOLDER_DEFAULT = Path("overread-data")
@@ -16,6 +17,7 @@ class Settings:
 
     data_folder: Path  # instances, quarantine and, by default, the database
     database_url: str  # SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...
+    detectors_file: Path  # roster of detectors; where it is absent the shipped release is active alone
     quiet_seconds: float = 30.0  # a study without a new image for so long is closed
     lease_seconds: float = 60.0  # a worker that has not renewed its lease for so long has lost its case
     case_seconds_max: float = 600.0  # a look at one case that takes longer is given up
@@ -45,7 +47,8 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
     """Return the settings that the environment gives; `data_folder`, where given, is stronger.
 
     `OVERREAD_FOLDER` names the data folder (default ./overread-data), `OVERREAD_DATABASE_URL` the database
-    (default: SQLite in the data folder), and the other fields of `Settings` have a variable each, such as
+    (default: SQLite in the data folder), `OVERREAD_DETECTORS` the roster of detectors (default:
+    `detectors.json` in the data folder), and the other fields of `Settings` have a variable each, such as
     `OVERREAD_QUIET_SECONDS`.
 
     Raises:
@@ -59,7 +62,12 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
         for name, (field, kind, smallest) in _NUMBERS.items()
         if environ.get(name)
     }
-    return Settings(data_folder=folder, database_url=_checked_url(url), **numbers)  # type: ignore[arg-type]
+    return Settings(
+        data_folder=folder,
+        database_url=_checked_url(url),
+        detectors_file=roster_file(environ, folder),
+        **numbers,  # type: ignore[arg-type]
+    )
 
 
 def _number(name: str, text: str, kind: type[int] | type[float], smallest: float) -> int | float:

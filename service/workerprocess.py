@@ -6,7 +6,8 @@ import socket
 import threading
 from datetime import UTC, datetime
 
-from models.releases import load_detector
+from models.lineup import load_lineup
+from models.roster import load_roster
 from overread.finding import load_vocabulary
 from overread.priority import default_policy
 from overread.report import load_reader
@@ -15,15 +16,18 @@ from service.store.database import open_store
 from service.worker import Readers, work
 
 
-def load_readers() -> Readers:
-    """Return the report reader, the released detector and the policy that come with overread.
+def load_readers(settings: Settings) -> Readers:
+    """Return the report reader, the detectors of the roster and the policy.
 
     Raises:
-        ModelError: the released model is missing or altered.
+        ConfigurationError: the roster is malformed.
+        ModelError: a release of the roster is missing or altered.
     """
+    roster = load_roster(settings.detectors_file)
+    lineup = load_lineup(roster, settings.detectors_file.parent)
     return Readers(
         report_reader=load_reader(),
-        detectors=(load_detector(),),
+        detectors=lineup.active,
         policy=default_policy(),
         vocabulary=load_vocabulary(),
     )
@@ -37,7 +41,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    readers = load_readers()
+    readers = load_readers(settings)
     store = open_store(settings)
     try:
         return work(

@@ -11,6 +11,7 @@ def test_nothing_need_be_set() -> None:
 
     assert settings.data_folder == Path.cwd() / "overread-data"
     assert settings.database_url == f"sqlite:///{settings.data_folder}/overread.sqlite3"
+    assert settings.detectors_file == settings.data_folder / "detectors.json"
 
 
 def test_the_environment_sets_everything(tmp_path) -> None:
@@ -19,6 +20,7 @@ def test_the_environment_sets_everything(tmp_path) -> None:
         "OVERREAD_DATABASE_URL": "postgresql://user:word@host/name",
         "OVERREAD_QUIET_SECONDS": "2.5",
         "OVERREAD_ATTEMPTS_MAX": "3",
+        "OVERREAD_DETECTORS": str(tmp_path / "roster.json"),
     }
 
     settings = load_settings(environ)
@@ -26,6 +28,7 @@ def test_the_environment_sets_everything(tmp_path) -> None:
     assert settings.data_folder == tmp_path
     assert settings.database_url == "postgresql+psycopg://user:word@host/name"
     assert (settings.quiet_seconds, settings.attempts_max) == (2.5, 3)
+    assert settings.detectors_file == tmp_path / "roster.json"
 
 
 def test_a_folder_that_is_given_is_stronger_than_the_environment(tmp_path) -> None:

@@ -1,0 +1,61 @@
+"""The detectors of a roster, loaded from real release folders."""
+
+import pytest
+
+from models.lineup import load_lineup, manifest_sha256, release_folder
+from models.releases import RELEASES
+from models.roster import DEFAULT_ROSTER, Entry, Role, Roster, Route
+from models.routing import RoutedDetector
+from overread.errors import ModelError
+from tests.models.tiny_release import write_tiny_release
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return write_tiny_release(tmp_path / "releases" / "tiny")
+
+
+def test_the_default_roster_is_the_release_that_comes_with_overread(tmp_path) -> None:
+    lineup = load_lineup(DEFAULT_ROSTER, tmp_path)
+
+    assert [detector.identity.name for detector in lineup.active] == ["chest-radiograph"]
+    assert lineup.shadows == ()
+
+
+def test_releases_stand_in_their_role_with_their_operating_point_and_route(tiny, tmp_path) -> None:
+    entries = (
+        Entry(release="./releases/tiny", operating_point="never", route=Route(modalities=("DX",))),
+        Entry(release="chest-radiograph", role=Role.SHADOW),
+    )
+
+    lineup = load_lineup(Roster(entries=entries), tmp_path)
+
+    (active,), (shadow,) = lineup.active, lineup.shadows
+    assert (active.identity.name, active.findings) == ("tiny", ("mass", "hernia"))
+    assert isinstance(active, RoutedDetector)
+    assert shadow.identity.name == "chest-radiograph"
+
+
+def test_a_bare_name_is_never_taken_for_a_folder_that_happens_to_lie_there(tmp_path) -> None:
+    write_tiny_release(tmp_path / "chest-radiograph")
+
+    assert release_folder("chest-radiograph", tmp_path) == RELEASES / "chest-radiograph"
+    assert release_folder("./chest-radiograph", tmp_path) == tmp_path / "chest-radiograph"
+
+
+def test_a_release_whose_manifest_changed_since_it_was_activated_is_refused(tiny, tmp_path) -> None:
+    entry = Entry(release="./releases/tiny", manifest_sha256=manifest_sha256(tiny))
+    load_lineup(Roster(entries=(entry,)), tmp_path)
+
+    manifest = tiny / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("0.5", "0.4"))
+
+    with pytest.raises(ModelError, match="not the release that was activated"):
+        load_lineup(Roster(entries=(entry,)), tmp_path)
+
+
+def test_a_release_that_is_not_there_is_named(tmp_path) -> None:
+    with pytest.raises(ModelError, match="there is no model release 'gone'"):
+        load_lineup(Roster(entries=(Entry(release="./gone"),)), tmp_path)
+    with pytest.raises(ModelError, match="no model release"):
+        manifest_sha256(tmp_path / "gone")
