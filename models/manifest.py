@@ -20,6 +20,7 @@ from overread.finding import load_vocabulary
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
+FRONTAL_CHEST = "frontal chest radiograph"  # the one appearance that `models.guards` knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class IntendedUse:
     body_parts: tuple[str, ...]  # words, lower case, of which the header must use one
     views: tuple[str, ...]  # DICOM View Position (0018,5101)
     minimum_age_years: float
+    appearance: str | None = None  # what `models.guards` holds the pixels to; None: nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ def _manifest(table: Table) -> Manifest:
             body_parts=use.texts("body_parts"),
             views=use.texts("views"),
             minimum_age_years=use.number("minimum_age_years"),
+            appearance=use.text("appearance") if use.has("appearance") else None,
         ),
         training_data=table.texts("training_data"),
         training=MappingProxyType(
@@ -237,6 +240,9 @@ def _validate(manifest: Manifest, path: Path) -> None:
         ),
         f"it needs pixel pipeline {manifest.pixel_pipeline}, installed is {PIPELINE_VERSION}": (
             manifest.pixel_pipeline == PIPELINE_VERSION
+        ),
+        f"the only appearance that can be held to is {FRONTAL_CHEST!r}": (
+            manifest.intended_use.appearance in {None, FRONTAL_CHEST}
         ),
         "the network's file must lie in the release folder": Path(stated.file).name == stated.file,
         "range_min must lie below range_max": stated.range_min < stated.range_max,

@@ -45,6 +45,7 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("operating_points.0.thresholds.mass", 1.5, r"outside \[0, 1\]"),
         ("operating_points.0.thresholds.mass", "-", "balanced must name exactly"),
         ("intended_use.modalities", "DX", "list of texts"),
+        ("intended_use.appearance", "hand", "only appearance that can be held to"),
     ],
 )
 def test_a_wrong_entry_is_refused_by_name(tmp_path, path, value, message) -> None:
