@@ -65,7 +65,8 @@ def _edges(corners: NDArray[np.float64], form: BoxForm, network: NetworkFile) ->
     elif form.corners == "xywh":
         second = first + second
     size = np.array([network.columns, network.rows]) if form.unit == "pixels" else np.ones(2)
-    return np.clip(np.concatenate([first / size, second / size], axis=1), 0.0, 1.0)
+    edges: NDArray[np.float64] = np.clip(np.concatenate([first / size, second / size], axis=1), 0.0, 1.0)
+    return edges
 
 
 def _sorted(edges: NDArray[np.float64], scores: NDArray[np.float32]) -> tuple[ScoredBox, ...]:

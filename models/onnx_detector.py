@@ -24,7 +24,8 @@ from models.localisation import (
 )
 from models.manifest import Manifest, load_manifest
 from models.network import Maps, OnnxNetwork
-from models.pixels import network_input, network_input_from
+from models.pixels import read_stored
+from models.placement import Placement, prepare
 from models.prefetch import Prefetch
 from overread.errors import InvalidDicomError
 from overread.finding import Vocabulary, load_vocabulary
@@ -46,6 +47,7 @@ class _Prepared:
     whole: ImageRegion  # the image from edge to edge
     mirrored: bool
     pixels: Grey | None  # as the network sees them; None where the model is not meant for the image
+    placement: Placement  # where they lie on the image
     reason: str  # why it is not; empty where it is
 
 
@@ -65,6 +67,7 @@ class _Seen:
 
     whole: ImageRegion
     mirrored: bool
+    placement: Placement
     answer: _Answer
 
 
@@ -114,7 +117,14 @@ class OnnxDetector:
                 skipped.setdefault(image.reason, []).append(image.whole.sop_instance_uid)
             else:
                 answer = self._ask(image.pixels)
-                seen.append(_Seen(whole=image.whole, mirrored=image.mirrored, answer=answer))
+                seen.append(
+                    _Seen(
+                        whole=image.whole,
+                        mirrored=image.mirrored,
+                        placement=image.placement,
+                        answer=answer,
+                    )
+                )
         remarks = tuple(_name(images) + " " + reason for reason, images in skipped.items())
         if not seen:
             return self._not_applicable(remarks)
@@ -131,14 +141,14 @@ class OnnxDetector:
         Raises:
             UndecodablePixelsError: the picture cannot be decoded.
         """
-        network = self.manifest.network
-        return self._ask(network_input(path, rows=network.rows, columns=network.columns)).probabilities
+        pixels, _ = prepare(*read_stored(path), self.manifest.network)
+        return self._ask(pixels).probabilities
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the raw scores (images, findings) of what the pixel pipeline prepared, run as one batch.
 
         Args:
-            images: (images, rows, columns) of the release, as `models.pixels.network_input` makes them.
+            images: (images, rows, columns) of the release, as `models.placement.prepare` makes them.
 
         Raises:
             InvalidFileError: the images are not of that size.
@@ -152,6 +162,7 @@ class OnnxDetector:
         if not image:
             raise InvalidDicomError(f"{path.name} has no SOP Instance UID; send it again")
         reason = reason_not_applicable(header, self.manifest.intended_use)
+        pixels, placement = (None, Placement()) if reason else self._pixels(path, header)
         return _Prepared(
             whole=ImageRegion(
                 sop_instance_uid=image,
@@ -161,14 +172,13 @@ class OnnxDetector:
                 row_max=float(whole_number(header, "Rows", 0)),
             ),
             mirrored=is_mirrored(header),
-            pixels=None if reason else self._pixels(path, header),
+            pixels=pixels,
+            placement=placement,
             reason=reason or "",
         )
 
-    def _pixels(self, path: Path, header: Dataset) -> Grey:
-        network = self.manifest.network
-        stored = decode_frame(path, header)
-        return network_input_from(stored, header, rows=network.rows, columns=network.columns)
+    def _pixels(self, path: Path, header: Dataset) -> tuple[Grey, Placement]:
+        return prepare(decode_frame(path, header), header, self.manifest.network)
 
     def _ask(self, pixels: Grey) -> _Answer:
         output = self._network.run(np.ascontiguousarray(pixels))
@@ -190,13 +200,13 @@ class OnnxDetector:
         return DetectorObservation(
             finding=finding,
             presence=Presence.PRESENT if present else Presence.ABSENT,
-            laterality=_side(evidence, boxes, mirrored=image.mirrored) if sided else Laterality.UNSPECIFIED,
+            laterality=_side(evidence, boxes, image) if sided else Laterality.UNSPECIFIED,
             score=image.answer.scores[index],
             probability=probability,
             prevalence=self.manifest.calibration[finding].prevalence,
             sop_instance_uid=image.whole.sop_instance_uid,
-            regions=tuple(_region(image.whole, box) for box in boxes),
-            heat_map=None if evidence is None else _heat_map(image.whole, evidence * probability),
+            regions=tuple(_region(image.whole, image.placement.to_stored(box)) for box in boxes),
+            heat_map=None if evidence is None else _heat_map(image, evidence * probability),
         )
 
     def _boxes(self, finding: str, evidence: Map | None, stated: Sequence[ScoredBox]) -> tuple[Box, ...]:
@@ -222,13 +232,16 @@ def _name(images: Sequence[str]) -> str:
     return f"image {images[0]}" + (f" (and {len(images) - 1} more)" if len(images) > 1 else "")
 
 
-def _side(evidence: Map | None, boxes: Sequence[Box], *, mirrored: bool) -> Laterality:
-    return find_laterality(evidence_of_boxes(boxes) if evidence is None else evidence, mirrored=mirrored)
+def _side(evidence: Map | None, boxes: Sequence[Box], image: _Seen) -> Laterality:
+    looked_at = evidence_of_boxes(boxes) if evidence is None else evidence
+    return find_laterality(image.placement.cells(looked_at), mirrored=image.mirrored)
 
 
-def _heat_map(whole: ImageRegion, heat: Map) -> HeatMap:
+def _heat_map(image: _Seen, heat: Map) -> HeatMap:
     """Return the evidence weighted by the probability: a map of what is not there must not glow."""
-    return HeatMap(region=whole, values=tuple(tuple(row) for row in heat.round(4).tolist()))
+    framing = image.placement.framing
+    values = framing.map_to_stored(image.placement.cells(heat)).round(4).tolist()
+    return HeatMap(region=_region(image.whole, framing.field), values=tuple(tuple(row) for row in values))
 
 
 def _region(whole: ImageRegion, box: Box) -> ImageRegion:

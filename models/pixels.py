@@ -74,13 +74,24 @@ def network_input(
         InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
         UndecodablePixelsError: the pixels are absent, truncated or of an undecodable encoding.
     """
-    if not is_dicom(path) and _is_picture(path):
-        picture = framing.apply(_luminance(_read_picture(path, grey=True)))
-        grey = intensity.resize(picture, rows=rows, columns=columns)
-        return intensity.normalise(-grey if framing.inverted else grey)
-    header = read_header(path)
-    stored = decode_frame(path, header, frame)
+    stored, header = read_stored(path, frame)
     return network_input_from(stored, header, rows=rows, columns=columns, framing=framing)
+
+
+def read_stored(path: Path, frame: int = 0) -> tuple[NDArray[Any], Dataset]:
+    """Return the stored pixels of one frame and the header; a picture has a header that states its window.
+
+    Raises:
+        InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
+        UndecodablePixelsError: the pixels are absent, truncated or of an undecodable encoding.
+    """
+    if is_dicom(path) or not _is_picture(path):
+        header = read_header(path)
+        return decode_frame(path, header, frame), header
+    picture, header = _read_picture(path, grey=True), Dataset()
+    if picture.dtype == np.uint8:
+        header.WindowCenter, header.WindowWidth = 128, 256  # PS3.3 C.11.2.1.2: 0 is black, 255 is white
+    return picture, header
 
 
 def network_input_from(
@@ -101,6 +112,31 @@ def network_input_from(
         grey = _rescaled(intensity.resize(stored, rows=rows, columns=columns), header)
     inverted = (_photometric(header) == "MONOCHROME1") != framing.inverted
     return intensity.normalise(-grey if inverted else grey)
+
+
+def displayed_input_from(
+    stored: NDArray[Any], header: Dataset, *, rows: int, columns: int, framing: Framing = AS_STORED
+) -> intensity.Grey:
+    """Return decoded pixels as the window shows them to people, in [0, 1]; 8-bit exports look like this.
+
+    For networks from elsewhere, which were trained on such exports; see `models.form`.
+
+    Raises:
+        UndecodablePixelsError: a lookup table of the image is broken.
+    """
+    stored = framing.apply(stored)
+    inverted = framing.inverted
+    if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
+        shown = intensity.resize(_luminance(_colour(stored, header)), rows=rows, columns=columns)
+        shown = _bounded(shown / np.float32(255))
+    else:
+        inverted = (_photometric(header) == "MONOCHROME1") != inverted
+        grey = _modality_values(stored, header)
+        if "VOILUTSequence" in header:
+            shown = intensity.resize(_windowed(grey, header), rows=rows, columns=columns)
+        else:  # a window is a straight line, so it may come after the costly part
+            shown = _windowed(intensity.resize(grey, rows=rows, columns=columns), header)
+    return _bounded(1 - shown if inverted else shown)
 
 
 def _photometric(header: Dataset) -> str:
@@ -170,7 +206,7 @@ def _windowed(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
     return _bounded(position)
 
 
-def _bounded(shown: intensity.Grey) -> intensity.Grey:
+def _bounded(shown: NDArray[np.floating]) -> intensity.Grey:
     result: intensity.Grey = np.clip(shown, 0, 1).astype(np.float32)
     return result
 
