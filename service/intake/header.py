@@ -1,33 +1,47 @@
 """Reads what the store has to know of a DICOM object: its header, and that its pixel data is all there.
 
-Values are taken as raw bytes and decoded here: pydicom's own conversion warns with the value in the text, and
-a value may be a patient's. For the same reason none of its messages is passed on.
+Values are taken as raw bytes and decoded here: a library's conversion warns with the value in the text, and a
+value may be a patient's.
 """
 
-import os
+import mmap
 import re
-import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
-from pydicom import dcmread
 from pydicom.charset import python_encoding
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.datadict import tag_for_keyword
+from pydicom.uid import UID
 
 from overread.errors import InvalidDicomError
+from service.intake.elements import TRANSFER_SYNTAX_UID, Bytes, Elements, read_elements
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # PS3.5 section 9; leading zeros are common enough to be let through
 _UID_MAX = 64
 _AGE = re.compile(r"([0-9]{3})([DWMY])")  # PS3.5 table 6.2-1, AS
 _AGES_PER_YEAR = {"D": 365.2425, "W": 52.1775, "M": 12.0, "Y": 1.0}
 _TEXT_MAX = 64  # longest LO, PS3.5 table 6.2-1
-_PIXEL_ELEMENTS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
-_PIXELS_ELSEWHERE = {0x00287FE0}  # Pixel Data Provider URL
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-_ITEM = 0xFFFEE000
+_KEYWORDS = (
+    "AccessionNumber",
+    "BodyPartExamined",
+    "Modality",
+    "PatientAge",
+    "PatientID",
+    "PatientSex",
+    "PixelDataProviderURL",
+    "Rows",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "SpecificCharacterSet",
+    "StudyDate",
+    "StudyDescription",
+    "StudyInstanceUID",
+)
+_TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _KEYWORDS}
+_WANTED = frozenset(_TAGS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,44 +69,63 @@ def read_header(path: Path) -> InstanceHeader:
     Raises:
         InvalidDicomError: it is no DICOM file, lacks a UID, or ends before its last element does.
     """
-    with path.open("rb") as file:
-        dataset = _parsed(file)
-        header = _header(dataset)
-        if header.transfer_syntax_uid != DeflatedExplicitVRLittleEndian:  # there, offsets say nothing
-            _check_end(file, dataset)
+    with _mapped(path) as file:
+        elements = read_elements(file, _WANTED)
+        header = _header(elements)
+        _check_pixels(elements)
     return header
 
 
-def _parsed(file: BinaryIO) -> FileDataset:
-    try:
-        return dcmread(file, stop_before_pixels=True)
-    except Exception as error:  # noqa: BLE001  # pydicom raises whatever broken bytes lead to
-        raise InvalidDicomError(
-            f"not a DICOM file (PS3.10), or its header is damaged ({type(error).__name__})"
-        ) from None
+def has_same_data_set(path: Path, other: Path) -> bool:
+    """Whether two DICOM files hold the same data set, bit for bit, in the same transfer syntax.
+
+    The file meta information before it is each writer's own: the same object by STOW-RS and by C-STORE
+    differs there.
+    """
+    with _mapped(path) as file, _mapped(other) as other_file:
+        mine, theirs = read_elements(file, ()), read_elements(other_file, ())
+        if mine.meta.get(TRANSFER_SYNTAX_UID) != theirs.meta.get(TRANSFER_SYNTAX_UID):
+            return False
+        with (
+            memoryview(file)[mine.data_set_at :] as here,
+            memoryview(other_file)[theirs.data_set_at :] as there,
+        ):
+            return here == there
 
 
-def _header(dataset: FileDataset) -> InstanceHeader:
-    encoding = _encoding(dataset)
+@contextmanager
+def _mapped(path: Path) -> Iterator[Bytes]:
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            raise InvalidDicomError("not a DICOM file (PS3.10): it is empty")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            yield mapped
+
+
+def _header(elements: Elements) -> InstanceHeader:
+    values = {keyword: elements.values[tag] for keyword, tag in _TAGS.items() if tag in elements.values}
+    if TRANSFER_SYNTAX_UID in elements.meta:
+        values["TransferSyntaxUID"] = elements.meta[TRANSFER_SYNTAX_UID]
+    encoding = _encoding(values)
     return InstanceHeader(
-        sop_class_uid=_uid(dataset, "SOPClassUID"),
-        sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
-        series_instance_uid=_uid(dataset, "SeriesInstanceUID"),
-        study_instance_uid=_uid(dataset, "StudyInstanceUID"),
-        transfer_syntax_uid=_uid(dataset.file_meta, "TransferSyntaxUID"),
-        patient_id=_text(dataset, "PatientID", encoding),
-        accession_number=_text(dataset, "AccessionNumber", encoding),
-        modality=_text(dataset, "Modality", longest=16),
-        body_part=_text(dataset, "BodyPartExamined"),
-        description=_text(dataset, "StudyDescription", encoding),
-        study_date=_date(_text(dataset, "StudyDate")),
-        patient_age_years=_years(_text(dataset, "PatientAge")),
-        patient_sex=_text(dataset, "PatientSex", longest=16),
+        sop_class_uid=_uid(values, "SOPClassUID"),
+        sop_instance_uid=_uid(values, "SOPInstanceUID"),
+        series_instance_uid=_uid(values, "SeriesInstanceUID"),
+        study_instance_uid=_uid(values, "StudyInstanceUID"),
+        transfer_syntax_uid=_uid(values, "TransferSyntaxUID"),
+        patient_id=_text(values, "PatientID", encoding),
+        accession_number=_text(values, "AccessionNumber", encoding),
+        modality=_text(values, "Modality", longest=16),
+        body_part=_text(values, "BodyPartExamined"),
+        description=_text(values, "StudyDescription", encoding),
+        study_date=_date(_text(values, "StudyDate")),
+        patient_age_years=_years(_text(values, "PatientAge")),
+        patient_sex=_text(values, "PatientSex", longest=16),
     )
 
 
-def _uid(dataset: Dataset, keyword: str) -> str:
-    value = _text(dataset, keyword)
+def _uid(values: Mapping[str, bytes], keyword: str) -> str:
+    value = _text(values, keyword)
     if value is None:
         raise InvalidDicomError(f"{keyword} is missing")
     if len(value) > _UID_MAX or not _UID.fullmatch(value):
@@ -100,20 +133,18 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     return value
 
 
-def _text(dataset: Dataset, keyword: str, encoding: str = "latin-1", longest: int = _TEXT_MAX) -> str | None:
+def _text(
+    values: Mapping[str, bytes], keyword: str, encoding: str = "latin-1", longest: int = _TEXT_MAX
+) -> str | None:
     """Return the text of an element without its padding, None if it is absent or empty."""
-    element = dataset.get_item(keyword)
-    if element is None or element.value is None:
-        return None
-    value = element.value
-    text = value.decode(encoding, errors="replace") if isinstance(value, bytes) else str(value)
+    text = values.get(keyword, b"").decode(encoding, errors="replace")
     text = "".join(character for character in text if character.isprintable()).strip()
     return text[:longest] or None
 
 
-def _encoding(dataset: Dataset) -> str:
+def _encoding(values: Mapping[str, bytes]) -> str:
     """Return the Python name of the last character set that Specific Character Set (0008,0005) lists."""
-    declared = _text(dataset, "SpecificCharacterSet") or ""
+    declared = _text(values, "SpecificCharacterSet") or ""
     encoding = python_encoding.get(declared.split("\\")[-1].strip(), "latin-1")
     return "latin-1" if encoding == "iso8859" else encoding
 
@@ -127,44 +158,10 @@ def _years(text: str | None) -> float | None:
     return int(match[1]) / _AGES_PER_YEAR[match[2]] if match else None
 
 
-def _check_end(file: BinaryIO, dataset: FileDataset) -> None:
-    """Compare the lengths that the file states with the length that it has."""
-    position = file.tell()  # before the tag of the pixel data, or at the end
-    size = os.fstat(file.fileno()).st_size
-    if position < size:
-        _check_pixels(file, dataset, size)
+def _check_pixels(elements: Elements) -> None:
+    """Return if an image has its pixel data: one cut off between two elements is not seen to be cut else."""
+    if elements.has_pixels or _TAGS["PixelDataProviderURL"] in elements.values:
         return
-    if _stated_end(dataset) not in (None, size):
-        raise InvalidDicomError("the file is truncated in its header; send it again")
-    is_image = "Image Storage" in UID(_uid(dataset, "SOPClassUID")).name or "Rows" in dataset
-    if is_image and not _PIXELS_ELSEWHERE.intersection(dataset.keys()):
+    sop_class = elements.values[_TAGS["SOPClassUID"]].rstrip(b"\0 ").decode("latin-1")
+    if "Image Storage" in UID(sop_class).name or _TAGS["Rows"] in elements.values:
         raise InvalidDicomError("the object is an image without pixel data, or truncated before it")
-
-
-def _stated_end(dataset: Dataset) -> int | None:
-    """Return where the last element ends by the length that it states; None if it states none."""
-    last: object = dataset.get_item(max(dataset.keys()))
-    if isinstance(last, RawDataElement) and last.length != _UNDEFINED_LENGTH:
-        return last.value_tell + last.length
-    return None
-
-
-def _check_pixels(file: BinaryIO, dataset: FileDataset, size: int) -> None:
-    """Walk over the pixel data by the lengths that it states (PS3.5 section 7.1 and A.4)."""
-    implicit, little = dataset.original_encoding
-    order = "<" if little else ">"
-    start = file.read(8 if implicit else 12)
-    if len(start) < (8 if implicit else 12):
-        raise InvalidDicomError("the file is truncated before its pixel data; send it again")
-    (length,) = struct.unpack(f"{order}L", start[-4:])
-    if length != _UNDEFINED_LENGTH:
-        if file.tell() + length > size:
-            raise InvalidDicomError("the file is truncated in its pixel data; send it again")
-        return
-    while len(item := file.read(8)) == 8:
-        group, element, length = struct.unpack("<HHL", item)
-        if (group << 16) + element != _ITEM:
-            return  # the sequence delimiter
-        if file.tell() + length > size:
-            raise InvalidDicomError("the file is truncated in its pixel data; send it again")
-        file.seek(length, os.SEEK_CUR)
