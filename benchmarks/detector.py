@@ -27,7 +27,7 @@ from pydicom.uid import (
 
 from models.decoding import decode_frame
 from models.dicom import read_header
-from models.releases import DEFAULT_RELEASE, RELEASES, load_detector
+from models.releases import DEFAULT_RELEASE, RELEASES, load_onnx_detector
 
 SIDE = 2048
 
@@ -39,7 +39,7 @@ def main() -> None:
     )
     parser.add_argument("--images", type=int, default=20, help="per transfer syntax (default: 20)")
     count = parser.parse_args().images
-    detector = load_detector()
+    detector = load_onnx_detector()
     network = detector.manifest.network
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -47,7 +47,7 @@ from models.decoding import decode_frame
 from models.manifest import Manifest
 from models.network import OnnxNetwork
 from models.pixels import network_input
-from models.releases import DEFAULT_RELEASE, RELEASES, load_detector
+from models.releases import DEFAULT_RELEASE, RELEASES, load_onnx_detector
 from overread.finding import load_vocabulary
 from overread.priority import default_policy
 from overread.report import load_reader
@@ -214,7 +214,7 @@ def describe(name: str, pairs: Sequence[Pair], chance: random.Random) -> str:
 def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
     """Return the pairs of one kind of file."""
     chance, generator = random.Random(seed), np.random.default_rng(seed)
-    detector = load_detector()
+    detector = load_onnx_detector()
     network = OnnxNetwork(RELEASES / DEFAULT_RELEASE, detector.manifest, threads=1)
     readers = Readers(
         report_reader=load_reader(),

@@ -1,13 +1,18 @@
 """Model releases on disk: those that come with overread, or those of a folder that the user names."""
 
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.manifest import FILE_NAME
 from models.onnx_detector import OnnxDetector
+from models.parsing import Table
 from overread.errors import ModelError
+from overread.ports import Detector
 
 RELEASES = Path(__file__).parent / "releases"
 DEFAULT_RELEASE = "chest-radiograph"
+ONNX = "onnx"
 
 
 def list_releases(root: Path | None = None) -> tuple[str, ...]:
@@ -17,8 +22,8 @@ def list_releases(root: Path | None = None) -> tuple[str, ...]:
 
 def load_detector(
     name: str | None = None, root: Path | None = None, *, operating_point: str | None = None, threads: int = 1
-) -> OnnxDetector:
-    """Return the detector of a release, its network verified.
+) -> Detector:
+    """Return the detector of a release of any kind, its files verified.
 
     Args:
         name: of the release; None is the default chest radiograph model.
@@ -28,9 +33,59 @@ def load_detector(
 
     Raises:
         ModelError: there is no such release, or it is malformed or altered.
+        ConfigurationError: it needs packages that are not installed.
+    """
+    folder = release_folder(name, root)
+    kind = release_kind(folder)
+    if kind not in _LOADERS:
+        raise ModelError(f"{folder} is of the unknown kind {kind!r}; known are {', '.join(_LOADERS)}")
+    return _LOADERS[kind](folder, operating_point, threads)
+
+
+def load_onnx_detector(
+    name: str | None = None, root: Path | None = None, *, operating_point: str | None = None, threads: int = 1
+) -> OnnxDetector:
+    """Return the detector of an ONNX release, for what only it can do; see `load_detector`.
+
+    Raises:
+        ModelError: there is no such release, it is of another kind, or it is malformed or altered.
+    """
+    folder = release_folder(name, root)
+    if release_kind(folder) != ONNX:
+        raise ModelError(f"{folder} is of kind {release_kind(folder)}; only {ONNX} can score single images")
+    return OnnxDetector(folder, operating_point=operating_point, threads=threads)
+
+
+def release_folder(name: str | None = None, root: Path | None = None) -> Path:
+    """Return the folder of a release; None is the default chest radiograph model.
+
+    Raises:
+        ModelError: there is no such release.
     """
     folder = (root or RELEASES) / (name or DEFAULT_RELEASE)
     if folder.parent != (root or RELEASES) or not (folder / FILE_NAME).is_file():
         known = ", ".join(list_releases(root)) or "none"
         raise ModelError(f"there is no model release {folder.name!r}; there are: {known}")
+    return folder
+
+
+def release_kind(folder: Path) -> str:
+    """Return what a release is: the `kind` of its manifest, ONNX where it names none.
+
+    Raises:
+        ModelError: the manifest is malformed.
+    """
+    path = folder / FILE_NAME
+    try:
+        table = Table(json.loads(path.read_text(encoding="utf-8")), where=str(path))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is no readable JSON: {error}") from error
+    return table.text("kind") if table.has("kind") else ONNX
+
+
+def _load_onnx(folder: Path, operating_point: str | None, threads: int) -> Detector:
     return OnnxDetector(folder, operating_point=operating_point, threads=threads)
+
+
+# Each kind of release by the `kind` of its manifest; a loader imports what only its kind needs.
+_LOADERS: Mapping[str, Callable[[Path, str | None, int], Detector]] = {ONNX: _load_onnx}

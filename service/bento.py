@@ -21,7 +21,7 @@ import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
-from models.releases import load_detector
+from models.releases import load_onnx_detector
 from overread.errors import InputError, ModelError
 from overread.observation import ReaderIdentity
 from service.application import make_app
@@ -42,7 +42,9 @@ _log = structlog.get_logger("overread.service")
 _access = access_from(os.environ)
 _metrics = RequestMetrics()
 
-_detector = cache(load_detector)  # one per process, shared by readiness and endpoint; an error is not kept
+_detector = cache(
+    load_onnx_detector
+)  # one per process, shared by readiness and endpoint; an error is not kept
 
 
 def _model() -> ReaderIdentity:

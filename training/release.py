@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.manifest import IntendedUse, Manifest, NetworkFile, save_manifest
 from models.pixels import PIPELINE_VERSION
-from models.releases import load_detector
+from models.releases import load_onnx_detector
 from training.calibration import choose_operating_points, fit_platt
 from training.card import CARD_FILE, Evaluation, write_card
 from training.datasets import FINDINGS, Radiograph
@@ -82,7 +82,7 @@ def write_release(network: ClassMapNetwork, split: Split, settings: Settings, re
 
 def evaluate(folder: Path, radiographs: Sequence[Radiograph]) -> Evaluation:
     """Return labels and calibrated probabilities of radiographs, by the detector that serves the release."""
-    detector = load_detector(folder.name, folder.parent)
+    detector = load_onnx_detector(folder.name, folder.parent)
     probabilities = np.array([detector.probabilities(radiograph.path) for radiograph in radiographs])
     return Evaluation(
         radiographs=tuple(radiographs), probabilities=probabilities, labels=label_matrix(radiographs)

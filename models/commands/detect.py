@@ -35,10 +35,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score every image and write the table."""
-    from models.releases import load_detector  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.releases import load_onnx_detector  # noqa: PLC0415  # keeps `overread --help` fast
 
     images = sorted(set(find_images(arguments.paths)))
-    detector = load_detector(arguments.model, threads=arguments.threads)
+    detector = load_onnx_detector(arguments.model, threads=arguments.threads)
     with arguments.out.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["path", "sop_instance_uid", "status", "reason", *detector.findings])
