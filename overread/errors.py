@@ -3,6 +3,7 @@
     OverreadError
     +-- InputError                what was sent cannot be used; sending it again unchanged will not help
     |   +-- InvalidDicomError         not a readable DICOM object, or a required attribute is broken
+    |   |   +-- MislabelledDicomError     another object than its sender announced
     |   +-- UndecodablePixelsError    the header is fine, the pixel data is not
     |   +-- InvalidReportError        empty, binary or undecodable report
     |   +-- ContradictionError        contradicts what is stored: other patient, other bytes for the same UID
@@ -33,6 +34,12 @@ class InvalidDicomError(InputError):
     """The bytes are not a readable DICOM object, or a required attribute is missing or broken."""
 
     reason = "INVALID_DICOM"
+
+
+class MislabelledDicomError(InvalidDicomError):
+    """The object is of another class, or another instance, than its sender announced."""
+
+    reason = "MISLABELLED_DICOM"
 
 
 class UndecodablePixelsError(InputError):

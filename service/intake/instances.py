@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row
 
-from overread.errors import ContradictionError, InputError
-from service.intake.header import InstanceHeader, read_header
+from overread.errors import ContradictionError, InputError, MislabelledDicomError
+from service.intake.header import InstanceHeader, has_same_data_set, read_header
 from service.store import queries
 from service.store.database import Store
 from service.store.files import IncomingFile
@@ -38,12 +39,20 @@ class ReceiptOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncedInstance:
+    """What the command that brings an object says it is (PS3.7 section 9.1.1.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReceipt:
     """The acknowledgement of one instance: it is durable and recorded."""
 
     outcome: ReceiptOutcome
     header: InstanceHeader
-    sha256: str
+    sha256: str  # of the stored object
 
 
 def begin_instance(store: Store) -> IncomingFile:
@@ -55,39 +64,47 @@ def begin_instance(store: Store) -> IncomingFile:
     return store.files.begin()
 
 
-def receive_instance(store: Store, incoming: IncomingFile, *, source: str, now: datetime) -> InstanceReceipt:
+def receive_instance(
+    store: Store,
+    incoming: IncomingFile,
+    *,
+    source: str,
+    now: datetime,
+    announced: AnnouncedInstance | None = None,
+) -> InstanceReceipt:
     """Keep a DICOM object that has arrived completely, and record it; then it may be acknowledged.
 
-    The same content again changes nothing. What is refused goes to quarantine before the error is raised. A
-    further image of a closed study opens the study again.
+    The same content again changes nothing, nor does the same data set under another writer's file meta
+    information. What is refused goes to quarantine before the error is raised. A further image of a closed
+    study opens the study again.
 
     Args:
         store: where it goes.
         incoming: the object, all of its bytes written.
         source: who sent it, such as "stow 127.0.0.1".
         now: when its last byte came.
+        announced: what the object must be; None where its sender did not say.
 
     Raises:
         InvalidDicomError: it is not a readable DICOM object, or lacks a UID.
+        MislabelledDicomError: it is another object than was announced.
         ContradictionError: its UID belongs to other bytes, or its study to another patient or accession.
         OutOfResourcesError: it cannot be stored now; the sender should try again.
     """
+    header: InstanceHeader | None = None
     try:
         header = read_header(incoming.path)
-    except InputError as error:
-        _refuse(store, incoming, error, source=source, now=now)
-        raise
-    try:
+        _check_announced(header, announced)
         with store.reading() as connection:
-            known = _is_stored(connection, header, incoming.sha256)
+            stored = _stored(store, connection, header, incoming.sha256, incoming.path)
             _check_study(_study(connection, header), header)
-    except ContradictionError as error:
-        _refuse(store, incoming, error, source=source, now=now, header=header)
+    except InputError as error:
+        refuse(store, incoming, _refusal(error, header, source=source, now=now))
         raise
     outcome = ReceiptOutcome.ALREADY_STORED
-    if not known or not store.files.path_of(incoming.sha256).exists():
+    if stored is None or not store.files.path_of(stored).exists():
         store.files.keep(incoming)
-    if not known:
+    if stored is None:
         outcome = _record(store, incoming, header, source=source, now=now)
     _log.info(
         "instance_received",
@@ -97,7 +114,7 @@ def receive_instance(store: Store, incoming: IncomingFile, *, source: str, now: 
         size_bytes=incoming.size_bytes,
         source=source,
     )
-    return InstanceReceipt(outcome=outcome, header=header, sha256=incoming.sha256)
+    return InstanceReceipt(outcome=outcome, header=header, sha256=stored or incoming.sha256)
 
 
 def identify(incoming: IncomingFile) -> InstanceHeader | None:
@@ -115,7 +132,8 @@ def _record(
     names = (f"study {header.study_instance_uid}", f"instance {header.sop_instance_uid}")
     try:
         with store.writing(*names) as connection:
-            if _is_stored(connection, header, incoming.sha256):
+            kept = store.files.path_of(incoming.sha256)
+            if _stored(store, connection, header, incoming.sha256, kept) is not None:
                 return ReceiptOutcome.ALREADY_STORED
             study = _study(connection, header)
             _check_study(study, header)
@@ -130,15 +148,32 @@ def _record(
     return ReceiptOutcome.STORED
 
 
-def _is_stored(connection: Connection, header: InstanceHeader, sha256: str) -> bool:
-    """Return whether this very object is recorded; its UID must not belong to another."""
+def _check_announced(header: InstanceHeader, announced: AnnouncedInstance | None) -> None:
+    if announced is None:
+        return
+    for word, said, found in (
+        ("class", announced.sop_class_uid, header.sop_class_uid),
+        ("instance", announced.sop_instance_uid, header.sop_instance_uid),
+    ):
+        if said != found:
+            raise MislabelledDicomError(f"the object is of SOP {word} {found}, but {said} was announced")
+
+
+def _stored(
+    store: Store, connection: Connection, header: InstanceHeader, sha256: str, path: Path
+) -> str | None:
+    """Return the hash under which this very object is recorded; its UID must not belong to another."""
     row = connection.execute(queries.INSTANCE, {"sop_instance_uid": header.sop_instance_uid}).one_or_none()
-    if row is not None and row.sha256 != sha256:
+    if row is None:
+        return None
+    stored: str = row.sha256
+    kept = store.files.path_of(stored)
+    if stored != sha256 and not (kept.exists() and has_same_data_set(kept, path)):
         raise ContradictionError(
             f"instance {header.sop_instance_uid} is stored with other content; "
             "what differs needs a SOP Instance UID of its own"
         )
-    return row is not None
+    return stored
 
 
 def _study(connection: Connection, header: InstanceHeader) -> Row[Any] | None:
@@ -202,18 +237,6 @@ def _instance_row(
         "source": source[:256],
         "received_at": now,
     }
-
-
-def _refuse(  # the object, the reason and where it came from
-    store: Store,
-    incoming: IncomingFile,
-    error: InputError,
-    *,
-    source: str,
-    now: datetime,
-    header: InstanceHeader | None = None,
-) -> None:
-    refuse(store, incoming, _refusal(error, header, source=source, now=now))
 
 
 def _refusal(error: InputError, header: InstanceHeader | None, *, source: str, now: datetime) -> Refusal:

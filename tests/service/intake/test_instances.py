@@ -1,12 +1,19 @@
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
 
-from overread.errors import ContradictionError, InvalidDicomError
+from overread.errors import ContradictionError, InvalidDicomError, MislabelledDicomError
 from service.intake.closing import close_study
-from service.intake.instances import ReceiptOutcome, begin_instance, identify
+from service.intake.instances import (
+    AnnouncedInstance,
+    ReceiptOutcome,
+    begin_instance,
+    identify,
+    receive_instance,
+)
 from service.store.records import QuarantineKind
 from service.store.worklist import count_quarantine, list_quarantine, load_case, load_instance
 from tests.service.material import NOW, after, dicom_bytes, send_image, send_report
@@ -35,6 +42,44 @@ def test_the_same_object_again_changes_nothing(store) -> None:
     assert load_case(store, 1).study.closed_at == after(1)
     assert files(store.files.objects) == [dicom_bytes()]
     assert files(store.files.incoming) == []
+
+
+def test_the_same_data_set_under_another_file_meta_is_the_same_object(store) -> None:
+    send_image(store)
+    sent = dicom_bytes()
+    other = b"II*\0" + sent[4:]  # another preamble, PS3.10 section 7.1
+
+    again = send_image(store, other, now=after(2))
+
+    assert again.outcome is ReceiptOutcome.ALREADY_STORED
+    assert files(store.files.objects) == [sent]
+    assert load_instance(store, "2.25.1.1.1").path.read_bytes() == sent
+    assert again.sha256 == load_instance(store, "2.25.1.1.1").sha256
+
+
+def test_the_same_data_set_in_another_transfer_syntax_is_not_the_same_object(store) -> None:
+    send_image(store)
+    syntax = b"1.2.840.10008.1.2.1\0"
+    other = dicom_bytes().replace(syntax, b"1.2.840.10008.1.2\0\0\0")
+    assert other != dicom_bytes()
+
+    with pytest.raises(ContradictionError):
+        send_image(store, other)
+
+
+@pytest.mark.parametrize("changed", ["sop_class_uid", "sop_instance_uid"])
+def test_an_object_that_is_not_what_was_announced_goes_to_quarantine(store, changed) -> None:
+    said = {"sop_class_uid": "1.2.840.10008.5.1.4.1.1.1.1", "sop_instance_uid": "2.25.1.1.1"}
+    for announced, fits in ((said | {changed: "1.2.3"}, False), (said, True)):
+        with begin_instance(store) as incoming:
+            incoming.write(dicom_bytes())
+            with contextlib.nullcontext() if fits else pytest.raises(MislabelledDicomError, match=r"1\.2\.3"):
+                receive_instance(
+                    store, incoming, source="test", now=NOW, announced=AnnouncedInstance(**announced)
+                )
+
+    (entry,) = list_quarantine(store)
+    assert (entry.reason, entry.sop_instance_uid) == ("MISLABELLED_DICOM", "2.25.1.1.1")
 
 
 def test_the_same_object_from_many_senders_at_once_is_stored_once(store) -> None:
