@@ -7,7 +7,7 @@ model it is.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -106,12 +106,20 @@ class Manifest:
         Raises:
             ModelError: the release has no such operating point.
         """
-        wanted = name or self.default_operating_point
-        for point in self.operating_points:
-            if point.name == wanted:
-                return point
-        known = ", ".join(point.name for point in self.operating_points)
-        raise ModelError(f"release {self.name} has no operating point {wanted!r}; it has {known}")
+        return find_operating_point(self.operating_points, name or self.default_operating_point, self.name)
+
+
+def find_operating_point(points: Sequence[OperatingPoint], name: str, release: str) -> OperatingPoint:
+    """Return an operating point of a release by name.
+
+    Raises:
+        ModelError: the release has no such operating point.
+    """
+    for point in points:
+        if point.name == name:
+            return point
+    known = ", ".join(point.name for point in points)
+    raise ModelError(f"release {release} has no operating point {name!r}; it has {known}")
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -171,10 +179,12 @@ def _manifest(table: Table) -> Manifest:
         pixel_pipeline=table.text("pixel_pipeline"),
         findings=table.texts("findings"),
         network=_network(table.table("network")),
-        calibration=MappingProxyType({key: _calibration(calibrations.table(key)) for key in calibrations}),
+        calibration=MappingProxyType(
+            {key: read_calibration(calibrations.table(key)) for key in calibrations}
+        ),
         calibration_cohort=table.text("calibration_cohort"),
         default_operating_point=table.text("default_operating_point"),
-        operating_points=tuple(_operating_point(point) for point in table.tables("operating_points")),
+        operating_points=tuple(read_operating_point(point) for point in table.tables("operating_points")),
         intended_use=IntendedUse(
             statement=use.text("statement"),
             modalities=use.texts("modalities"),
@@ -206,7 +216,12 @@ def _network(table: Table) -> NetworkFile:
     )
 
 
-def _calibration(table: Table) -> Calibration:
+def read_calibration(table: Table) -> Calibration:
+    """Return the calibration of one finding as a manifest states it.
+
+    Raises:
+        ModelError: an entry is missing or malformed.
+    """
     return Calibration(
         slope=table.number("slope"),
         intercept=table.number("intercept"),
@@ -214,7 +229,12 @@ def _calibration(table: Table) -> Calibration:
     )
 
 
-def _operating_point(table: Table) -> OperatingPoint:
+def read_operating_point(table: Table) -> OperatingPoint:
+    """Return an operating point as a manifest states it.
+
+    Raises:
+        ModelError: an entry is missing or malformed.
+    """
     thresholds = table.table("thresholds")
     return OperatingPoint(
         name=table.text("name"),
@@ -225,19 +245,8 @@ def _operating_point(table: Table) -> OperatingPoint:
 
 
 def _validate(manifest: Manifest, path: Path) -> None:
-    findings = set(manifest.findings)
-    unknown = sorted(findings - set(load_vocabulary()))
-    rising = all(calibration.slope > 0 for calibration in manifest.calibration.values())
-    shares = [item.prevalence for item in manifest.calibration.values() if item.prevalence is not None]
     stated = manifest.network
     checks = {
-        f"the vocabulary lacks {unknown}": not unknown,
-        "a finding is named twice": len(findings) == len(manifest.findings),
-        "calibration must name exactly the findings": set(manifest.calibration) == findings,
-        "a calibration that does not rise turns the network's order around": rising,
-        "a calibration cohort has studies with and without the finding: prevalence lies between 0 and 1": all(
-            0 < share < 1 for share in shares
-        ),
         f"it needs pixel pipeline {manifest.pixel_pipeline}, installed is {PIPELINE_VERSION}": (
             manifest.pixel_pipeline == PIPELINE_VERSION
         ),
@@ -246,21 +255,46 @@ def _validate(manifest: Manifest, path: Path) -> None:
         ),
         "the network's file must lie in the release folder": Path(stated.file).name == stated.file,
         "range_min must lie below range_max": stated.range_min < stated.range_max,
-        "output_form must name one column per finding": len(stated.output_form.columns_of(len(findings)))
-        == len(findings),
+        "output_form must name one column per finding": len(
+            stated.output_form.columns_of(len(manifest.findings))
+        )
+        == len(manifest.findings),
     }
-    problems = [problem for problem, fine in checks.items() if not fine] + _point_problems(manifest, findings)
+    problems = [
+        *(problem for problem, fine in checks.items() if not fine),
+        *finding_problems(manifest.findings, manifest.calibration),
+        *point_problems(manifest.operating_points, manifest.default_operating_point, manifest.findings),
+    ]
     if problems:
         raise ModelError(f"{path}: {'; '.join(problems)}")
 
 
-def _point_problems(manifest: Manifest, findings: set[str]) -> list[str]:
+def finding_problems(findings: Collection[str], calibration: Mapping[str, Calibration]) -> list[str]:
+    """Return what is wrong with the findings of a release and their calibration, in words."""
+    unknown = sorted(set(findings) - set(load_vocabulary()))
+    shares = [item.prevalence for item in calibration.values() if item.prevalence is not None]
+    checks = {
+        f"the vocabulary lacks {unknown}": not unknown,
+        "a finding is named twice": len(set(findings)) == len(findings),
+        "calibration must name exactly the findings": set(calibration) == set(findings),
+        "a calibration that does not rise turns the network's order around": all(
+            item.slope > 0 for item in calibration.values()
+        ),
+        "a calibration cohort has studies with and without the finding: prevalence lies between 0 and 1": all(
+            0 < share < 1 for share in shares
+        ),
+    }
+    return [problem for problem, fine in checks.items() if not fine]
+
+
+def point_problems(points: Sequence[OperatingPoint], default: str, findings: Collection[str]) -> list[str]:
+    """Return what is wrong with the operating points of a release, in words."""
     problems = []
-    names = [point.name for point in manifest.operating_points]
-    if manifest.default_operating_point not in names or len(set(names)) != len(names):
+    names = [point.name for point in points]
+    if default not in names or len(set(names)) != len(names):
         problems.append("the default operating point is absent or a name is used twice")
-    for point in manifest.operating_points:
-        if set(point.thresholds) != findings:
+    for point in points:
+        if set(point.thresholds) != set(findings):
             problems.append(f"operating point {point.name} must name exactly the findings")
         if any(not 0 <= threshold <= 1 for threshold in point.thresholds.values()):
             problems.append(f"operating point {point.name} has a threshold outside [0, 1]")
