@@ -33,6 +33,7 @@ _DESCRIPTIONS = (
 )
 _FRONTAL_WORDS = {"pa", "ap", "frontal", "portable", "supine", "posteroanterior", "anteroposterior"}
 _OTHER_VIEW_WORDS = {"lateral", "lat", "oblique", "decubitus", "lordotic", "apical"}
+_OPPOSITES = {"L": "R", "R": "L", "H": "F", "F": "H", "A": "P", "P": "A"}
 _FRONTAL_ROWS = {"L", "R"}  # a frontal image runs across the patient; a lateral one from front to back
 
 
@@ -47,12 +48,20 @@ def reason_not_applicable(header: Dataset, use: IntendedUse) -> str | None:
     )
 
 
-def is_mirrored(header: Dataset) -> bool:
-    """Whether the patient's right is on the right of the image, against the custom for a frontal view.
+def quarter_turns(header: Dataset) -> int:
+    """Return the counter-clockwise quarter turns that bring the head to the top, by Patient Orientation.
 
-    Patient Orientation (PS3.3 C.7.6.1.1.1) names the direction of the rows; without it the custom holds.
+    Patient Orientation (PS3.3 C.7.6.1.1.1) names the directions of rows and columns; 0 where it is absent.
     """
-    return _orientation(header)[:1] == ("R",)
+    return _turned_upright(_orientation(header))[0]
+
+
+def is_mirrored(header: Dataset) -> bool:
+    """Whether the upright image has the patient's right on its right, against the custom for a frontal view.
+
+    Without Patient Orientation the custom holds.
+    """
+    return _turned_upright(_orientation(header))[1][:1] == ("R",)
 
 
 def _wrong_kind(header: Dataset, use: IntendedUse) -> str | None:
@@ -88,7 +97,7 @@ def _wrong_view(header: Dataset, use: IntendedUse) -> str | None:
     if position:
         return None if position in use.views else f"has view position {position}; {meant}"
     coded = _meanings(header, "ViewCodeSequence")
-    rows = _orientation(header)[:1]
+    rows = _turned_upright(_orientation(header))[1][:1]
     if coded:
         return None if _says_frontal(coded) else f"has view {coded!r}; {meant}"
     if rows:
@@ -116,8 +125,8 @@ def _wrong_shape(header: Dataset) -> str | None:
         return f"has only {rows} x {columns} pixels; {SMALLEST_SIDE} a side are needed"
     if max(rows, columns) > LONGEST_SHAPE * min(rows, columns):
         return f"has {rows} x {columns} pixels, which is not the shape of a chest radiograph"
-    if _orientation(header)[1:2] not in {(), ("F",)}:
-        return f"is stored turned: its patient orientation is {text(header, 'PatientOrientation')}"
+    if _turned_upright(_orientation(header))[1][1:] not in {(), ("F",)}:
+        return f"has patient orientation {text(header, 'PatientOrientation')}, which no frontal view has"
     return None
 
 
@@ -125,6 +134,16 @@ def _orientation(header: Dataset) -> tuple[str, ...]:
     """Return the main direction of rows and of columns, such as ("L", "F"); empty where it is not stated."""
     parts = text(header, "PatientOrientation").upper().split("\\")
     return tuple(part[0] for part in parts) if len(parts) == 2 and all(parts) else ()
+
+
+def _turned_upright(orientation: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    """Return how many quarter turns let the columns run to the feet, and the orientation after them."""
+    turned = orientation
+    for turns in range(4):
+        if turned[1:] == ("F",):
+            return turns, turned
+        turned = (turned[1], _OPPOSITES.get(turned[0], "")) if turned else ()
+    return 0, orientation
 
 
 def _says_frontal(description: str) -> bool:

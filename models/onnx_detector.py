@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
-from models.applicability import is_mirrored, reason_not_applicable
 from models.boxes import ScoredBox
-from models.decoding import decode_frame
-from models.dicom import read_header, text, whole_number
+from models.guards import guard_for
 from models.intensity import Grey
 from models.localisation import (
     MOST_BOXES,
@@ -25,9 +22,9 @@ from models.localisation import (
 from models.manifest import Manifest, load_manifest
 from models.network import Maps, OnnxNetwork
 from models.pixels import read_stored
-from models.placement import Placement, prepare
+from models.placement import prepare
 from models.prefetch import Prefetch
-from overread.errors import InvalidDicomError
+from models.preparation import PreparedImage, prepare_image
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
     Detection,
@@ -38,17 +35,6 @@ from overread.observation import (
     Presence,
     ReaderIdentity,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """One image of a study, ready for the network or for a remark."""
-
-    whole: ImageRegion  # the image from edge to edge
-    mirrored: bool
-    pixels: Grey | None  # as the network sees them; None where the model is not meant for the image
-    placement: Placement  # where they lie on the image
-    reason: str  # why it is not; empty where it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +51,7 @@ class _Answer:
 class _Seen:
     """What the network says of one image of a study."""
 
-    whole: ImageRegion
-    mirrored: bool
-    placement: Placement
+    image: PreparedImage
     answer: _Answer
 
 
@@ -79,7 +63,8 @@ class OnnxDetector:
         self._point = self.manifest.operating_point(operating_point)
         self._network = OnnxNetwork(folder, self.manifest, threads=threads)
         self._vocabulary: Vocabulary = load_vocabulary()
-        self._prefetch = Prefetch(self._prepare)
+        guard = guard_for(self.manifest.intended_use)
+        self._prefetch = Prefetch(lambda path: prepare_image(path, self.manifest, guard))
 
     @property
     def identity(self) -> ReaderIdentity:
@@ -110,22 +95,14 @@ class OnnxDetector:
             InvalidDicomError: a file is no DICOM.
             UndecodablePixelsError: an image that the model is meant for cannot be decoded.
         """
-        skipped: dict[str, list[str]] = {}  # reason -> images
+        noted: dict[str, list[str]] = {}  # why an image was skipped, or what is odd about it -> images
         seen: list[_Seen] = []
         for image in self._prefetch.take(instances):
-            if image.pixels is None:
-                skipped.setdefault(image.reason, []).append(image.whole.sop_instance_uid)
-            else:
-                answer = self._ask(image.pixels)
-                seen.append(
-                    _Seen(
-                        whole=image.whole,
-                        mirrored=image.mirrored,
-                        placement=image.placement,
-                        answer=answer,
-                    )
-                )
-        remarks = tuple(_name(images) + " " + reason for reason, images in skipped.items())
+            for remark in (image.reason,) if image.pixels is None else image.remarks:
+                noted.setdefault(remark, []).append(image.whole.sop_instance_uid)
+            if image.pixels is not None:
+                seen.append(_Seen(image=image, answer=self._ask(image.pixels)))
+        remarks = tuple(_name(images) + " " + remark for remark, images in noted.items())
         if not seen:
             return self._not_applicable(remarks)
         return Detection(
@@ -155,31 +132,6 @@ class OnnxDetector:
         """
         return self._network.score(images)
 
-    def _prepare(self, path: Path) -> _Prepared:
-        """Return one image as `detect` needs it; called from several threads."""
-        header = read_header(path)
-        image = text(header, "SOPInstanceUID")
-        if not image:
-            raise InvalidDicomError(f"{path.name} has no SOP Instance UID; send it again")
-        reason = reason_not_applicable(header, self.manifest.intended_use)
-        pixels, placement = (None, Placement()) if reason else self._pixels(path, header)
-        return _Prepared(
-            whole=ImageRegion(
-                sop_instance_uid=image,
-                column_min=0.0,
-                row_min=0.0,
-                column_max=float(whole_number(header, "Columns", 0)),
-                row_max=float(whole_number(header, "Rows", 0)),
-            ),
-            mirrored=is_mirrored(header),
-            pixels=pixels,
-            placement=placement,
-            reason=reason or "",
-        )
-
-    def _pixels(self, path: Path, header: Dataset) -> tuple[Grey, Placement]:
-        return prepare(decode_frame(path, header), header, self.manifest.network)
-
     def _ask(self, pixels: Grey) -> _Answer:
         output = self._network.run(np.ascontiguousarray(pixels))
         raw = tuple(float(score) for score in output.scores)
@@ -191,17 +143,18 @@ class OnnxDetector:
 
     def _observe(self, index: int, seen: Sequence[_Seen]) -> DetectorObservation:
         """Return the statement about one finding, from the image that shows it most."""
-        image = max(seen, key=lambda candidate: candidate.answer.probabilities[index])
-        finding, probability = self.findings[index], image.answer.probabilities[index]
+        best = max(seen, key=lambda candidate: candidate.answer.probabilities[index])
+        image, answer = best.image, best.answer
+        finding, probability = self.findings[index], answer.probabilities[index]
         present = probability >= self._point.thresholds[finding]
-        evidence = None if image.answer.maps is None else relative_evidence(image.answer.maps[index])
-        boxes = self._boxes(finding, evidence, image.answer.boxes[index]) if present else ()
+        evidence = None if answer.maps is None else relative_evidence(answer.maps[index])
+        boxes = self._boxes(finding, evidence, answer.boxes[index]) if present else ()
         sided = present and self._vocabulary[finding].sided
         return DetectorObservation(
             finding=finding,
             presence=Presence.PRESENT if present else Presence.ABSENT,
             laterality=_side(evidence, boxes, image) if sided else Laterality.UNSPECIFIED,
-            score=image.answer.scores[index],
+            score=answer.scores[index],
             probability=probability,
             prevalence=self.manifest.calibration[finding].prevalence,
             sop_instance_uid=image.whole.sop_instance_uid,
@@ -232,12 +185,12 @@ def _name(images: Sequence[str]) -> str:
     return f"image {images[0]}" + (f" (and {len(images) - 1} more)" if len(images) > 1 else "")
 
 
-def _side(evidence: Map | None, boxes: Sequence[Box], image: _Seen) -> Laterality:
+def _side(evidence: Map | None, boxes: Sequence[Box], image: PreparedImage) -> Laterality:
     looked_at = evidence_of_boxes(boxes) if evidence is None else evidence
     return find_laterality(image.placement.cells(looked_at), mirrored=image.mirrored)
 
 
-def _heat_map(image: _Seen, heat: Map) -> HeatMap:
+def _heat_map(image: PreparedImage, heat: Map) -> HeatMap:
     """Return the evidence weighted by the probability: a map of what is not there must not glow."""
     framing = image.placement.framing
     values = framing.map_to_stored(image.placement.cells(heat)).round(4).tolist()

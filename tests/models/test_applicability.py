@@ -9,7 +9,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from models.applicability import is_mirrored, reason_not_applicable
+from models.applicability import is_mirrored, quarter_turns, reason_not_applicable
 from models.dicom import read_header
 from models.manifest import IntendedUse
 from tests.models.test_decoding import real
@@ -61,6 +61,8 @@ def coded(meaning: str) -> list[Dataset]:
         {"ViewPosition": "", "PatientOrientation": ["L", "F"]},
         {"ViewPosition": "", "SeriesDescription": "Chest AP"},
         {"ViewPosition": None, "StudyDescription": "PORTABLE CHEST"},
+        {"ViewPosition": None, "PatientOrientation": ["F", "R"]},
+        {"PatientOrientation": ["L", "H"]},
         {"PatientAge": "016Y"},
         {"PatientAge": ""},
     ],
@@ -98,8 +100,8 @@ def test_a_frontal_chest_radiograph_is_recognised(changes) -> None:
         ({"PatientAge": "003M"}, "patient of 003M"),
         ({"Rows": 150}, "150 x 1800"),
         ({"Rows": 4000}, "not the shape"),
-        ({"PatientOrientation": ["F", "R"]}, "stored turned"),
-        ({"PatientOrientation": ["L", "H"]}, "stored turned"),
+        ({"PatientOrientation": ["L", "P"]}, "which no frontal view has"),
+        ({"ViewPosition": None, "PatientOrientation": ["F", "A"]}, "no frontal view by its patient"),
     ],
 )
 def test_anything_else_is_not_applicable_with_its_reason(changes, reason) -> None:
@@ -120,3 +122,23 @@ def test_real_headers_are_told_apart() -> None:
 @pytest.mark.parametrize(("rows", "mirrored"), [("L", False), ("R", True), (None, False)])
 def test_the_custom_of_sides_holds_unless_the_header_says_otherwise(rows, mirrored) -> None:
     assert is_mirrored(header(PatientOrientation=[rows, "F"] if rows else None)) is mirrored
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turns", "mirrored"),
+    [
+        (None, 0, False),
+        (["L", "F"], 0, False),
+        (["L", "FL"], 0, False),
+        (["H", "L"], 1, False),  # stored a quarter clockwise: the head is at the right
+        (["R", "H"], 2, False),
+        (["F", "R"], 3, False),
+        (["R", "F"], 0, True),
+        (["F", "L"], 3, True),
+        (["L", "H"], 2, True),  # upside down without being turned: mirrored, too
+    ],
+)
+def test_turns_and_mirroring_follow_from_the_patient_orientation(orientation, turns, mirrored) -> None:
+    stated = header(PatientOrientation=orientation)
+    assert quarter_turns(stated) == turns
+    assert is_mirrored(stated) is mirrored
