@@ -115,16 +115,16 @@ def take_assumptions(table: dict[str, Any]) -> Assumptions:
         KeyError: a table is missing.
         TypeError: a field is missing or unknown.
     """
-    parts = {
-        "location": _checked("location", LocationOdds, table),
-        "size": _checked("size", SizeOdds, table),
-        "findings_impression": _checked("findings_impression", ContradictionOdds, table),
-        "missing_follow_up": _checked("missing_follow_up", FollowUpOdds, table),
-        "missing_communication": _checked("missing_communication", CommunicationOdds, table),
-        "triggers": _checked("triggers", TriggerRatios, table),
-        "known_before": _checked("known_before", KnownRule, table),
-    }
-    return Assumptions(**parts, waiting=_waiting(table.pop("waiting")))
+    return Assumptions(
+        location=_checked("location", LocationOdds, table),
+        size=_checked("size", SizeOdds, table),
+        findings_impression=_checked("findings_impression", ContradictionOdds, table),
+        missing_follow_up=_checked("missing_follow_up", FollowUpOdds, table),
+        missing_communication=_checked("missing_communication", CommunicationOdds, table),
+        triggers=_checked("triggers", TriggerRatios, table),
+        known_before=_checked("known_before", KnownRule, table),
+        waiting=_waiting(table.pop("waiting")),
+    )
 
 
 def _waiting(table: dict[str, Any]) -> Waiting:

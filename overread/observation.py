@@ -146,6 +146,7 @@ class DetectorObservation(Observation):
     sop_instance_uid: str  # the image that supports the statement most
     regions: tuple[ImageRegion, ...] = ()
     heat_map: HeatMap | None = None
+    size_mm: tuple[float, ...] = ()  # each measured dimension; the box of a heat map is no measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

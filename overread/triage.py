@@ -4,9 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from overread.conflict import conflicts_of
 from overread.discrepancy import Discrepancy, DiscrepancyKind
+from overread.earlier import NO_HISTORY, History, KnownBefore, set_known_aside
 from overread.evidence import odds_of, weigh
 from overread.finding import ANY_ABNORMALITY, Actionable, Finding, Vocabulary
+from overread.ground import price
 from overread.observation import (
     Detection,
     DetectorObservation,
@@ -15,8 +18,10 @@ from overread.observation import (
     ReportReading,
 )
 from overread.priority import Policy, priority
+from overread.reportcheck import checks_of
 from overread.sighting import Sighting, sightings_of
 from overread.statement import Statement, current_observations, statement_of
+from overread.trigger import Trigger, triggers_of
 
 
 class Outcome(StrEnum):
@@ -24,7 +29,7 @@ class Outcome(StrEnum):
 
     DISCREPANT = "DISCREPANT"
     CONCORDANT = "CONCORDANT"
-    NOT_APPLICABLE = "NOT_APPLICABLE"  # no detector is meant for this study
+    NOT_APPLICABLE = "NOT_APPLICABLE"  # no detector is meant for this study; its report is sound by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,41 +43,70 @@ class TriageResult:
     discrepancies: tuple[Discrepancy, ...]  # highest priority first
     reasons: tuple[str, ...]  # sentences, the most important first
     policy_version: str
+    known_before: tuple[KnownBefore, ...] = ()  # set aside, and not counted in anything above
 
 
 def triage(
-    reading: ReportReading, detections: Sequence[Detection], policy: Policy, vocabulary: Vocabulary
+    reading: ReportReading,
+    detections: Sequence[Detection],
+    policy: Policy,
+    vocabulary: Vocabulary,
+    *,
+    history: History = NO_HISTORY,
 ) -> TriageResult:
     """Compare what the report states with what the detectors see and order what disagrees.
 
-    The same arguments always give the same result: no clock, no randomness, no state.
+    What an earlier report in `history` knows already is set aside, visibly. The same arguments always give
+    the same result: no clock, no randomness, no state.
     """
     applicable = [detection for detection in detections if detection.not_applicable is None]
+    checked = (price(ground, policy, vocabulary) for ground in checks_of(reading, policy, vocabulary))
+    found = (
+        *_against_images(reading, applicable, policy, vocabulary),
+        *(item for item in checked if item.odds >= policy.minimum_odds),
+    )
+    news, known = set_known_aside(found, history, policy.assumptions.known_before, vocabulary)
+    if news:
+        return _listed(news, known, policy, vocabulary)
+    if known:
+        return _nothing(Outcome.CONCORDANT, ("an earlier report knows it already",), policy, known)
     if not applicable:
         reasons = tuple(f"{item.detector.name}: {item.not_applicable}" for item in detections)
         return _nothing(Outcome.NOT_APPLICABLE, reasons or ("no detector is configured",), policy)
+    return _nothing(Outcome.CONCORDANT, ("report and detector agree",), policy)
+
+
+def _against_images(
+    reading: ReportReading, applicable: Sequence[Detection], policy: Policy, vocabulary: Vocabulary
+) -> tuple[Discrepancy, ...]:
+    """Return where report and detectors disagree, each family at most once per kind."""
     current = current_observations(reading.observations)
+    triggers = triggers_of(reading, policy.assumptions.triggers, vocabulary)
     strongest: dict[tuple[str, DiscrepancyKind], Discrepancy] = {}
     for detection in applicable:
         for sighting in sightings_of(detection, vocabulary):
             statement = statement_of(current, sighting.named.finding, vocabulary)
-            for found in _discrepancies(statement, sighting, policy, vocabulary):
+            for found in _discrepancies(statement, sighting, triggers, policy, vocabulary):
                 key = (sighting.family, found.kind)
                 if key not in strongest or found.odds > strongest[key].odds:
                     strongest[key] = found
     if len(strongest) > 1:  # what is abnormal is named already
         strongest.pop((ANY_ABNORMALITY, DiscrepancyKind.POSSIBLE_MISS), None)
-    if not strongest:
-        return _nothing(Outcome.CONCORDANT, ("report and detector agree",), policy)
-    return _listed(tuple(strongest.values()), policy, vocabulary)
+    return tuple(strongest.values())
 
 
 def _discrepancies(
-    statement: Statement, sighting: Sighting, policy: Policy, vocabulary: Vocabulary
+    statement: Statement,
+    sighting: Sighting,
+    triggers: Sequence[Trigger],
+    policy: Policy,
+    vocabulary: Vocabulary,
 ) -> Iterator[Discrepancy]:
     finding = vocabulary[sighting.named.finding]
     for kind in _kinds(statement, sighting, finding, policy):
         factors = weigh(kind, statement, sighting, policy)
+        if kind is DiscrepancyKind.POSSIBLE_MISS:
+            factors += tuple(item.factor for item in triggers if item.concerns(finding.id))
         odds = odds_of(factors)
         if odds >= policy.minimum_odds:
             yield Discrepancy(
@@ -85,6 +119,10 @@ def _discrepancies(
                 priority=max(priority(odds, vocabulary[seen], policy) for seen in sighting.findings),
                 reasons=(_headline(kind, finding, statement, sighting.named),),
             )
+    for ground in conflicts_of(statement, sighting, policy, vocabulary):
+        conflict = price(ground, policy, vocabulary)
+        if conflict.odds >= policy.minimum_odds:
+            yield conflict
 
 
 def _kinds(
@@ -123,7 +161,9 @@ def _headline(
     )
 
 
-def _listed(found: tuple[Discrepancy, ...], policy: Policy, vocabulary: Vocabulary) -> TriageResult:
+def _listed(
+    found: tuple[Discrepancy, ...], known: tuple[KnownBefore, ...], policy: Policy, vocabulary: Vocabulary
+) -> TriageResult:
     ordered = tuple(sorted(found, key=lambda item: (-item.priority, item.finding, item.kind)))
     urgency = list(Actionable)
     return TriageResult(
@@ -134,10 +174,13 @@ def _listed(found: tuple[Discrepancy, ...], policy: Policy, vocabulary: Vocabula
         discrepancies=ordered,
         reasons=tuple(reason for item in ordered for reason in item.reasons),
         policy_version=policy.version,
+        known_before=known,
     )
 
 
-def _nothing(outcome: Outcome, reasons: tuple[str, ...], policy: Policy) -> TriageResult:
+def _nothing(
+    outcome: Outcome, reasons: tuple[str, ...], policy: Policy, known: tuple[KnownBefore, ...] = ()
+) -> TriageResult:
     return TriageResult(
         outcome=outcome,
         priority=0.0,
@@ -146,4 +189,5 @@ def _nothing(outcome: Outcome, reasons: tuple[str, ...], policy: Policy) -> Tria
         discrepancies=(),
         reasons=reasons,
         policy_version=policy.version,
+        known_before=known,
     )

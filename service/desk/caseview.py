@@ -178,7 +178,7 @@ def _heading(detail: CaseDetail, discrepancy: Discrepancy | None) -> str:
 
 
 def _finding_words(discrepancy: Discrepancy) -> str:
-    side = SIDES[discrepancy.detector_observation.laterality]
+    side = SIDES[discrepancy.laterality]
     return finding_name(discrepancy.finding) + (f", {side}" if side else "")
 
 

@@ -13,6 +13,11 @@ KINDS: Mapping[DiscrepancyKind, str] = {
     DiscrepancyKind.POSSIBLE_MISS: "Possible miss",
     DiscrepancyKind.POSSIBLE_OVERCALL: "Possible overcall",
     DiscrepancyKind.LATERALITY_CONFLICT: "Side conflict",
+    DiscrepancyKind.LOCATION_CONFLICT: "Place conflict",
+    DiscrepancyKind.SIZE_OR_SEVERITY_CONFLICT: "Size conflict",
+    DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT: "Findings against impression",
+    DiscrepancyKind.MISSING_FOLLOW_UP: "No follow-up",
+    DiscrepancyKind.MISSING_COMMUNICATION: "No communication",
 }
 SIDES: Mapping[Laterality, str] = {
     Laterality.RIGHT: "right",

@@ -97,7 +97,8 @@ def observation_of(detail: CaseDetail, finding: str | None) -> DetectorObservati
     number = detail.summary.case_id
     if detail.triage is None:
         raise NotFoundError(f"case {number} has not been triaged")
-    leading = [item.detector_observation for item in detail.triage.result.discrepancies]
+    discrepancies = detail.triage.result.discrepancies
+    leading = [item.detector_observation for item in discrepancies if item.detector_observation]
     every = [item for detection in detail.triage.detections for item in detection.observations]
     for observation in (*leading, *every):
         if finding is None or observation.finding == finding:

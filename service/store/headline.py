@@ -15,7 +15,7 @@ class Headline:
 
     kind: DiscrepancyKind
     finding: str
-    laterality: Laterality  # where the detector sees it
+    laterality: Laterality  # where the detector sees it, else where the report puts it
     evidence: tuple[str, ...]  # for and against, in words
     further: int
 
@@ -28,7 +28,7 @@ def headline_of(result: TriageResult) -> Headline | None:
     return Headline(
         kind=leading.kind,
         finding=leading.finding,
-        laterality=leading.detector_observation.laterality,
+        laterality=leading.laterality,
         evidence=tuple(factor.reason for factor in leading.factors if factor.name != _PRIOR),
         further=len(result.discrepancies) - 1,
     )

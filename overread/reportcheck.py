@@ -1,0 +1,208 @@
+"""What a report gets wrong by itself: contradictions, and findings that nobody is asked or told about.
+
+Nothing here needs an image. Each rule is narrow on purpose: a list that cries wolf hides the misses. A
+reading without sections comes from no text, such as from mined labels: what it lacks says nothing.
+"""
+
+from collections.abc import Iterator
+
+from overread.assumption import CommunicationOdds, ContradictionOdds, FollowUpOdds
+from overread.discrepancy import DiscrepancyKind, Factor
+from overread.finding import Actionable, Vocabulary
+from overread.ground import Ground
+from overread.observation import (
+    ContextKind,
+    Contradiction,
+    ContradictionKind,
+    Presence,
+    ReportObservation,
+    ReportReading,
+    Section,
+    Temporality,
+)
+from overread.priority import Policy
+from overread.statement import current_observations
+
+_WORTH_A_LOOK = 2  # clinical weight
+_HAPPENING = frozenset({Temporality.CURRENT, Temporality.NEW, Temporality.LARGER})
+_SLIGHT = frozenset({"minimal", "mild", "borderline"})
+_GENERAL = frozenset({"opacity", "unlisted_abnormality", "any_abnormality"})  # words that fit too much
+_NORMAL = "term:unlisted_abnormality"  # rule of "no acute abnormality", which denies much at once
+_NOT_SEEN = "negation:not-seen"  # often of one view: "not well seen on the lateral"
+_NO_ACTION = frozenset({"clinical correlation"})  # asks for nothing that would follow a finding
+_BENIGN = frozenset({"granuloma", "granulomatous_disease", "nipple_shadow", "calcification"})
+_MALIGNANT = frozenset({"malignancy", "metastasis"})
+_EXPECTED = frozenset({ContextKind.OPERATION, ContextKind.DEVICE})
+_TREATED = frozenset({"chest_tube"})
+
+
+def checks_of(reading: ReportReading, policy: Policy, vocabulary: Vocabulary) -> Iterator[Ground]:
+    """Yield what a report gets wrong by itself, each finding at most once per kind."""
+    assumptions = policy.assumptions
+    yield from _contradictions(reading, assumptions.findings_impression, vocabulary)
+    if reading.sections:
+        yield from _follow_up(reading, assumptions.missing_follow_up, vocabulary)
+        yield from _communication(reading, assumptions.missing_communication, vocabulary)
+
+
+def _contradictions(
+    reading: ReportReading, odds: ContradictionOdds, vocabulary: Vocabulary
+) -> Iterator[Ground]:
+    done: set[str] = set()
+    for contradiction in reading.contradictions:
+        halves = _halves(reading, contradiction)
+        finding = vocabulary.get(contradiction.subject)
+        if finding is None or finding.id in done or finding.weight < _WORTH_A_LOOK:
+            continue
+        if not _is_plain(contradiction, halves):
+            continue
+        if finding.actionable is not Actionable.MINUTES and _denied_by_rule(halves, _NORMAL):
+            continue  # "no acute abnormality" goes with all but the most urgent
+        done.add(finding.id)
+        reason = contradiction.reason.replace(finding.id, finding.name)
+        yield Ground(
+            kind=DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT,
+            finding=finding.id,
+            report_observations=halves,
+            factors=(Factor(name="contradiction", odds_ratio=odds.odds, reason=reason),),
+            reason=f"Findings against impression: {reason}.",
+            benefit=odds.benefit,
+        )
+
+
+def _halves(reading: ReportReading, contradiction: Contradiction) -> tuple[ReportObservation, ...]:
+    """Return the observations at the two places, the first in the text first."""
+    spans = {contradiction.first, contradiction.second}
+    found = {
+        observation.span: observation
+        for observation in reading.observations
+        if observation.finding == contradiction.subject and observation.span in spans
+    }
+    return tuple(found[span] for span in sorted(found))
+
+
+def _is_plain(contradiction: Contradiction, halves: tuple[ReportObservation, ...]) -> bool:
+    """Whether the two places really speak of one thing in the same words."""
+    if len(halves) < 2:
+        return False
+    if contradiction.kind is not ContradictionKind.PRESENCE:
+        return True
+    if contradiction.subject in _GENERAL:
+        return False
+    denials = [item for item in halves if item.presence is Presence.ABSENT]
+    stated = [item for item in halves if item.presence is Presence.PRESENT]
+    return (
+        all(item.severity is None and item.rules.get("presence") != _NOT_SEEN for item in denials)
+        and all(item.temporality in _HAPPENING | {Temporality.STABLE} for item in stated)
+        and not any(one.laterality.contradicts(other.laterality) for one in denials for other in stated)
+    )
+
+
+def _denied_by_rule(halves: tuple[ReportObservation, ...], rule: str) -> bool:
+    return any(item.presence is Presence.ABSENT and item.rules.get("finding") == rule for item in halves)
+
+
+def _follow_up(reading: ReportReading, odds: FollowUpOdds, vocabulary: Vocabulary) -> Iterator[Ground]:
+    current = current_observations(reading.observations)
+    recommended = any(item.action not in _NO_ACTION for item in reading.recommendations)
+    open_ones = [item for item in current if item.finding in odds.findings and _wants_follow_up(item, odds)]
+    if recommended or not open_ones or _is_explained(reading, current):
+        return
+    leading = max(open_ones, key=lambda item: (item.certainty, vocabulary[item.finding].weight))
+    if not _is_happening(current, leading, vocabulary):
+        return
+    finding = vocabulary[leading.finding]
+    said = "states" if leading.presence is Presence.PRESENT else "considers"
+    factors = [
+        Factor(
+            name="follow-up",
+            odds_ratio=odds.odds,
+            reason=f"the report {said} {finding.name} and recommends nothing, where guidelines follow it",
+        )
+    ]
+    if leading.presence is Presence.UNCERTAIN:
+        hedged = "what a report only considers is often nothing"
+        factors.append(Factor(name="hedged", odds_ratio=odds.hedged_ratio, reason=hedged))
+    yield Ground(
+        kind=DiscrepancyKind.MISSING_FOLLOW_UP,
+        finding=finding.id,
+        report_observations=tuple(open_ones),
+        factors=tuple(factors),
+        reason=f"Missing follow-up: the report {said} {finding.name} and recommends nothing.",
+        benefit=odds.benefit,
+    )
+
+
+def _wants_follow_up(observation: ReportObservation, odds: FollowUpOdds) -> bool:
+    """Whether it is stated or considered, large enough as far as it is measured, and more than a texture.
+
+    "Reticulonodular" suggests a nodule and means none; a "nodular opacity" of 8 mm may be one.
+    """
+    if observation.size_mm:
+        small = max(observation.size_mm) < odds.size_mm_min
+        return observation.presence is not Presence.ABSENT and not small
+    named = observation.rules.get("finding", "term:").startswith("term:")
+    return observation.presence is Presence.PRESENT or (observation.presence is Presence.UNCERTAIN and named)
+
+
+def _is_explained(reading: ReportReading, current: tuple[ReportObservation, ...]) -> bool:
+    """Whether the report itself says why nothing need follow: it is benign, or the cancer is known."""
+    positive = [item for item in reading.observations if item.presence is not Presence.ABSENT]
+    if any(item.finding in _BENIGN for item in positive):
+        return True
+    if any(item.finding in _MALIGNANT and item.presence is Presence.PRESENT for item in current):
+        return True
+    return any(
+        item.kind is ContextKind.KNOWN_CANCER and item.presence is not Presence.ABSENT
+        for item in reading.context
+    )
+
+
+def _is_happening(
+    current: tuple[ReportObservation, ...], leading: ReportObservation, vocabulary: Vocabulary
+) -> bool:
+    """Whether nothing in the report calls a finding, or another of its family, old or better."""
+    kinds = vocabulary.kinds_of(vocabulary.family_of(leading.finding))
+    stated = (item for item in current if item.finding in kinds and item.presence is not Presence.ABSENT)
+    return all(item.temporality in _HAPPENING for item in stated)
+
+
+def _communication(
+    reading: ReportReading, odds: CommunicationOdds, vocabulary: Vocabulary
+) -> Iterator[Ground]:
+    current = current_observations(reading.observations)
+    if reading.communications or _is_expected(reading, current):
+        return
+    urgent = [item for item in current if item.finding in odds.findings and _is_urgent(item)]
+    for finding_id in dict.fromkeys(item.finding for item in urgent):
+        about = tuple(item for item in urgent if item.finding == finding_id)
+        finding = vocabulary[finding_id]
+        if not _is_happening(current, about[0], vocabulary):
+            continue
+        reason = f"the report states {finding.name}, to be told within {finding.actionable}, but no call"
+        yield Ground(
+            kind=DiscrepancyKind.MISSING_COMMUNICATION,
+            finding=finding_id,
+            report_observations=about,
+            factors=(Factor(name="communication", odds_ratio=odds.odds, reason=reason),),
+            reason=f"Missing communication: {finding.name} should be told within {finding.actionable}; "
+            "the report does not say that anybody was told.",
+            benefit=odds.benefit,
+        )
+
+
+def _is_urgent(observation: ReportObservation) -> bool:
+    return (
+        observation.presence is Presence.PRESENT
+        and observation.temporality in _HAPPENING
+        and observation.severity not in _SLIGHT
+        and observation.section is not Section.RECOMMENDATION
+    )
+
+
+def _is_expected(reading: ReportReading, current: tuple[ReportObservation, ...]) -> bool:
+    """Whether whoever ordered the study knows already: after an operation, with a tube, by the indication."""
+    if any(item.finding in _TREATED and item.presence is Presence.PRESENT for item in current):
+        return True
+    known = {item.value for item in reading.context if item.kind is ContextKind.KNOWN_DISEASE}
+    return bool(known & {"pneumothorax"}) or any(item.kind in _EXPECTED for item in reading.context)
