@@ -42,7 +42,7 @@ def load_entry(entry: Entry, folder: Path) -> Detector:
     Raises:
         ModelError: the release is missing, altered, or not the one that was activated.
     """
-    release = release_folder(entry.release, folder)
+    release = folder_of(entry.release, folder)
     if entry.manifest_sha256 and (found := manifest_sha256(release)) != entry.manifest_sha256:
         raise ModelError(
             f"{release} is not the release that was activated: its manifest has SHA-256 {found}; "
@@ -52,7 +52,7 @@ def load_entry(entry: Entry, folder: Path) -> Detector:
     return detector if entry.route == Route() else RoutedDetector(detector, entry.route)
 
 
-def release_folder(release: str, folder: Path) -> Path:
+def folder_of(release: str, folder: Path) -> Path:
     """Return where a release lies: a bare name is one that comes with overread, all else a path."""
     if Path(release).name == release:
         return RELEASES / release

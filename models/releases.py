@@ -87,5 +87,15 @@ def _load_onnx(folder: Path, operating_point: str | None, threads: int) -> Detec
     return OnnxDetector(folder, operating_point=operating_point, threads=threads)
 
 
+def _load_vendor(folder: Path, operating_point: str | None, _threads: int) -> Detector:
+    from models.vendor.loading import load_vendor_detector  # noqa: PLC0415  # DICOM's code tables are large
+
+    return load_vendor_detector(folder, operating_point=operating_point)
+
+
 # Each kind of release by the `kind` of its manifest; a loader imports what only its kind needs.
-_LOADERS: Mapping[str, Callable[[Path, str | None, int], Detector]] = {ONNX: _load_onnx}
+_LOADERS: Mapping[str, Callable[[Path, str | None, int], Detector]] = {
+    ONNX: _load_onnx,
+    "vendor-sr": _load_vendor,
+    "vendor-rows": _load_vendor,
+}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.lineup import load_lineup, manifest_sha256, release_folder
+from models.lineup import folder_of, load_lineup, manifest_sha256
 from models.releases import RELEASES
 from models.roster import DEFAULT_ROSTER, Entry, Role, Roster, Route
 from models.routing import RoutedDetector
@@ -39,8 +39,8 @@ def test_releases_stand_in_their_role_with_their_operating_point_and_route(tiny,
 def test_a_bare_name_is_never_taken_for_a_folder_that_happens_to_lie_there(tmp_path) -> None:
     write_tiny_release(tmp_path / "chest-radiograph")
 
-    assert release_folder("chest-radiograph", tmp_path) == RELEASES / "chest-radiograph"
-    assert release_folder("./chest-radiograph", tmp_path) == tmp_path / "chest-radiograph"
+    assert folder_of("chest-radiograph", tmp_path) == RELEASES / "chest-radiograph"
+    assert folder_of("./chest-radiograph", tmp_path) == tmp_path / "chest-radiograph"
 
 
 def test_a_release_whose_manifest_changed_since_it_was_activated_is_refused(tiny, tmp_path) -> None:
