@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from overread.observation import Laterality
 from overread.report.heads import UNLISTED, Mention
@@ -11,10 +10,10 @@ from overread.report.text import Words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
 _TIMES = ("x", "by", "×")
-_PAIRED = frozenset({"lung", "diaphragm", "hilum", "costophrenic"})
-_PLACES = (Kind.SIDE, Kind.ZONE)
+_SIDE, _ZONE, _COUNT, _UNIT, _TIP = Kind.SIDE, Kind.ZONE, Kind.COUNT, Kind.UNIT, Kind.TIP
+_SIDES = {side.value: side for side in Laterality}
+_UNSPECIFIED, _BILATERAL = Laterality.UNSPECIFIED, Laterality.BILATERAL
 _UNEVEN = "place:uneven"  # "left greater than right" is about what stands before it
-_JOINING = ("and", "or", "comma")
 _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
 )
@@ -22,11 +21,10 @@ _ALTERNATIVES_APART = 2  # words; "mild scarring or atelectasis" is mild either 
 _AFTER = 3  # words between a finding and a severity that follows it: "the effusion is small"
 
 
-@dataclass(slots=True)
 class Attributes:
-    """The attributes of one mention, filled in while the sentence is read."""
+    """The attributes of one mention, filled in while the sentence is read; most stay as they are here."""
 
-    laterality: Laterality = Laterality.UNSPECIFIED
+    laterality: Laterality = _UNSPECIFIED
     zones: tuple[str, ...] = ()
     severity: str | None = None
     count: int | None = None
@@ -37,7 +35,7 @@ class Attributes:
 
     def has_place(self) -> bool:
         """Whether a side or a zone is known."""
-        return self.plural or bool(self.zones) or self.laterality is not Laterality.UNSPECIFIED
+        return self.plural or bool(self.zones) or self.laterality is not _UNSPECIFIED
 
     def share_place(self, source: "Attributes", rule: str) -> None:
         """Take the place of another finding."""
@@ -59,16 +57,15 @@ class AttributeReader:
     def read(self, words: Words, parts: Parts, mentions: Sequence[Mention]) -> list[Attributes]:
         """Return the attributes of each mention, in order."""
         results = [Attributes() for _ in mentions]
-        places = parts.of(*_PLACES, Kind.ANATOMY)
-        others = parts.of(Kind.SEVERITY, Kind.COUNT, Kind.UNIT, Kind.TIP)
+        places, others = parts.places, parts.grades
         if not places and not others:
             return results
         if len(mentions) == 1 and not others and not parts.stops:  # nothing to choose between
-            _place([item for item in places if _is_place(item)], results[0], words)
+            _place(places, results[0], words)
             _close(results)
             return results
         line = _Line(parts, mentions, self._separating)
-        for group in line.groups([item for item in places if _is_place(item)]):
+        for group in line.groups(places):
             owners = line.before(group[0].start) if group[0].sense.rule == _UNEVEN else []
             for index in owners or line.owners(group[0].start, group[-1].end):
                 _place(group, results[index], words)
@@ -82,10 +79,10 @@ class AttributeReader:
 
     def _apply(self, item: Found, line: "_Line", results: Sequence[Attributes], words: Words) -> None:
         kind = item.sense.kind
-        if kind is Kind.UNIT:
+        if kind is _UNIT:
             for index in line.owners(_start_of_size(item, words), item.end):
                 results[index].size_mm += _sizes(item, words)
-        elif kind is Kind.TIP:
+        elif kind is _TIP:
             _tip(item, line.device(item, self._devices), results)
         else:
             _grade(item, line.graded(item), results)
@@ -97,7 +94,7 @@ class AttributeReader:
                 continue
             before = [index for index, mention in enumerate(mentions) if mention.end <= item.start]
             after = [index for index, mention in enumerate(mentions) if mention.start >= item.end]
-            if before and after and not results[before[-1]].has_place():
+            if before and after and not results[before[-1]].has_place() and results[after[0]].has_place():
                 results[before[-1]].share_place(results[after[0]], item.sense.rule)
             for index in after if before and results[before[-1]].has_place() else ():
                 if not results[index].has_place():
@@ -109,9 +106,9 @@ class _Line:
 
     def __init__(self, parts: Parts, mentions: Sequence[Mention], separating: frozenset[str]) -> None:
         self._mentions = mentions
-        self._sided = parts.of(*_PLACES)
+        self._sided = parts.sided
         self._stops = parts.stops
-        self._joins = parts.links(*_JOINING)
+        self._joins = parts.joins()
         self._partners = parts.links("partner")
         self._withs = parts.links("with")
         self._prepositions = parts.links("in")
@@ -255,12 +252,8 @@ class _Line:
 def _close(results: Sequence[Attributes]) -> None:
     """Take a plural such as "bases" for both sides where no side is named."""
     for result in results:
-        if result.plural and result.laterality is Laterality.UNSPECIFIED:
-            result.laterality = Laterality.BILATERAL
-
-
-def _is_place(item: Found) -> bool:
-    return item.sense.kind is not Kind.ANATOMY or item.sense.value in _PAIRED
+        if result.plural and result.laterality is _UNSPECIFIED:
+            result.laterality = _BILATERAL
 
 
 def _any(places: Iterable[int], start: int, end: int, *, but: Sequence[int] = ()) -> bool:
@@ -277,13 +270,13 @@ def _place(group: Sequence[Found], result: Attributes, words: Words) -> None:
 
 def _place_one(item: Found, result: Attributes, words: Words) -> None:
     value = item.sense.value
-    if item.sense.kind is Kind.SIDE:
-        side = Laterality(value)
+    if item.sense.kind is _SIDE:
+        side = _SIDES[value]
         known = result.laterality
-        result.laterality = side if known in (Laterality.UNSPECIFIED, side) else Laterality.BILATERAL
+        result.laterality = side if known in (_UNSPECIFIED, side) else _BILATERAL
         result.rules = (*result.rules, ("laterality", item.sense.rule))
         return
-    if item.sense.kind is Kind.ZONE and value not in result.zones:
+    if item.sense.kind is _ZONE and value not in result.zones:
         result.zones = (*result.zones, value)
         result.rules = (*result.rules, ("zones", item.sense.rule))
     last = words.surface[item.end - 1]
@@ -295,7 +288,7 @@ def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> Non
     if index is None:
         return
     result = results[index]
-    if item.sense.kind is Kind.COUNT:
+    if item.sense.kind is _COUNT:
         if result.count is None and item.sense.value.isdigit():
             result.count = int(item.sense.value)
             result.rules = (*result.rules, ("count", item.sense.rule))

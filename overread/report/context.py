@@ -1,8 +1,8 @@
 """What indication, history and comparison say about patient and study."""
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from overread.observation import ContextItem, ContextKind, Presence, Section, Span
 from overread.report.lexicon import Kind, Lexicon, Sense
@@ -16,8 +16,20 @@ _DATE = re.compile(
 )
 _NONE = re.compile(r"\b(?:none|no (?:prior|previous|comparison|relevant)\w*|not available|unavailable)\b")
 _CACHED_SECTIONS = 1024
+_ABSENT, _PRESENT, _COMPARISON = Presence.ABSENT, Presence.PRESENT, Section.COMPARISON
 _DENIAL_REACH = 70  # characters
 _DENIAL = re.compile(r"\b(?:no|denies|without|not|negative for)\b[^.,;]{0,60}$")
+
+
+class _Item(NamedTuple):
+    """What a section states, with offsets from its start."""
+
+    kind: ContextKind
+    value: str
+    presence: Presence
+    start: int
+    end: int
+    rule: str
 
 
 class ContextReader:
@@ -30,54 +42,48 @@ class ContextReader:
             (word, Sense(kind=Kind.PHRASE, value=word, rule=rule.id)) for rule in rules for word in rule.words
         ]
         self._lexicon = Lexicon(phrases, {})
-        self._words = WordSplitter(self._lexicon.canonical, frozenset())
-
+        self._words = WordSplitter(self._lexicon.canonical, self._lexicon.known)
         self._items = lru_cache(maxsize=_CACHED_SECTIONS)(self._read)
 
-    def read(self, lowered: str, section: Section, span: Span) -> Iterator[ContextItem]:
-        """Yield what one section states."""
-        for item in self._items(lowered[span.start : span.end], section):
-            place = Span(span.start + item.span.start, span.start + item.span.end)
-            yield ContextItem(
-                kind=item.kind,
-                value=item.value,
-                presence=item.presence,
-                span=place,
+    def read(self, lowered: str, section: Section, span: Span) -> list[ContextItem]:
+        """Return what one section states."""
+        first = span.start
+        items = self._items(lowered[first : span.end], comparison=section is _COMPARISON)
+        return [
+            ContextItem(
+                kind=kind,
+                value=value,
+                presence=presence,
+                span=Span(first + start, first + end),
                 section=section,
-                rule=item.rule,
+                rule=rule,
             )
+            for kind, value, presence, start, end, rule in items
+        ]
 
-    def _read(self, text: str, section: Section) -> tuple[ContextItem, ...]:
-        """Return what the text of a section states, with spans from its start."""
-        if section is Section.COMPARISON:
-            return tuple(_comparison(text, section))
+    def _read(self, text: str, *, comparison: bool) -> tuple[_Item, ...]:
+        if comparison:
+            return _comparison(text)
         words = self._words.split(text)
         return tuple(
-            self._item(text, section, found.sense, words.starts[found.start], words.ends[found.end - 1])
+            self._item(text, found.sense, words.starts[found.start], words.end(found.end - 1))
             for found in self._lexicon.find(words.canonical)
         )
 
-    def _item(self, text: str, section: Section, sense: Sense, start: int, end: int) -> ContextItem:
+    def _item(self, text: str, sense: Sense, start: int, end: int) -> _Item:
         denied = _DENIAL.search(text[max(0, start - _DENIAL_REACH) : start]) is not None
-        return ContextItem(
-            kind=self._kinds[sense.rule],
-            value=sense.value,
-            presence=Presence.ABSENT if denied else Presence.PRESENT,
-            span=Span(start, end),
-            section=section,
-            rule=sense.rule,
+        return _Item(
+            self._kinds[sense.rule], sense.value, _ABSENT if denied else _PRESENT, start, end, sense.rule
         )
 
 
-def _comparison(text: str, section: Section) -> Iterator[ContextItem]:
-    dates = list(_DATE.finditer(text))
+def _comparison(text: str) -> tuple[_Item, ...]:
+    rule = "context:comparison"
+    dates = [
+        _Item(ContextKind.COMPARISON_DATE, date.group(), _PRESENT, date.start(), date.end(), rule)
+        for date in _DATE.finditer(text)
+    ]
     none = None if dates else _NONE.search(text)
-    for match in [*dates, *([none] if none else [])]:
-        yield ContextItem(
-            kind=ContextKind.COMPARISON_DATE if dates else ContextKind.NO_COMPARISON,
-            value=match.group() if dates else "none",
-            presence=Presence.PRESENT,
-            span=Span(match.start(), match.end()),
-            section=section,
-            rule="context:comparison",
-        )
+    if none:
+        return (_Item(ContextKind.NO_COMPARISON, "none", _PRESENT, none.start(), none.end(), rule),)
+    return tuple(dates)

@@ -16,6 +16,9 @@ from overread.observation import (
     Temporality,
 )
 
+# A member of an enumeration is looked up slowly, and these are needed for every observation.
+_PRESENT, _ABSENT, _PATIENT = Presence.PRESENT, Presence.ABSENT, Experiencer.PATIENT
+_IMPRESSION, _UNSPECIFIED = Section.IMPRESSION, Laterality.UNSPECIFIED
 _BODY = frozenset({Section.LEAD, Section.FINDINGS})
 _NOT_NOW = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})
 _SIZES_DIFFER = 1.5  # one size this many times the other cannot be rounding
@@ -33,16 +36,17 @@ def find_contradictions(
     observations: Sequence[ReportObservation], vocabulary: Vocabulary
 ) -> tuple[Contradiction, ...]:
     """Return where findings and impression disagree in presence, side or size of the same finding."""
-    relevant = {o.finding for o in observations if o.presence is Presence.PRESENT or o.size_mm}  # may differ
-    if not relevant or not any(observation.presence is Presence.PRESENT for observation in observations):
+    present = {o.finding for o in observations if o.presence is _PRESENT}
+    if not present:
         return ()
+    relevant = present.union([o.finding for o in observations if o.size_mm])  # may differ
     body: dict[str, list[ReportObservation]] = {}
     impression: dict[str, list[ReportObservation]] = {}
     for observation in [o for o in observations if o.finding in relevant]:
-        if observation.presence is Presence.ABSENT and not _by_name(observation):
+        if observation.presence is _ABSENT and not _by_name(observation):
             continue
-        if observation.experiencer is Experiencer.PATIENT and observation.temporality not in _NOT_NOW:
-            part = impression if observation.section is Section.IMPRESSION else body
+        if observation.experiencer is _PATIENT and observation.temporality not in _NOT_NOW:
+            part = impression if observation.section is _IMPRESSION else body
             if part is impression or observation.section in _BODY:
                 part.setdefault(observation.finding, []).append(observation)
     found: list[Contradiction] = []
@@ -70,7 +74,7 @@ def find_patient_contradictions(
     lowered = text.lower()
     found: list[Contradiction] = []
     for section, span in reading.sections:
-        if section in _BODY or section is Section.IMPRESSION:
+        if section in _BODY or section is _IMPRESSION:
             found.extend(_words(lowered, span, _ONLY.get(sex or "", ()), ContradictionKind.SEX))
             if age_years is not None and age_years >= _ADULT_YEARS:
                 found.extend(_words(lowered, span, _CHILD, ContradictionKind.AGE))
@@ -82,9 +86,9 @@ def _presence(
 ) -> Iterator[Contradiction]:
     """Yield a finding that one part states and the other denies by name, never only as one of a group."""
     for stating, denying in ((body, impression), (impression, body)):
-        stated = [o for o in stating if o.presence is Presence.PRESENT]
-        denied = [o for o in denying if o.presence is Presence.ABSENT]
-        if stated and denied and not any(o.presence is Presence.PRESENT for o in denying):
+        stated = [o for o in stating if o.presence is _PRESENT]
+        denied = [o for o in denying if o.presence is _ABSENT]
+        if stated and denied and not any(o.presence is _PRESENT for o in denying):
             first, second = sorted((stated[0].span, denied[0].span))
             reason = f"{finding} is stated in one part and denied in the other"
             yield Contradiction(
@@ -95,10 +99,8 @@ def _presence(
 def _side(
     finding: str, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
 ) -> Iterator[Contradiction]:
-    first = [o for o in body if o.presence is Presence.PRESENT and o.laterality is not Laterality.UNSPECIFIED]
-    second = [
-        o for o in impression if o.presence is Presence.PRESENT and o.laterality is not Laterality.UNSPECIFIED
-    ]
+    first = [o for o in body if o.presence is _PRESENT and o.laterality is not _UNSPECIFIED]
+    second = [o for o in impression if o.presence is _PRESENT and o.laterality is not _UNSPECIFIED]
     sides = {o.laterality for o in first}, {o.laterality for o in second}
     if first and second and all(len(side) == 1 for side in sides) and sides[0] != sides[1]:
         one, other = first[0], second[0]

@@ -10,6 +10,8 @@ from overread.report.rules import NOTHING, Composite, Denial, Rules
 
 UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
+_FINDING, _STATE = Kind.FINDING, Kind.STATE  # a member is looked up slowly, and these are needed often
+_ABSENT = Presence.ABSENT
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
@@ -29,7 +31,7 @@ class Head(NamedTuple):
 
     def stated(self, presence: Presence) -> tuple[str, ...]:
         """Return the findings that the head is about, given what the sentence says of it."""
-        if self.denies and (self.normal or presence is Presence.ABSENT):
+        if self.denies and (self.normal or presence is _ABSENT):
             return self.denies
         return (self.finding,)
 
@@ -41,9 +43,9 @@ class _Barriers:
 
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
-        self.commas = parts.links("comma")
+        self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
         self.separators: list[int] = []
-        if parts.has(Kind.STATE):  # nothing else asks for them
+        if parts.states:  # nothing else asks for them
             self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
 
 
@@ -69,37 +71,46 @@ class HeadFinder:
         self._denials: dict[str, Denial] = {
             anatomy: rule for rule in rules.denials for anatomy in rule.anatomies
         }
+        self._paired = frozenset(base for base, _ in self._composites)
+        self._terms = {
+            sense.rule: Head(sense.value, sense.rule, certainty=sense.certainty)
+            for _, sense in rules.phrases
+            if sense.kind is _FINDING and sense.value != UNLISTED
+        }
         self._alone = rules.alone
         self._devices = devices_of(rules.vocabulary)
         self._phrases: dict[str, Denial] = {rule.id: rule for rule in rules.denials if not rule.anatomies}
 
     def find(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions in the order of their words."""
-        bases = parts.of(Kind.FINDING, Kind.STATE)
-        normals = parts.of(Kind.NORMAL)
-        anatomies = _head_nouns(parts.of(Kind.ANATOMY)) if parts.has(Kind.ANATOMY) else []
-        if not bases and not normals and not parts.has(Kind.PHRASE):
+        bases, normals = parts.bases, parts.normals
+        if not bases and not normals and not parts.phrases:
             return ()
+        anatomies = _head_nouns(parts.anatomies) if parts.anatomies else []
         barriers = _Barriers(parts)
         heads: dict[tuple[int, int], list[Head]] = {}
         for item in bases:
-            head = self._named(item, anatomies, bases, barriers)
+            start, end, sense = item
+            head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
+            if head is None or (anatomies and sense.value in self._paired):
+                head = self._named(item, anatomies, bases, barriers)
             if head:
-                heads.setdefault((item.start, item.end), []).append(head)
+                heads.setdefault((start, end), []).append(head)
         for item in normals:
             for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
                 heads.setdefault((start, end), []).append(head)
-        for item in parts.of(Kind.PHRASE):
+        for item in parts.phrases:
             denial = self._phrases[item.sense.value]
             head = Head(UNLISTED, denial.id, denial.findings, normal=True)
             heads.setdefault((item.start, item.end), []).append(head)
-        return tuple([Mention(start, end, tuple(named)) for (start, end), named in sorted(heads.items())])
+        places = sorted(heads) if len(heads) > 1 else heads
+        return tuple([Mention(*place, tuple(heads[place])) for place in places])
 
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> Head | None:
         """Return what a base names, together with an anatomy if a rule pairs them."""
-        if item.sense.kind is Kind.STATE:
+        if item.sense.kind is _STATE:
             if self._is_of_a_device(item, bases):
                 return None
             noun = _noun_after(item, bases, barriers.separators)
@@ -110,7 +121,7 @@ class HeadFinder:
         rule = self._composite(item, anatomies, bases, barriers)
         if rule is not None:
             return None if rule.finding == NOTHING else Head(rule.finding, rule.id, certainty=rule.certainty)
-        if item.sense.kind is Kind.STATE:
+        if item.sense.kind is _STATE:
             finding = self._alone.get(item.sense.value)
             return Head(finding, item.sense.rule) if finding else None
         return self._term(item, anatomies, bases, barriers)
@@ -138,7 +149,7 @@ class HeadFinder:
     ) -> Head:
         """Return what a term names; an unlisted abnormality denies what its anatomy could have."""
         if item.sense.value != UNLISTED:
-            return Head(item.sense.value, item.sense.rule, certainty=item.sense.certainty)
+            return self._terms[item.sense.rule]
         near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
         value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
         denial = self._denials.get(value, self._denials[ANYTHING])
@@ -179,11 +190,7 @@ def devices_of(vocabulary: Vocabulary) -> frozenset[str]:
 def _noun_after(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> Found | None:
     """Return the finding that a state only describes: the "nodule" of "calcified right base nodule"."""
     following = next((base for base in bases if base.start >= item.end), None)
-    if (
-        following is None
-        or following.sense.kind is not Kind.FINDING
-        or following.start - item.end > _NOUN_PHRASE
-    ):
+    if following is None or following.sense.kind is not _FINDING or following.start - item.end > _NOUN_PHRASE:
         return None
     return None if _crossed(item.end, following.start, separators) else following
 

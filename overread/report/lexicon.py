@@ -1,8 +1,7 @@
 """The words and phrases that rules know, compiled into one matcher."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -31,7 +30,38 @@ class Kind(StrEnum):
     PHRASE = "phrase"  # a whole normal statement: "no acute disease"
 
 
+PAIRED = frozenset({"lung", "diaphragm", "hilum", "costophrenic"})
+"""Anatomies of which there are two, so that their plural is both sides."""
+
 _PLACES = (Kind.ANATOMY, Kind.SIDE, Kind.ZONE)
+
+JOINING = ("and", "or", "comma")
+"""Links that make a list of findings or of places."""
+
+# The lists of `Parts`, and in which of them a phrase of each kind stands.
+_LISTS = (
+    "bases", "states", "anatomies", "normals", "phrases", "sided", "places", "grades", "cues", "stops",
+    "links", "remarks",
+)  # fmt: skip
+_IN_LISTS: dict[Kind, tuple[str, ...]] = {
+    Kind.FINDING: ("bases",),
+    Kind.STATE: ("bases", "states"),
+    Kind.ANATOMY: ("anatomies",),
+    Kind.NORMAL: ("normals",),
+    Kind.PHRASE: ("phrases",),
+    Kind.SIDE: ("sided", "places"),
+    Kind.ZONE: ("sided", "places"),
+    Kind.SEVERITY: ("grades",),
+    Kind.COUNT: ("grades",),
+    Kind.UNIT: ("grades",),
+    Kind.TIP: ("grades",),
+    Kind.CUE: ("cues",),
+    Kind.STOP: ("stops",),
+    Kind.LINK: ("links",),
+    Kind.ADVICE: ("remarks",),
+    Kind.ACTION: ("remarks",),
+    Kind.CONTACT: ("remarks",),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +72,13 @@ class Sense:
     value: str
     rule: str  # id of the rule
     certainty: float = 1.0  # below 1 where the wording itself only suggests the finding: "nodular opacity"
+    lists: tuple[int, ...] = field(init=False, repr=False)  # in which lists of `Parts` it stands
+
+    def __post_init__(self) -> None:
+        names = _IN_LISTS[self.kind]
+        if self.kind is Kind.ANATOMY and self.value in PAIRED:
+            names = (*names, "places")
+        object.__setattr__(self, "lists", tuple(_LISTS.index(name) for name in names))
 
 
 class Found(NamedTuple):
@@ -52,55 +89,77 @@ class Found(NamedTuple):
     sense: Sense
 
 
-_NONE: tuple[Found, ...] = ()
+_tuple = tuple.__new__
 
 
 class Parts:
-    """The phrases of one sentence by what they contribute, each list in the order of the words."""
+    """The phrases of one sentence by what they contribute, each list in the order of the words.
 
-    __slots__ = ("_by_kind", "_links", "cues", "stops")
+    They are sorted once, so that no later step has to look through all of them.
+    """
+
+    __slots__ = (
+        "_links", "_starts", "anatomies", "bases", "cues", "grades", "normals", "phrases", "places",
+        "remarks", "sided", "states", "stops",
+    )  # fmt: skip
+
+    bases: list[Found]  # findings, and states that an anatomy makes one
+    states: list[Found]
+    anatomies: list[Found]
+    normals: list[Found]
+    phrases: list[Found]
+    sided: list[Found]  # sides and zones
+    places: list[Found]  # sides, zones and paired anatomies
+    grades: list[Found]  # severities, numbers, units of length and tips
+    cues: list[Found]
+    stops: list[int]
+    remarks: list[Found]  # words of recommendation and communication
 
     def __init__(self, found: Sequence[Found]) -> None:
-        """Sort the phrases once, so that no later step has to look through all of them."""
-        by_kind: defaultdict[Kind, list[Found]] = defaultdict(list)
+        """Sort the phrases."""
+        lists: tuple[list[Found], ...] = ([], [], [], [], [], [], [], [], [], [], [], [])
         for item in found:
-            by_kind[item.sense.kind].append(item)
-        self._by_kind = by_kind
-        self._links: defaultdict[str, list[int]] = defaultdict(list)
-        for item in by_kind.get(Kind.LINK, _NONE):
-            self._links[item.sense.value].append(item.start)
-        self.stops = [item.start for item in by_kind.get(Kind.STOP, _NONE)]
-        self.cues = by_kind.get(Kind.CUE, _NONE)
+            for index in item[2].lists:
+                lists[index].append(item)
+        (
+            self.bases,
+            self.states,
+            self.anatomies,
+            self.normals,
+            self.phrases,
+            self.sided,
+            self.places,
+            self.grades,
+            self.cues,
+            stops,
+            self._links,
+            self.remarks,
+        ) = lists
+        self.stops = [item[0] for item in stops] if stops else []
+        self._starts: dict[str, list[int]] | None = None
 
-    def of(self, *kinds: Kind) -> list[Found]:
-        """Return the phrases of the kinds; those of several kinds in the order of their places."""
-        if len(kinds) == 1:
-            return self._by_kind.get(kinds[0], [])
-        lists = [self._by_kind[kind] for kind in kinds if kind in self._by_kind]
-        if len(lists) <= 1:
-            return lists[0] if lists else []
-        return sorted([item for items in lists for item in items], key=_place)
+    def links(self, value: str) -> list[int]:
+        """Return where words stand that link in one way."""
+        return self._by_value().get(value, [])
 
-    def has(self, kind: Kind) -> bool:
-        """Whether any phrase is of a kind."""
-        return kind in self._by_kind
-
-    def links(self, *values: str) -> list[int]:
-        """Return where words stand that link in one of these ways."""
-        if len(values) == 1 or not self._links:
-            return self._links.get(values[0], [])
-        return [start for value in values for start in self._links.get(value, _NONE_PLACES)]
+    def joins(self) -> list[int]:
+        """Return where words stand that make a list."""
+        if not self._links:
+            return []
+        starts = self._by_value()
+        return [place for value in JOINING if value in starts for place in starts[value]]
 
     def links_but(self, value: str) -> list[int]:
         """Return where words stand that link in any other way."""
-        return [start for other, starts in self._links.items() if other != value for start in starts]
+        return [item.start for item in self._links if item.sense.value != value]
 
-
-_NONE_PLACES: tuple[int, ...] = ()
-
-
-def _place(item: Found) -> tuple[int, int]:
-    return item.start, item.end
+    def _by_value(self) -> dict[str, list[int]]:
+        starts = self._starts
+        if starts is None:
+            starts = self._starts = {}
+            for item in self._links:
+                starts.setdefault(item.sense.value, []).append(item.start)
+        return starts
 
 
 class _Node:
@@ -117,7 +176,11 @@ class _Node:
     def add(self, found: Found) -> None:
         """Add a meaning once."""
         if found not in self.meanings:
-            self.meanings = (*self.meanings, found)
+            self.meanings = tuple(sorted((*self.meanings, found), key=_place))
+
+
+def _place(item: Found) -> tuple[int, int]:
+    return item.start, item.end
 
 
 class Lexicon:
@@ -159,22 +222,21 @@ class Lexicon:
     def find(self, words: Sequence[str]) -> list[Found]:
         """Return the phrases in order of their place, without overlap, in time linear in the words."""
         found: list[Found] = []
-        roots = self._root.next
-        count = len(words)
-        place = 0
-        for first, word in enumerate(words):
-            if first < place or (node := roots.get(word)) is None:
+        words = [*words, ""]  # no phrase goes on with it
+        begin = 0  # of what is not yet in a phrase
+        for first, root in enumerate(map(self._root.next.get, words)):
+            if root is None or first < begin:
                 continue
-            place = first
-            end = place + 1
-            best, best_end = node.meanings, end
-            while end < count and (node := node.next.get(words[end])) is not None:
+            best = root.meanings
+            begin = end = first + 1
+            node = root.next.get(words[end])
+            while node is not None:
                 end += 1
                 if node.meanings:
-                    best, best_end = node.meanings, end
+                    best, begin = node.meanings, end
+                node = node.next.get(words[end])
             for start, stop, sense in best:
-                found.append(Found(place + start, place + stop, sense))
-            place = best_end
+                found.append(_tuple(Found, (first + start, first + stop, sense)))
         return found
 
 

@@ -1,7 +1,7 @@
 """The report reader by rules."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
@@ -19,13 +19,14 @@ from overread.observation import (
     Section,
     Span,
 )
+from overread.report.construction import observations_of
 from overread.report.context import ContextReader
 from overread.report.contradictions import find_contradictions
 from overread.report.remarks import Advice, Contact
 from overread.report.rules import Rules, load_rules
 from overread.report.scope import Assertion
 from overread.report.sections import SectionSplitter
-from overread.report.sentence import SentenceReader, Statement
+from overread.report.sentence import SentenceReader
 from overread.report.sentences import SentenceSplitter
 from overread.report.text import lower_in_place
 
@@ -38,24 +39,7 @@ _READ = frozenset(
 _REMARKS_ONLY = frozenset({Section.RECOMMENDATION})  # "rule out metastasis" there is no finding
 _CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
-_new = object.__new__
-(
-    _set_finding,
-    _set_presence,
-    _set_laterality,
-    _set_certainty,
-    _set_span,
-    _set_sentence,
-    _set_section,
-    _set_temporality,
-    _set_experiencer,
-    _set_zones,
-    _set_severity,
-    _set_count,
-    _set_size,
-    _set_tip,
-    _set_rules,
-) = (getattr(ReportObservation, field.name).__set__ for field in fields(ReportObservation))
+_ABSENT, _UNSPECIFIED = Presence.ABSENT, Laterality.UNSPECIFIED
 
 
 class RuleReader:
@@ -96,7 +80,7 @@ class RuleReader:
             for start, end in self._sentences.split(text, span.start, span.end):
                 reading = self._reader.read(lowered[start:end])
                 if reading.statements and section not in _REMARKS_ONLY:
-                    stated = _observations(reading.statements, section, start, end)
+                    stated = observations_of(reading.statements, section, start, end)
                     observations += _placed(stated, observations) if reading.follows else stated
                 if reading.advice or reading.contact:
                     recommendations += _recommendations(reading.advice, section, start, end)
@@ -131,50 +115,16 @@ def _check(text: str) -> None:
         raise InvalidReportError("the report holds null characters: it is binary, or in another encoding")
 
 
-def _observations(
-    statements: tuple[Statement, ...], section: Section, start: int, end: int
-) -> list[ReportObservation]:
-    """Return one observation for each finding.
-
-    A report has twenty, and the constructor of a frozen dataclass looks every field up by its name; filling
-    the slots takes a third of that time, which was a fifth of all.
-    """
-    sentence = Span(start, end)
-    made: list[ReportObservation] = []
-    for findings, first, last, presence, certainty, side, time, who, *place, rules in statements:
-        zones, severity, number, size_mm, tip = place
-        span = Span(start + first, start + last)
-        for finding in findings:
-            observation = _new(ReportObservation)
-            _set_finding(observation, finding)
-            _set_presence(observation, presence)
-            _set_laterality(observation, side)
-            _set_certainty(observation, certainty)
-            _set_span(observation, span)
-            _set_sentence(observation, sentence)
-            _set_section(observation, section)
-            _set_temporality(observation, time)
-            _set_experiencer(observation, who)
-            _set_zones(observation, zones)
-            _set_severity(observation, severity)
-            _set_count(observation, number)
-            _set_size(observation, size_mm)
-            _set_tip(observation, tip)
-            _set_rules(observation, rules)
-            made.append(observation)
-    return made
-
-
 def _placed(
     stated: Sequence[ReportObservation], earlier: Sequence[ReportObservation]
 ) -> list[ReportObservation]:
     """Give findings without a place that of the finding before them, which their sentence speaks of."""
-    source = next((o for o in reversed(earlier) if o.presence is not Presence.ABSENT), None)
+    source = next((o for o in reversed(earlier) if o.presence is not _ABSENT), None)
     if source is None or source.section is not stated[0].section or not _has_place(source):
         return list(stated)
     return [
         observation
-        if _has_place(observation) or observation.presence is Presence.ABSENT
+        if _has_place(observation) or observation.presence is _ABSENT
         else replace(
             observation,
             laterality=source.laterality,
@@ -186,7 +136,7 @@ def _placed(
 
 
 def _has_place(observation: ReportObservation) -> bool:
-    return bool(observation.zones) or observation.laterality is not Laterality.UNSPECIFIED
+    return bool(observation.zones) or observation.laterality is not _UNSPECIFIED
 
 
 def _recommendations(

@@ -38,10 +38,10 @@ class Contact:
 
 def read_advice(lowered: str, words: Words, parts: Parts) -> tuple[Advice, ...]:
     """Return what a sentence asks for; nothing without both a word that asks and a thing asked for."""
-    asking = parts.of(Kind.ADVICE)
+    asking = [item for item in parts.remarks if item.sense.kind is Kind.ADVICE]
     if not asking:
         return ()
-    actions = {item.sense.value: item for item in parts.of(Kind.ACTION)}
+    actions = {item.sense.value: item for item in parts.remarks if item.sense.kind is Kind.ACTION}
     if len(actions) > 1:
         actions.pop("further imaging", None)  # "further evaluation with CT" asks for the CT
     within = _within_days(lowered)
@@ -50,7 +50,7 @@ def read_advice(lowered: str, words: Words, parts: Parts) -> tuple[Advice, ...]:
             action=action,
             within_days=within,
             start=words.starts[min(item.start, asking[0].start)],
-            end=words.ends[max(item.end, asking[0].end) - 1],
+            end=words.end(max(item.end, asking[0].end) - 1),
             rule=item.sense.rule,
         )
         for action, item in actions.items()
@@ -59,14 +59,15 @@ def read_advice(lowered: str, words: Words, parts: Parts) -> tuple[Advice, ...]:
 
 def read_contact(lowered: str, words: Words, parts: Parts) -> tuple[Contact, ...]:
     """Return the communication that a sentence states, at most one."""
+    told = [item for item in parts.remarks if item.sense.kind is Kind.CONTACT]
     return tuple(
         Contact(
             time_of_day=_time_of_day(lowered),
             start=words.starts[item.start],
-            end=words.ends[item.end - 1],
+            end=words.end(item.end - 1),
             rule=item.sense.rule,
         )
-        for item in parts.of(Kind.CONTACT)[:1]
+        for item in told[:1]
     )
 
 

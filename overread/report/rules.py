@@ -37,9 +37,9 @@ _FILES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cue:
-    """Changes what is stated about the findings in its reach."""
+    """Changes what is stated about the findings in its reach; there is one of each id."""
 
     id: str
     # "forward", "backward", "either" (forward if a finding follows, else backward), or for concepts that the

@@ -1,6 +1,7 @@
 """Which cues reach which findings of a sentence, and what they make of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from overread.observation import Experiencer, Presence, Temporality
@@ -15,8 +16,10 @@ AS_A_FACT = 0.85
 _RANK: dict[Temporality, int] = {time: rank for rank, time in enumerate(Temporality, start=1)}
 _RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
 _ALTERNATIVES_APART = 7  # words between two findings of which one is meant
+_ABSENT, _CURRENT, _PATIENT = Presence.ABSENT, Temporality.CURRENT, Experiencer.PATIENT
+_REMEMBERED_ASSERTIONS = 4096  # there are few kinds of head, and few cues reach one
 _NO_REACH = ("inside", "alone")
-_JOINING = ("and", "or", "comma")
+_OWN = (Kind.SEVERITY, Kind.COUNT, Kind.SIDE)  # of a finding, and not of the list before it
 _BEYOND = 1_000_000  # words; no sentence is longer
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
@@ -57,7 +60,7 @@ class Scopes:
     def _apply(self, parts: Parts, mentions: Sequence[Mention], reached: Sequence[list[Cue]]) -> None:
         stops = parts.stops
         stops_and_with = [*stops, *parts.links("with")]
-        joins = frozenset(parts.links(*_JOINING))
+        joins = frozenset(parts.joins())
         for item in parts.cues:
             cue = self._cues[item.sense.value]
             ends = stops
@@ -85,7 +88,7 @@ def _new_statements(parts: Parts, cue: Found, mentions: Sequence[Mention]) -> It
     """
     commas = [place for place in parts.links("comma") if place >= cue.end]
     last_or = max(parts.links("or"), default=-1)
-    own = [item.start for item in parts.of(Kind.SEVERITY, Kind.COUNT, Kind.SIDE)] if commas else []
+    own = [item.start for item in (*parts.grades, *parts.sided) if item.sense.kind in _OWN] if commas else []
     for comma in commas:
         following = min((mention.start for mention in mentions if mention.start > comma), default=None)
         if following is not None and last_or < comma and any(comma < place < following for place in own):
@@ -134,12 +137,17 @@ def _joined(indexes: list[int], mentions: Sequence[Mention], joins: frozenset[in
 
 def assert_head(head: Head, cues: Sequence[Cue]) -> Assertion:
     """Return what the cues make of a head: any denial wins, else the least certain hedge."""
+    if head.normal or head.certainty < 1:
+        return _asserted(head.rule, 0.0 if head.normal else head.certainty, *cues)
+    return _asserted("", 1.0, *cues)
+
+
+@lru_cache(maxsize=_REMEMBERED_ASSERTIONS)
+def _asserted(deciding: str, certainty: float, *cues: Cue) -> Assertion:
+    """Return what cues make of what a wording says by itself, by the rule `deciding` if any."""
     rules: list[tuple[str, str]] = []
-    presence, certainty = _stated(head.certainty), head.certainty
-    deciding = head.rule if head.normal or head.certainty < 1 else ""
-    if head.normal:
-        presence, certainty = Presence.ABSENT, 0.0
-    temporality, experiencer = Temporality.CURRENT, Experiencer.PATIENT
+    presence = _stated(certainty)
+    temporality, experiencer = _CURRENT, _PATIENT
     time_rule: tuple[tuple[str, str], ...] = ()
     for cue in cues:
         if cue.presence is not None and _outweighs(cue, presence, certainty):
@@ -159,6 +167,8 @@ def assert_head(head: Head, cues: Sequence[Cue]) -> Assertion:
 
 
 def _stated(certainty: float) -> Presence:
+    if certainty == 0:
+        return Presence.ABSENT
     return Presence.PRESENT if certainty >= AS_A_FACT else Presence.UNCERTAIN
 
 

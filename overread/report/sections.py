@@ -1,13 +1,16 @@
 """Where the sections of a report begin and end."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from overread.observation import Section, Span
 
 _LONGEST_HEADING = 48
+_LEAD = Section.LEAD
 _BEFORE_HEADING = re.compile(r"[.:;!?\n\r)\]]")
+
+_Mark = tuple[int, int, str]  # where a heading begins, where its section does, its name
 
 
 class SectionSplitter:
@@ -23,30 +26,44 @@ class SectionSplitter:
 
     def split(self, lowered: str) -> tuple[tuple[Section, Span], ...]:
         """Return the sections in order; the span of each begins after its heading."""
-        found = [(Section.LEAD, 0, 0), *sorted(self._marks(lowered), key=lambda mark: mark[1])]
-        ends = [start for _, start, _ in found[1:]] + [len(lowered)]
-        return tuple(
-            (section, Span(begin, end))
-            for (section, _, begin), end in zip(found, ends, strict=True)
-            if begin < end and not lowered[begin:end].isspace()
-        )
+        marks = [*self._with_colon(lowered), *self._on_own_line(lowered)]
+        marks.sort()
+        sections: list[tuple[Section, Span]] = []
+        section, begin = _LEAD, 0
+        for start, after, name in marks:
+            if begin < start and not lowered[begin:start].isspace():
+                sections.append((section, Span(begin, start)))
+            section, begin = self._headings[name], after
+        if begin < len(lowered) and not lowered[begin:].isspace():
+            sections.append((section, Span(begin, len(lowered))))
+        return tuple(sections)
 
-    def _marks(self, lowered: str) -> Iterator[tuple[Section, int, int]]:
+    def _with_colon(self, lowered: str) -> list[_Mark]:
+        marks: list[_Mark] = []
+        line = 0  # where it begins
         colon = lowered.find(":")
         while colon >= 0:
-            name = self._name_before(lowered, colon)
+            line = lowered.rfind("\n", line, colon) + 1 or line
+            name, start = lowered[line:colon], line
+            if name not in self._headings:
+                name, start = self._name_before(lowered, colon)
             if name:
-                yield self._headings[name[0]], name[1], colon + 1
+                marks.append((start, colon + 1, name))
             colon = lowered.find(":", colon + 1)
-        if "\n" in lowered:
-            start = 0
-            for line in lowered.split("\n"):
-                if len(line) <= _LONGEST_HEADING and (name_alone := _plain(line)) in self._headings:
-                    yield self._headings[name_alone], start, start + len(line)
-                start += len(line) + 1
+        return marks
 
-    def _name_before(self, lowered: str, colon: int) -> tuple[str, int] | None:
-        """Return the heading that ends at a colon and where it begins, or None."""
+    def _on_own_line(self, lowered: str) -> list[_Mark]:
+        marks: list[_Mark] = []
+        start = 0
+        for line in lowered.split("\n") if "\n" in lowered else ():
+            end = start + len(line)
+            if end - start <= _LONGEST_HEADING and (name := _plain(line)) in self._headings:
+                marks.append((start, end, name))
+            start = end + 1
+        return marks
+
+    def _name_before(self, lowered: str, colon: int) -> tuple[str, int]:
+        """Return the heading that ends at a colon and where it begins; "" where there is none."""
         window = lowered[max(0, colon - _LONGEST_HEADING) : colon]
         pieces = _BEFORE_HEADING.split(window)
         name = _plain(pieces[-1])
@@ -55,7 +72,7 @@ class SectionSplitter:
         for heading in self._anywhere:
             if name.endswith(" " + heading):
                 return heading, colon - len(window) + len(window.rstrip()) - len(heading)
-        return None
+        return "", colon
 
 
 @lru_cache(maxsize=1024)

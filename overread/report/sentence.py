@@ -9,7 +9,7 @@ from typing import NamedTuple
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
 from overread.report.heads import Head, HeadFinder, Mention, devices_of
-from overread.report.lexicon import Found, Kind, Lexicon, Parts
+from overread.report.lexicon import Found, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
 from overread.report.scope import Assertion, Scopes, assert_head
@@ -19,6 +19,7 @@ _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
     r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
+_NOT_MENTIONED = Presence.NOT_MENTIONED
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
 
 CACHED_SENTENCES = 8192
@@ -74,10 +75,10 @@ class SentenceReader:
         words = self._splitter.split(lowered)
         parts = Parts(self._lexicon.find(words.canonical))
         return SentenceReading(
-            statements=self._statements(words, parts),
-            advice=read_advice(lowered, words, parts) if parts.has(Kind.ADVICE) else (),
-            contact=read_contact(lowered, words, parts) if parts.has(Kind.CONTACT) else (),
-            follows=_FOLLOWS.match(lowered) is not None,
+            self._statements(words, parts),
+            read_advice(lowered, words, parts) if parts.remarks else (),
+            read_contact(lowered, words, parts) if parts.remarks else (),
+            _FOLLOWS.match(lowered) is not None,
         )
 
     def words(self, lowered: str) -> Words:
@@ -93,7 +94,7 @@ class SentenceReader:
         inside = [
             index
             for index in range(len(words.starts))
-            if words.starts[index] < end and words.ends[index] > start
+            if words.starts[index] < end and words.end(index) > start
         ]
         if not inside:
             return Assertion()
@@ -114,29 +115,36 @@ class SentenceReader:
         attributes = self._attributes.read(words, parts, mentions)
         statements: list[Statement] = []
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
-            span = (words.starts[mention.start], words.ends[mention.end - 1])
+            start, end = words.starts[mention.start], words.end(mention.end - 1)
             for head in mention.heads:
                 assertion = assert_head(head, reaching)
-                if assertion.presence is not Presence.NOT_MENTIONED:
-                    statements.append(_statement(head, span, assertion, attribute))
+                if assertion.presence is not _NOT_MENTIONED:
+                    statements.append(_statement(head, (start, end), assertion, attribute))
         return tuple(statements)
 
 
 def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:
     presence, certainty, temporality, experiencer, asserted = assertion
     return Statement(
-        findings=head.stated(presence),
-        start=span[0],
-        end=span[1],
-        presence=presence,
-        certainty=certainty,
-        laterality=attribute.laterality,
-        temporality=temporality,
-        experiencer=experiencer,
-        zones=attribute.zones,
-        severity=attribute.severity,
-        number=attribute.count,
-        size_mm=attribute.size_mm,
-        tip=attribute.tip,
-        rules=MappingProxyType(dict((("finding", head.rule), *asserted, *attribute.rules))),
+        head.stated(presence),
+        *span,
+        presence,
+        certainty,
+        attribute.laterality,
+        temporality,
+        experiencer,
+        attribute.zones,
+        attribute.severity,
+        attribute.count,
+        attribute.size_mm,
+        attribute.tip,
+        _rules(head.rule, asserted, attribute.rules),
     )
+
+
+@lru_cache(maxsize=CACHED_SENTENCES)
+def _rules(
+    finding: str, asserted: tuple[tuple[str, str], ...], placed: tuple[tuple[str, str], ...]
+) -> Mapping[str, str]:
+    """Return which rule decided each attribute; of two, the last."""
+    return MappingProxyType(dict((("finding", finding), *asserted, *placed)))

@@ -1,7 +1,6 @@
 """Where the sentences of a section begin and end."""
 
 import re
-from collections.abc import Iterator, Sequence
 
 # What may end a sentence: a stop followed by space, or directly by a word of two letters or more;
 # and a line break, which ends one only before a list mark, a blank line, or where no wrapping explains it.
@@ -26,23 +25,21 @@ class SentenceSplitter:
         """Take the abbreviations, lower case and without their stop, after which a sentence goes on."""
         self._abbreviations = abbreviations
 
-    def split(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the sentences of text[start:end] as ranges without list marks or surrounding space."""
+    def split(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the sentences of text[start:end] as ranges without list marks or surrounding space."""
         width = _wrap_width(text[start:end]) if text.find("\n", start, end) >= 0 else 0
+        sentences: list[tuple[int, int]] = []
         begin = start
         for match in _CANDIDATE.finditer(text, start, end):
-            if text[match.start()] == "\n":
-                ends = self._line_ends(text, match, width)
-            else:
-                ends = self._stops(text, begin, match)
-            if ends:
-                yield from _pieces(text, begin, match.start())
-                begin = match.end()
-        yield from _pieces(text, begin, end)
+            stop, after = match.span()
+            if self._line_ends(text, match, width) if text[stop] == "\n" else self._stops(text, begin, stop):
+                _add(sentences, text, begin, stop)
+                begin = after
+        _add(sentences, text, begin, end)
+        return sentences
 
-    def _stops(self, text: str, begin: int, match: re.Match[str]) -> bool:
+    def _stops(self, text: str, begin: int, stop: int) -> bool:
         """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
-        stop = match.start()
         first = max(begin, stop - _WINDOW)
         space = text.rfind(" ", first, stop)
         word = text[first if space < 0 else space + 1 : stop]
@@ -71,18 +68,19 @@ def _wrap_width(text: str) -> int:
     return width + _ANY_WORD if a_sentence_each and not text.isupper() else width
 
 
-def _pieces(text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
-    """Return a sentence without list mark and surrounding space; one of monstrous length in pieces."""
-    opening = _OPENING.match(text, start, end)
-    if opening:
-        start = opening.end()
+def _add(sentences: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    """Add a sentence without list mark and surrounding space; one of monstrous length in pieces."""
+    if text[start : start + 1] == " ":
+        start += 1
+    if not text[start : start + 2].isalpha():  # two letters begin neither a list mark nor space
+        opening = _OPENING.match(text, start, end)
+        if opening:
+            start = opening.end()
     while end > start and text[end - 1].isspace():
         end -= 1
-    pieces: list[tuple[int, int]] = []
     while end - start > LONGEST_SENTENCE:  # no radiologist's; bounds the work on text without full stops
         cut = max(text.rfind(" ", start, start + LONGEST_SENTENCE), start + LONGEST_SENTENCE // 2)
-        pieces.append((start, cut))
+        sentences.append((start, cut))
         start = cut
     if end > start:
-        pieces.append((start, end))
-    return pieces
+        sentences.append((start, end))

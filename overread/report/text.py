@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import repeat
 from typing import NamedTuple
 
 # A word, a number (with decimals), or one other visible character. A hyphen inside a word is a space:
@@ -20,9 +21,12 @@ class Words(NamedTuple):
     """The words of one sentence, lower case, with their character ranges relative to its start."""
 
     surface: Sequence[str]  # as written, lower case
-    canonical: Sequence[str]  # spelling and number removed; what rules are matched against
+    canonical: Sequence[str]  # spelling and number removed, "" where no rule knows the word: what rules match
     starts: Sequence[int]
-    ends: Sequence[int]
+
+    def end(self, index: int) -> int:
+        """Return where a word ends."""
+        return self.starts[index] + len(self.surface[index])
 
 
 def lower_in_place(text: str) -> str:
@@ -49,22 +53,25 @@ class WordSplitter:
 
         An unknown word that is two known ones run together ("scarringatelectasis") is those two.
         """
-        known = self._canonical
+        known = self._canonical.get
         surface: list[str] = (_ASCII_TOKEN if lowered.isascii() else _TOKEN).findall(lowered)
-        canonical = [known.get(word, word) for word in surface]
-        unknown = [word for word in surface if word not in known]
-        if unknown and any(map(self._cut, unknown)):
+        canonical = list(map(known, surface, repeat("")))
+        if "" in canonical and self._has_run_together(surface, canonical):
             surface = [part for word in surface for part in self._parts(word)]
-            canonical = [known.get(word, word) for word in surface]
+            canonical = list(map(known, surface, repeat("")))
         starts: list[int] = []
-        ends: list[int] = []
         end = 0
         for word in surface:
             start = lowered.find(word, end)
-            end = start + len(word)
             starts.append(start)
-            ends.append(end)
-        return Words(surface, canonical, starts, ends)
+            end = start + len(word)
+        return Words(surface, canonical, starts)
+
+    def _has_run_together(self, surface: Sequence[str], canonical: Sequence[str]) -> bool:
+        for word, known in zip(surface, canonical, strict=True):
+            if not known and len(word) >= 2 * _SHORTEST_PART and self._cut(word):
+                return True
+        return False
 
     def _parts(self, word: str) -> tuple[str, ...]:
         cut = 0 if word in self._canonical else self._cut(word)

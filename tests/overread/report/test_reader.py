@@ -206,3 +206,20 @@ def test_every_field_of_an_observation_is_set_though_its_constructor_is_not_call
     nodule = observations[0]
     assert (nodule.section, nodule.severity, nodule.size_mm) == (Section.FINDINGS, "small", (5.0,))
     assert (nodule.temporality, nodule.experiencer) == (Temporality.CURRENT, Experiencer.PATIENT)
+
+
+def test_no_rule_is_named_for_a_place_that_nobody_gave() -> None:
+    placed = only("Opacity in the right base, mild, suspicious for edema.", "edema")
+    unplaced = read("Mild bronchial thickening, suspicious for edema.")
+
+    assert placed.rules["laterality"] == "certainty:suspicious"
+    assert all("laterality" not in observation.rules for observation in unplaced)
+
+
+def test_an_observation_is_as_frozen_as_any_other() -> None:
+    observation = only("Small right effusion.", "effusion")
+
+    assert type(observation) is ReportObservation
+    assert replace(observation) == observation
+    with pytest.raises(AttributeError):
+        observation.finding = "mass"  # type: ignore[misc]
