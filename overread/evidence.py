@@ -1,5 +1,9 @@
 """How strong the evidence of a discrepancy is: odds and odds ratios, each with its reason in words.
 
+A finding is missed where it is there and the report does not state it. Where the site has a fit of what its
+reports state (`overread.expectation`), the expected share divided by the sensitivity of first readers is the
+probability that the finding is there; elsewhere the detector's own calibration stands for it.
+
 The odds that a second reader confirms are built factor by factor, in the manner of Bayes with the factors
 taken as independent given the truth. That independence is an approximation; the odds order cases and claim no
 probability.
@@ -7,12 +11,21 @@ probability.
 
 import math
 from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from overread.discrepancy import DiscrepancyKind, Factor
 from overread.observation import Laterality, Presence
 from overread.priority import Policy
-from overread.sighting import Sighting
+from overread.sighting import Expected, Sighting
 from overread.statement import Statement
+
+T = TypeVar("T", float, NDArray[np.float64])
+
+_LEAST_PRESENCE, _MOST_PRESENCE = 1e-4, 0.98
+"""A regression on some thousand reports says nothing beyond these."""
 
 
 def odds_of(factors: tuple[Factor, ...]) -> float:
@@ -27,16 +40,57 @@ def weigh(
     return _WEIGH[kind](statement, sighting, policy)
 
 
+def presence_odds(share: T, sensitivity: float) -> T:
+    """Return the odds that a finding is there, by the share of reports that would state it.
+
+    Readers state `sensitivity` of what is there and, so it is assumed, nothing that is not.
+
+    Args:
+        share: expected share of reports, a number or an array, in (0, 1).
+        sensitivity: of first readers, in (0, 1).
+    """
+    there = np.clip(share / sensitivity, _LEAST_PRESENCE, _MOST_PRESENCE)
+    result: T = there / (1 - there)
+    return result
+
+
+def silence_ratio(sensitivity: float) -> float:
+    """Return how often a report is silent on a finding that is there, over how often where it is not."""
+    return 1 - sensitivity
+
+
 def _weigh_miss(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
+    return (*_seen(sighting, policy), *_reported(statement, sighting, policy))
+
+
+def _seen(sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
+    if sighting.expected is not None:
+        return _expected(sighting.expected, policy.reader.of(sighting.family))
     detector = Factor(
         name="detector", odds_ratio=sighting.ratio, reason=f"seen by the detector ({_outputs(sighting)})"
     )
-    factors = (detector, *_reported(statement, policy))
     if sighting.prior_odds is None:
-        return factors
+        return (detector,)
     rarity = 1 + 1 / sighting.prior_odds
     reason = f"1 study in {rarity:.2g} of the detector's calibration cohort had such a finding"
-    return (Factor(name="prior", odds_ratio=sighting.prior_odds, reason=reason), *factors)
+    return (Factor(name="prior", odds_ratio=sighting.prior_odds, reason=reason), detector)
+
+
+def _expected(expected: Expected, sensitivity: float) -> tuple[Factor, ...]:
+    prior = float(presence_odds(expected.base_rate, sensitivity))
+    now = float(presence_odds(expected.share, sensitivity))
+    return (
+        Factor(
+            name="prior",
+            odds_ratio=prior,
+            reason=f"{expected.base_rate:.1%} of this site's reports state such a finding",
+        ),
+        Factor(
+            name="detector",
+            odds_ratio=now / prior,
+            reason=f"of studies that score like this one, {expected.share:.0%} of the reports state it",
+        ),
+    )
 
 
 def _weigh_overcall(_statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
@@ -80,18 +134,19 @@ _WEIGH: dict[DiscrepancyKind, Callable[[Statement, Sighting, Policy], tuple[Fact
 }
 
 
-def _reported(statement: Statement, policy: Policy) -> tuple[Factor, ...]:
+def _reported(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
+    silence = silence_ratio(policy.reader.of(sighting.family))
     ratio, reason = {
-        Presence.ABSENT: (policy.report.denied, "the report denies it"),
-        Presence.NOT_MENTIONED: (policy.report.not_mentioned, "the report does not mention it"),
-        Presence.UNCERTAIN: (policy.report.hedged, "the report mentions it with reserve"),
+        Presence.ABSENT: (silence * policy.report.denied, "the report denies it"),
+        Presence.NOT_MENTIONED: (silence, "the report does not mention it"),
+        Presence.UNCERTAIN: (silence * policy.report.hedged, "the report mentions it with reserve"),
     }[statement.presence]
     said = Factor(name="report", odds_ratio=ratio, reason=reason)
-    if not statement.same_shadow:
+    accompanied = policy.report.accompanied.get(sighting.family)
+    if accompanied is None or not statement.beside:
         return (said,)
-    named = _joined(item.finding for item in statement.same_shadow)
-    reason = f"the report states {named}, which may be the same shadow"
-    return (said, Factor(name="same shadow", odds_ratio=policy.report.same_shadow, reason=reason))
+    reason = f"the report states {_joined(item.finding for item in statement.beside)} beside it"
+    return (said, Factor(name="other finding", odds_ratio=accompanied, reason=reason))
 
 
 def _outputs(sighting: Sighting) -> str:

@@ -2,11 +2,12 @@
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 
 from overread.assumption import Assumptions, take_assumptions
 from overread.errors import ConfigurationError
@@ -18,12 +19,23 @@ MAXIMUM_PRIORITY = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRatios:
-    """Odds ratios of what a report says about a finding that the detector sees; all in (0, 1]."""
+    """Odds ratios of what a report says about a finding that the detector sees."""
 
-    denied: float
-    not_mentioned: float
-    hedged: float
-    same_shadow: float
+    denied: float  # times what silence counts, in (0, 1]
+    hedged: float  # times what silence counts, in (0, 1]
+    accompanied: Mapping[str, float]  # by family: another finding of lung or pleura is stated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSensitivity:
+    """Share of the findings that a second reader would confirm which first readers state, in (0, 1)."""
+
+    by_family: Mapping[str, float]
+    other: float  # families that are not named
+
+    def of(self, family: str) -> float:
+        """Return the share for one family."""
+        return self.by_family.get(family, self.other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,7 @@ class Policy:
 
     version: str
     minimum_odds: float  # below this a discrepancy is not listed
+    reader: ReaderSensitivity
     report: ReportRatios
     overcall: OvercallRatios
     laterality: LateralityRatios
@@ -59,6 +72,15 @@ def priority(odds: float, finding: Finding, policy: Policy) -> float:
     """Return the expected benefit of a look, in [0, 100]: share of the odds x clinical weight x urgency."""
     share = odds / (1 + odds)
     return MAXIMUM_PRIORITY * share * finding.weight / MAXIMUM_WEIGHT * policy.urgency[finding.actionable]
+
+
+def joint_priority(priorities: Iterable[float]) -> float:
+    """Return the priority of a case by those of its discrepancies, in [0, 100].
+
+    One look finds them all, so that each adds what the others leave: as the probability that any of several
+    independent events happens.
+    """
+    return MAXIMUM_PRIORITY * (1 - math.prod(1 - item / MAXIMUM_PRIORITY for item in priorities))
 
 
 def parse_policy(text: str) -> Policy:
@@ -75,7 +97,8 @@ def parse_policy(text: str) -> Policy:
         policy = Policy(
             version=str(table.pop("version")),
             minimum_odds=table.pop("minimum_odds"),
-            report=ReportRatios(**table.pop("report")),
+            reader=_reader(table.pop("reader_sensitivity")),
+            report=_report(table.pop("report")),
             overcall=OvercallRatios(**table.pop("overcall")),
             laterality=LateralityRatios(**table.pop("laterality")),
             urgency=MappingProxyType({category: urgency[category.value] for category in Actionable}),
@@ -92,12 +115,35 @@ def parse_policy(text: str) -> Policy:
 @cache
 def default_policy() -> Policy:
     """Return the policy that comes with overread."""
-    return parse_policy((files("overread") / "data" / "policy.toml").read_text(encoding="utf-8"))
+    return parse_policy(shipped_policy_text())
+
+
+def shipped_policy_text() -> str:
+    """Return the file of the policy that comes with overread."""
+    return (files("overread") / "data" / "policy.toml").read_text(encoding="utf-8")
+
+
+def _reader(table: dict[str, float]) -> ReaderSensitivity:
+    for family, share in table.items():
+        if not isinstance(share, float) or not 0 < share < 1:
+            raise ConfigurationError(f"the policy's reader_sensitivity.{family} must lie between 0 and 1")
+    other = table.pop("other")
+    return ReaderSensitivity(by_family=MappingProxyType(table), other=other)
+
+
+def _report(table: dict[str, Any]) -> ReportRatios:
+    accompanied = MappingProxyType(dict(table.pop("accompanied")))
+    return ReportRatios(accompanied=accompanied, **table)
 
 
 def _check_numbers(policy: Policy) -> None:
-    numbers: dict[str, object] = {"minimum_odds": policy.minimum_odds}
-    for part in (policy.report, policy.overcall, policy.laterality):
+    numbers: dict[str, object] = {
+        "minimum_odds": policy.minimum_odds,
+        "report.denied": policy.report.denied,
+        "report.hedged": policy.report.hedged,
+    }
+    numbers |= {f"report.accompanied.{family}": value for family, value in policy.report.accompanied.items()}
+    for part in (policy.overcall, policy.laterality):
         numbers |= {field.name: getattr(part, field.name) for field in fields(part)}
     numbers |= {f"urgency.{category}": value for category, value in policy.urgency.items()}
     for name, value in numbers.items():

@@ -5,7 +5,9 @@ outputs of a family are therefore one piece of evidence, and their mean says mor
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from overread.finding import Vocabulary
 from overread.observation import Detection, DetectorObservation, Presence
@@ -15,12 +17,21 @@ _LEAST_PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the site's own past reports let one expect of this one (see `overread.expectation`)."""
+
+    share: float  # of reports that would state the family, given all scores, age, sex, view and history
+    base_rate: float  # share of all reports that state it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """One detector's outputs for the findings of one family."""
 
     family: str  # id of the broadest finding
     named: DetectorObservation  # the finding that is there at the operating point, the strongest of several
     outputs: tuple[DetectorObservation, ...]  # all of the family, `named` among them
+    expected: Expected | None = None  # None where the site has no fit for this detector
 
     @property
     def is_seen(self) -> bool:
@@ -51,13 +62,29 @@ class Sighting:
         return math.exp(math.fsum(logarithms) / len(logarithms))
 
 
-def sightings_of(detection: Detection, vocabulary: Vocabulary) -> tuple[Sighting, ...]:
-    """Return what a detector says, family by family."""
+_NONE: Mapping[str, Expected] = MappingProxyType({})
+
+
+def sightings_of(
+    detection: Detection, vocabulary: Vocabulary, expected: Mapping[str, Expected] = _NONE
+) -> tuple[Sighting, ...]:
+    """Return what a detector says, family by family.
+
+    Args:
+        detection: with the outputs of the detector.
+        vocabulary: with the families.
+        expected: by family, where the site has a fit for this detector.
+    """
     families: dict[str, list[DetectorObservation]] = {}
     for observation in detection.observations:
         families.setdefault(vocabulary.family_of(observation.finding), []).append(observation)
     return tuple(
-        Sighting(family=family, named=max(outputs, key=_strength), outputs=tuple(outputs))
+        Sighting(
+            family=family,
+            named=max(outputs, key=_strength),
+            outputs=tuple(outputs),
+            expected=expected.get(family),
+        )
         for family, outputs in families.items()
     )
 

@@ -9,6 +9,7 @@ from overread.observation import Experiencer, Laterality, Presence, ReportObserv
 _NOT_A_READING = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.SIGNATURE})
 _NOT_THERE_NOW = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})
 _STATED = frozenset({Presence.PRESENT, Presence.UNCERTAIN})
+_CHEST = frozenset({"lung", "pleura"})  # groups of findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Statement:
     presence: Presence
     laterality: Laterality  # of a stated finding; BILATERAL where both sides are named
     observations: tuple[ReportObservation, ...]  # those that decide `presence`, in order of the text
-    same_shadow: tuple[ReportObservation, ...] = ()  # stated findings of other families that look alike
+    beside: tuple[ReportObservation, ...] = ()  # stated findings of lung and pleura of other families
 
 
 def current_observations(observations: Iterable[ReportObservation]) -> tuple[ReportObservation, ...]:
@@ -56,7 +57,6 @@ def statement_of(current: tuple[ReportObservation, ...], finding: str, vocabular
         vocabulary: with the relations between findings.
     """
     kinds = vocabulary.kinds_of(vocabulary.family_of(finding))
-    mimics = vocabulary.mimics_of(finding) - kinds
     stated = tuple(observation for observation in current if observation.presence in _STATED)
     presence, deciding = Presence.NOT_MENTIONED, _denials(current, finding, vocabulary)
     if deciding:
@@ -70,7 +70,13 @@ def statement_of(current: tuple[ReportObservation, ...], finding: str, vocabular
         presence=presence,
         laterality=_side(deciding) if presence in _STATED else Laterality.UNSPECIFIED,
         observations=deciding,
-        same_shadow=tuple(observation for observation in stated if observation.finding in mimics),
+        beside=tuple(
+            item
+            for item in stated
+            if item.presence is Presence.PRESENT
+            and item.finding not in kinds
+            and vocabulary[item.finding].group in _CHEST
+        ),
     )
 
 

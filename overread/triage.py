@@ -1,8 +1,9 @@
 """`triage()`: the one pure function that the online worker and the offline audit both call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from overread.conflict import conflicts_of
 from overread.discrepancy import Discrepancy, DiscrepancyKind
@@ -17,11 +18,14 @@ from overread.observation import (
     Presence,
     ReportReading,
 )
-from overread.priority import Policy, priority
+from overread.priority import Policy, joint_priority, priority
 from overread.reportcheck import checks_of
-from overread.sighting import Sighting, sightings_of
+from overread.sighting import Expected, Sighting, sightings_of
 from overread.statement import Statement, current_observations, statement_of
 from overread.trigger import Trigger, triggers_of
+
+ExpectedByDetector = Mapping[str, Mapping[str, Expected]]
+NOTHING_EXPECTED: ExpectedByDetector = MappingProxyType({})
 
 
 class Outcome(StrEnum):
@@ -53,16 +57,25 @@ def triage(
     vocabulary: Vocabulary,
     *,
     history: History = NO_HISTORY,
+    expected: ExpectedByDetector = NOTHING_EXPECTED,
 ) -> TriageResult:
     """Compare what the report states with what the detectors see and order what disagrees.
 
     What an earlier report in `history` knows already is set aside, visibly. The same arguments always give
     the same result: no clock, no randomness, no state.
+
+    Args:
+        reading: what the report states.
+        detections: of every detector that looked at the study.
+        policy: how evidence is weighed.
+        vocabulary: the findings.
+        history: earlier reports of the patient.
+        expected: by name of the detector and family, what the site's own past reports let one expect.
     """
     applicable = [detection for detection in detections if detection.not_applicable is None]
     checked = (price(ground, policy, vocabulary) for ground in checks_of(reading, policy, vocabulary))
     found = (
-        *_against_images(reading, applicable, policy, vocabulary),
+        *_against_images(reading, applicable, expected, policy, vocabulary),
         *(item for item in checked if item.odds >= policy.minimum_odds),
     )
     news, known = set_known_aside(found, history, policy.assumptions.known_before, vocabulary)
@@ -77,14 +90,18 @@ def triage(
 
 
 def _against_images(
-    reading: ReportReading, applicable: Sequence[Detection], policy: Policy, vocabulary: Vocabulary
+    reading: ReportReading,
+    applicable: Sequence[Detection],
+    expected: ExpectedByDetector,
+    policy: Policy,
+    vocabulary: Vocabulary,
 ) -> tuple[Discrepancy, ...]:
     """Return where report and detectors disagree, each family at most once per kind."""
     current = current_observations(reading.observations)
     triggers = triggers_of(reading, policy.assumptions.triggers, vocabulary)
     strongest: dict[tuple[str, DiscrepancyKind], Discrepancy] = {}
     for detection in applicable:
-        for sighting in sightings_of(detection, vocabulary):
+        for sighting in sightings_of(detection, vocabulary, expected.get(detection.detector.name, {})):
             statement = statement_of(current, sighting.named.finding, vocabulary)
             for found in _discrepancies(statement, sighting, triggers, policy, vocabulary):
                 key = (sighting.family, found.kind)
@@ -116,7 +133,7 @@ def _discrepancies(
                 report_observations=statement.observations,
                 factors=factors,
                 odds=odds,
-                priority=max(priority(odds, vocabulary[seen], policy) for seen in sighting.findings),
+                priority=priority(odds, vocabulary[sighting.family], policy),
                 reasons=(_headline(kind, finding, statement, sighting.named),),
             )
     for ground in conflicts_of(statement, sighting, policy, vocabulary):
@@ -130,7 +147,7 @@ def _kinds(
 ) -> Iterator[DiscrepancyKind]:
     seen = sighting.is_seen
     stated = statement.presence is Presence.PRESENT
-    if seen and not stated:
+    if not stated and (seen or sighting.expected is not None):  # what is expected needs no threshold
         yield DiscrepancyKind.POSSIBLE_MISS
     if stated and not seen and sighting.ratio <= policy.overcall.maximum_ratio:
         yield DiscrepancyKind.POSSIBLE_OVERCALL
@@ -168,7 +185,7 @@ def _listed(
     urgency = list(Actionable)
     return TriageResult(
         outcome=Outcome.DISCREPANT,
-        priority=ordered[0].priority,
+        priority=joint_priority(item.priority for item in ordered),
         actionable=min((vocabulary[item.finding].actionable for item in ordered), key=urgency.index),
         subspecialty=vocabulary[ordered[0].finding].subspecialty,
         discrepancies=ordered,

@@ -4,7 +4,7 @@ import pytest
 
 from overread.errors import ConfigurationError
 from overread.finding import load_vocabulary
-from overread.priority import default_policy, parse_policy, priority
+from overread.priority import default_policy, joint_priority, parse_policy, priority
 
 TEXT = (files("overread") / "data" / "policy.toml").read_text(encoding="utf-8")
 
@@ -17,14 +17,24 @@ def test_priority_is_the_share_of_the_odds_times_weight_times_urgency() -> None:
     assert priority(1.0, vocabulary["atelectasis"], default_policy()) == pytest.approx(6.0)
 
 
+def test_one_look_finds_all_discrepancies_of_a_case() -> None:
+    assert joint_priority([]) == 0.0
+    assert joint_priority([40.0]) == pytest.approx(40.0)
+    # 40 of 100, and half of what is left
+    assert joint_priority([40.0, 50.0]) == pytest.approx(70.0)
+    assert joint_priority([100.0, 50.0]) == 100.0
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("denied = 0.2", "denied = -1"), "denied must be a positive number"),
-        (("denied = 0.2", 'denied = "much"'), "denied must be a positive number"),
-        (("denied = 0.2", "denied = true"), "denied must be a positive number"),
-        (("denied = 0.2", "denied = inf"), "denied must be a positive number"),
-        (("denied = 0.2", "refused = 0.2"), "malformed"),
+        (("denied = 0.5", "denied = -1"), "denied must be a positive number"),
+        (("denied = 0.5", 'denied = "much"'), "denied must be a positive number"),
+        (("denied = 0.5", "denied = true"), "denied must be a positive number"),
+        (("denied = 0.5", "denied = inf"), "denied must be a positive number"),
+        (("denied = 0.5", "refused = 0.5"), "malformed"),
+        (("pneumothorax = 0.75", "pneumothorax = 1.0"), "reader_sensitivity.pneumothorax"),
+        (("opacity = 2.0", "opacity = 0"), "accompanied.opacity must be a positive number"),
         (("minutes = 1.0", "weeks = 1.0"), "urgency"),
         (("minimum_odds = 0.05", "minimum_odds = 0.05\nsurprise = 2"), "surprise"),
         (("[report]", "[report"), "malformed"),

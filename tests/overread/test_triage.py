@@ -1,9 +1,11 @@
 import pytest
 
 from overread.discrepancy import DiscrepancyKind
+from overread.evidence import silence_ratio
 from overread.finding import Actionable, load_vocabulary
 from overread.observation import Detection, DetectorObservation, Laterality, Presence
-from overread.priority import default_policy
+from overread.priority import default_policy, joint_priority
+from overread.sighting import Expected
 from overread.triage import Outcome, TriageResult, triage
 from tests.overread.observations import DETECTOR, detection, reading, seen, stated
 
@@ -26,7 +28,8 @@ def test_a_mass_that_the_report_denies_is_a_possible_miss_with_its_reasons() -> 
 
     (found,) = result.discrepancies
     assert (result.outcome, found.kind) == (Outcome.DISCREPANT, DiscrepancyKind.POSSIBLE_MISS)
-    assert found.odds == pytest.approx(0.6 / 0.4 * POLICY.report.denied)
+    # odds 0.6 / 0.4, silence 0.35, denial a half of it
+    assert found.odds == pytest.approx(1.5 * 0.35 * 0.5)
     assert found.report_observations == report.observations
     assert result.reasons == ("Possible miss: the detector sees lung mass, right; the report denies it.",)
     assert [factor.reason for factor in found.factors] == [
@@ -41,7 +44,7 @@ def test_a_stated_mass_that_the_detector_sees_is_concordant() -> None:
     assert (result.outcome, result.priority, result.discrepancies) == (Outcome.CONCORDANT, 0.0, ())
 
 
-def test_silence_weighs_more_than_denial_and_denial_more_than_a_similar_shadow() -> None:
+def test_silence_weighs_more_than_denial_or_another_finding_that_a_lesion_may_belong_to() -> None:
     def odds(*observations):
         (found,) = conclude(reading(*observations), detection(seen("mass"))).discrepancies
         return found.odds
@@ -50,7 +53,8 @@ def test_silence_weighs_more_than_denial_and_denial_more_than_a_similar_shadow()
     denied = odds(stated("mass", Presence.ABSENT))
     named_otherwise = odds(stated("consolidation"))
 
-    assert silent > denied > named_otherwise > 0
+    assert silent > named_otherwise > 0
+    assert silent > denied > 0
 
 
 def test_a_narrower_statement_states_the_broader_finding() -> None:
@@ -88,7 +92,9 @@ def test_a_resolved_finding_is_denied() -> None:
 
     (found,) = conclude(reading(resolved), detection(seen("mass"))).discrepancies
 
-    assert found.factors[-1].odds_ratio == POLICY.report.denied
+    assert found.factors[-1].odds_ratio == pytest.approx(
+        silence_ratio(POLICY.reader.of("lung_lesion")) * POLICY.report.denied
+    )
 
 
 def test_a_stated_finding_without_any_sign_of_it_is_a_possible_overcall() -> None:
@@ -138,7 +144,7 @@ def test_the_urgent_and_harmful_comes_before_the_likely_and_harmless() -> None:
     result = conclude(reading(), detection(seen("pneumothorax", 0.6), seen("pleural_thickening", 0.9)))
 
     assert [item.finding for item in result.discrepancies] == ["pneumothorax", "pleural_thickening"]
-    assert result.priority == result.discrepancies[0].priority
+    assert result.priority == joint_priority(item.priority for item in result.discrepancies)
     assert (result.actionable, result.subspecialty) == (Actionable.MINUTES, "thoracic")
 
 
@@ -170,7 +176,7 @@ def test_a_normal_report_against_any_abnormality_is_a_possible_miss_and_a_stated
 
 
 def test_evidence_too_weak_for_the_policy_is_not_listed() -> None:
-    # odds 1/4 x not mentioned 0.4 = 0.1; odds 1/4 x denied 0.2 x same shadow 0.25 = 0.0125
+    # odds 1/4 x silence 0.35 = 0.09; half of it, where the report denies it: 0.04
     faint = DetectorObservation(
         finding="consolidation",
         presence=Presence.PRESENT,
@@ -178,7 +184,7 @@ def test_evidence_too_weak_for_the_policy_is_not_listed() -> None:
         probability=0.2,
         sop_instance_uid="1.2.3",
     )
-    covered = reading(stated("consolidation", Presence.ABSENT), stated("effusion"))
+    covered = reading(stated("consolidation", Presence.ABSENT))
 
     assert conclude(reading(), detection(faint)).outcome is Outcome.DISCREPANT
     assert conclude(covered, detection(faint)).outcome is Outcome.CONCORDANT
@@ -194,15 +200,37 @@ def test_outputs_of_one_family_are_one_discrepancy_with_their_mean_evidence() ->
     # consolidation 4 / (1/9) = 36, pneumonia (1/4) / (1/9) = 2.25: geometric mean 9
     # either of the two, as if independent: 1 - 0.9 x 0.9 = 0.19
     assert found.finding == "consolidation"
-    assert found.odds == pytest.approx(0.19 / 0.81 * 9 * POLICY.report.not_mentioned)
+    assert found.odds == pytest.approx(0.19 / 0.81 * 9 * silence_ratio(POLICY.reader.of("opacity")))
     assert found.factors[1].reason == "seen by the detector (consolidation 0.8, pneumonia 0.2)"
 
 
-def test_the_worst_finding_that_is_seen_decides_how_urgent_a_family_is() -> None:
-    both = conclude(reading(), detection(seen("atelectasis", 0.9), seen("consolidation", 0.6)))
-    harmless = conclude(reading(), detection(seen("atelectasis", 0.9), seen("consolidation", 0.4)))
+def test_what_a_family_weighs_does_not_depend_on_which_of_its_names_scored_highest() -> None:
+    one = conclude(reading(), detection(seen("atelectasis", 0.9), seen("consolidation", 0.6)))
+    other = conclude(reading(), detection(seen("atelectasis", 0.6), seen("consolidation", 0.9)))
 
-    assert both.priority > 2 * harmless.priority > 0
+    assert one.priority == pytest.approx(other.priority) != 0
+
+
+def test_an_opacity_is_missed_more_easily_beside_a_stated_finding_of_lung_or_pleura() -> None:
+    (alone,) = conclude(reading(), detection(seen("opacity"))).discrepancies
+    (beside,) = conclude(reading(stated("effusion")), detection(seen("opacity"))).discrepancies
+    (device,) = conclude(reading(stated("endotracheal_tube")), detection(seen("opacity"))).discrepancies
+
+    assert beside.odds == pytest.approx(2 * alone.odds)
+    assert device.odds == alone.odds
+
+
+def test_what_the_site_expects_of_its_reports_takes_the_place_of_the_detectors_calibration() -> None:
+    unsure = Detection(
+        detector=DETECTOR, operating_point="none", observations=(seen("mass", 0.001, prevalence=0.5),)
+    )
+    expected = {DETECTOR.name: {"lung_lesion": Expected(share=0.325, base_rate=0.065)}}
+
+    (found,) = triage(reading(), [unsure], POLICY, VOCABULARY, expected=expected).discrepancies
+
+    # readers state 65 % of what is there: 0.325 / 0.65 = 1/2, at the outset 0.1; silence 0.35
+    assert [factor.odds_ratio for factor in found.factors] == pytest.approx([1 / 9, 9.0, 0.35])
+    assert found.factors[1].reason == "of studies that score like this one, 32% of the reports state it"
 
 
 def test_that_something_is_abnormal_is_not_said_beside_what_it_is() -> None:

@@ -1,0 +1,255 @@
+"""The cohort file: cases with report, detector outputs and adjudications, one JSON object a line.
+
+The one format by which a site's cases leave the service and reach ordering, evaluation, simulation and
+training (docs/cohort.md describes it). Parquet files carry the same fields. A case may be marked as context
+only: an earlier study of a patient that informs the later ones and is not ordered itself.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from overread.discrepancy import DiscrepancyKind
+from overread.errors import InvalidFileError
+from overread.observation import Laterality, Observation, Presence
+
+T = TypeVar("T")
+_NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortDetection:
+    """What one detector gave for one study; every mapping is by finding id."""
+
+    detector: str  # name of the detector
+    version: str = ""
+    scores: Mapping[str, float]  # raw outputs in [0, 1]
+    probabilities: Mapping[str, float] = _NOTHING  # calibrated, in [0, 1]; empty where not calibrated
+    prevalences: Mapping[str, float] = _NOTHING  # shares of the calibration cohort, in (0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjudication:
+    """Whether the second reader confirmed a discrepancy; a finding never looked at has none."""
+
+    finding: str
+    kind: DiscrepancyKind
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortCase:
+    """One study and its report, as a line of a cohort file."""
+
+    case: str  # unique in the file
+    patient: str  # pseudonym; cases of one patient share it
+    order: int = 0  # of the patient's studies in time, lower is earlier
+    context_only: bool = False  # informs later studies of the patient, is not ordered itself
+    age_years: float | None = None
+    sex: str | None = None  # "M", "F", "O", as in DICOM PS3.3 C.7.1.1; None where unknown
+    view: str | None = None  # ViewPosition (PS3.3 C.8.11.1), such as "PA"; None where unknown
+    text: str | None = None  # the report; None where only `observations` are known
+    observations: tuple[Observation, ...] = ()  # what the report states, where it was read already
+    detections: tuple[CohortDetection, ...] = ()
+    adjudications: tuple[Adjudication, ...] = field(default=())
+
+
+def read_cohort(path: Path) -> Iterator[CohortCase]:
+    """Yield the cases of a JSON Lines file in its order, one line in memory at a time.
+
+    Raises:
+        InvalidFileError: the file cannot be read, or a line is malformed; the message names the line.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _numbered(line, f"{path.name}, line {number}")
+    except OSError as error:
+        raise InvalidFileError(f"cannot read the cohort {path}: {error.strerror}") from error
+
+
+def parse_case(line: bytes | str) -> CohortCase:
+    """Return the case that one line of a cohort file holds.
+
+    Raises:
+        InvalidFileError: not JSON, a field is missing, unknown or out of its range; the message names it.
+    """
+    try:
+        return case_of(json.loads(line))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidFileError(f"not a line of JSON: {error}") from error
+
+
+def encode_case(case: CohortCase) -> str:
+    """Return the line of a cohort file, without its line break; fields at their default are left out."""
+    return json.dumps(record_of(case), ensure_ascii=False, separators=(",", ":"))
+
+
+def record_of(case: CohortCase) -> dict[str, Any]:
+    """Return the case as plain JSON values, as they stand in a line; the inverse of `case_of`."""
+    record: dict[str, Any] = {"case": case.case, "patient": case.patient, "order": case.order}
+    if case.context_only:
+        record["context_only"] = True
+    for name in ("age_years", "sex", "view", "text"):
+        if (value := getattr(case, name)) is not None:
+            record[name] = value
+    record["observations"] = [_observation_record(item) for item in case.observations]
+    record["detections"] = [_detection_record(item) for item in case.detections]
+    if case.adjudications:
+        record["adjudications"] = [
+            {"finding": item.finding, "kind": item.kind.value, "confirmed": item.confirmed}
+            for item in case.adjudications
+        ]
+    return record
+
+
+def case_of(record: object) -> CohortCase:
+    """Return the case that plain JSON values describe.
+
+    Raises:
+        InvalidFileError: a field is missing, unknown or out of its range.
+    """
+    table = _table(record, "a case")
+    unknown = table.keys() - _CASE_FIELDS.keys()
+    if unknown:
+        raise InvalidFileError(f"unknown field {min(unknown)!r}")
+    for name in ("case", "patient"):
+        if name not in table:
+            raise InvalidFileError(f"the field {name!r} is missing")
+    return CohortCase(**{name: _CASE_FIELDS[name](value, name) for name, value in table.items()})
+
+
+def _numbered(line: bytes, place: str) -> CohortCase:
+    try:
+        return parse_case(line)
+    except InvalidFileError as error:
+        raise InvalidFileError(f"{place}: {error}") from error
+
+
+def _observation_record(observation: Observation) -> dict[str, str]:
+    record = {"finding": observation.finding, "presence": observation.presence.value}
+    if observation.laterality is not Laterality.UNSPECIFIED:
+        record["laterality"] = observation.laterality.value
+    return record
+
+
+def _detection_record(detection: CohortDetection) -> dict[str, Any]:
+    record: dict[str, Any] = {"detector": detection.detector}
+    if detection.version:
+        record["version"] = detection.version
+    record["scores"] = dict(detection.scores)
+    for name in ("probabilities", "prevalences"):
+        if values := getattr(detection, name):
+            record[name] = dict(values)
+    return record
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidFileError(f"{name!r} must be text and not empty")
+    return value
+
+
+def _optional_text(value: object, name: str) -> str | None:
+    return None if value is None or value == "" else _text(value, name)
+
+
+def _whole(value: object, name: str) -> int:
+    if type(value) is not int:
+        raise InvalidFileError(f"{name!r} must be a whole number, not {value!r}")
+    return value
+
+
+def _flag(value: object, name: str) -> bool:
+    if type(value) is not bool:
+        raise InvalidFileError(f"{name!r} must be true or false, not {value!r}")
+    return value
+
+
+def _age(value: object, name: str) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value <= 150:  # type: ignore[operator]
+        raise InvalidFileError(f"{name!r} must be a number of years, not {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _shares(value: object, name: str) -> Mapping[str, float]:
+    shares: Mapping[str, float] = _table(value, name)
+    for finding, share in shares.items():
+        if type(share) not in (int, float) or not 0 <= share <= 1 or math.isnan(share):
+            raise InvalidFileError(f"{name!r} of {finding} must lie in [0, 1], not {share!r}")
+    return shares
+
+
+def _choice(kind: Callable[[str], T], value: object, name: str) -> T:
+    try:
+        return kind(value)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise InvalidFileError(f"{name!r} cannot be {value!r}") from error
+
+
+def _observation(value: object, name: str) -> Observation:
+    table = _table(value, name)
+    return Observation(
+        finding=_text(table.get("finding"), "finding"),
+        presence=_choice(Presence, table.get("presence"), "presence"),
+        laterality=_choice(Laterality, table.get("laterality", "UNSPECIFIED"), "laterality"),
+    )
+
+
+def _detection(value: object, name: str) -> CohortDetection:
+    table = _table(value, name)
+    return CohortDetection(
+        detector=_text(table.get("detector"), "detector"),
+        version=_optional_text(table.get("version"), "version") or "",
+        scores=_shares(table.get("scores"), "scores"),
+        probabilities=_shares(table.get("probabilities") or {}, "probabilities"),
+        prevalences=_shares(table.get("prevalences") or {}, "prevalences"),
+    )
+
+
+def _adjudication(value: object, name: str) -> Adjudication:
+    table = _table(value, name)
+    return Adjudication(
+        finding=_text(table.get("finding"), "finding"),
+        kind=_choice(DiscrepancyKind, table.get("kind"), "kind"),
+        confirmed=_flag(table.get("confirmed"), "confirmed"),
+    )
+
+
+def _table(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidFileError(f"{name!r} must be an object with named fields")
+    return value
+
+
+def _list_of(parse: Callable[[object, str], T]) -> Callable[[object, str], tuple[T, ...]]:
+    def parsed(value: object, name: str) -> tuple[T, ...]:
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise InvalidFileError(f"{name!r} must be a list")
+        return tuple(parse(item, name) for item in value)
+
+    return parsed
+
+
+_CASE_FIELDS: dict[str, Callable[[object, str], Any]] = {
+    "case": _text,
+    "patient": _text,
+    "order": _whole,
+    "context_only": _flag,
+    "age_years": _age,
+    "sex": _optional_text,
+    "view": _optional_text,
+    "text": _optional_text,
+    "observations": _list_of(_observation),
+    "detections": _list_of(_detection),
+    "adjudications": _list_of(_adjudication),
+}
