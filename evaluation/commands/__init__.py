@@ -1,0 +1,1 @@
+"""Subcommands that this room gives to the `overread` command."""
