@@ -61,8 +61,8 @@ class Change:
     who: str
     action: str  # "activated", "put in shadow" or "retired"
     release: str
-    version: str
-    manifest_sha256: str
+    version: str | None
+    manifest_sha256: str | None
     replaced: str | None = None  # release that was active before
     gate: str | None = None  # what the release gate concluded, in words
     reason: str | None = None  # why it was done without the gate, or against it
@@ -185,8 +185,8 @@ def _change(table: Table) -> Change:
         who=table.text("who"),
         action=table.text("action"),
         release=table.text("release"),
-        version=table.text("version"),
-        manifest_sha256=table.text("manifest_sha256"),
+        version=_optional(table, "version"),
+        manifest_sha256=_optional(table, "manifest_sha256"),
         replaced=_optional(table, "replaced"),
         gate=_optional(table, "gate"),
         reason=_optional(table, "reason"),

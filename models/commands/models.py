@@ -1,0 +1,282 @@
+"""`overread models`: which models there are, whether they are intact, and which of them run."""
+
+import argparse
+import getpass
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.roster import FILE_VARIABLE, Change, Entry, Role, Route, load_roster, roster_file
+from overread.command import EXIT_FAILED, EXIT_OK, Command
+from overread.errors import ConfigurationError, ModelError
+
+if TYPE_CHECKING:
+    from models.activation import Request
+
+DESCRIPTION = """\
+Lists, shows, verifies and activates models. A bare name is a release that comes with overread; all else is
+the path of a release folder.
+
+  overread models list
+  overread models show chest-radiograph
+  overread models verify                                   every model of the roster, or those named
+  overread models activate /models/new --gate gate.json    takes the place of the only active one
+  overread models activate /models/new --shadow            runs beside, seen by nobody who reads
+  overread models retire /models/new
+
+What runs is written to the roster (detectors.json in the data folder) with the time and who did it. Workers
+read it when they start: restart them. The record for --gate is written by `overread gate`.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommands."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, summary, run_action, configure_action in (
+        ("list", "what there is, and what runs", _list, _configure_none),
+        ("show", "everything known about one", _show, _configure_release),
+        ("verify", "files intact, recorded input gives recorded output", _verify, _configure_releases),
+        ("record", "record an input and what it gives, for verify", _record, _configure_record),
+        ("activate", "let one run", _activate, _configure_activate),
+        ("retire", "let one run no longer", _retire, _configure_retire),
+    ):
+        subparser = actions.add_parser(name, help=summary, description=summary)
+        subparser.add_argument(
+            "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
+        )
+        subparser.add_argument(
+            "--detectors",
+            type=Path,
+            metavar="FILE",
+            help=f"the roster; default: ${FILE_VARIABLE}, or in the data folder",
+        )
+        configure_action(subparser)
+        subparser.set_defaults(run_action=run_action)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one of the subcommands."""
+    action: Callable[[argparse.Namespace], int] = arguments.run_action
+    return action(arguments)
+
+
+def _configure_none(_: argparse.ArgumentParser) -> None:
+    """There is nothing to declare."""
+
+
+def _configure_release(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("release", help="name of one that comes with overread, or a folder")
+
+
+def _configure_releases(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("releases", nargs="*", metavar="RELEASE", help="default: all of the roster")
+
+
+def _configure_record(parser: argparse.ArgumentParser) -> None:
+    _configure_release(parser)
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="DICOM files of one study (default for ONNX: a drawing)",
+    )
+
+
+def _configure_activate(parser: argparse.ArgumentParser) -> None:
+    _configure_release(parser)
+    parser.add_argument("--operating-point", metavar="NAME", help="default: the release's own default")
+    places = parser.add_mutually_exclusive_group()
+    places.add_argument(
+        "--replace", metavar="RELEASE", help="whose place it takes (default: the only active one)"
+    )
+    places.add_argument("--beside", action="store_true", help="active beside the others, replacing none")
+    places.add_argument("--shadow", action="store_true", help="stored beside, and weighed against no report")
+    parser.add_argument("--gate", type=Path, metavar="FILE", help="record of `overread gate`")
+    parser.add_argument(
+        "--without-gate", metavar="REASON", help="why it may be active all the same; recorded"
+    )
+    parser.add_argument("--modalities", nargs="+", default=[], metavar="CODE", help="ask it about these only")
+    parser.add_argument("--body-parts", nargs="+", default=[], metavar="WORD", help="ask it about these only")
+    parser.add_argument("--views", nargs="+", default=[], metavar="CODE", help="ask it about these only")
+    _configure_who(parser)
+
+
+def _configure_retire(parser: argparse.ArgumentParser) -> None:
+    _configure_release(parser)
+    parser.add_argument("--reason", help="recorded")
+    _configure_who(parser)
+
+
+def _configure_who(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--who", default=None, help="who does it (default: the user of this machine); recorded"
+    )
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from models.lineup import folder_of, load_entry  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.releases import list_releases, release_kind  # noqa: PLC0415
+
+    file = _file(arguments)
+    on_roster = load_roster(file).entries
+    others = [
+        Entry(release=name) for name in list_releases() if name not in {item.release for item in on_roster}
+    ]
+    print(f"{'RELEASE':32} {'ROLE':8} {'KIND':12} {'VERSION':10} FINDINGS")
+    for entry in (*on_roster, *others):
+        role = entry.role.value if entry in on_roster else "-"
+        try:
+            detector = load_entry(entry, file.parent)
+            kind = release_kind(folder_of(entry.release, file.parent))
+            says = f"{kind:12} {detector.identity.version:10} {len(detector.findings)}"
+        except (ModelError, ConfigurationError) as error:
+            says = f"unusable: {error}"
+        print(f"{entry.release:32} {role:8} {says}")
+    return EXIT_OK
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from models.lineup import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
+    from models.releases import release_kind  # noqa: PLC0415
+    from models.routing import describe  # noqa: PLC0415
+
+    file = _file(arguments)
+    roster = load_roster(file)
+    release = _release(arguments.release)
+    known = next((entry for entry in roster.entries if entry.release == release), None)
+    folder = folder_of(release, file.parent)
+    detector = load_entry(known or Entry(release=release), file.parent)
+    identity = detector.identity
+    print(f"{identity.name} {identity.version} ({release_kind(folder)})")
+    print(f"  folder     {folder}")
+    print(f"  manifest   {manifest_sha256(folder)}")
+    print(f"  identity   {identity.sha256}")
+    print(f"  findings   {', '.join(detector.findings)}")
+    if known is not None:
+        point = known.operating_point or "its default operating point"
+        print(f"  roster     {known.role.value}, {point}, asked about {describe(known.route)}")
+    for change in roster.history:
+        if change.release == release:
+            print(f"  history    {_line(change)}")
+    return EXIT_OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from models.lineup import folder_of  # noqa: PLC0415
+    from models.recording import verify  # noqa: PLC0415
+
+    file = _file(arguments)
+    failed = False
+    named = [_release(release) for release in arguments.releases]
+    for release in named or [entry.release for entry in load_roster(file).entries]:
+        try:
+            found = verify(folder_of(release, file.parent))
+        except (ModelError, ConfigurationError) as error:
+            failed = True
+            print(f"{release}: FAILED: {error}")
+            continue
+        said = (
+            f"recorded input gives recorded output (largest difference {found.largest_difference:.1e})"
+            if found.largest_difference is not None
+            else "nothing is recorded to compare with; `overread models record` does that"
+        )
+        print(f"{release}: {found.identity.name} {found.identity.version}: files intact; {said}")
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from models.lineup import folder_of  # noqa: PLC0415
+    from models.recording import record  # noqa: PLC0415
+
+    folder = folder_of(_release(arguments.release), _file(arguments).parent)
+    outputs = record(folder, arguments.files)
+    print(f"{folder}: recorded {len(outputs)} probabilities")
+    return EXIT_OK
+
+
+def _activate(arguments: argparse.Namespace) -> int:
+    from models.activation import put_on_roster  # noqa: PLC0415
+
+    file = _file(arguments)
+    change = put_on_roster(_request(arguments, file), file, clock=lambda: datetime.now(UTC))
+    print(f"{file}: {_line(change)}")
+    print("Restart the workers, which read the roster when they start.")
+    return EXIT_OK
+
+
+def _retire(arguments: argparse.Namespace) -> int:
+    from models.activation import take_off_roster  # noqa: PLC0415
+
+    file = _file(arguments)
+    change = take_off_roster(
+        _release(arguments.release),
+        file,
+        who=arguments.who or getpass.getuser(),
+        reason=arguments.reason,
+        clock=lambda: datetime.now(UTC),
+    )
+    print(f"{file}: {_line(change)}")
+    print("Restart the workers, which read the roster when they start.")
+    return EXIT_OK
+
+
+def _request(arguments: argparse.Namespace, file: Path) -> "Request":
+    from models.activation import Request, sole_active  # noqa: PLC0415
+    from models.gate_record import load_gate_record  # noqa: PLC0415
+
+    replacing = None
+    if not (arguments.shadow or arguments.beside):
+        replacing = arguments.replace or sole_active(load_roster(file)).release
+    return Request(
+        release=_release(arguments.release),
+        role=Role.SHADOW if arguments.shadow else Role.ACTIVE,
+        operating_point=arguments.operating_point,
+        route=Route(
+            modalities=tuple(arguments.modalities),
+            body_parts=tuple(word.lower() for word in arguments.body_parts),
+            views=tuple(arguments.views),
+        ),
+        replacing=replacing,
+        gate=load_gate_record(arguments.gate) if arguments.gate else None,
+        reason=arguments.without_gate,
+        who=arguments.who or getpass.getuser(),
+    )
+
+
+def _release(given: str) -> str:
+    """Return how the roster names a release: a path is made absolute, so that it does not depend on where."""
+    path = Path(given).expanduser()
+    return given if path.name == given else str(path.absolute())
+
+
+def _file(arguments: argparse.Namespace) -> Path:
+    if arguments.detectors is not None:
+        return Path(arguments.detectors).expanduser().absolute()
+    folder = arguments.data_folder or Path(os.environ.get("OVERREAD_FOLDER") or "overread-data")
+    return roster_file(os.environ, folder.expanduser().absolute())
+
+
+def _line(change: Change) -> str:
+    return " ".join(_parts(change))
+
+
+def _parts(change: Change) -> Iterator[str]:
+    version = "" if change.version is None else f" {change.version}"
+    yield f"{change.at:%Y-%m-%d %H:%M}Z {change.who} {change.action} {change.release}{version}"
+    if change.replaced not in {None, change.release}:
+        yield f"in place of {change.replaced}"
+    if change.gate is not None:
+        yield f"(gate {change.gate})"
+    if change.reason is not None:
+        yield f"because: {change.reason}"
+
+
+command = Command(
+    summary="list, verify and activate the models",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)
