@@ -49,7 +49,6 @@ from models.network import OnnxNetwork
 from models.pixels import network_input
 from models.releases import DEFAULT_RELEASE, RELEASES, load_onnx_detector
 from overread.finding import load_vocabulary
-from overread.priority import default_policy
 from overread.report import load_reader
 from service.intake.closing import close_study
 from service.intake.instances import begin_instance, receive_instance
@@ -219,7 +218,6 @@ def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
     readers = Readers(
         report_reader=load_reader(),
         detectors=(detector,),
-        policy=default_policy(),
         vocabulary=load_vocabulary(),
     )
     images = [dicom_of(radiograph(generator), compressed=compressed) for _ in range(4)]

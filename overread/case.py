@@ -8,6 +8,9 @@
                                   | complete
                                   v
                LISTED / CONCORDANT / NOT_APPLICABLE --new report version or image--> READY
+                                  | reconsider (new policy, or a known finding brought back)
+                                  v
+               IN_TRIAGE --complete--> LISTED / CONCORDANT / NOT_APPLICABLE, in the same transaction
 
 A case that is READY is work to do; one that is LISTED waits for a second reader.
 """
@@ -46,6 +49,8 @@ class CaseEvent(StrEnum):
     FOUND_NOT_APPLICABLE = "FOUND_NOT_APPLICABLE"
     FAILED = "FAILED"  # triage cannot succeed on this input
     RETRIED = "RETRIED"  # by a person, after mending the cause
+    POLICY_CHANGED = "POLICY_CHANGED"  # weighed again under another policy, from what was seen before
+    RESTORED = "RESTORED"  # a person brought back a finding that was known before; the detail is its id
 
 
 TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
@@ -66,6 +71,8 @@ _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.FOUND_NOT_APPLICABLE: {CaseState.IN_TRIAGE: CaseState.NOT_APPLICABLE},
     CaseEvent.FAILED: {CaseState.IN_TRIAGE: CaseState.FAILED},
     CaseEvent.RETRIED: {CaseState.FAILED: CaseState.READY},
+    CaseEvent.POLICY_CHANGED: dict.fromkeys(TRIAGED, CaseState.IN_TRIAGE),
+    CaseEvent.RESTORED: dict.fromkeys(TRIAGED, CaseState.IN_TRIAGE),
 }
 
 

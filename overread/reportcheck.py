@@ -28,7 +28,9 @@ _HAPPENING = frozenset({Temporality.CURRENT, Temporality.NEW, Temporality.LARGER
 _SLIGHT = frozenset({"minimal", "mild", "borderline"})
 _GENERAL = frozenset({"opacity", "unlisted_abnormality", "any_abnormality"})  # words that fit too much
 _NORMAL = "term:unlisted_abnormality"  # rule of "no acute abnormality", which denies much at once
-_NOT_SEEN = "negation:not-seen"  # often of one view: "not well seen on the lateral"
+_PARTIAL = frozenset(  # rules of denials that leave something: "not well seen", "no large effusion"
+    {"negation:not-seen", "negation:doubtful"}
+)
 _NO_ACTION = frozenset({"clinical correlation"})  # asks for nothing that would follow a finding
 _BENIGN = frozenset({"granuloma", "granulomatous_disease", "nipple_shadow", "calcification"})
 _MALIGNANT = frozenset({"malignancy", "metastasis"})
@@ -92,10 +94,17 @@ def _is_plain(contradiction: Contradiction, halves: tuple[ReportObservation, ...
     denials = [item for item in halves if item.presence is Presence.ABSENT]
     stated = [item for item in halves if item.presence is Presence.PRESENT]
     return (
-        all(item.severity is None and item.rules.get("presence") != _NOT_SEEN for item in denials)
+        all(_is_whole(item) for item in denials)
         and all(item.temporality in _HAPPENING | {Temporality.STABLE} for item in stated)
         and not any(one.laterality.contradicts(other.laterality) for one in denials for other in stated)
     )
+
+
+def _is_whole(denial: ReportObservation) -> bool:
+    """Whether a denial leaves nothing of the finding; a normal impression does for what is urgent."""
+    if denial.rules.get("finding") == _NORMAL:
+        return True
+    return denial.severity is None and denial.rules.get("presence") not in _PARTIAL
 
 
 def _denied_by_rule(halves: tuple[ReportObservation, ...], rule: str) -> bool:

@@ -122,7 +122,7 @@ def _copy(content: bytes, name: str) -> bytes:
 def _ranked(store: Store) -> Iterator[CaseSummary]:
     """Yield the list as a reader sees it, then what is not on it."""
     for state in _ORDER:
-        yield from list_worklist(store, states=(state,), limit=1000).cases
+        yield from list_worklist(store, now=_now(), states=(state,), limit=1000).cases
 
 
 def _now() -> datetime:

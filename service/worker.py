@@ -25,10 +25,11 @@ from overread.errors import (
 from overread.finding import Vocabulary
 from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
-from overread.priority import Policy
 from overread.triage import TriageResult, triage
 from service.intake.closing import close_quiet_studies
+from service.reconsideration import reorder_list
 from service.store.database import Store
+from service.store.history import read_history
 from service.store.queue import (
     claim_case,
     complete_case,
@@ -50,7 +51,6 @@ class Readers:
 
     report_reader: ReportReader
     detectors: tuple[Detector, ...]
-    policy: Policy
     vocabulary: Vocabulary
 
 
@@ -108,9 +108,10 @@ def work(
 
 
 def keep_house(store: Store, *, now: datetime) -> None:
-    """Give back the cases whose lease ran out, and close the studies that fell quiet."""
+    """Give back cases whose lease ran out, close studies that fell quiet, follow a change of policy."""
     expire_leases(store, now=now)
     close_quiet_studies(store, now=now)
+    reorder_list(store, now=now)
 
 
 def _hint_next(store: Store, readers: Readers, *, now: datetime) -> None:
@@ -164,8 +165,9 @@ def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
         InputError: the report or the images cannot be read.
     """
     reading = readers.report_reader.read(claimed.report_text)
+    history = read_history(claimed.earlier, claimed.restored, readers.report_reader)
     detections = tuple(detector.detect(claimed.instances) for detector in readers.detectors)
-    result = triage(reading, detections, readers.policy, readers.vocabulary)
+    result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
     return Conclusion(result=result, reading=reading, detections=detections)
 
 

@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 
 from models.lineup import load_lineup
 from models.roster import load_roster
+from overread import __version__
 from overread.finding import load_vocabulary
-from overread.priority import default_policy
 from overread.report import load_reader
 from service.settings import Settings
 from service.store.database import open_store
+from service.store.policies import follow_shipped_policy
 from service.worker import Readers, work
 
 
 def load_readers(settings: Settings) -> Readers:
-    """Return the report reader, the detectors of the roster and the policy.
+    """Return the report reader and the detectors of the roster.
 
     Raises:
         ConfigurationError: the roster is malformed.
@@ -28,7 +29,6 @@ def load_readers(settings: Settings) -> Readers:
     return Readers(
         report_reader=load_reader(),
         detectors=lineup.active,
-        policy=default_policy(),
         vocabulary=load_vocabulary(),
     )
 
@@ -44,6 +44,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
     readers = load_readers(settings)
     store = open_store(settings)
     try:
+        follow_shipped_policy(store, actor=f"overread {__version__}", now=datetime.now(UTC))
         return work(
             store,
             readers,

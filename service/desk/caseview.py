@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from overread.case import CaseState
 from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.finding import Actionable, Vocabulary
-from overread.observation import Presence
+from overread.observation import Detection, Presence
 from overread.triage import TriageResult
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.highlight import Mark, Piece, cut
-from service.desk.listview import shelf_address, shelf_of, study_words
+from service.desk.known import KnownLine, finding_words, known_lines
+from service.desk.listview import case_address, shelf_address, shelf_of, study_words
 from service.desk.words import (
     EVENTS,
     KINDS,
-    SIDES,
     STATE_HEADINGS,
     STATES,
     URGENCIES,
@@ -24,8 +25,9 @@ from service.desk.words import (
     ratio,
     sentence,
     stop,
+    waited,
 )
-from service.store.records import CaseDetail, EventRecord, ReportVersion, TriageRecord
+from service.store.records import CaseDetail, CaseSummary, EventRecord, ReportVersion, TriageRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Choice:
     finding: int = 1  # number of the discrepancy, from 1
     image: int | None = None  # position among the images, from 1; None: where the finding is
     overlay_shown: bool = True
+    readership: str | None = None  # subspecialty whose list led here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,7 @@ class FindingCard:
     urgent: bool
     priority: float
     reasons: tuple[str, ...]
+    evidence: str  # the factors as one sentence
     factors: tuple[FactorLine, ...]
     odds: str
 
@@ -100,6 +104,7 @@ class CaseView:
     overlay_shown: bool
     overlay_toggle_address: str
     findings: tuple[FindingCard, ...]
+    known: tuple[KnownLine, ...]
     report_heading: str
     report_note: str | None
     pieces: tuple[Piece, ...]
@@ -116,7 +121,9 @@ class Neighbours:
     next: int | None = None
 
 
-def case_view(detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabulary: Vocabulary) -> CaseView:
+def case_view(
+    detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabulary: Vocabulary, *, now: datetime
+) -> CaseView:
     """Return the page of one case."""
     result = _current_result(detail)
     discrepancies = result.discrepancies if result else ()
@@ -126,20 +133,21 @@ def case_view(detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabu
     film, films = films_of(detail, chosen, choice.image, _address(detail, choice))
     return CaseView(
         heading=_heading(detail, chosen or (discrepancies[0] if discrepancies else None)),
-        facts=_facts(detail),
+        facts=_facts(detail, now),
         case_id=detail.summary.case_id,
         can_retry=detail.summary.state is CaseState.FAILED,
         explanation=_explanation(detail),
-        list_address=shelf_address(shelf),
+        list_address=shelf_address(shelf, choice.readership),
         list_name=shelf.name,
-        previous_address=_case_address(neighbours.previous),
-        next_address=_case_address(neighbours.next),
+        previous_address=_case_address(neighbours.previous, choice),
+        next_address=_case_address(neighbours.next, choice),
         film=film,
         films=films,
         no_film=_no_film(detail),
         overlay_shown=choice.overlay_shown,
         overlay_toggle_address=_address(detail, choice, overlay_shown=not choice.overlay_shown),
         findings=_cards(detail, discrepancies, choice, vocabulary),
+        known=known_lines(detail),
         report_heading=_report_heading(report),
         report_note=_report_note(chosen),
         pieces=cut(report.text, _marks(discrepancies), choice.finding) if report else (),
@@ -158,8 +166,8 @@ def _report(detail: CaseDetail) -> ReportVersion | None:
     return detail.triaged_report or detail.report or (detail.reports[-1] if detail.reports else None)
 
 
-def _case_address(case_id: int | None) -> str | None:
-    return None if case_id is None else f"/cases/{case_id}"
+def _case_address(case_id: int | None, choice: Choice) -> str | None:
+    return None if case_id is None else case_address(case_id, choice.readership)
 
 
 def _address(
@@ -168,21 +176,18 @@ def _address(
     shown = choice.overlay_shown if overlay_shown is None else overlay_shown
     number = choice.finding if finding is None else finding
     query = f"finding={number}" + ("" if shown else "&overlay=off")
+    if choice.readership is not None:
+        query += f"&for={quote(choice.readership, safe='')}"
     return f"/cases/{detail.summary.case_id}?{query}"
 
 
 def _heading(detail: CaseDetail, discrepancy: Discrepancy | None) -> str:
     if discrepancy is not None:
-        return _finding_words(discrepancy)
+        return finding_words(discrepancy)
     return STATE_HEADINGS[detail.summary.state]
 
 
-def _finding_words(discrepancy: Discrepancy) -> str:
-    side = SIDES[discrepancy.laterality]
-    return finding_name(discrepancy.finding) + (f", {side}" if side else "")
-
-
-def _facts(detail: CaseDetail) -> tuple[Fact, ...]:
+def _facts(detail: CaseDetail, now: datetime) -> tuple[Fact, ...]:
     summary, study = detail.summary, detail.study
     age = study.patient_age_years if study else None
     sex = {"M": "male", "F": "female", "O": "other"}.get((study.patient_sex or "") if study else "")
@@ -194,8 +199,21 @@ def _facts(detail: CaseDetail) -> tuple[Fact, ...]:
         ("Description", summary.description),
         ("Patient", patient),
         ("For", summary.subspecialty),
+        ("Waited", _standing(summary, now)),
     )
     return tuple(Fact(name=name, value=value) for name, value in facts if value)
+
+
+def _standing(summary: CaseSummary, now: datetime) -> str | None:
+    """Return why the case stands where it stands, as far as time decides it."""
+    if summary.state is not CaseState.LISTED or summary.waiting_since is None:
+        return None
+    words = waited(summary.waiting_since, summary.overdue_at, now)
+    if summary.overdue_at is not None and summary.overdue_at <= now:
+        return f"{words}, so it comes first"
+    if summary.open_to_all_at is not None and summary.open_to_all_at <= now and summary.subspecialty:
+        return f"{words}, so it is shown to every subspecialty"
+    return words
 
 
 def _explanation(detail: CaseDetail) -> str | None:
@@ -224,12 +242,13 @@ def _cards(
             number=number,
             address=_address(detail, choice, finding=number),
             current=number == choice.finding,
-            heading=_finding_words(item),
+            heading=finding_words(item),
             kind=KINDS[item.kind],
             urgency=URGENCIES[_actionable(item, vocabulary)],
             urgent=_actionable(item, vocabulary) in URGENT,
             priority=item.priority,
             reasons=item.reasons,
+            evidence=sentence([f"{factor.reason}: × {ratio(factor.odds_ratio)}" for factor in item.factors]),
             factors=tuple(
                 FactorLine(name=factor.name, reason=factor.reason, ratio=ratio(factor.odds_ratio))
                 for factor in item.factors
@@ -276,7 +295,7 @@ def _provenance(record: TriageRecord) -> tuple[Fact, ...]:
         for item in record.detections
     )
     remarks = tuple(
-        Fact(name="Remark", value=remark) for item in record.detections for remark in item.remarks
+        Fact(name="Remark", value=remark) for item in record.detections for remark in _remarks(item)
     )
     reader = record.reading.reader
     return (
@@ -287,6 +306,13 @@ def _provenance(record: TriageRecord) -> tuple[Fact, ...]:
         Fact(name="Images", value="hash over all images shown to the detector", hash=record.instances_sha256),
         Fact(name="Triaged", value=f"{moment(record.triaged_at)} UTC by {record.worker}"),
     )
+
+
+def _remarks(detection: Detection) -> tuple[str, ...]:
+    """Return what was skipped or corrected; that nothing was looked at belongs to it."""
+    if detection.not_applicable is None:
+        return detection.remarks
+    return (f"not looked at: {detection.not_applicable}", *detection.remarks)
 
 
 def _event_line(event: EventRecord) -> EventLine:

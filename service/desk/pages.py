@@ -1,5 +1,6 @@
 """The pages: worklist, case, quarantine, sign-in, and errors for people."""
 
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -8,15 +9,23 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from overread.case import CaseState
 from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
-from service.desk.listview import PAGE_LENGTH, list_view, refused_row, shelf_named, shelf_of
+from service.desk.listview import (
+    PAGE_LENGTH,
+    list_view,
+    readership_named,
+    refused_row,
+    shelf_named,
+    shelf_of,
+)
 from service.http import errors
 from service.http.context import Context, sender
 from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
+from service.reconsideration import restore_finding
 from service.store.database import Store
 from service.store.queue import retry_case
+from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_quarantine, list_worklist, load_case
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
@@ -38,13 +47,16 @@ _templates = Environment(
 def worklist(
     context: Context,
     show: Annotated[str, Query(max_length=40)] = "",
-    after: Annotated[str | None, Query(max_length=200)] = None,
+    readership: Annotated[str, Query(alias="for", max_length=64)] = "",
+    after: Annotated[str | None, Query(max_length=300)] = None,
 ) -> HTMLResponse:
-    """Show one shelf of the worklist."""
-    shelf = shelf_named(show)
-    page = list_worklist(context.store, states=shelf.states, after=after, limit=PAGE_LENGTH)
+    """Show one shelf of the worklist, as a subspecialty sees it where one is named."""
+    shelf, reader, now = shelf_named(show), readership_named(readership), context.clock()
+    page = list_worklist(
+        context.store, now=now, states=shelf.states, subspecialty=reader, after=after, limit=PAGE_LENGTH
+    )
     counts = count_cases(context.store)
-    view = list_view(shelf, page, counts, now=context.clock(), after=after)
+    view = list_view(shelf, page, counts, now=now, after=after, readership=reader)
     return _page("worklist.html", view, here="worklist")
 
 
@@ -55,12 +67,15 @@ def case(
     finding: Annotated[int, Query(ge=1, le=1000)] = 1,
     image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
     overlay: Annotated[str, Query(max_length=10)] = "on",
+    readership: Annotated[str, Query(alias="for", max_length=64)] = "",
 ) -> HTMLResponse:
     """Show one case."""
     detail = load_case(context.store, case_id)
-    choice = Choice(finding=finding, image=image, overlay_shown=overlay != "off")
-    neighbours = _neighbours(context.store, case_id, detail.summary.state)
-    view = case_view(detail, choice, neighbours, load_vocabulary())
+    choice = Choice(
+        finding=finding, image=image, overlay_shown=overlay != "off", readership=readership_named(readership)
+    )
+    neighbours = _neighbours(context.store, detail.summary, choice.readership, now=context.clock())
+    view = case_view(detail, choice, neighbours, load_vocabulary(), now=context.clock())
     return _page("case.html", view, here="case")
 
 
@@ -68,6 +83,18 @@ def case(
 def retry(context: Context, request: Request, case_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
     """Put a failed case back in the queue and show it."""
     retry_case(context.store, case_id, actor=sender(request, "page"), now=context.clock())
+    return RedirectResponse(f"/cases/{case_id}", status_code=303)
+
+
+@router.post("/cases/{case_id}/known-before/{finding}/restore")
+def restore(
+    context: Context,
+    request: Request,
+    case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
+    finding: Annotated[str, Path(max_length=100)],
+) -> Response:
+    """Bring back a finding that an earlier report knew, and show the case."""
+    restore_finding(context.store, case_id, finding, actor=sender(request, "page"), now=context.clock())
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
@@ -123,12 +150,13 @@ def _is_for_a_person(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
-def _neighbours(store: Store, case_id: int, state: CaseState) -> Neighbours:
-    page = list_worklist(store, states=shelf_of(state).states, limit=_NEIGHBOURS_MAX)
+def _neighbours(store: Store, case: CaseSummary, readership: str | None, *, now: datetime) -> Neighbours:
+    states = shelf_of(case.state).states
+    page = list_worklist(store, now=now, states=states, subspecialty=readership, limit=_NEIGHBOURS_MAX)
     numbers = [summary.case_id for summary in page.cases]
-    if case_id not in numbers:
+    if case.case_id not in numbers:
         return Neighbours()
-    at = numbers.index(case_id)
+    at = numbers.index(case.case_id)
     return Neighbours(
         previous=numbers[at - 1] if at > 0 else None,
         next=numbers[at + 1] if at + 1 < len(numbers) else None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from overread.case import CaseEvent, CaseState
 from overread.discrepancy import DiscrepancyKind
@@ -63,6 +63,8 @@ EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.FOUND_NOT_APPLICABLE: "No detector applies",
     CaseEvent.FAILED: "Triage failed",
     CaseEvent.RETRIED: "Started again by a person",
+    CaseEvent.POLICY_CHANGED: "Weighed again under another policy",
+    CaseEvent.RESTORED: "Known finding brought back",
 }
 
 
@@ -162,9 +164,18 @@ def stop(clauses: Sequence[str]) -> str:
 
 def age(since: datetime, now: datetime) -> str:
     """Return how long ago something was, in the largest unit that tells enough."""
-    seconds = max((now - since).total_seconds(), 0.0)
-    if seconds < 60:
-        return "just now"
+    return "just now" if now - since < timedelta(minutes=1) else duration(now - since)
+
+
+def waited(since: datetime, overdue_at: datetime | None, now: datetime) -> str:
+    """Return how long a case has waited, and of how much."""
+    so_far = duration(max(now - since, timedelta()))
+    return so_far if overdue_at is None else f"{so_far} of {duration(overdue_at - since)} allowed"
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time in the largest unit that tells enough."""
+    seconds = length.total_seconds()
     if seconds < 3600:
         return f"{seconds // 60:.0f} min"
     if seconds < 48 * 3600:

@@ -11,6 +11,7 @@ from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
 from service.http.context import UID_PATTERN, Context, sender
 from service.intake.closing import close_study
+from service.reconsideration import restore_finding
 from service.store.queue import retry_case
 from service.store.records import (
     CaseDetail,
@@ -91,10 +92,20 @@ def worklist(
         list[CaseState] | None, Query(description="May be given several times; default: LISTED")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    after: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    after: Annotated[str | None, Query(max_length=300, description="`next` of the page before")] = None,
+    subspecialty: Annotated[
+        str | None, Query(max_length=64, description="Its own cases first; others' only when they waited")
+    ] = None,
 ) -> WorklistPage:
-    """Return cases by falling priority; among equals the one that was opened first."""
-    return list_worklist(context.store, states=state or LISTED, limit=limit, after=after)
+    """Return those that waited too long, then the others by falling priority."""
+    return list_worklist(
+        context.store,
+        now=context.clock(),
+        states=state or LISTED,
+        subspecialty=subspecialty,
+        limit=limit,
+        after=after,
+    )
 
 
 @router.get("/cases/{case_id}", summary="One case with findings, spans, reasons, provenance and events")
@@ -113,6 +124,20 @@ def case_of_study(context: Context, study_instance_uid: StudyUid) -> CaseReply:
 def retry(context: Context, case_id: CaseNumber, request: Request) -> CaseReply:
     """Put a FAILED case back in the queue, after its cause was mended."""
     retry_case(context.store, case_id, actor=sender(request, "HTTP"), now=context.clock())
+    return case_reply(load_case(context.store, case_id))
+
+
+@router.post(
+    "/cases/{case_id}/known-before/{finding}/restore", summary="Bring back what an earlier report knew"
+)
+def restore(
+    context: Context,
+    case_id: CaseNumber,
+    finding: Annotated[str, Path(max_length=100, description="Id of the finding")],
+    request: Request,
+) -> CaseReply:
+    """Weigh the case again with a finding that was set aside as known before; an event records who asked."""
+    restore_finding(context.store, case_id, finding, actor=sender(request, "HTTP"), now=context.clock())
     return case_reply(load_case(context.store, case_id))
 
 

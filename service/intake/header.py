@@ -29,6 +29,7 @@ _KEYWORDS = (
     "Modality",
     "PatientAge",
     "PatientID",
+    "IssuerOfPatientID",
     "PatientSex",
     "PixelDataProviderURL",
     "Rows",
@@ -54,6 +55,7 @@ class InstanceHeader:
     study_instance_uid: str
     transfer_syntax_uid: str
     patient_id: str | None = field(repr=False)
+    issuer_of_patient_id: str | None
     accession_number: str | None
     modality: str | None
     body_part: str | None
@@ -114,6 +116,7 @@ def _header(elements: Elements) -> InstanceHeader:
         study_instance_uid=_uid(values, "StudyInstanceUID"),
         transfer_syntax_uid=_uid(values, "TransferSyntaxUID"),
         patient_id=_text(values, "PatientID", encoding),
+        issuer_of_patient_id=_text(values, "IssuerOfPatientID", encoding),
         accession_number=_text(values, "AccessionNumber", encoding),
         modality=_text(values, "Modality", longest=16),
         body_part=_text(values, "BodyPartExamined"),

@@ -21,6 +21,7 @@ _log = structlog.get_logger("overread.intake")
 # Columns of a study that a later image fills where the first ones did not say.
 _DESCRIPTIVE = (
     "patient_id",
+    "issuer_of_patient_id",
     "accession_number",
     "modality",
     "body_part",

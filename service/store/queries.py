@@ -1,11 +1,12 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, func, insert, or_, select, text, update
 
 from service.store.schema import (
     cases,
     events,
     instances,
+    policies,
     quarantine,
     report_versions,
     studies,
@@ -135,7 +136,6 @@ SUMMARY = select(
     studies.c.study_date,
     triage_results.c.outcome,
     triage_results.c.actionable,
-    triage_results.c.subspecialty,
     triage_results.c.reasons,
     triage_results.c.headline,
 ).select_from(
@@ -147,10 +147,8 @@ SUMMARY = select(
 )
 """A line of the worklist: the case, what its images say of the study, and its latest triage."""
 
-SUMMARIES = SUMMARY.where(cases.c.case_id.in_(bindparam("case_ids", expanding=True))).order_by(
-    cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id
-)
-"""The lines of these cases, in the order of the list."""
+SUMMARIES = SUMMARY.where(cases.c.case_id.in_(bindparam("case_ids", expanding=True)))
+"""The lines of these cases, in no order."""
 
 # --- reports and triage results
 
@@ -187,6 +185,78 @@ DETECTIONS = (
 
 EVENTS = select(events).where(events.c.case_id == bindparam("case_id")).order_by(events.c.event_id)
 """The history of a case, oldest first."""
+
+EVENT_DETAILS = select(events.c.detail).where(
+    events.c.case_id == bindparam("case_id"), events.c.event == bindparam("event")
+)
+"""What the events of one kind say of a case."""
+
+# --- the patient's earlier reports
+
+EARLIER_REPORTS = (
+    select(
+        cases.c.case_id,
+        studies.c.study_instance_uid,
+        studies.c.study_date,
+        report_versions.c.version,
+        report_versions.c.text,
+    )
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .join(
+        report_versions,
+        (report_versions.c.case_id == cases.c.case_id)
+        & (report_versions.c.version == cases.c.report_version),
+    )
+    .where(
+        studies.c.patient_id == bindparam("patient_id"),
+        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
+        studies.c.study_date < bindparam("before"),
+    )
+    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+"""The reports that count of a patient's studies before a day, the latest first."""
+
+EARLIER_REPORT = (
+    select(
+        cases.c.case_id,
+        studies.c.study_instance_uid,
+        studies.c.study_date,
+        report_versions.c.version,
+        report_versions.c.text,
+    )
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .join(report_versions, report_versions.c.case_id == cases.c.case_id)
+    .where(
+        studies.c.study_instance_uid == bindparam("study_instance_uid"),
+        report_versions.c.version == bindparam("version"),
+    )
+)
+"""One version of the report of a study, with the day of the study."""
+
+# --- policies
+
+POLICIES = select(policies).order_by(policies.c.policy_id.desc())
+"""Every policy that has been in force, the last one first."""
+
+POLICY_IN_FORCE = POLICIES.limit(1)
+"""The policy in force, if one has been recorded."""
+
+ADD_POLICY = insert(policies)
+
+WEIGHED_OTHERWISE = (
+    select(cases.c.case_id)
+    .where(
+        cases.c.state == bindparam("state"),
+        or_(
+            cases.c.policy_version < bindparam("version"),  # two ranges of an index, where <> would be a walk
+            cases.c.policy_version > bindparam("version"),
+            cases.c.policy_version.is_(None),
+        ),
+    )
+    .limit(bindparam("limit"))
+)
+"""Cases whose latest result was made under another policy."""
 
 # --- quarantine
 

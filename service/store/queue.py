@@ -15,20 +15,16 @@ from sqlalchemy import Connection, Row
 from overread.case import CaseEvent, CaseState, advance
 from overread.errors import LeaseLostError, NotFoundError
 from overread.observation import Detection, ReportReading
-from overread.triage import Outcome, TriageResult
-from service.codec import to_json
+from overread.triage import TriageResult
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
+from service.store.conclusion import conclude
 from service.store.database import Store
-from service.store.headline import headline_of
-from service.store.records import ClaimedCase, Lease
+from service.store.history import earlier_reports, restored_findings
+from service.store.policies import policy_in_force
+from service.store.records import ClaimedCase, Lease, TriageRecord
 
 _BATCH = 100
-_CONCLUSIONS = {
-    Outcome.DISCREPANT: CaseEvent.FOUND_DISCREPANT,
-    Outcome.CONCORDANT: CaseEvent.FOUND_CONCORDANT,
-    Outcome.NOT_APPLICABLE: CaseEvent.FOUND_NOT_APPLICABLE,
-}
 
 
 def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | None:
@@ -98,21 +94,18 @@ def complete_case(
         LeaseLostError: the case is no longer the lease's; nothing is stored.
     """
     lease = claimed.lease
-    row = _result_row(claimed, result, reading, now)
-    details = [_detection_row(lease, position, item) for position, item in enumerate(detections)]
+    record = TriageRecord(
+        revision=lease.revision,
+        report_version=claimed.report_version,
+        instances_sha256=claimed.instances_sha256,
+        result=result,
+        reading=reading,
+        detections=detections,
+        worker=lease.owner,
+        triaged_at=now,
+    )
     with store.writing() as connection:
-        case = _leased(connection, lease)
-        connection.execute(queries.ADD_RESULT, row)
-        if details:
-            connection.execute(queries.ADD_DETECTION, details)
-        change_case(
-            connection,
-            case,
-            Entry(event=_CONCLUSIONS[result.outcome], at=now, actor=lease.owner),
-            priority=result.priority,
-            result_revision=lease.revision,
-            failure=None,
-        )
+        conclude(connection, _leased(connection, lease), record, claimed.policy)
 
 
 def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None:
@@ -189,6 +182,9 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
         report_text=report.text,
         instances=tuple(store.files.path_of(row.sha256) for row in rows),
         instances_sha256=_hash_of_set(rows),
+        earlier=earlier_reports(connection, case),
+        restored=restored_findings(connection, case.case_id),
+        policy=policy_in_force(connection),
     )
 
 
@@ -233,42 +229,3 @@ def _give_back(
 
 def _fail(connection: Connection, case: CaseRow, entry: Entry) -> CaseRow:
     return change_case(connection, case, entry, failure=entry.detail)
-
-
-def _result_row(
-    claimed: ClaimedCase, result: TriageResult, reading: ReportReading, now: datetime
-) -> dict[str, object]:
-    headline = headline_of(result)
-    return {
-        "case_id": claimed.lease.case_id,
-        "revision": claimed.lease.revision,
-        "report_version": claimed.report_version,
-        "instances_sha256": claimed.instances_sha256,
-        "outcome": result.outcome.value,
-        "priority": result.priority,
-        "actionable": result.actionable.value,
-        "subspecialty": result.subspecialty,
-        "policy_version": result.policy_version,
-        "reader_name": reading.reader.name,
-        "reader_version": reading.reader.version,
-        "reader_sha256": reading.reader.sha256,
-        "reasons": to_json(result.reasons),
-        "headline": None if headline is None else to_json(headline),
-        "result": to_json(result),
-        "reading": to_json(reading),
-        "worker": claimed.lease.owner,
-        "triaged_at": now,
-    }
-
-
-def _detection_row(lease: Lease, position: int, detection: Detection) -> dict[str, object]:
-    return {
-        "case_id": lease.case_id,
-        "revision": lease.revision,
-        "position": position,
-        "detector_name": detection.detector.name,
-        "detector_version": detection.detector.version,
-        "detector_sha256": detection.detector.sha256,
-        "operating_point": detection.operating_point,
-        "detection": to_json(detection),
-    }

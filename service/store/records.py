@@ -4,10 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Row
 
 from overread.case import CaseEvent, CaseState
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
+from overread.priority import Policy
 from overread.triage import Outcome, TriageResult
 from service.store.headline import Headline
 
@@ -34,6 +38,7 @@ class StudyRecord:
 
     study_instance_uid: str
     patient_id: str | None = field(repr=False)
+    issuer_of_patient_id: str | None
     accession_number: str | None
     modality: str | None
     body_part: str | None
@@ -73,6 +78,49 @@ class ReportVersion:
     sha256: str  # of the text that was sent
     source: str
     received_at: datetime
+
+
+class PolicyOrigin(StrEnum):
+    """Where a policy comes from."""
+
+    SHIPPED = "SHIPPED"  # with overread: another release may replace it
+    SITE = "SITE"  # chosen by the site: stays until the site chooses another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRecord:
+    """One policy that is or was in force."""
+
+    version: str
+    sha256: str
+    text: str = field(repr=False)
+    origin: PolicyOrigin
+    actor: str
+    in_force_from: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Return the policy of a row of `policies`."""
+        return cls(
+            version=row.version,
+            sha256=row.sha256,
+            text=row.text,
+            origin=PolicyOrigin(row.origin),
+            actor=row.actor,
+            in_force_from=row.in_force_from,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierReport:
+    """The report that counts of an earlier study of the same patient."""
+
+    case_id: int
+    study_instance_uid: str
+    study_date: str  # YYYYMMDD
+    report_version: int
+    days_before: float
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +170,9 @@ class CaseSummary:
     failure: str | None  # why it is FAILED
     # From the latest triage; while the case is READY again, of the revision before.
     priority: float
+    waiting_since: datetime | None  # on the list since then; None while it is not
+    overdue_at: datetime | None  # from then on it comes first
+    open_to_all_at: datetime | None  # from then on readers of every subspecialty are shown it
     outcome: Outcome | None
     actionable: Actionable | None
     subspecialty: str | None
@@ -148,6 +199,7 @@ class CaseDetail:
     reports: tuple[ReportVersion, ...]  # oldest first
     report: ReportVersion | None  # the one that counts; None while there is none but preliminary
     triage: TriageRecord | None  # the latest
+    earlier: tuple[EarlierReport, ...]  # of the patient, as far as the latest triage set something aside
     events: tuple[EventRecord, ...]  # oldest first
 
     @property
@@ -196,3 +248,6 @@ class ClaimedCase:
     report_text: str = field(repr=False)
     instances: tuple[Path, ...]  # by series and SOP instance UID
     instances_sha256: str
+    earlier: tuple[EarlierReport, ...] = ()  # of the patient, the latest first
+    restored: frozenset[str] = frozenset()  # findings that a person brought back
+    policy: Policy  # in force at the claim

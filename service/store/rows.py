@@ -14,6 +14,7 @@ from service.store.files import ObjectFiles
 from service.store.headline import Headline
 from service.store.records import (
     CaseSummary,
+    EarlierReport,
     EventRecord,
     InstanceRecord,
     QuarantineEntry,
@@ -39,6 +40,18 @@ def report_of(row: Row[Any]) -> ReportVersion:
     """Return the version of a row of `report_versions`."""
     values = _columns(row, ReportVersion, without={"status"})
     return ReportVersion(**values, status=ReportStatus(row.status))
+
+
+def earlier_of(row: Row[*tuple[Any, ...]], days_before: float) -> EarlierReport:
+    """Return the report of a row of EARLIER_REPORTS or EARLIER_REPORT."""
+    return EarlierReport(
+        case_id=row.case_id,
+        study_instance_uid=row.study_instance_uid,
+        study_date=row.study_date,
+        report_version=row.version,
+        days_before=days_before,
+        text=row.text,
+    )
 
 
 def event_of(row: Row[Any]) -> EventRecord:

@@ -69,6 +69,7 @@ studies = Table(
     metadata,
     Column("study_instance_uid", Uid, primary_key=True),
     Column("patient_id", String(256)),
+    Column("issuer_of_patient_id", String(256)),
     Column("accession_number", String(256)),
     Column("modality", String(16)),
     Column("body_part", String(64)),
@@ -80,6 +81,7 @@ studies = Table(
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),  # null while images may still come
     Index("ix_studies_accession_number", "accession_number"),
+    Index("ix_studies_patient_id_study_date", "patient_id", "study_date"),
     Index("ix_studies_closed_at_last_received_at", "closed_at", "last_received_at"),
 )
 
@@ -115,6 +117,11 @@ cases = Table(
     Column("report_version", Integer),  # the version that counts; null while there is none but preliminary
     Column("result_revision", Integer),  # of the latest triage result; null while there is none
     Column("priority", Float, nullable=False),
+    Column("waiting_since", UtcDateTime),  # on the list since then; null while it is not
+    Column("overdue_at", UtcDateTime),  # from then on it comes first
+    Column("open_to_all_at", UtcDateTime),  # from then on every subspecialty is shown it
+    Column("subspecialty", String(64)),  # whose second look it is; null: anybody's
+    Column("policy_version", String(64)),  # that made the latest result
     Column("attempts", Integer, nullable=False),  # claims of this revision
     Column("due_at", UtcDateTime, nullable=False),  # a READY case may be claimed from then on
     Column("lease_owner", String(128)),
@@ -125,6 +132,8 @@ cases = Table(
     UniqueConstraint("study_instance_uid", name="uq_cases_study_instance_uid"),
     Index("ix_cases_accession_number", "accession_number"),
     Index("ix_cases_state_due_at", "state", "due_at"),
+    Index("ix_cases_overdue", "state", "overdue_at", "case_id"),
+    Index("ix_cases_state_policy_version", "state", "policy_version"),
 )
 Index("ix_cases_worklist", cases.c.state, cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
 
@@ -208,6 +217,19 @@ events = Table(
     Index("ix_events_case_id", "case_id"),
 )
 
+# The policies that have been in force, one after the other; the last one is. Never changed.
+policies = Table(
+    "policies",
+    metadata,
+    Column("policy_id", RowNumber, primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("sha256", Sha256, nullable=False),
+    Column("text", Text, nullable=False),  # the whole file
+    Column("origin", String(16), nullable=False),  # SHIPPED or SITE
+    Column("actor", String(256), nullable=False),  # who brought it into force
+    Column("in_force_from", UtcDateTime, nullable=False),
+)
+
 # What was refused: the bytes lie in the quarantine folder under their SHA-256.
 quarantine = Table(
     "quarantine",
@@ -232,5 +254,5 @@ quarantine = Table(
     Index("ix_quarantine_received_at", "received_at"),
 )
 
-APPEND_ONLY = (report_versions, triage_results, triage_detections, events)
+APPEND_ONLY = (report_versions, triage_results, triage_detections, events, policies)
 """Tables whose rows the database itself refuses to change or delete."""

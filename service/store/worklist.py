@@ -1,19 +1,26 @@
 """What people look at: the worklist, one case, the quarantine, counts. Nothing here changes anything."""
 
-import base64
-import binascii
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, union_all
+from sqlalchemy import Connection, Row, select
 
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.store import queries
 from service.store.database import Store
-from service.store.records import CaseDetail, InstanceRecord, QuarantineEntry, TriageRecord, WorklistPage
+from service.store.order import Position, groups_of
+from service.store.records import (
+    CaseDetail,
+    EarlierReport,
+    InstanceRecord,
+    QuarantineEntry,
+    TriageRecord,
+    WorklistPage,
+)
 from service.store.rows import (
+    earlier_of,
     event_of,
     instance_of,
     quarantine_of,
@@ -30,34 +37,43 @@ _PAGE_MAX = 1000
 def list_worklist(
     store: Store,
     *,
+    now: datetime,
     states: Collection[CaseState] = (CaseState.LISTED,),
+    subspecialty: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> WorklistPage:
-    """Return the cases in these states, highest priority first, among equals the one that was opened first.
+    """Return the cases in these states in the order in which they should be looked at.
 
-    `after` is the `next` of the page before. Cases that move while pages are read may be seen twice, or not.
+    First those of the list that waited longer than the policy allows, the one whose time ran out first; then
+    the rest by falling priority, among equals the one that was opened first. With `subspecialty`, of the rest
+    its own cases come first, then those of nobody in particular and those that nobody else took in time; what
+    others may still take is left out.
+
+    `after` is the `next` of the page before, and the order stays that of the moment of the first page. Cases
+    that move while pages are read may be seen twice, or not.
 
     Raises:
         InputError: `after` is not what a page gave, or `limit` is not between 1 and 1000.
     """
     if not 1 <= limit <= _PAGE_MAX:
         raise InputError(f"a page of the worklist has 1 to {_PAGE_MAX} cases, not {limit}")
-    if not states:
-        return WorklistPage(cases=(), next=None)
-    # One limited walk along the index per state, then a merge, then the lines: the same on a long list.
-    walks = [_walk(state, after, limit + 1).subquery() for state in sorted(set(states))]
-    merged = union_all(*(select(walk) for walk in walks)).subquery()
-    order = (merged.c.priority.desc(), merged.c.opened_at, merged.c.case_id)
+    position = Position.parsed(after) if after is not None else None
+    as_of = position.as_of if position else now
+    chosen: list[Row[Any]] = []
     with store.reading() as connection:
-        chosen = (
-            connection.execute(select(merged.c.case_id).order_by(*order).limit(limit + 1)).scalars().all()
-        )
-        rows = connection.execute(queries.SUMMARIES, {"case_ids": chosen}).all()
-    more = len(rows) > limit
+        for number, group in enumerate(groups_of(states, as_of=as_of, subspecialty=subspecialty)):
+            if position is not None and number < position.group:
+                continue
+            start = position if position is not None and number == position.group else None
+            room = limit + 1 - len(chosen)
+            if room > 0:
+                chosen += connection.execute(group.first(room, start, number))
+        numbers = [row.case_id for row in chosen[:limit]]
+        lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
     return WorklistPage(
-        cases=tuple(summary_of(row) for row in rows[:limit]),
-        next=_position(rows[limit - 1]) if more else None,
+        cases=tuple(summary_of(lines[number]) for number in numbers),
+        next=Position.of(chosen[limit - 1], as_of).text() if len(chosen) > limit else None,
     )
 
 
@@ -76,6 +92,7 @@ def load_case(store: Store, case_id: int) -> CaseDetail:
         study = study_of(study_row) if study_row else None
         versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case_id}).all()
         reports = tuple(report_of(version) for version in versions)
+        triage = _triage(connection, case_id, row.result_revision)
         return CaseDetail(
             summary=summary_of(row),
             patient_id=study.patient_id if study and study.patient_id else row.patient_id,
@@ -85,7 +102,8 @@ def load_case(store: Store, case_id: int) -> CaseDetail:
             ),
             reports=reports,
             report=next((report for report in reports if report.version == row.report_version), None),
-            triage=_triage(connection, case_id, row.result_revision),
+            triage=triage,
+            earlier=_known_from(connection, triage),
             events=tuple(
                 event_of(event) for event in connection.execute(queries.EVENTS, {"case_id": case_id})
             ),
@@ -163,35 +181,15 @@ def _triage(connection: Connection, case_id: int, revision: int | None) -> Triag
     return triage_of(result, list(connection.execute(queries.DETECTIONS, key)))
 
 
-def _walk(state: CaseState, after: str | None, limit: int) -> Select[Any]:
-    """The first cases of one state in the order of the list, from the index alone."""
-    statement = select(cases.c.case_id, cases.c.priority, cases.c.opened_at).where(
-        cases.c.state == state.value
-    )
-    if after is not None:
-        priority, opened_at, case_id = _parsed(after)
-        statement = statement.where(cases.c.priority <= priority).where(
-            or_(
-                cases.c.priority < priority,
-                cases.c.opened_at > opened_at,
-                and_(cases.c.opened_at == opened_at, cases.c.case_id > case_id),
-            )
-        )
-    return statement.order_by(cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id).limit(limit)
-
-
-def _position(row: Row[Any]) -> str:
-    plain = f"{row.priority!r} {row.opened_at.isoformat()} {row.case_id}"
-    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
-
-
-def _parsed(position: str) -> tuple[float, datetime, int]:
-    try:
-        plain = base64.urlsafe_b64decode(position + "=" * (-len(position) % 4)).decode()
-        priority, opened_at, case_id = plain.split(" ")
-        parsed = float(priority), datetime.fromisoformat(opened_at), int(case_id)
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        parsed = None
-    if parsed is None or parsed[1].tzinfo is None:
-        raise InputError("the position in the worklist is not one that a page gave; start again without it")
-    return parsed
+def _known_from(connection: Connection, triage: TriageRecord | None) -> tuple[EarlierReport, ...]:
+    """Return the earlier reports by which the latest triage set something aside."""
+    known = triage.result.known_before if triage is not None else ()
+    named = {(item.study_instance_uid, item.report_version): item.days_before for item in known}
+    found = []
+    for (uid, version), days in named.items():
+        row = connection.execute(
+            queries.EARLIER_REPORT, {"study_instance_uid": uid, "version": version}
+        ).one_or_none()
+        if row is not None:
+            found.append(earlier_of(row, days))
+    return tuple(found)

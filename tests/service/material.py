@@ -23,7 +23,6 @@ from overread.observation import (
     Section,
     Span,
 )
-from overread.priority import default_policy
 from service.intake.closing import close_study
 from service.intake.instances import InstanceReceipt, begin_instance, receive_instance
 from service.intake.reports import IncomingReport, ReportReceipt, receive_report
@@ -198,7 +197,6 @@ def readers(**changed: object) -> Readers:
     given = {
         "report_reader": WordReader(),
         "detectors": (MassDetector(),),
-        "policy": default_policy(),
         "vocabulary": load_vocabulary(),
     }
     return Readers(**(given | changed))  # type: ignore[arg-type]

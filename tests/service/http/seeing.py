@@ -58,6 +58,6 @@ def seen_case(
     )
     parts = readers()
     reading = parts.report_reader.read(claimed.report_text)
-    result = triage(reading, [detection], parts.policy, parts.vocabulary)
+    result = triage(reading, [detection], claimed.policy, parts.vocabulary)
     complete_case(store, claimed, result, reading=reading, detections=(detection,), now=after(1))
     return case_id

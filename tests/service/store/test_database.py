@@ -10,8 +10,10 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
+from overread.priority import shipped_policy_text
 from service.settings import load_settings
 from service.store.database import open_store
+from service.store.policies import activate_policy
 from service.store.schema import APPEND_ONLY, metadata, studies
 from tests.service.material import NOW, triaged_case
 
@@ -60,12 +62,14 @@ def test_a_new_data_folder_is_readable_by_its_owner_alone(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
-@pytest.mark.parametrize("statement", ["UPDATE {} SET case_id = 7", "DELETE FROM {}"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET {} = 7", "DELETE FROM {}"])
 def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     triaged_case(store)
+    activate_policy(store, shipped_policy_text(), actor="someone", now=NOW)
+    key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:
-        connection.execute(text(statement.format(table.name)))
+        connection.execute(text(statement.format(table.name, key)))
 
 
 def test_times_come_back_aware_and_naive_ones_are_refused(store) -> None:

@@ -37,7 +37,7 @@ def test_the_worklist_starts_with_the_highest_priority_and_among_equals_with_the
     weaker = triaged_case(store, 2, value=140, now=after(0))
     sooner = triaged_case(store, 3, value=WHITE, now=after(1))
 
-    assert listed(list_worklist(store)) == [sooner, later, weaker]
+    assert listed(list_worklist(store, now=NOW)) == [sooner, later, weaker]
 
 
 def test_the_worklist_shows_only_the_states_asked_for(store) -> None:
@@ -45,10 +45,14 @@ def test_the_worklist_shows_only_the_states_asked_for(store) -> None:
     concordant = triaged_case(store, 2, value=WHITE, report=MASS)
     waiting = ready_case(store, 3)
 
-    assert listed(list_worklist(store)) == [discrepant]
-    assert listed(list_worklist(store, states=[CaseState.CONCORDANT])) == [concordant]
-    assert set(listed(list_worklist(store, states=list(CaseState)))) == {discrepant, concordant, waiting}
-    assert listed(list_worklist(store, states=[])) == []
+    assert listed(list_worklist(store, now=NOW)) == [discrepant]
+    assert listed(list_worklist(store, now=NOW, states=[CaseState.CONCORDANT])) == [concordant]
+    assert set(listed(list_worklist(store, now=NOW, states=list(CaseState)))) == {
+        discrepant,
+        concordant,
+        waiting,
+    }
+    assert listed(list_worklist(store, now=NOW, states=[])) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 50])
@@ -58,11 +62,11 @@ def test_pages_give_every_case_once_and_in_order(store, limit) -> None:
     for number in range(4, 10):  # two states, ties in priority, ties in time
         ready_case(store, number, now=after(number // 2))
     states = [CaseState.LISTED, CaseState.READY]
-    whole = listed(list_worklist(store, states=states, limit=1000))
+    whole = listed(list_worklist(store, now=NOW, states=states, limit=1000))
 
     pages, position = [], None
     while True:
-        page = list_worklist(store, states=states, after=position, limit=limit)
+        page = list_worklist(store, now=NOW, states=states, after=position, limit=limit)
         pages += listed(page)
         position = page.next
         if position is None:
@@ -75,19 +79,19 @@ def test_pages_give_every_case_once_and_in_order(store, limit) -> None:
 @pytest.mark.parametrize("position", ["", "?", "AAAA", "MS4wIDIwMjYtMDEtMDEgMQ", "ÿ"])
 def test_a_position_that_no_page_gave_is_refused(sqlite_store, position) -> None:
     with pytest.raises(InputError, match="start again"):
-        list_worklist(sqlite_store, after=position)
+        list_worklist(sqlite_store, now=NOW, after=position)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
 def test_a_page_has_a_sensible_size(sqlite_store, limit) -> None:
     with pytest.raises(InputError, match="1000"):
-        list_worklist(sqlite_store, limit=limit)
+        list_worklist(sqlite_store, now=NOW, limit=limit)
 
 
 def test_a_line_says_what_the_images_say_of_the_study(store) -> None:
     case_id = triaged_case(store)
 
-    (line,) = list_worklist(store).cases
+    (line,) = list_worklist(store, now=NOW).cases
 
     assert line.case_id == case_id
     assert (line.modality, line.body_part, line.accession_number) == ("DX", "CHEST", "A1")

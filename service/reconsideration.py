@@ -1,0 +1,120 @@
+"""Weighs cases again without another look at the images: under another policy, or a finding brought back.
+
+What the detectors saw and what the report says are stored; only the comparison is made anew. Each case is one
+transaction, and the result is a further revision: what was concluded before stays.
+"""
+
+from datetime import datetime
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from overread.case import CaseEvent, CaseState
+from overread.errors import NotFoundError, TransitionError
+from overread.finding import load_vocabulary
+from overread.priority import Policy
+from overread.report import load_reader
+from overread.triage import triage
+from service.store import queries
+from service.store.changes import CaseRow, Entry, change_case, revise_case
+from service.store.conclusion import conclude
+from service.store.database import Store
+from service.store.history import earlier_reports, read_history, restored_findings
+from service.store.policies import policy_in_force
+from service.store.records import TriageRecord
+from service.store.rows import triage_of
+
+_log = structlog.get_logger("overread.reconsideration")
+_BATCH = 100
+
+
+def restore_finding(store: Store, case_id: int, finding: str, *, actor: str, now: datetime) -> CaseState:
+    """Bring back a finding that was set aside as known before, and return where the case stands then.
+
+    Raises:
+        NotFoundError: there is no such case, or the finding is not among those set aside.
+        TransitionError: the case is not triaged, or is being triaged anew.
+    """
+    with store.writing() as connection:
+        case = _case(connection, case_id)
+        record = _latest(connection, case)
+        if finding not in {item.discrepancy.finding for item in record.result.known_before}:
+            raise NotFoundError(f"no finding {finding[:64]!r} of case {case_id} is set aside as known before")
+        entry = Entry(event=CaseEvent.RESTORED, at=now, actor=actor, detail=finding)
+        row = _reconsider(connection, case, record, entry, policy_in_force(connection))
+    _log.info("restored", case=case_id, finding=finding, state=row.state)
+    return CaseState(row.state)
+
+
+def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
+    """Weigh every case of the open list that was weighed under another policy again; return how many.
+
+    Interrupted at any moment, the next call goes on where it stopped. A case whose stored result this release
+    cannot read goes back to triage.
+    """
+    done = 0
+    while True:
+        with store.reading() as connection:
+            version = policy_in_force(connection).version
+            bound = {"state": CaseState.LISTED.value, "version": version, "limit": _BATCH}
+            stale = connection.execute(queries.WEIGHED_OTHERWISE, bound).scalars().all()
+        for case_id in stale:
+            _weigh_again(store, case_id, actor=actor, now=now)
+        done += len(stale)
+        if len(stale) < _BATCH:
+            break
+    if done:
+        _log.info("reordered", cases=done, policy=version)
+    return done
+
+
+def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
+    with store.writing() as connection:
+        case, policy = _case(connection, case_id), policy_in_force(connection)
+        if case.state != CaseState.LISTED.value or case.policy_version == policy.version:
+            return  # another process was faster
+        detail = f"policy {policy.version}"
+        try:
+            entry = Entry(event=CaseEvent.POLICY_CHANGED, at=now, actor=actor, detail=detail)
+            _reconsider(connection, case, _latest(connection, case), entry, policy)
+        except ValidationError:
+            entry = Entry(event=CaseEvent.REVISED, at=now, actor=actor, detail=detail)
+            revise_case(connection, case, entry)
+
+
+def _reconsider(
+    connection: Connection, case: CaseRow, record: TriageRecord, entry: Entry, policy: Policy
+) -> CaseRow:
+    """Make the comparison anew and store it as a further revision."""
+    taken = change_case(connection, case, entry, revision=case.revision + 1)
+    history = read_history(
+        earlier_reports(connection, taken), restored_findings(connection, case.case_id), load_reader()
+    )
+    result = triage(record.reading, record.detections, policy, load_vocabulary(), history=history)
+    anew = TriageRecord(
+        revision=taken.revision,
+        report_version=record.report_version,
+        instances_sha256=record.instances_sha256,
+        result=result,
+        reading=record.reading,
+        detections=record.detections,
+        worker=entry.actor[:128],
+        triaged_at=entry.at,
+    )
+    return conclude(connection, taken, anew, policy)
+
+
+def _case(connection: Connection, case_id: int) -> CaseRow:
+    case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
+    if case is None:
+        raise NotFoundError(f"there is no case {case_id}")
+    return case
+
+
+def _latest(connection: Connection, case: CaseRow) -> TriageRecord:
+    if case.result_revision is None or case.result_revision != case.revision:
+        raise TransitionError(f"case {case.case_id} is not triaged, or is to be triaged anew; try again then")
+    key = {"case_id": case.case_id, "revision": case.result_revision}
+    result = connection.execute(queries.RESULT, key).one()
+    return triage_of(result, list(connection.execute(queries.DETECTIONS, key)))

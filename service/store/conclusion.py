@@ -1,0 +1,93 @@
+"""Stores what was concluded about a case, with its place in the order; inside the caller's transaction."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from overread.case import CaseEvent
+from overread.observation import Detection
+from overread.priority import Policy
+from overread.triage import Outcome, TriageResult
+from service.codec import to_json
+from service.store import queries
+from service.store.changes import CaseRow, Entry, change_case
+from service.store.headline import headline_of
+from service.store.records import TriageRecord
+
+_EVENTS = {
+    Outcome.DISCREPANT: CaseEvent.FOUND_DISCREPANT,
+    Outcome.CONCORDANT: CaseEvent.FOUND_CONCORDANT,
+    Outcome.NOT_APPLICABLE: CaseEvent.FOUND_NOT_APPLICABLE,
+}
+
+
+def conclude(connection: Connection, case: CaseRow, record: TriageRecord, policy: Policy) -> CaseRow:
+    """Store a result and let the case, which is in triage, end where it leads; return its new row."""
+    connection.execute(queries.ADD_RESULT, _result_row(case.case_id, record))
+    details = [
+        _detection_row(case.case_id, record.revision, position, item)
+        for position, item in enumerate(record.detections)
+    ]
+    if details:
+        connection.execute(queries.ADD_DETECTION, details)
+    return change_case(
+        connection,
+        case,
+        Entry(event=_EVENTS[record.result.outcome], at=record.triaged_at, actor=record.worker),
+        priority=record.result.priority,
+        result_revision=record.revision,
+        failure=None,
+        **place_of(record.result, policy, since=case.waiting_since or record.triaged_at),
+    )
+
+
+def place_of(result: TriageResult, policy: Policy, *, since: datetime) -> dict[str, object]:
+    """Return the columns of a case that place it in the order over time; `since` is when its wait began."""
+    waiting = policy.assumptions.waiting
+    allowed = timedelta(hours=waiting.hours[result.actionable])
+    listed = result.outcome is Outcome.DISCREPANT
+    return {
+        "waiting_since": since if listed else None,
+        "overdue_at": since + allowed if listed else None,
+        "open_to_all_at": since + waiting.open_share * allowed if listed else None,
+        "subspecialty": result.subspecialty,
+        "policy_version": policy.version,
+    }
+
+
+def _result_row(case_id: int, record: TriageRecord) -> dict[str, object]:
+    result, reader = record.result, record.reading.reader
+    headline = headline_of(result)
+    return {
+        "case_id": case_id,
+        "revision": record.revision,
+        "report_version": record.report_version,
+        "instances_sha256": record.instances_sha256,
+        "outcome": result.outcome.value,
+        "priority": result.priority,
+        "actionable": result.actionable.value,
+        "subspecialty": result.subspecialty,
+        "policy_version": result.policy_version,
+        "reader_name": reader.name,
+        "reader_version": reader.version,
+        "reader_sha256": reader.sha256,
+        "reasons": to_json(result.reasons),
+        "headline": None if headline is None else to_json(headline),
+        "result": to_json(result),
+        "reading": to_json(record.reading),
+        "worker": record.worker,
+        "triaged_at": record.triaged_at,
+    }
+
+
+def _detection_row(case_id: int, revision: int, position: int, detection: Detection) -> dict[str, object]:
+    return {
+        "case_id": case_id,
+        "revision": revision,
+        "position": position,
+        "detector_name": detection.detector.name,
+        "detector_version": detection.detector.version,
+        "detector_sha256": detection.detector.sha256,
+        "operating_point": detection.operating_point,
+        "detection": to_json(detection),
+    }

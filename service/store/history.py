@@ -1,0 +1,75 @@
+"""What the store knows of a patient besides one study: earlier reports, and what a person brought back."""
+
+from datetime import date
+
+from sqlalchemy import Connection
+
+from overread.case import CaseEvent
+from overread.earlier import EarlierReading, History
+from overread.ports import ReportReader
+from service.store import queries
+from service.store.changes import CaseRow
+from service.store.records import EarlierReport
+from service.store.rows import earlier_of
+
+_MOST = 20  # the latest; older ones are known through them
+
+
+def earlier_reports(connection: Connection, case: CaseRow) -> tuple[EarlierReport, ...]:
+    """Return the reports of the patient's earlier studies, the latest first.
+
+    The patient is issuer and id together, as the images state them; without an id nobody is the same. A study
+    of the same day is not earlier: DICOM dates do not tell.
+    """
+    study = connection.execute(queries.STUDY, {"study_instance_uid": case.study_instance_uid}).one_or_none()
+    day = _day(study.study_date) if study is not None else None
+    if study is None or day is None or not study.patient_id:
+        return ()
+    rows = connection.execute(
+        queries.EARLIER_REPORTS,
+        {
+            "patient_id": study.patient_id,
+            "issuer": study.issuer_of_patient_id or "",
+            "before": study.study_date,
+            "limit": _MOST,
+        },
+    )
+    return tuple(
+        earlier_of(row, float((day - earlier).days))
+        for row in rows
+        if (earlier := _day(row.study_date)) is not None
+    )
+
+
+def restored_findings(connection: Connection, case_id: int) -> frozenset[str]:
+    """Return the findings that a person brought back: the details of the case's RESTORED events."""
+    bound = {"case_id": case_id, "event": CaseEvent.RESTORED.value}
+    return frozenset(connection.execute(queries.EVENT_DETAILS, bound).scalars())
+
+
+def read_history(
+    earlier: tuple[EarlierReport, ...], restored: frozenset[str], reader: ReportReader
+) -> History:
+    """Return the history as the comparison needs it.
+
+    Raises:
+        InvalidReportError: an earlier report is empty or is no text.
+    """
+    readings = tuple(
+        EarlierReading(
+            study_instance_uid=item.study_instance_uid,
+            report_version=item.report_version,
+            days_before=item.days_before,
+            reading=reader.read(item.text),
+        )
+        for item in earlier
+    )
+    return History(earlier=readings, restored=restored)
+
+
+def _day(text: str | None) -> date | None:
+    """Return a DICOM date (PS3.5 DA: YYYYMMDD); None where there is none or it is no day."""
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""The policies of an installation: which one is in force, and which ones were, since when and by whom."""
+
+import hashlib
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from overread.errors import ConfigurationError
+from overread.priority import Policy, default_policy, parse_policy, shipped_policy_text
+from service.store import queries
+from service.store.database import Store
+from service.store.records import PolicyOrigin, PolicyRecord
+
+_LOCK = "policy"
+_parsed = lru_cache(maxsize=8)(parse_policy)
+
+
+def policy_in_force(connection: Connection) -> Policy:
+    """Return the policy in force; the shipped one while none has been recorded."""
+    row = connection.execute(queries.POLICY_IN_FORCE).one_or_none()
+    return default_policy() if row is None else _parsed(row.text)
+
+
+def activate_policy(
+    store: Store, text: str, *, actor: str, now: datetime, origin: PolicyOrigin = PolicyOrigin.SITE
+) -> bool:
+    """Bring a policy into force and record it; return whether it is another than before.
+
+    The open list is put in its order by `service.reconsideration.reorder_list`.
+
+    Raises:
+        ConfigurationError: the text is no valid policy, or its version was another text before.
+    """
+    policy = parse_policy(text)
+    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    with store.writing(_LOCK) as connection:
+        known = [PolicyRecord.of(row) for row in connection.execute(queries.POLICIES)]
+        if known and known[0].sha256 == sha256:
+            return False
+        if any(record.version == policy.version and record.sha256 != sha256 for record in known):
+            raise ConfigurationError(
+                f"the policy's version {policy.version!r} was in force with other content; "
+                "give a changed policy a version of its own"
+            )
+        connection.execute(
+            queries.ADD_POLICY,
+            {
+                "version": policy.version,
+                "sha256": sha256,
+                "text": text,
+                "origin": origin.value,
+                "actor": actor[:256],
+                "in_force_from": now,
+            },
+        )
+    return True
+
+
+def follow_shipped_policy(store: Store, *, actor: str, now: datetime) -> bool:
+    """Bring the shipped policy into force unless the site chose one of its own; return whether it is new."""
+    records = list_policies(store)
+    if records and records[0].origin is PolicyOrigin.SITE:
+        return False
+    return activate_policy(store, shipped_policy_text(), actor=actor, now=now, origin=PolicyOrigin.SHIPPED)
+
+
+def list_policies(store: Store) -> tuple[PolicyRecord, ...]:
+    """Return every policy that has been in force, the one in force first."""
+    with store.reading() as connection:
+        return tuple(PolicyRecord.of(row) for row in connection.execute(queries.POLICIES))
