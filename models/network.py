@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 from numpy.typing import NDArray
 
 from models.boxes import ScoredBox, boxes_of
 from models.form import InputForm
 from models.intensity import Grey
 from models.manifest import Manifest, verify_network
-from overread.errors import InvalidFileError, ModelError
+from models.providers import start_session
+from overread.errors import ConfigurationError, InvalidFileError, ModelError
 
 Scores = NDArray[np.float32]  # (findings,) in [0, 1]
 Maps = NDArray[np.float32]  # (findings, grid rows, grid columns)
@@ -37,13 +37,14 @@ class Output:
 class OnnxNetwork:
     """A verified network; safe to share between threads."""
 
-    def __init__(self, folder: Path, manifest: Manifest, *, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+    def __init__(
+        self, folder: Path, manifest: Manifest, *, threads: int, provider: str | None = None
+    ) -> None:
         content = verify_network(manifest, folder)
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = start_session(content, threads=threads, provider=provider)
+        except ConfigurationError:
+            raise
         except Exception as error:  # ONNX Runtime raises a class per status, with no common one
             raise ModelError(f"{folder / manifest.network.file} cannot be loaded: {error}") from error
         self._stated = manifest.network
@@ -51,6 +52,11 @@ class OnnxNetwork:
         self._columns = list(self._form.columns_of(len(manifest.findings)))
         self._folder = folder
         self._check_names()
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of what the network runs on."""
+        return str(self._session.get_providers()[0])
 
     def run(self, image: Grey) -> Output:
         """Return what the network says of one image of the stated size.

@@ -58,10 +58,17 @@ class _Seen:
 class OnnxDetector:
     """Implements `overread.ports.Detector` for any release folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path, *, operating_point: str | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        operating_point: str | None = None,
+        threads: int = 1,
+        provider: str | None = None,
+    ) -> None:
         self.manifest: Manifest = load_manifest(folder)
         self._point = self.manifest.operating_point(operating_point)
-        self._network = OnnxNetwork(folder, self.manifest, threads=threads)
+        self._network = OnnxNetwork(folder, self.manifest, threads=threads, provider=provider)
         self._vocabulary: Vocabulary = load_vocabulary()
         guard = guard_for(self.manifest.intended_use)
         self._prefetch = Prefetch(lambda path: prepare_image(path, self.manifest, guard))
@@ -81,6 +88,11 @@ class OnnxDetector:
     def operating_point(self) -> str:
         """Name of the operating point in use."""
         return self._point.name
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of what the network runs on."""
+        return self._network.provider
 
     def prefetch(self, instances: Sequence[Path]) -> None:
         """Decode and prepare these images in the background, for the `detect` that probably comes next."""

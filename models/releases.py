@@ -1,12 +1,14 @@
 """Model releases on disk: those that come with overread, or those of a folder that the user names."""
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.manifest import FILE_NAME
 from models.onnx_detector import OnnxDetector
 from models.parsing import Table
+from models.providers import asked_provider
 from overread.errors import ModelError
 from overread.ports import Detector
 
@@ -53,7 +55,7 @@ def load_onnx_detector(
     folder = release_folder(name, root)
     if release_kind(folder) != ONNX:
         raise ModelError(f"{folder} is of kind {release_kind(folder)}; only {ONNX} can score single images")
-    return OnnxDetector(folder, operating_point=operating_point, threads=threads)
+    return _load_onnx(folder, operating_point, threads)
 
 
 def release_folder(name: str | None = None, root: Path | None = None) -> Path:
@@ -83,8 +85,9 @@ def release_kind(folder: Path) -> str:
     return table.text("kind") if table.has("kind") else ONNX
 
 
-def _load_onnx(folder: Path, operating_point: str | None, threads: int) -> Detector:
-    return OnnxDetector(folder, operating_point=operating_point, threads=threads)
+def _load_onnx(folder: Path, operating_point: str | None, threads: int) -> OnnxDetector:
+    provider = asked_provider(os.environ)
+    return OnnxDetector(folder, operating_point=operating_point, threads=threads, provider=provider)
 
 
 def _load_vendor(folder: Path, operating_point: str | None, _threads: int) -> Detector:
