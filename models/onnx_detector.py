@@ -1,6 +1,6 @@
 """The detector of a release folder: DICOM files of one study in, observations out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,9 +107,13 @@ class OnnxDetector:
             InvalidDicomError: a file is no DICOM.
             UndecodablePixelsError: an image that the model is meant for cannot be decoded.
         """
+        return self.look(self._prefetch.take(instances))
+
+    def look(self, prepared: Iterable[PreparedImage]) -> Detection:
+        """Return what the network sees on the prepared images of one study; see `detect`."""
         noted: dict[str, list[str]] = {}  # why an image was skipped, or what is odd about it -> images
         seen: list[_Seen] = []
-        for image in self._prefetch.take(instances):
+        for image in prepared:
             for remark in (image.reason,) if image.pixels is None else image.remarks:
                 noted.setdefault(remark, []).append(image.whole.sop_instance_uid)
             if image.pixels is not None:
