@@ -2,8 +2,8 @@
 
     python -m benchmarks.worker --studies 48
 
-Each study is one radiograph of 2048 x 2048 pixels of 16 bits, made here, uncompressed or as lossless
-JPEG 2000, with a report. Studies wait in the queue in batches. The worker drains a batch: it claims each
+Each study is one radiograph of 2048 x 2048 pixels of 14 bits in 16, uncompressed or as lossless JPEG 2000,
+with a report. Studies wait in the queue in batches. The worker drains a batch: it claims each
 study, reads the report, decodes, prepares, infers, compares, and stores the result on SQLite, each result
 synced. The bare sum decodes the files of the same batch with the same decoder and runs the same network on
 the same prepared input. Which comes first is drawn by chance for each batch, and every batch is sent anew.
@@ -26,23 +26,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
-    JPEG2000Lossless,
 )
 
+from benchmarks.radiographs import SIDE, dicom_of, radiograph
 from models.decoding import decode_frame
 from models.manifest import Manifest
 from models.network import OnnxNetwork
@@ -58,8 +55,6 @@ from service.store.database import Store, open_store
 from service.store.worklist import load_case
 from service.worker import Readers, work
 
-SIDE = 2048
-DX = DigitalXRayImageStorageForPresentation
 REPORT = """\
 INDICATION: Cough for two weeks.
 COMPARISON: None.
@@ -87,41 +82,6 @@ class Bench:
     readers: Readers
     network: OnnxNetwork
     manifest: Manifest
-
-
-def radiograph(generator: np.random.Generator) -> NDArray[np.uint16]:
-    """Return a picture that compresses about as a radiograph: smooth shadows, and noise in the low bits."""
-    rows, columns = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
-    shadows = np.zeros((SIDE, SIDE))
-    for _ in range(12):
-        row, column, width = generator.uniform(-0.8, 0.8, 3)
-        shadows += np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (0.05 + width**2))
-    grey = 8000 + 40000 * shadows / shadows.max() + generator.normal(0, 60, (SIDE, SIDE))
-    clipped: NDArray[np.uint16] = np.clip(grey, 0, 65535).astype(np.uint16)
-    return clipped
-
-
-def dicom_of(pixels: NDArray[np.uint16], *, compressed: bool) -> Dataset:
-    """Return a frontal chest radiograph with these pixels."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = DX
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = DX
-    dataset.Modality = "DX"
-    dataset.BodyPartExamined = "CHEST"
-    dataset.ViewPosition = "PA"
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.SamplesPerPixel = 1
-    dataset.Rows, dataset.Columns = pixels.shape
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.HighBit = 15
-    dataset.PixelRepresentation = 0
-    dataset.PixelSpacing = [0.17, 0.17]
-    dataset.PixelData = pixels.tobytes()
-    if compressed:
-        dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
-    return dataset
 
 
 def name(dataset: Dataset, number: int) -> Dataset:
@@ -213,26 +173,39 @@ def describe(name: str, pairs: Sequence[Pair], chance: random.Random) -> str:
 def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
     """Return the pairs of one kind of file."""
     chance, generator = random.Random(seed), np.random.default_rng(seed)
+    images = [dicom_of(radiograph(generator), compressed=compressed) for _ in range(4)]
+    sizes = [min(batch, studies - start) for start in range(0, studies, batch)]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = make_bench(Path(folder))
+        numbers = itertools.count(1)
+        pairs = []
+        for size in [2, *sizes]:  # the first warms up
+            paths = fill(bench.store, images, itertools.islice(numbers, size))
+            pairs.append(measure(bench, paths, chance))
+        bench.store.close()
+    return pairs[1:]
+
+
+def make_bench(folder: Path) -> Bench:
+    """Return a worker's parts on a store of its own in this folder."""
     detector = load_onnx_detector()
-    network = OnnxNetwork(RELEASES / DEFAULT_RELEASE, detector.manifest, threads=1)
     readers = Readers(
         report_reader=load_reader(),
         detectors=(detector,),
         vocabulary=load_vocabulary(),
     )
-    images = [dicom_of(radiograph(generator), compressed=compressed) for _ in range(4)]
-    sizes = [min(batch, studies - start) for start in range(0, studies, batch)]
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=Path(folder)))
-        bench = Bench(store=store, readers=readers, network=network, manifest=detector.manifest)
-        numbers = itertools.count(1)
-        pairs = []
-        for size in [2, *sizes]:  # the first warms up
-            named = [name(images[number % 4], number) for number in itertools.islice(numbers, size)]
-            paths = [send(store, dataset, datetime.now(UTC)) for dataset in named]
-            pairs.append(measure(bench, paths, chance))
-        store.close()
-    return pairs[1:]
+    return Bench(
+        store=open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=folder)),
+        readers=readers,
+        network=OnnxNetwork(RELEASES / DEFAULT_RELEASE, detector.manifest, threads=1),
+        manifest=detector.manifest,
+    )
+
+
+def fill(store: Store, images: Sequence[Dataset], numbers: Iterable[int]) -> list[Path]:
+    """Put a study into the store for each number, its image one of these, and return their files."""
+    named = [name(images[number % len(images)], number) for number in numbers]
+    return [send(store, dataset, datetime.now(UTC)) for dataset in named]
 
 
 def main() -> int:
@@ -246,7 +219,7 @@ def main() -> int:
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     print(
-        f"{SIDE} x {SIDE} pixels of 16 bits, {os.cpu_count()} cores, seed {arguments.seed}\n"
+        f"{SIDE} x {SIDE} pixels of 14 bits in 16, {os.cpu_count()} cores, seed {arguments.seed}\n"
         "threads: network 1; worker 1 and 1 more that prepares the next study; bare sum 1"
     )
     for name, compressed in (("uncompressed", False), ("JPEG 2000", True)):
