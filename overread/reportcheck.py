@@ -39,7 +39,7 @@ _TREATED = frozenset({"chest_tube"})
 
 
 def checks_of(reading: ReportReading, policy: Policy, vocabulary: Vocabulary) -> Iterator[Ground]:
-    """Yield what a report gets wrong by itself, each finding at most once per kind."""
+    """Yield what a report gets wrong by itself: contradictions by finding, each omission at most once."""
     assumptions = policy.assumptions
     yield from _contradictions(reading, assumptions.findings_impression, vocabulary)
     if reading.sections:
@@ -182,22 +182,26 @@ def _communication(
     current = current_observations(reading.observations)
     if reading.communications or _is_expected(reading, current):
         return
-    urgent = [item for item in current if item.finding in odds.findings and _is_urgent(item)]
-    for finding_id in dict.fromkeys(item.finding for item in urgent):
-        about = tuple(item for item in urgent if item.finding == finding_id)
-        finding = vocabulary[finding_id]
-        if not _is_happening(current, about[0], vocabulary):
-            continue
-        reason = f"the report states {finding.name}, to be told within {finding.actionable}, but no call"
-        yield Ground(
-            kind=DiscrepancyKind.MISSING_COMMUNICATION,
-            finding=finding_id,
-            report_observations=about,
-            factors=(Factor(name="communication", odds_ratio=odds.odds, reason=reason),),
-            reason=f"Missing communication: {finding.name} should be told within {finding.actionable}; "
-            "the report does not say that anybody was told.",
-            benefit=odds.benefit,
-        )
+    urgent = tuple(
+        item
+        for item in current
+        if item.finding in odds.findings and _is_urgent(item) and _is_happening(current, item, vocabulary)
+    )
+    if not urgent:
+        return
+    finding = max(
+        (vocabulary[item.finding] for item in urgent), key=lambda one: one.weight
+    )  # one call tells all
+    reason = f"the report states {finding.name}, to be told within {finding.actionable}, but no call"
+    yield Ground(
+        kind=DiscrepancyKind.MISSING_COMMUNICATION,
+        finding=finding.id,
+        report_observations=urgent,
+        factors=(Factor(name="communication", odds_ratio=odds.odds, reason=reason),),
+        reason=f"Missing communication: {finding.name} should be told within {finding.actionable}; "
+        "the report does not say that anybody was told.",
+        benefit=odds.benefit,
+    )
 
 
 def _is_urgent(observation: ReportObservation) -> bool:

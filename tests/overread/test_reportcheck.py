@@ -92,6 +92,15 @@ def test_an_urgent_diagnosis_needs_a_documented_call(text, expected) -> None:
     assert (COMMUNICATION in kinds(text).values()) is expected
 
 
+def test_one_call_would_tell_of_everything() -> None:
+    text = "FINDINGS: Large left hydropneumothorax with collapse of the left lung. Right pneumothorax."
+
+    (item,) = [item for item in concluded(text).discrepancies if item.kind is COMMUNICATION]
+
+    assert item.finding == "pneumothorax"
+    assert len(item.report_observations) >= 2
+
+
 def test_what_rests_on_the_report_alone_needs_no_detector() -> None:
     result = concluded("FINDINGS: Moderate right pneumothorax.")
 
