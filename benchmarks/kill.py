@@ -77,6 +77,7 @@ class Installation:
         self.starts += 1
         api, stow = map(str, self.ports)
         command = ["-m", "overread", "serve", "--port", api, "--stow-port", stow, "--workers", str(WORKERS)]
+        command += ["--dicom-port", "none", "--hl7-port", "none"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command],

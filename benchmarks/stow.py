@@ -85,6 +85,7 @@ def peak_megabytes(pid: int) -> float:
 def measure(objects: list[bytes], senders: int, folder: Path) -> None:
     """Print one line for the intake and one for the bare loop."""
     command = [sys.executable, "-m", "overread", "serve", "--workers", "0", "--port", "0", "--stow-port", "0"]
+    command += ["--dicom-port", "none", "--hl7-port", "none"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--data-folder", str(folder / "data")], stdout=subprocess.PIPE, stderr=log, text=True

@@ -6,6 +6,7 @@
     |   |   +-- MislabelledDicomError     another object than its sender announced
     |   +-- UndecodablePixelsError    the header is fine, the pixel data is not
     |   +-- InvalidReportError        empty, binary or undecodable report
+    |   |   +-- UnsupportedMessageError   a message of a type or version that is not taken here
     |   +-- ContradictionError        contradicts what is stored: other patient, other bytes for the same UID
     |   +-- InvalidFileError          a line or file given to a command is malformed
     +-- NotFoundError             names something that the store does not hold
@@ -52,6 +53,12 @@ class InvalidReportError(InputError):
     """The report is empty, binary, or in an undecodable character set."""
 
     reason = "INVALID_REPORT"
+
+
+class UnsupportedMessageError(InvalidReportError):
+    """The message that should bring a report is of a type, version or purpose that is not taken here."""
+
+    reason = "UNSUPPORTED_MESSAGE"
 
 
 class ContradictionError(InputError):

@@ -7,11 +7,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from overread.errors import ConfigurationError
 from service.http.opening import HOST_VARIABLE, STOW_ADDRESS_VARIABLE, access_from
+from service.listener_process import Protocol, check_listener, run_listener
 from service.log import configure_logging
 from service.settings import Settings, load_settings
 from service.store.database import open_store
@@ -28,6 +31,8 @@ class Addresses:
     host: str
     port: int
     stow_port: int
+    dicom_port: int | None = None  # None: no C-STORE listener
+    hl7_port: int | None = None  # None: no HL7 listener
 
 
 def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
@@ -42,19 +47,46 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
     access_from({**os.environ, HOST_VARIABLE: addresses.host})  # or refuse to start
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
+    ports = {Protocol.DICOM: addresses.dicom_port, Protocol.HL7: addresses.hl7_port}
+    wanted = {protocol: port for protocol, port in ports.items() if port is not None}
+    for protocol in wanted:
+        check_listener(protocol, addresses.host, os.environ)
     open_store(settings).close()  # migrate once, before several processes would want to
-    with _listen(addresses.host, addresses.port) as api, _listen(addresses.host, addresses.stow_port) as stow:
+    with ExitStack() as sockets:
+        api = sockets.enter_context(_listen(addresses.host, addresses.port))
+        stow = sockets.enter_context(_listen(addresses.host, addresses.stow_port))
+        listeners = {
+            protocol: sockets.enter_context(_listen(addresses.host, port))
+            for protocol, port in wanted.items()
+        }
         environment = _environment(addresses.host, settings, stow)
         specs = [
             _http_child("api", api, environment),
             _http_child("stow", stow, environment),
+            *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
         ]
+        lines = _listener_lines(listeners)
         announcer = threading.Thread(
-            target=_announce, args=(_url(api), _url(stow), settings), name="announcer", daemon=True
+            target=_announce, args=(_url(api), _url(stow), settings, lines), name="announcer", daemon=True
         )
         announcer.start()
         Supervisor(specs, clock=time.monotonic).run()
+
+
+def receive(protocol: str, *, host: str, port: int, folder: Path | None) -> None:
+    """Run one listener in this process until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: the address cannot be bound, a setting is wrong, or nobody has said who may send.
+    """
+    configure_logging()
+    spoken = Protocol(protocol)
+    check_listener(spoken, host, os.environ)
+    settings = load_settings(os.environ, data_folder=folder)
+    with _listen(host, port) as listener:
+        _say(f"overread listens for {_listener_lines({spoken: listener})[0].strip()}. Stop with Ctrl-C.")
+        run_listener(spoken, listener, {**os.environ, "OVERREAD_FOLDER": str(settings.data_folder)})
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -63,8 +95,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): choose another with --host, "
-            "--port and --stow-port, or stop what listens there"
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): choose another with --host "
+            "and the option for its port, or stop what listens there"
         ) from error
 
 
@@ -88,6 +120,25 @@ def _http_child(name: str, listener: socket.socket, environment: dict[str, str])
     )
 
 
+def _listener_child(protocol: Protocol, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
+    module = ("-m", "service.listener_process", protocol.value, str(listener.fileno()))
+    return ChildSpec(
+        name=protocol.value,
+        command=(sys.executable, "-P", *module),
+        listener=listener,
+        environment=environment,
+    )
+
+
+def _listener_lines(listeners: Mapping[Protocol, socket.socket]) -> list[str]:
+    """Return where the listeners are, a line each."""
+    names = {Protocol.DICOM: "DICOM       {} (C-STORE)", Protocol.HL7: "HL7         {} (ORU^R01 over MLLP)"}
+    return [
+        names[protocol].format(_url(listener).removeprefix("http://"))
+        for protocol, listener in listeners.items()
+    ]
+
+
 def _worker(number: int, environment: dict[str, str]) -> ChildSpec:
     command = (sys.executable, "-P", "-m", "overread", "worker")
     return ChildSpec(name=f"worker-{number}", command=command, environment=environment)
@@ -98,7 +149,7 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _announce(api: str, stow: str, settings: Settings) -> None:
+def _announce(api: str, stow: str, settings: Settings, listeners: Sequence[str]) -> None:
     """Say where everything is, as soon as it answers: a request waits in the socket's queue until then."""
     for url in (api, stow):
         try:
@@ -106,16 +157,21 @@ def _announce(api: str, stow: str, settings: Settings) -> None:
                 pass
         except (urllib.error.URLError, OSError):
             return  # stopped or given up meanwhile; the supervisor says why
-    print(_welcome(api, stow, settings), flush=True)  # noqa: T201  # this is the command's output
+    _say(_welcome(api, stow, settings, listeners))
 
 
-def _welcome(api: str, stow: str, settings: Settings) -> str:
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  # this is the command's output
+
+
+def _welcome(api: str, stow: str, settings: Settings, listeners: Sequence[str]) -> str:
+    further = "".join(f"\n  {line}" for line in listeners)
     return f"""\
 overread is ready.
 
   Worklist    {api}/
   API         {api}/openapi.json
-  DICOMweb    {stow}/studies (STOW-RS)
+  DICOMweb    {stow}/studies (STOW-RS){further}
   Data        {settings.data_folder}
 
 Send a study and its report:

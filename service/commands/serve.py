@@ -4,19 +4,21 @@ import argparse
 from pathlib import Path
 
 from overread.command import EXIT_OK, Command
+from service.commands.receive import DEFAULT_PORTS
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8400
 DEFAULT_STOW_PORT = 8401
 
 DESCRIPTION = f"""\
-Starts the page and API (a BentoML service), the DICOMweb intake (STOW-RS) and the workers, restarts what
-dies, and stops everything on Ctrl-C or SIGTERM.
+Starts the page and API (a BentoML service), the intake (STOW-RS, C-STORE, HL7 over MLLP) and the workers,
+restarts what dies, and stops everything on Ctrl-C or SIGTERM.
 
   overread serve
   overread serve --data-folder /var/lib/overread --workers 4 --port {DEFAULT_PORT}
 
-Only this machine can reach it by default. For others set OVERREAD_API_TOKEN to a secret and give --host.
+Only this machine can reach it by default. For others set OVERREAD_API_TOKEN to a secret, say who may send by
+C-STORE and HL7 (OVERREAD_DICOM_CALLING_AE_TITLES, OVERREAD_HL7_SENDERS), and give --host.
 """
 
 
@@ -38,7 +40,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_STOW_PORT,
         help=f"DICOMweb intake (default {DEFAULT_STOW_PORT}; 0: any free one)",
     )
+    for option, default, name in (
+        ("--dicom-port", DEFAULT_PORTS["dicom"], "C-STORE listener"),
+        ("--hl7-port", DEFAULT_PORTS["hl7"], "HL7 listener"),
+    ):
+        parser.add_argument(
+            option,
+            type=_port,
+            default=default,
+            metavar="PORT",
+            help=f"{name} (default {default}; 0: any free one; none: no such listener)",
+        )
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default 1)")
+
+
+def _port(text: str) -> int | None:
+    return None if text == "none" else int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     from service.serving import Addresses, serve  # noqa: PLC0415  # keeps `overread --help` fast
 
     serve(
-        Addresses(host=arguments.host, port=arguments.port, stow_port=arguments.stow_port),
+        Addresses(
+            host=arguments.host,
+            port=arguments.port,
+            stow_port=arguments.stow_port,
+            dicom_port=arguments.dicom_port,
+            hl7_port=arguments.hl7_port,
+        ),
         folder=arguments.data_folder,
         workers=arguments.workers,
     )

@@ -35,6 +35,7 @@ class IncomingReport:
     study_instance_uid: str | None = None
     patient_id: str | None = field(default=None, repr=False)
     charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
+    message: bytes | None = field(default=None, repr=False)  # what it came in, which quarantine keeps instead
     source: str  # who sent it, such as "http 127.0.0.1"
 
 
@@ -60,25 +61,73 @@ def receive_report(store: Store, report: IncomingReport, *, now: datetime) -> Re
         ContradictionError: it is for another patient than its study, or its accession number names several.
         OutOfResourcesError: it cannot be stored now; the sender should try again.
     """
-    try:
-        text = _text(report, store.settings.report_bytes_max)
-        _check_identifiers(report)
-        names = lock_names(report.study_instance_uid, report.accession_number)
+    (outcome,) = receive_reports(store, (report,), now=now)
+    if isinstance(outcome, InputError):
+        raise outcome
+    return outcome
+
+
+def receive_reports(
+    store: Store, reports: Sequence[IncomingReport], *, now: datetime
+) -> tuple[ReportReceipt | InputError, ...]:
+    """Keep several reports as `receive_report` keeps one, with one commit for all; one's error is its own.
+
+    Raises:
+        OutOfResourcesError: none of them can be stored now; the senders should try again.
+    """
+    store.files.require_space()
+    outcomes: list[ReportReceipt | InputError | str] = [
+        _checked_text(report, store.settings.report_bytes_max) for report in reports
+    ]
+    usable = [number for number, text in enumerate(outcomes) if isinstance(text, str)]
+    names = {
+        name
+        for number in usable
+        for name in lock_names(reports[number].study_instance_uid, reports[number].accession_number)
+    }
+    if usable:
         with store.writing(*names) as connection:
-            receipt = _receive(connection, report, text, now)
-    except InputError as error:
-        _refuse(store, report, error, now)
-        raise
+            for number in usable:
+                try:
+                    outcomes[number] = _receive(connection, reports[number], str(outcomes[number]), now)
+                except InputError as error:  # which is raised before anything is changed
+                    outcomes[number] = error
+    return tuple(_concluded(store, *pair, now) for pair in zip(reports, outcomes, strict=True))
+
+
+def refuse_message(store: Store, message: bytes, error: InputError, *, source: str, now: datetime) -> None:
+    """Put a message from which no report can be read into quarantine; it is durable when this returns."""
+    _refuse(store, IncomingReport(content=message, source=source), error, now)
+
+
+def _concluded(
+    store: Store, report: IncomingReport, outcome: ReportReceipt | InputError | str, now: datetime
+) -> ReportReceipt | InputError:
+    """Return what became of a report, which is logged, or in quarantine by now."""
+    if isinstance(outcome, str):
+        raise TypeError("a report was passed over")
+    if isinstance(outcome, InputError):
+        _refuse(store, report, outcome, now)
+        return outcome
     _log.info(
         "report_received",
-        outcome=receipt.outcome.value,
-        case=receipt.case_id,
-        version=receipt.version,
+        outcome=outcome.outcome.value,
+        case=outcome.case_id,
+        version=outcome.version,
         status=report.status.value,
-        state=receipt.state.value,
+        state=outcome.state.value,
         source=report.source,
     )
-    return receipt
+    return outcome
+
+
+def _checked_text(report: IncomingReport, bytes_max: int) -> str | InputError:
+    try:
+        text = _text(report, bytes_max)
+        _check_identifiers(report)
+    except InputError as error:
+        return error
+    return text
 
 
 def _text(report: IncomingReport, bytes_max: int) -> str:
@@ -203,7 +252,7 @@ def _receipt(case: CaseRow, version: int, outcome: ReceiptOutcome) -> ReportRece
 
 
 def _refuse(store: Store, report: IncomingReport, error: InputError, now: datetime) -> None:
-    content = report.content
+    content = report.content if report.message is None else report.message
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     refusal = Refusal(
         kind=QuarantineKind.REPORT,

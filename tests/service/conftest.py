@@ -8,6 +8,7 @@ import pytest
 
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
+from tests.service.certificates import Certificates, make_certificates
 from tests.service.postgres import MISSING, Cluster, cluster, program
 
 
@@ -55,3 +56,9 @@ def sqlite_store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(settings)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates for TLS; skips where they cannot be made."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

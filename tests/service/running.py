@@ -19,6 +19,7 @@ class Serving:
     process: subprocess.Popen[str]
     api: str
     stow: str
+    ports: dict[str, int]  # of the listeners, by protocol
 
     def children(self) -> dict[str, int]:
         """Process ids of the direct children by what they are."""
@@ -28,7 +29,10 @@ class Serving:
                 state, parent = stat.read_text().rpartition(")")[2].split()[:2]
                 if int(parent) == self.process.pid and state != "Z":
                     words = (stat.parent / "cmdline").read_bytes().split(b"\0")
-                    name = next((w.decode() for w in words if w in {b"api", b"stow", b"worker"}), "starting")
+                    name = next(
+                        (w.decode() for w in words if w in {b"api", b"stow", b"dicom", b"hl7", b"worker"}),
+                        "starting",
+                    )
                     found[name] = int(stat.parent.name)
         return found
 
@@ -39,7 +43,7 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[Serving
     command = [sys.executable, "-m", "overread", "serve", "--data-folder", str(folder / "data"), *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--port", "0", "--stow-port", "0"],
+            [*command, *("--port", "0", "--stow-port", "0", "--dicom-port", "0", "--hl7-port", "0")],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -54,7 +58,11 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[Serving
                 break
         addresses = re.findall(r"http://127\.0\.0\.1:\d+", text)
         assert addresses, (folder / "log").read_text()
-        yield Serving(process=process, api=addresses[0], stow=re.findall(r"(http://\S+)/studies", text)[0])
+        ports = {
+            name.lower(): int(port) for name, port in re.findall(r"(DICOM|HL7) +127\.0\.0\.1:(\d+)", text)
+        }
+        stow = re.findall(r"(http://\S+)/studies", text)[0]
+        yield Serving(process=process, api=addresses[0], stow=stow, ports=ports)
     finally:
         process.terminate()
         process.communicate(timeout=START_SECONDS)

@@ -31,7 +31,7 @@ def test_a_study_and_its_report_become_a_case_and_a_stop_is_quick_and_complete(t
         case_id = httpx.post(f"{running.api}/api/v1/reports", json=report).json()["case_id"]
         eventually(lambda: triaged(running.api, case_id))
         children = running.children()
-        assert set(children) == {"api", "stow", "worker"}
+        assert set(children) == {"api", "stow", "dicom", "hl7", "worker"}
         started = time.monotonic()
         running.process.terminate()
         assert running.process.wait(20) == 0
@@ -46,12 +46,12 @@ def triaged(api: str, case_id: int) -> bool:
 def test_each_process_comes_back_and_the_killed_supervisor_leaves_none(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
         before = running.children()
-        for name in ("api", "stow", "worker"):
+        for name in ("api", "stow", "dicom", "hl7", "worker"):
             os.kill(before[name], signal.SIGKILL)
         # Connections made meanwhile wait in the socket's queue and are answered by the successors.
         for url in (running.api, running.stow):
             assert httpx.get(f"{url}/health/live", timeout=START_SECONDS).status_code == 200
-        eventually(lambda: set(running.children()) == {"api", "stow", "worker"})
+        eventually(lambda: set(running.children()) == {"api", "stow", "dicom", "hl7", "worker"})
         after = running.children()
         assert set(after.values()).isdisjoint(before.values())
         running.process.kill()

@@ -1,0 +1,153 @@
+"""One association, hardened: what pynetdicom reads is bounded in size and in time, and goes to disk at once.
+
+pynetdicom lets its request handler, socket and DIMSE provider be replaced; each is replaced here by one that
+differs in a single respect.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import structlog
+from pydicom.uid import UID
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.transport import AssociationSocket, RequestHandler
+
+from service.dicom.arrival import ArrivingObject
+from service.intake.instances import AnnouncedInstance
+
+PDU_BYTES_MAX = 1 << 20  # an association request with 128 contexts is the longest; data comes in 128 kB
+_COMMAND_BYTES_MAX = 1 << 16
+_UNANSWERED_MAX = 8  # requests in advance of our answers; nobody has negotiated any
+_ABORT = "Evt19"  # "unrecognized or invalid PDU" of the state machine, PS3.8 table 9-10
+
+_log = structlog.get_logger("overread.dicom")
+
+BeginObject = Callable[[AnnouncedInstance, UID], ArrivingObject]
+
+
+class Limits(Protocol):
+    """What a server has to offer to the handler of its connections."""
+
+    idle_seconds: float
+    tls: ssl.SSLContext | None
+    begin: BeginObject
+
+
+class BoundedSocket(AssociationSocket):
+    """Reads a PDU in one piece, of bounded length and within bounded time."""
+
+    idle_seconds = 60.0
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Return so many bytes, fewer if the connection was closed.
+
+        Raises:
+            OSError: nobody sends a PDU so long, or the sender is too slow; the connection is given up.
+        """
+        if nr_bytes > PDU_BYTES_MAX or self.socket is None:
+            raise OSError(f"a PDU of more than {PDU_BYTES_MAX} bytes")
+        deadline = time.monotonic() + self.idle_seconds
+        received, buffer = 0, bytearray(nr_bytes)
+        with memoryview(buffer) as view:
+            while received < nr_bytes:
+                count = self.socket.recv_into(view[received:])
+                if not count:
+                    break
+                received += count
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the sender is too slow")
+        return buffer if received == nr_bytes else buffer[:received]
+
+
+class StreamingDimse(DIMSEServiceProvider):
+    """Gives the data set of a C-STORE request an `ArrivingObject` to be written to; bounds all else."""
+
+    def __init__(self, assoc: Association, begin: BeginObject) -> None:
+        super().__init__(assoc)
+        self._begin = begin
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take the fragments one by one; whatever cannot be understood ends the association."""
+        try:
+            for context_id, fragment in primitive.presentation_data_value_list:
+                self._receive_fragment(context_id, fragment)
+        except Exception as error:  # noqa: BLE001  # pynetdicom raises whatever a broken command leads to
+            _log.warning("association_aborted", reason=type(error).__name__)
+            self.discard()
+            self.message = None
+            self.dul.event_queue.put(_ABORT)
+
+    def discard(self) -> None:
+        """Remove the objects that have not arrived completely, or were not taken any more."""
+        waiting = [message for _, message in list(self.msg_queue.queue)]
+        objects = [message.DataSet for message in waiting if isinstance(message, C_STORE)]
+        if self.message is not None:
+            objects.append(self.message.data_set)
+        for arriving in objects:
+            if isinstance(arriving, ArrivingObject):
+                arriving.discard()
+
+    def _receive_fragment(self, context_id: int, fragment: bytes) -> None:
+        message = self.message
+        is_command = fragment[0] & 1  # PS3.8 annex E.2
+        if message is None or is_command:
+            if self.msg_queue.qsize() > _UNANSWERED_MAX:
+                raise ValueError("the sender does not wait for answers")
+            if message is not None and message.encoded_command_set.tell() > _COMMAND_BYTES_MAX:
+                raise ValueError("the command is too long")
+        elif isinstance(message, C_STORE_RQ):
+            if not isinstance(message.data_set, ArrivingObject):
+                message.data_set = self._arriving(message)
+        elif message.data_set is not None and message.data_set.tell() > _COMMAND_BYTES_MAX:
+            raise ValueError("no request but C-STORE has so long a data set")
+        single = P_DATA()
+        single.presentation_data_value_list = []
+        single.presentation_data_value_list.append((context_id, fragment))
+        super().receive_primitive(single)
+
+    def _arriving(self, message: C_STORE_RQ) -> ArrivingObject:
+        command = message.command_set
+        contexts = {context.context_id: context for context in self.assoc.accepted_contexts}
+        announced = AnnouncedInstance(
+            sop_class_uid=str(command.AffectedSOPClassUID),
+            sop_instance_uid=str(command.AffectedSOPInstanceUID),
+        )
+        return self._begin(announced, UID(contexts[message.context_id].transfer_syntax[0]))
+
+
+class ConnectionHandler(RequestHandler):
+    """Serves one connection in a thread of its own, from the TLS handshake to the clean-up."""
+
+    def setup(self) -> None:
+        """Secure the connection; here and not where it is accepted, so that a slow client delays no other."""
+        limits = cast(Limits, self.server)
+        connection = cast(socket.socket, self.request)
+        connection.settimeout(limits.idle_seconds)
+        if limits.tls is not None:
+            self.request = limits.tls.wrap_socket(connection, server_side=True)
+
+    def handle(self) -> None:
+        """Serve the association; whatever way it ends, nothing half is left."""
+        association = self._create_association()
+        dimse = cast(StreamingDimse, association.dimse)
+        association.start()
+        association.join()
+        association.dul.join()
+        dimse.discard()
+
+    def _create_association(self) -> Association:
+        limits = cast(Limits, self.server)
+        association = super()._create_association()
+        association.dul.event_queue.get_nowait()  # the socket that is replaced has announced the connection
+        bounded = BoundedSocket(association, client_socket=cast(socket.socket, self.request))
+        bounded.idle_seconds = limits.idle_seconds
+        association.dul.socket = bounded
+        association.dimse = StreamingDimse(association, limits.begin)
+        return association

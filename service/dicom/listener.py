@@ -1,0 +1,118 @@
+"""The C-STORE and C-ECHO SCP (PS3.4 annexes A and B, PS3.7 section 9) on one listening socket."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+import structlog
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+from pynetdicom import AE, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.transport import ThreadedAssociationServer
+
+from overread.errors import InputError, OutOfResourcesError
+from service.bounded_server import BoundedServerMixin
+from service.dicom.arrival import ArrivingObject
+from service.dicom.association import ConnectionHandler
+from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status_of
+from service.intake.instances import AnnouncedInstance, receive_instance
+from service.listener_settings import ANYBODY, DicomListenerSettings
+from service.store.database import Store
+
+PDU_BYTES = 128 << 10  # the longest P-DATA-TF PDU that we ask for
+_ANY_TITLE = "OVERREAD"  # what we are called where we answer to any title
+_SPARE_CONNECTIONS = 8  # beyond the associations, so that one too many is told so
+_NEGOTIATION_SECONDS = 30.0  # from the connection to the request for an association, PS3.8 ARTIM
+
+_log = structlog.get_logger("overread.dicom")
+
+
+class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
+    """Stores what is sent to a listening socket, and answers C-ECHO."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        store: Store,
+        settings: DicomListenerSettings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.prepare(listener, connections_max=settings.associations_max + _SPARE_CONNECTIONS)
+        self.idle_seconds = settings.idle_seconds
+        self.tls: ssl.SSLContext | None = settings.tls.context() if settings.tls else None
+        _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class, private and future ones included
+        _config.LOG_HANDLER_LEVEL = "none"  # we log ourselves, without what was sent
+        entity = _entity(settings)
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._store_object),
+            (evt.EVT_ACCEPTED, _note, ["association_accepted"]),
+            (evt.EVT_REJECTED, _note, ["association_rejected"]),
+        ]
+        super().__init__(
+            entity,
+            listener.getsockname(),
+            entity.ae_title,
+            entity.supported_contexts,
+            evt_handlers=handlers,
+            request_handler=ConnectionHandler,
+        )
+        entity._servers.append(self)  # as `AE.start_server` does; it is what `shutdown` takes it from
+
+    def begin(self, announced: AnnouncedInstance, transfer_syntax: UID) -> ArrivingObject:
+        """Return where an announced object is written to."""
+        return ArrivingObject(self._store, announced, transfer_syntax)
+
+    def _store_object(self, event: evt.Event) -> Dataset:
+        source = f"C-STORE {event.assoc.requestor.ae_title.strip()} {event.assoc.requestor.address}"
+        arriving = cast(C_STORE, event.request).DataSet
+        if not isinstance(arriving, ArrivingObject):
+            return StoreStatus(code=CANNOT_UNDERSTAND, comment="the request has no data set").response()
+        try:
+            return self._receive(arriving, source).response()
+        finally:
+            arriving.discard()
+
+    def _receive(self, arriving: ArrivingObject, source: str) -> StoreStatus:
+        try:
+            if arriving.failure is not None or arriving.incoming is None:
+                raise arriving.failure or OutOfResourcesError("the object could not be written")
+            receive_instance(
+                self._store,
+                arriving.incoming,
+                source=source,
+                now=self._clock(),
+                announced=arriving.announced,
+            )
+        except (InputError, OutOfResourcesError, OSError) as error:
+            status = status_of(error)
+            _log.warning("refused", status=f"0x{status.code:04X}", reason=type(error).__name__, source=source)
+            return status
+        except Exception as error:  # noqa: BLE001  # one object must not end the listener; the sender is told
+            _log.error("failed", reason=type(error).__name__, source=source)
+            return status_of(error)
+        return StoreStatus(code=SUCCESS)
+
+
+def _entity(settings: DicomListenerSettings) -> AE:
+    entity = AE(ae_title=settings.ae_title or _ANY_TITLE)
+    entity.require_called_aet = settings.ae_title is not None
+    if ANYBODY not in settings.calling_ae_titles:
+        entity.require_calling_aet = list(settings.calling_ae_titles)
+    entity.maximum_associations = settings.associations_max
+    entity.maximum_pdu_size = PDU_BYTES
+    entity.acse_timeout = min(_NEGOTIATION_SECONDS, settings.idle_seconds)
+    entity.dimse_timeout = settings.idle_seconds
+    entity.network_timeout = settings.idle_seconds
+    entity.add_supported_context(Verification)
+    return entity
+
+
+def _note(event: evt.Event, action: str) -> None:
+    requestor = event.assoc.requestor
+    _log.info(action, calling=str(requestor.ae_title).strip(), address=requestor.address)

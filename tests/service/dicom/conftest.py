@@ -1,0 +1,27 @@
+"""The C-STORE listener on the test's own store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from service.dicom.listener import DicomListener
+from service.listener_settings import DicomListenerSettings
+from service.store.database import Store
+from tests.service.material import NOW
+from tests.service.serving_thread import listening_on
+
+SETTINGS = DicomListenerSettings(idle_seconds=20)
+Listening = Callable[..., AbstractContextManager[int]]
+
+
+@contextmanager
+def listening(store: Store, settings: DicomListenerSettings = SETTINGS) -> Iterator[int]:
+    with listening_on(lambda listener: DicomListener(listener, store, settings, lambda: NOW)) as port:
+        yield port
+
+
+@pytest.fixture
+def port(sqlite_store: Store) -> Iterator[int]:
+    with listening(sqlite_store) as number:
+        yield number
