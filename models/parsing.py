@@ -62,6 +62,13 @@ class Table:
         items = Table({str(at): item for at, item in enumerate(value)}, where=f"{self._where}: {name}")
         return tuple(items.number(at) for at in items)
 
+    def scalar(self, name: str) -> bool | int | float | str:
+        """Return a value that must be text, a number or true or false."""
+        value = self._get(name)
+        if not isinstance(value, bool | int | float | str):
+            raise self._error(name, "text, a number, true or false")
+        return value
+
     def optional_table(self, name: str) -> "Table | None":
         """Return a value that must be an object; None where it is absent or null."""
         return self.table(name) if self.has(name) else None

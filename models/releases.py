@@ -9,7 +9,7 @@ from models.manifest import FILE_NAME
 from models.onnx_detector import OnnxDetector
 from models.parsing import Table
 from models.providers import asked_provider
-from overread.errors import ModelError
+from overread.errors import ConfigurationError, ModelError
 from overread.ports import Detector
 
 RELEASES = Path(__file__).parent / "releases"
@@ -96,9 +96,20 @@ def _load_vendor(folder: Path, operating_point: str | None, _threads: int) -> De
     return load_vendor_detector(folder, operating_point=operating_point)
 
 
+def _load_bundle(folder: Path, operating_point: str | None, threads: int) -> Detector:
+    try:
+        from models.bundle.detector import BundleDetector  # noqa: PLC0415  # torch is not of the runtime set
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{folder} is a MONAI bundle, and {error.name} is not installed: pip install 'overread[bundle]'"
+        ) from error
+    return BundleDetector(folder, operating_point=operating_point, threads=threads)
+
+
 # Each kind of release by the `kind` of its manifest; a loader imports what only its kind needs.
 _LOADERS: Mapping[str, Callable[[Path, str | None, int], Detector]] = {
     ONNX: _load_onnx,
+    "monai-bundle": _load_bundle,
     "vendor-sr": _load_vendor,
     "vendor-rows": _load_vendor,
 }
