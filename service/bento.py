@@ -31,6 +31,7 @@ from service.http.access import AccessMiddleware, RequestMetrics
 from service.http.guard import GuardMiddleware
 from service.http.opening import access_from, context_opener
 from service.http.stow import stow_document
+from service.tensors import decode_inputs
 
 DETECTOR_ADDRESS = "/api/v1/detector/scores"
 BATCH_MAX = 32
@@ -76,16 +77,16 @@ class Overread:
         max_batch_size=BATCH_MAX,
         max_latency_ms=LATENCY_MAX_MILLISECONDS,
     )
-    def scores(
-        self, inputs: Annotated[npt.NDArray[np.float32], DType("float32")]
-    ) -> Annotated[npt.NDArray[np.float32], DType("float32")]:
+    def scores(self, inputs: list[str]) -> Annotated[npt.NDArray[np.float32], DType("float32")]:
         """Return the raw scores of the active release, one row per prepared input, one column per finding.
 
-        Inputs are what the release's pixel pipeline makes of an image, not images: see its manifest for shape
-        and range. Requests that arrive together are run as one batch.
+        Inputs are what the release's pixel pipeline makes of an image, not images: rows x columns of its
+        manifest, in [0, 1], as base64 of little-endian 16-bit floats. Requests that arrive together are run
+        as one batch.
         """
         try:
-            return _detector().scores(inputs)
+            network = _detector().manifest.network
+            return _detector().scores(decode_inputs(inputs, rows=network.rows, columns=network.columns))
         except ModelError as error:
             raise ServiceUnavailable(str(error)) from error
         except InputError as error:

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from models.releases import load_detector
 from service.bento import DETECTOR_ADDRESS, Overread, app
 from service.http.stow import stow_app
+from service.tensors import encode_input
 from tests.service.http.listening import listening
 
 ROOT = Path(__file__).parents[2]
@@ -108,17 +109,17 @@ def test_concurrent_requests_get_each_its_own_scores(service: str) -> None:
 
     async def ask_all() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=service, timeout=60) as client:
-            bodies = [{"inputs": each[None].tolist()} for each in inputs]
+            bodies = [{"inputs": [encode_input(each)]} for each in inputs]
             return await asyncio.gather(*(client.post(DETECTOR_ADDRESS, json=body) for body in bodies))
 
     answers = asyncio.run(ask_all())
     assert [answer.status_code for answer in answers] == [200] * len(inputs)
     together = np.concatenate([np.asarray(answer.json(), dtype=np.float32) for answer in answers])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together, alone, atol=2e-3)  # inputs travel in 16 bits
 
 
 def test_inputs_of_another_shape_are_refused(service: str) -> None:
-    answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": [[1.0, 2.0]]})
+    answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": ["AAAA"]})
     assert answer.status_code == 400
 
 
