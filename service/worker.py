@@ -28,6 +28,7 @@ from overread.ports import Detector, ReportReader
 from overread.triage import TriageResult, triage
 from service.intake.closing import close_quiet_studies
 from service.reconsideration import reorder_list
+from service.shadow import look_in_shadow
 from service.store.database import Store
 from service.store.history import read_history
 from service.store.queue import (
@@ -51,6 +52,7 @@ class Readers:
 
     report_reader: ReportReader
     detectors: tuple[Detector, ...]
+    shadows: tuple[Detector, ...] = ()  # look at every concluded case, and change nothing
     vocabulary: Vocabulary
 
 
@@ -93,7 +95,10 @@ def work(
                 if claimed is not None:
                     claims += 1
                     _hint_next(store, readers, now=clock())
-                    triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
+                    concluded = triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
+                    look_in_shadow(
+                        store, claimed, readers.shadows if concluded else (), clock=clock, stop=stop
+                    )
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
@@ -128,8 +133,11 @@ def _hint_next(store: Store, readers: Readers, *, now: datetime) -> None:
 
 def triage_case(
     store: Store, claimed: ClaimedCase, readers: Readers, *, heartbeat: "Heartbeat", clock: Clock
-) -> None:
+) -> bool:
     """Bring a claimed case to its end: concluded, FAILED, or back in the queue for another attempt.
+
+    Returns:
+        Whether a conclusion was stored.
 
     Raises:
         ModelError: a model does not do what its manifest says; the case is back in the queue.
@@ -148,6 +156,7 @@ def triage_case(
                 now=clock(),
             )
         _log.info("triaged", outcome=conclusion.result.outcome.value, **_names(claimed))
+        return True
     except LeaseLostError:
         _log.warning("lease_lost", **_names(claimed))
     except OutOfResourcesError:
@@ -156,6 +165,7 @@ def triage_case(
         _end(store, claimed, error, now=clock())
         if isinstance(error, ModelError | ConfigurationError):
             raise
+    return False
 
 
 def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:

@@ -29,6 +29,7 @@ def load_readers(settings: Settings) -> Readers:
     return Readers(
         report_reader=load_reader(),
         detectors=lineup.active,
+        shadows=lineup.shadows,
         vocabulary=load_vocabulary(),
     )
 

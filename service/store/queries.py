@@ -1,6 +1,6 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, func, insert, or_, select, text, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -9,6 +9,7 @@ from service.store.schema import (
     policies,
     quarantine,
     report_versions,
+    shadow_detections,
     studies,
     triage_detections,
     triage_results,
@@ -182,6 +183,19 @@ DETECTIONS = (
     .order_by(triage_detections.c.position)
 )
 """What the detectors saw for one triage result, in the order in which they were asked."""
+
+ADD_SHADOW = insert(shadow_detections)
+
+SHADOWS = (
+    select(shadow_detections)
+    .where(
+        tuple_(shadow_detections.c.case_id, shadow_detections.c.revision, shadow_detections.c.position)
+        > tuple_(bindparam("case_id"), bindparam("revision"), bindparam("position"))
+    )
+    .order_by(shadow_detections.c.case_id, shadow_detections.c.revision, shadow_detections.c.position)
+    .limit(bindparam("limit"))
+)
+"""What detectors in shadow saw, a page of it after one entry."""
 
 EVENTS = select(events).where(events.c.case_id == bindparam("case_id")).order_by(events.c.event_id)
 """The history of a case, oldest first."""

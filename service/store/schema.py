@@ -201,6 +201,29 @@ triage_detections = Table(
     ),
 )
 
+# What detectors in shadow saw beside one triage result, or why they saw nothing. Weighed against no report,
+# shown to nobody who reads. Never changed.
+shadow_detections = Table(
+    "shadow_detections",
+    metadata,
+    Column("case_id", RowNumber, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("detector_name", String(128), nullable=False),
+    Column("detector_version", String(128), nullable=False),
+    Column("detector_sha256", String(64), nullable=False),
+    Column("detection", Text),  # JSON of overread.observation.Detection; null where it failed
+    Column("failure", Text),  # why, in words; null where it did not fail
+    Column("seconds", Float, nullable=False),  # that the look took
+    Column("worker", String(128), nullable=False),
+    Column("looked_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["case_id", "revision"],
+        ["triage_results.case_id", "triage_results.revision"],
+        name="fk_shadow_detections_triage_results",
+    ),
+)
+
 # What happened to a case, in order. Never changed.
 events = Table(
     "events",
@@ -254,5 +277,5 @@ quarantine = Table(
     Index("ix_quarantine_received_at", "received_at"),
 )
 
-APPEND_ONLY = (report_versions, triage_results, triage_detections, events, policies)
+APPEND_ONLY = (report_versions, triage_results, triage_detections, shadow_detections, events, policies)
 """Tables whose rows the database itself refuses to change or delete."""

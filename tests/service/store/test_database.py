@@ -14,8 +14,10 @@ from overread.priority import shipped_policy_text
 from service.settings import load_settings
 from service.store.database import open_store
 from service.store.policies import activate_policy
+from service.store.records import Lease
 from service.store.schema import APPEND_ONLY, metadata, studies
-from tests.service.material import NOW, triaged_case
+from service.store.shadows import ShadowLook, add_shadows
+from tests.service.material import NOW, MassDetector, triaged_case
 
 OPEN = (
     "import sys; from pathlib import Path; from service.settings import load_settings; "
@@ -64,8 +66,10 @@ def test_a_new_data_folder_is_readable_by_its_owner_alone(tmp_path) -> None:
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = 7", "DELETE FROM {}"])
 def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
-    triaged_case(store)
+    case_id = triaged_case(store)
     activate_policy(store, shipped_policy_text(), actor="someone", now=NOW)
+    look = ShadowLook(detector=MassDetector.identity, detection=None, failure="none", seconds=0.0)
+    add_shadows(store, Lease(case_id=case_id, revision=1, attempt=1, owner="w"), [look], now=NOW)
     key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:

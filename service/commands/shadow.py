@@ -1,0 +1,76 @@
+"""`overread shadow`: how far a candidate that runs beside agrees with the active detectors."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from overread.command import EXIT_OK, Command
+
+if TYPE_CHECKING:
+    from overread.observation import ReaderIdentity
+    from service.agreement import Agreement
+
+DESCRIPTION = """\
+Compares what detectors in shadow saw with what the active ones saw on the same studies: per finding how often
+both say the same at their operating points, with n and a 95 % interval. Which of the two is right, agreement
+does not tell: `overread gate` compares both with the reports.
+
+  overread models activate /models/new --shadow     lets a candidate run beside, seen by nobody who reads
+  overread shadow
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the comparison."""
+    from service.agreement import compare  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.settings import load_settings  # noqa: PLC0415
+    from service.store.database import open_store  # noqa: PLC0415
+    from service.store.shadows import walk_shadows  # noqa: PLC0415
+
+    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
+    try:
+        agreements = compare(walk_shadows(store))
+    finally:
+        store.close()
+    print("\n\n".join(map(describe, agreements)) or "No detector has run in shadow yet.")
+    return EXIT_OK
+
+
+def describe(agreement: "Agreement") -> str:
+    """Return the comparison of two detectors as lines."""
+    mean = agreement.seconds / agreement.studies
+    only_active, only_shadow = agreement.only_active_applies, agreement.only_shadow_applies
+    lines = [
+        f"shadow  {_name(agreement.shadow)}",
+        f"active  {_name(agreement.active)}",
+        f"{agreement.studies} studies, {mean:.2f} s of the shadow's time each; {agreement.failed} failed",
+        f"applies to: only the active one {only_active}, only the shadow {only_shadow}, neither {agreement.neither_applies}",
+        f"{'finding':24} {'n':>6} {'both':>6} {'only active':>12} {'only shadow':>12}  agreement",
+    ]
+    for finding, counts in sorted(agreement.findings.items()):
+        low, high = counts.interval
+        lines.append(
+            f"{finding:24} {counts.studies:6} {counts.both:6} {counts.only_active:12} "
+            f"{counts.only_shadow:12}  {counts.agreement:.3f} [{low:.3f}, {high:.3f}]"
+        )
+    return "\n".join(lines)
+
+
+def _name(detector: "ReaderIdentity") -> str:
+    return f"{detector.name} {detector.version} ({detector.sha256[:12]})"
+
+
+command = Command(
+    summary="compare candidates that run in shadow with the active detectors",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)

@@ -1,0 +1,68 @@
+"""A candidate beside the active detectors: it looks at the same study after the case has been concluded.
+
+The conclusion is committed before the candidate is asked, so that nothing it does can change what is shown:
+not its answer, not its failure, not even its crash. What it saw is kept for comparison alone.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from overread.errors import OutOfResourcesError, OverreadError
+from overread.ports import Detector
+from service.store.database import Store
+from service.store.records import ClaimedCase
+from service.store.shadows import ShadowLook, add_shadows
+
+_log = structlog.get_logger("overread.shadow")
+
+
+def look_in_shadow(
+    store: Store,
+    claimed: ClaimedCase,
+    shadows: Sequence[Detector],
+    *,
+    clock: Callable[[], datetime],
+    stop: threading.Event,
+) -> None:
+    """Let the detectors in shadow look at a concluded case and keep what they saw; never raises for it.
+
+    A worker that is told to stop asks no further one.
+    """
+    looks = []
+    for detector in shadows:
+        if stop.is_set():
+            return
+        looks.append(_look(detector, claimed))
+    try:
+        add_shadows(store, claimed.lease, looks, now=clock())
+    except OutOfResourcesError as error:
+        _log.warning("shadow_not_kept", case=claimed.lease.case_id, why=str(error))
+
+
+def _look(detector: Detector, claimed: ClaimedCase) -> ShadowLook:
+    started = time.perf_counter()
+    detection, failure = None, None
+    try:
+        detection = detector.detect(claimed.instances)
+    except OverreadError as error:
+        failure = str(error)
+    except Exception as error:  # noqa: BLE001  # whatever a candidate does, it fails alone
+        failure = f"unexpected {type(error).__name__}"  # its message may hold what the header says
+    if failure is not None:
+        _log.warning(
+            "shadow_failed",
+            case=claimed.lease.case_id,
+            study_instance_uid=claimed.study_instance_uid,
+            detector=detector.identity.name,
+            reason=failure,
+        )
+    return ShadowLook(
+        detector=detector.identity,
+        detection=detection,
+        failure=failure,
+        seconds=time.perf_counter() - started,
+    )
