@@ -47,12 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
 def describe(agreement: "Agreement") -> str:
     """Return the comparison of two detectors as lines."""
     mean = agreement.seconds / agreement.studies
-    only_active, only_shadow = agreement.only_active_applies, agreement.only_shadow_applies
+    applies = (
+        f"only the active one {agreement.only_active_applies}, only the shadow "
+        f"{agreement.only_shadow_applies}, neither {agreement.neither_applies}"
+    )
     lines = [
         f"shadow  {_name(agreement.shadow)}",
         f"active  {_name(agreement.active)}",
         f"{agreement.studies} studies, {mean:.2f} s of the shadow's time each; {agreement.failed} failed",
-        f"applies to: only the active one {only_active}, only the shadow {only_shadow}, neither {agreement.neither_applies}",
+        f"applies to: {applies}",
         f"{'finding':24} {'n':>6} {'both':>6} {'only active':>12} {'only shadow':>12}  agreement",
     ]
     for finding, counts in sorted(agreement.findings.items()):
