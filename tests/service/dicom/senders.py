@@ -26,10 +26,10 @@ def dcmtk(
 class RawSender:
     """An association that can be broken at any byte."""
 
-    def __init__(self, port: int, *, abstract_syntax: str = STORAGE, calling: str = "RAW") -> None:
+    def __init__(self, port: int, *, transfer_syntax: str = IMPLICIT) -> None:
         self.connection = socket.create_connection(("127.0.0.1", port))
         self.connection.settimeout(20)
-        self.connection.sendall(associate_request(abstract_syntax, calling=calling))
+        self.connection.sendall(associate_request(STORAGE, transfer_syntax=transfer_syntax))
         self.accepted = self.read_pdu()[:1] == b"\x02"
 
     def __enter__(self) -> Self:
