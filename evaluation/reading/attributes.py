@@ -119,9 +119,9 @@ def _read_zones(observations: Sequence[ReportObservation]) -> Values:
 
 
 def _zone(zone: str, side: Laterality) -> str:
-    """Return a zone in the coders' words: the left mid lung is coded as lingula, the right as middle lobe."""
+    """Return a zone in the coders' words: the left mid lung is coded as lingula, any other as middle lobe."""
     if zone == "mid lung":
-        return {Laterality.LEFT: "lingula", Laterality.RIGHT: "middle lobe"}.get(side, zone)
+        return "lingula" if side is Laterality.LEFT else "middle lobe"
     return "hilum" if zone == "perihilar" else zone
 
 

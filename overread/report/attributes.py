@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from overread.observation import Laterality
-from overread.report.heads import UNLISTED, Mention
+from overread.report.heads import UNLISTED, Mention, devices_of
 from overread.report.lexicon import Found, Kind, Parts
+from overread.report.rules import Rules
 from overread.report.text import Words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
@@ -32,6 +33,7 @@ class Attributes:
     tip: str | None = None
     rules: tuple[tuple[str, str], ...] = ()
     plural: bool = False  # both of a pair, as in "lower lobes"
+    several: bool = False  # "effusions", of which each side has one
 
     def has_place(self) -> bool:
         """Whether a side or a zone is known."""
@@ -46,23 +48,25 @@ class Attributes:
 class AttributeReader:
     """Gives each finding of a sentence its modifiers. Immutable."""
 
-    def __init__(
-        self, separating: frozenset[str], explaining: frozenset[str], devices: frozenset[str]
-    ) -> None:
-        """Take the cues that separate a modifier from a finding, those that explain one, and the devices."""
-        self._devices = devices
-        self._separating = separating
-        self._explaining = explaining
+    def __init__(self, rules: Rules) -> None:
+        """Take what the rules say of cues, and what the vocabulary says of findings."""
+        cues, findings = rules.cues.values(), rules.vocabulary.values()
+        self._separating = frozenset(cue.id for cue in cues if cue.presence or cue.dismiss)
+        self._explaining = frozenset(cue.id for cue in cues if cue.explains)
+        self._devices = devices_of(rules.vocabulary)
+        self._in_chest = frozenset(finding.id for finding in findings if finding.group in ("lung", "pleura"))
+        self._one_a_side = rules.one_a_side
 
     def read(self, words: Words, parts: Parts, mentions: Sequence[Mention]) -> list[Attributes]:
         """Return the attributes of each mention, in order."""
         results = [Attributes() for _ in mentions]
         places, others = parts.places, parts.grades
         if not places and not others:
+            self._close(mentions, results, words)
             return results
         if len(mentions) == 1 and not others and not parts.stops:  # nothing to choose between
             _place(places, results[0], words)
-            _close(results)
+            self._close(mentions, results, words)
             return results
         line = _Line(parts, mentions, self._separating)
         for group in line.groups(places):
@@ -72,9 +76,10 @@ class AttributeReader:
         for item in others:
             self._apply(item, line, results, words)
         if len(mentions) > 1:
-            line.share(results)
+            line.share(results, self._in_chest)
             self._inherit(parts, mentions, results)
-        _close(results)
+            line.complete(results)
+        self._close(mentions, results, words)
         return results
 
     def _apply(self, item: Found, line: "_Line", results: Sequence[Attributes], words: Words) -> None:
@@ -100,6 +105,17 @@ class AttributeReader:
                 if not results[index].has_place():
                     results[index].share_place(results[before[-1]], item.sense.rule)
 
+    def _close(self, mentions: Sequence[Mention], results: Sequence[Attributes], words: Words) -> None:
+        """Take a plural such as "bases" or "effusions" for both sides where no side is named."""
+        for mention, result in zip(mentions, results, strict=True):
+            if result.laterality is not _UNSPECIFIED:
+                continue
+            if result.plural:
+                result.laterality = _BILATERAL
+            elif mention.heads[0].finding in self._one_a_side:
+                last = mention.end - 1
+                result.several = words.surface[last].endswith("s") and _is_plural(last, words)
+
 
 class _Line:
     """One sentence with its mentions in order, and what separates words from them."""
@@ -111,6 +127,7 @@ class _Line:
         self._joins = parts.joins()
         self._partners = parts.links("partner")
         self._withs = parts.links("with")
+        self._equals = parts.links("is")
         self._prepositions = parts.links("in")
         cues = [item.start for item in parts.cues if item.sense.value in separating]
         self._separators = [*self._stops, *cues, *self._joins, *self._withs, *self._partners]
@@ -208,9 +225,9 @@ class _Line:
         nearest = before[-1:] or known[:1]
         return nearest[0] if nearest else None
 
-    def share(self, results: Sequence[Attributes]) -> None:
+    def share(self, results: Sequence[Attributes], in_chest: frozenset[str]) -> None:
         """Let findings joined by "and", "or" or a comma share what stands before or after them all."""
-        pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1)]
+        pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1, in_chest)]
         for first, second in pairs:
             if not results[second].has_place() and results[first].has_place():
                 results[second].share_place(results[first], "share:before")
@@ -223,11 +240,25 @@ class _Line:
             if not results[first].has_place() and results[second].has_place() and self._trails(second):
                 results[first].share_place(results[second], "share:after")
 
-    def _joined(self, first: int, second: int) -> bool:
+    def complete(self, results: Sequence[Attributes]) -> None:
+        """Let the words of one noun phrase, "calcific density nodules", have one place."""
+        for first in range(len(results) - 1):
+            second = first + 1
+            normal = self._mentions[first].heads[0].normal or self._mentions[second].heads[0].normal
+            if normal or not self._touch(first, second):
+                continue
+            if not results[first].has_place() and results[second].has_place():
+                results[first].share_place(results[second], "share:noun-phrase")
+            elif not results[second].has_place() and results[first].has_place():
+                results[second].share_place(results[first], "share:noun-phrase")
+
+    def _joined(self, first: int, second: int, in_chest: frozenset[str]) -> bool:
         start, end = self._mentions[first].end, self._mentions[second].start
         if _any(self._stops, start, end):
             return False
         if _any(self._partners, start, end) or self._elaborates(first, start, end):
+            return True
+        if self._is_with(end) and in_chest.issuperset(self._findings(first, second)):
             return True
         places = [item.end for item in self._sided if start <= item.start < end]
         return end - max([start, *places]) <= _JOINED and _any(self._joins, start, end)
@@ -236,6 +267,13 @@ class _Line:
         """Whether "with" says what an unlisted change is: "left apical change with pleural thickening"."""
         unlisted = any(head.finding == UNLISTED for head in self._mentions[first].heads)
         return unlisted and end - start == 1 and start in self._withs
+
+    def _is_with(self, end: int) -> bool:
+        """Whether "with" or "is" stands just before a finding: "left base opacity with mild atelectasis"."""
+        return _any(self._withs, end - 2, end) or _any(self._equals, end - 2, end)
+
+    def _findings(self, *indexes: int) -> list[str]:
+        return [head.finding for index in indexes for head in self._mentions[index].heads]
 
     def _touch(self, first: int, second: int) -> bool:
         return self._mentions[first].end == self._mentions[second].start
@@ -247,13 +285,6 @@ class _Line:
         """Whether the place of a mention stands after it, and so may be that of its partners too."""
         end = self._mentions[index].end
         return any(item.start >= end for item in self._sided)
-
-
-def _close(results: Sequence[Attributes]) -> None:
-    """Take a plural such as "bases" for both sides where no side is named."""
-    for result in results:
-        if result.plural and result.laterality is _UNSPECIFIED:
-            result.laterality = _BILATERAL
 
 
 def _any(places: Iterable[int], start: int, end: int, *, but: Sequence[int] = ()) -> bool:
@@ -279,9 +310,13 @@ def _place_one(item: Found, result: Attributes, words: Words) -> None:
     if item.sense.kind is _ZONE and value not in result.zones:
         result.zones = (*result.zones, value)
         result.rules = (*result.rules, ("zones", item.sense.rule))
-    last = words.surface[item.end - 1]
-    if last != words.canonical[item.end - 1] or last in ("bases", "apices", "lungs", "hila"):
+    if _is_plural(item.end - 1, words):
         result.plural = True
+
+
+def _is_plural(index: int, words: Words) -> bool:
+    word = words.surface[index]
+    return word != words.canonical[index] or word in ("bases", "apices", "lungs", "hila")
 
 
 def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -103,6 +103,7 @@ class Rules:
     composites: tuple[Composite, ...]
     denials: tuple[Denial, ...]
     context: tuple[ContextRule, ...]
+    one_a_side: frozenset[str]  # findings of which each side has one at most: several are on both sides
     alone: Mapping[str, str]  # state -> finding that it means without a known anatomy
     headings: Mapping[str, Section]
     headings_anywhere: frozenset[str]
@@ -163,6 +164,9 @@ class _Parser:
                 for table in self._of("context")
             ),
             alone={table["id"]: table["alone"] for table in self._of("state") if "alone" in table},
+            one_a_side=frozenset(
+                name for table in self._of("pair") for name in self._known(table["findings"])
+            ),
             headings={
                 name: Section(table["section"]) for table in self._of("heading") for name in table["names"]
             },
@@ -234,10 +238,11 @@ class _Parser:
             findings=tuple(dict.fromkeys(findings)),
         )
 
-    def _known(self, findings: Iterable[str]) -> None:
+    def _known(self, findings: Sequence[str]) -> Sequence[str]:
         unknown = sorted(set(findings) - set(self._vocabulary))
         if unknown:
             raise ValueError(f"no finding is called {', '.join(unknown)}")
+        return findings
 
     def _examples(self) -> Iterator[Example]:
         for tables in self._tables.values():

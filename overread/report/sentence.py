@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import Head, HeadFinder, Mention, devices_of
+from overread.report.heads import Head, HeadFinder, Mention
 from overread.report.lexicon import Found, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
@@ -19,7 +19,8 @@ _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
     r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
-_NOT_MENTIONED = Presence.NOT_MENTIONED
+_ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
+_ONE_A_SIDE = "place:one-a-side"  # the rule by which "effusions" are on both sides
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
 
 CACHED_SENTENCES = 8192
@@ -62,11 +63,7 @@ class SentenceReader:
         self._lexicon = Lexicon(rules.phrases, rules.spellings)
         self._heads = HeadFinder(rules)
         self._scopes = Scopes(rules.cues)
-        self._attributes = AttributeReader(
-            separating=frozenset(cue.id for cue in rules.cues.values() if cue.presence or cue.dismiss),
-            explaining=frozenset(cue.id for cue in rules.cues.values() if cue.explains),
-            devices=devices_of(rules.vocabulary),
-        )
+        self._attributes = AttributeReader(rules)
         self._splitter = WordSplitter(self._lexicon.canonical, self._lexicon.known)
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
@@ -125,12 +122,15 @@ class SentenceReader:
 
 def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:
     presence, certainty, temporality, experiencer, asserted = assertion
+    side, rules = attribute.laterality, attribute.rules
+    if attribute.several and presence is not _ABSENT:
+        side, rules = _BILATERAL, (*rules, ("laterality", _ONE_A_SIDE))
     return Statement(
         head.stated(presence),
         *span,
         presence,
         certainty,
-        attribute.laterality,
+        side,
         temporality,
         experiencer,
         attribute.zones,
@@ -138,7 +138,7 @@ def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribut
         attribute.count,
         attribute.size_mm,
         attribute.tip,
-        _rules(head.rule, asserted, attribute.rules),
+        _rules(head.rule, asserted, rules),
     )
 
 

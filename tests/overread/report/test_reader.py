@@ -223,3 +223,22 @@ def test_an_observation_is_as_frozen_as_any_other() -> None:
     assert replace(observation) == observation
     with pytest.raises(AttributeError):
         observation.finding = "mass"  # type: ignore[misc]
+
+
+def test_the_words_of_one_noun_phrase_have_one_place() -> None:
+    observations = read("Calcific density nodules consistent with granulomas bilaterally.")
+
+    assert {o.laterality for o in observations if o.finding in ("opacity", "nodule")} == {
+        Laterality.BILATERAL
+    }
+
+
+def test_findings_outside_the_chest_take_no_side_over_with() -> None:
+    assert only("Left pleural effusion with scoliosis.", "scoliosis").laterality is Laterality.UNSPECIFIED
+
+
+def test_effusions_are_on_both_sides_unless_a_side_is_named_or_they_are_denied() -> None:
+    assert only("Small effusions.", "effusion").rules["laterality"] == "place:one-a-side"
+    assert only("Small effusion.", "effusion").laterality is Laterality.UNSPECIFIED
+    assert only("No effusions.", "effusion").laterality is Laterality.UNSPECIFIED
+    assert only("Left effusions.", "effusion").laterality is Laterality.LEFT
