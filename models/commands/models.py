@@ -2,13 +2,13 @@
 
 import argparse
 import getpass
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.roster import FILE_VARIABLE, Change, Entry, Role, Route, load_roster, roster_file
+from models.roster import Change, Entry, Role, Route, load_roster
+from models.roster_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import ConfigurationError, ModelError
 
@@ -43,15 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("retire", "let one run no longer", _retire, _configure_retire),
     ):
         subparser = actions.add_parser(name, help=summary, description=summary)
-        subparser.add_argument(
-            "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-        )
-        subparser.add_argument(
-            "--detectors",
-            type=Path,
-            metavar="FILE",
-            help=f"the roster; default: ${FILE_VARIABLE}, or in the data folder",
-        )
+        add_roster_options(subparser)
         configure_action(subparser)
         subparser.set_defaults(run_action=run_action)
 
@@ -120,7 +112,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from models.lineup import folder_of, load_entry  # noqa: PLC0415  # keeps `overread --help` fast
     from models.releases import list_releases, release_kind  # noqa: PLC0415
 
-    file = _file(arguments)
+    file = roster_path(arguments)
     on_roster = load_roster(file).entries
     others = [
         Entry(release=name) for name in list_releases() if name not in {item.release for item in on_roster}
@@ -143,9 +135,9 @@ def _show(arguments: argparse.Namespace) -> int:
     from models.releases import release_kind  # noqa: PLC0415
     from models.routing import describe  # noqa: PLC0415
 
-    file = _file(arguments)
+    file = roster_path(arguments)
     roster = load_roster(file)
-    release = _release(arguments.release)
+    release = release_name(arguments.release)
     known = next((entry for entry in roster.entries if entry.release == release), None)
     folder = folder_of(release, file.parent)
     detector = load_entry(known or Entry(release=release), file.parent)
@@ -168,9 +160,9 @@ def _verify(arguments: argparse.Namespace) -> int:
     from models.lineup import folder_of  # noqa: PLC0415
     from models.recording import verify  # noqa: PLC0415
 
-    file = _file(arguments)
+    file = roster_path(arguments)
     failed = False
-    named = [_release(release) for release in arguments.releases]
+    named = [release_name(release) for release in arguments.releases]
     for release in named or [entry.release for entry in load_roster(file).entries]:
         try:
             found = verify(folder_of(release, file.parent))
@@ -191,7 +183,7 @@ def _record(arguments: argparse.Namespace) -> int:
     from models.lineup import folder_of  # noqa: PLC0415
     from models.recording import record  # noqa: PLC0415
 
-    folder = folder_of(_release(arguments.release), _file(arguments).parent)
+    folder = folder_of(release_name(arguments.release), roster_path(arguments).parent)
     outputs = record(folder, arguments.files)
     print(f"{folder}: recorded {len(outputs)} probabilities")
     return EXIT_OK
@@ -200,7 +192,7 @@ def _record(arguments: argparse.Namespace) -> int:
 def _activate(arguments: argparse.Namespace) -> int:
     from models.activation import put_on_roster  # noqa: PLC0415
 
-    file = _file(arguments)
+    file = roster_path(arguments)
     change = put_on_roster(_request(arguments, file), file, clock=lambda: datetime.now(UTC))
     print(f"{file}: {_line(change)}")
     print("Restart the workers, which read the roster when they start.")
@@ -210,9 +202,9 @@ def _activate(arguments: argparse.Namespace) -> int:
 def _retire(arguments: argparse.Namespace) -> int:
     from models.activation import take_off_roster  # noqa: PLC0415
 
-    file = _file(arguments)
+    file = roster_path(arguments)
     change = take_off_roster(
-        _release(arguments.release),
+        release_name(arguments.release),
         file,
         who=arguments.who or getpass.getuser(),
         reason=arguments.reason,
@@ -231,7 +223,7 @@ def _request(arguments: argparse.Namespace, file: Path) -> "Request":
     if not (arguments.shadow or arguments.beside):
         replacing = arguments.replace or sole_active(load_roster(file)).release
     return Request(
-        release=_release(arguments.release),
+        release=release_name(arguments.release),
         role=Role.SHADOW if arguments.shadow else Role.ACTIVE,
         operating_point=arguments.operating_point,
         route=Route(
@@ -244,19 +236,6 @@ def _request(arguments: argparse.Namespace, file: Path) -> "Request":
         reason=arguments.without_gate,
         who=arguments.who or getpass.getuser(),
     )
-
-
-def _release(given: str) -> str:
-    """Return how the roster names a release: a path is made absolute, so that it does not depend on where."""
-    path = Path(given).expanduser()
-    return given if path.name == given else str(path.absolute())
-
-
-def _file(arguments: argparse.Namespace) -> Path:
-    if arguments.detectors is not None:
-        return Path(arguments.detectors).expanduser().absolute()
-    folder = arguments.data_folder or Path(os.environ.get("OVERREAD_FOLDER") or "overread-data")
-    return roster_file(os.environ, folder.expanduser().absolute())
 
 
 def _line(change: Change) -> str:
