@@ -3,7 +3,7 @@
 import http.client
 import json
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from overread.errors import ConfigurationError, OutOfResourcesError
@@ -18,7 +18,7 @@ class EndpointSettings:
 
     url: str  # such as http://127.0.0.1:8000/v1
     model: str
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     timeout_seconds: float = 20.0
 
 
@@ -36,7 +36,7 @@ class ChatEndpoint:
         """
         parts = urlsplit(settings.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"the language model's address {settings.url!r} is not an http(s) URL")
+            raise ConfigurationError("the language model's address is not an http(s) URL with a host")
         self._settings = settings
         self._parts = parts
 

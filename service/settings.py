@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.language_model import ChatEndpoint, EndpointSettings
 from models.roster import roster_file
 from overread.errors import ConfigurationError
 
 DATA_FOLDER_DEFAULT = Path("overread-data")
+_MODEL_NAME_MAX = 64  # characters; it stands in the provenance of every conclusion that it had a part in
+_MODEL_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Settings:
     report_bytes_max: int = 1 << 20
     object_bytes_max: int = 4 << 30
     free_bytes_min: int = 1 << 30  # intake refuses while the disk of the data folder has less than this
+    language_model: EndpointSettings | None = None  # re-reads the sentences behind a flag; None: nobody does
 
 
 # Environment variable -> (field, conversion, smallest value)
@@ -48,11 +52,13 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
 
     `OVERREAD_FOLDER` names the data folder (default ./overread-data), `OVERREAD_DATABASE_URL` the database
     (default: SQLite in the data folder), `OVERREAD_DETECTORS` the roster of detectors (default:
-    `detectors.json` in the data folder), and the other fields of `Settings` have a variable each, such as
-    `OVERREAD_QUIET_SECONDS`.
+    `detectors.json` in the data folder), `OVERREAD_LANGUAGE_MODEL_URL` and `_NAME`, `_KEY`, `_SECONDS_MAX`
+    beside it the language model that re-reads sentences (default: none), and the other fields of `Settings`
+    have a variable each, such as `OVERREAD_QUIET_SECONDS`.
 
     Raises:
-        ConfigurationError: a value is not a number, too small, or not a URL of SQLite or PostgreSQL.
+        ConfigurationError: a value is not a number, too small, or not a URL of SQLite or PostgreSQL; the
+            language model lacks its name or an http(s) URL.
     """
     folder = data_folder or Path(environ.get("OVERREAD_FOLDER") or DATA_FOLDER_DEFAULT)
     folder = folder.expanduser().absolute()
@@ -66,8 +72,32 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
         data_folder=folder,
         database_url=_checked_url(url),
         detectors_file=roster_file(environ, folder),
+        language_model=_language_model(environ),
         **numbers,  # type: ignore[arg-type]
     )
+
+
+def _language_model(environ: Mapping[str, str]) -> EndpointSettings | None:
+    url = environ.get("OVERREAD_LANGUAGE_MODEL_URL", "")
+    name = environ.get("OVERREAD_LANGUAGE_MODEL_NAME", "")
+    if not url and not name:
+        return None
+    if not 0 < len(name) <= _MODEL_NAME_MAX:
+        raise ConfigurationError(
+            f"OVERREAD_LANGUAGE_MODEL_NAME must name the model in at most {_MODEL_NAME_MAX} characters"
+        )
+    limit = "OVERREAD_LANGUAGE_MODEL_SECONDS_MAX"
+    endpoint = EndpointSettings(
+        url=url,
+        model=name,
+        api_key=environ.get("OVERREAD_LANGUAGE_MODEL_KEY", ""),
+        timeout_seconds=_number(limit, environ[limit], float, 0.1) if environ.get(limit) else _MODEL_SECONDS,
+    )
+    try:
+        ChatEndpoint(endpoint)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"OVERREAD_LANGUAGE_MODEL_URL: {error}") from None
+    return endpoint
 
 
 def _number(name: str, text: str, kind: type[int] | type[float], smallest: float) -> int | float:

@@ -25,6 +25,7 @@ from overread.errors import (
 from overread.finding import Vocabulary
 from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
+from overread.report.reread import Rereader, sentences_behind
 from overread.triage import TriageResult, triage
 from service.intake.closing import close_quiet_studies
 from service.reconsideration import reorder_list
@@ -51,6 +52,7 @@ class Readers:
     """Who reads the report, who looks at the images, and how the two are compared."""
 
     report_reader: ReportReader
+    rereader: Rereader | None = None  # reads the sentences behind a flag again
     detectors: tuple[Detector, ...]
     shadows: tuple[Detector, ...] = ()  # look at every concluded case, and change nothing
     vocabulary: Vocabulary
@@ -178,6 +180,12 @@ def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
     history = read_history(claimed.earlier, claimed.restored, readers.report_reader)
     detections = tuple(detector.detect(claimed.instances) for detector in readers.detectors)
     result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
+    if readers.rereader is not None:
+        behind = sentences_behind(result.discrepancies)
+        again = readers.rereader.reread(claimed.report_text, reading, behind)
+        if again is not reading:
+            reading = again
+            result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
     return Conclusion(result=result, reading=reading, detections=detections)
 
 

@@ -6,15 +6,21 @@ import socket
 import threading
 from datetime import UTC, datetime
 
+import structlog
+
+from models.language_model import ChatEndpoint
 from models.lineup import load_lineup
 from models.roster import load_roster
 from overread import __version__
 from overread.finding import load_vocabulary
 from overread.report import load_reader
+from overread.report.reread import Rereader
 from service.settings import Settings
 from service.store.database import open_store
 from service.store.policies import follow_shipped_policy
 from service.worker import Readers, work
+
+_log = structlog.get_logger("overread.worker")
 
 
 def load_readers(settings: Settings) -> Readers:
@@ -26,12 +32,21 @@ def load_readers(settings: Settings) -> Readers:
     """
     roster = load_roster(settings.detectors_file)
     lineup = load_lineup(roster, settings.detectors_file.parent)
+    for reason in lineup.unusable_shadows:
+        _log.warning("shadow_unusable", reason=reason)
     return Readers(
         report_reader=load_reader(),
+        rereader=load_rereader(settings),
         detectors=lineup.active,
         shadows=lineup.shadows,
         vocabulary=load_vocabulary(),
     )
+
+
+def load_rereader(settings: Settings) -> Rereader | None:
+    """Return who reads the sentences behind a flag again, None where the settings name no language model."""
+    endpoint = settings.language_model
+    return None if endpoint is None else Rereader(ChatEndpoint(endpoint), load_vocabulary())
 
 
 def run_worker(settings: Settings, *, drain: bool) -> int:

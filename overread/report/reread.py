@@ -2,15 +2,15 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
+from overread.discrepancy import Discrepancy
 from overread.errors import ModelError, OutOfResourcesError
 from overread.finding import Vocabulary
 from overread.observation import Laterality, Presence, ReaderIdentity, ReportObservation, ReportReading, Span
-from overread.ports import ReportReader
 from overread.report.contradictions import find_contradictions
 
 _LOG = logging.getLogger(__name__)
@@ -55,60 +55,65 @@ class _Answer:
         return self.span.start < end and start < self.span.end
 
 
-class RereadingReader:
-    """Reads by rules, then asks a language model about the sentences that matter; implements `ReportReader`.
+class Rereader:
+    """Asks a language model about single sentences of a report that the rules have read.
 
-    A sentence matters when `matters` says so of any observation in it. The model may only change presence and
-    side of observations that the rules made; an answer whose words the sentence does not hold is dropped, and
-    on any failure the rules' reading stands.
+    The model may only change presence and side of observations that the rules made; an answer whose words the
+    sentence does not hold is dropped, and where it gives no answer the rules' reading stands; after one such
+    failure a report's further sentences are not asked about.
     """
 
-    def __init__(
-        self,
-        rules: ReportReader,
-        model: LanguageModel,
-        vocabulary: Vocabulary,
-        matters: Callable[[ReportObservation], bool],
-    ) -> None:
-        """Take the reader to refine and the model that refines it."""
-        self._rules = rules
+    def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
+        """Take the model."""
         self._model = model
         self._vocabulary = vocabulary
-        self._matters = matters
 
-    @property
-    def identity(self) -> ReaderIdentity:
-        """The rules' identity with the model's name behind it."""
-        rules, model = self._rules.identity, self._model.identity
-        return replace(rules, name=f"{rules.name}+{model.name}", version=f"{rules.version}+{model.version}")
+    def reread(self, text: str, reading: ReportReading, sentences: Iterable[Span]) -> ReportReading:
+        """Return the reading, refined where the model's answer holds.
 
-    def read(self, text: str) -> ReportReading:
-        """Return the rules' reading, refined where the model's answer holds.
+        Where it answered, whether or not it changed anything, the reading names both readers; else it is the
+        reading that was given. Each attribute that it changed names the model as its rule.
 
-        Raises:
-            InvalidReportError: the text is empty or is not text.
+        Args:
+            text: of the report.
+            reading: of that text, by the rules.
+            sentences: the ones to ask about, in this order.
         """
-        reading = self._rules.read(text)
         observations = list(reading.observations)
-        for sentence in dict.fromkeys(o.sentence for o in reading.observations if self._matters(o)):
-            answers = self._ask(
-                text[sentence.start : sentence.end], [o for o in observations if o.sentence == sentence]
-            )
+        answered = False
+        for sentence in dict.fromkeys(sentences):
+            stated = [o for o in observations if o.sentence == sentence]
+            try:
+                answers = self._ask(text[sentence.start : sentence.end], stated)
+            except OutOfResourcesError as error:  # the next sentence would wait as long
+                _LOG.warning(
+                    "language_model_unused", extra={"action": "reread", "error": type(error).__name__}
+                )
+                break
+            answered = answered or bool(answers)
             observations = [self._refined(o, answers) if o.sentence == sentence else o for o in observations]
+        if not answered:
+            return reading
         return replace(
             reading,
-            reader=self.identity,
+            reader=_joint(reading.reader, self._model.identity),
             observations=tuple(observations),
             contradictions=find_contradictions(observations, self._vocabulary),
         )
 
     def _ask(self, sentence: str, observations: Sequence[ReportObservation]) -> Mapping[str, _Answer]:
-        """Return the model's checked answers by finding; none on any failure."""
+        """Return the model's checked answers by finding; none where they are not what was asked for.
+
+        Raises:
+            OutOfResourcesError: the model gave no answer.
+        """
         names = {o.finding: self._vocabulary[o.finding].name for o in observations if not _denies_a_group(o)}
+        if not names:
+            return {}
+        answer = self._model.complete(INSTRUCTIONS, json.dumps({"findings": names, "sentence": sentence}))
         try:
-            answer = self._model.complete(INSTRUCTIONS, json.dumps({"findings": names, "sentence": sentence}))
             return _checked(answer, sentence, names)
-        except (OutOfResourcesError, ModelError) as error:
+        except ModelError as error:
             _LOG.warning("language_model_unused", extra={"action": "reread", "error": type(error).__name__})
             return {}
 
@@ -129,6 +134,16 @@ class RereadingReader:
             laterality=answer.laterality if "laterality" in changed else observation.laterality,
             rules=MappingProxyType({**observation.rules, **changed}),
         )
+
+
+def sentences_behind(discrepancies: Iterable[Discrepancy]) -> tuple[Span, ...]:
+    """Return the sentences of the report on which discrepancies depend, in the order of the text."""
+    spans = {observation.sentence for item in discrepancies for observation in item.report_observations}
+    return tuple(sorted(spans))
+
+
+def _joint(rules: ReaderIdentity, model: ReaderIdentity) -> ReaderIdentity:
+    return replace(rules, name=f"{rules.name}+{model.name}", version=f"{rules.version}+{model.version}")
 
 
 def _denies_a_group(observation: ReportObservation) -> bool:

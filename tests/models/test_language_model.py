@@ -1,80 +1,39 @@
 import json
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 
 import pytest
 
 from models.language_model import ChatEndpoint, EndpointSettings
+from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.errors import ConfigurationError, OutOfResourcesError
 from overread.finding import load_vocabulary
-from overread.observation import Laterality, Presence, ReportObservation
+from overread.observation import Laterality, Presence, ReportObservation, ReportReading
 from overread.report import load_reader
-from overread.report.reread import RereadingReader
-
-Reply = Callable[[dict[str, object]], tuple[int, bytes]]
-
-
-class ChatServer(ThreadingHTTPServer):
-    """Answers POST /v1/chat/completions as a test asks; keeps what it was sent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.received: list[tuple[str, dict[str, object]]] = []
-        self.reply: Reply = lambda _: (500, b"")
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def answer(self, findings: object) -> None:
-        """Answer with findings, as a model that does as it was told."""
-        content = json.dumps({"findings": findings})
-        body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
-        self.reply = lambda _: (200, body)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ChatServer
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.received.append((self.path, body))
-        status, answer = self.server.reply(body)
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", self.server.url + "/elsewhere")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        pass
+from overread.report.reread import Rereader, sentences_behind
+from tests.models.chat import ChatServer, serving_chat
 
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    server = ChatServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_chat() as server:
+        yield server
 
 
-def reader_with(
-    server: ChatServer, matters: Callable[[ReportObservation], bool] = lambda o: o.finding == "nodule"
-) -> RereadingReader:
-    endpoint = ChatEndpoint(EndpointSettings(url=server.url, model="local", timeout_seconds=5))
-    return RereadingReader(load_reader(), endpoint, load_vocabulary(), matters)
+def rereader_of(url: str) -> Rereader:
+    endpoint = ChatEndpoint(EndpointSettings(url=url, model="local", timeout_seconds=5))
+    return Rereader(endpoint, load_vocabulary())
 
 
-def nodules(reader: RereadingReader, text: str) -> list[ReportObservation]:
-    return [o for o in reader.read(text).observations if o.finding == "nodule"]
+def reread(server: ChatServer, text: str, finding: str = "nodule") -> ReportReading:
+    """Read by rules, and again by the model the sentences that speak of a finding."""
+    reading = load_reader().read(text)
+    sentences = [o.sentence for o in reading.observations if o.finding == finding]
+    return rereader_of(server.url).reread(text, reading, sentences)
+
+
+def nodules(server: ChatServer, text: str) -> list[ReportObservation]:
+    return [o for o in reread(server, text).observations if o.finding == "nodule"]
 
 
 TEXT = "Cardiomegaly. There is a nodule that I would not call one. No effusion."
@@ -87,7 +46,7 @@ def nodule_absent(words: str = "nodule") -> list[dict[str, str]]:
 def test_the_model_corrects_presence_and_the_rules_name_it(server: ChatServer) -> None:
     server.answer(nodule_absent())
 
-    (nodule,) = nodules(reader_with(server), TEXT)
+    (nodule,) = nodules(server, TEXT)
 
     assert (nodule.presence, nodule.certainty, nodule.rules["presence"]) == (
         Presence.ABSENT,
@@ -100,7 +59,7 @@ def test_the_model_corrects_presence_and_the_rules_name_it(server: ChatServer) -
 def test_the_model_corrects_the_side(server: ChatServer) -> None:
     server.answer([{"finding": "nodule", "presence": "PRESENT", "laterality": "LEFT", "words": "nodule"}])
 
-    (nodule,) = nodules(reader_with(server), "There is a nodule.")
+    (nodule,) = nodules(server, "There is a nodule.")
 
     assert nodule.laterality is Laterality.LEFT
 
@@ -108,7 +67,7 @@ def test_the_model_corrects_the_side(server: ChatServer) -> None:
 def test_only_the_sentence_that_matters_is_sent(server: ChatServer) -> None:
     server.answer(nodule_absent())
 
-    reader_with(server).read(TEXT)
+    reread(server, TEXT)
 
     ((path, body),) = server.received
     sent = json.dumps(body)
@@ -119,7 +78,7 @@ def test_only_the_sentence_that_matters_is_sent(server: ChatServer) -> None:
 
 
 def test_nothing_is_sent_where_nothing_matters(server: ChatServer) -> None:
-    reader_with(server, matters=lambda _: False).read(TEXT)
+    reread(server, TEXT, finding="fracture")
 
     assert server.received == []
 
@@ -148,7 +107,7 @@ def test_nothing_is_sent_where_nothing_matters(server: ChatServer) -> None:
 def test_an_answer_that_does_not_hold_leaves_the_rules_reading(server: ChatServer, findings: object) -> None:
     server.answer(findings)
 
-    (nodule,) = nodules(reader_with(server), "There is a nodule.")
+    (nodule,) = nodules(server, "There is a nodule.")
 
     assert nodule.presence is Presence.PRESENT
 
@@ -167,7 +126,7 @@ def test_an_answer_that_does_not_hold_leaves_the_rules_reading(server: ChatServe
 def test_a_failing_endpoint_leaves_the_rules_reading(server: ChatServer, status: int, body: bytes) -> None:
     server.reply = lambda _: (status, body)
 
-    (nodule,) = nodules(reader_with(server), "There is a nodule.")
+    (nodule,) = nodules(server, "There is a nodule.")
 
     assert nodule.presence is Presence.PRESENT
     assert len(server.received) == 1
@@ -177,21 +136,20 @@ def test_an_endpoint_that_nobody_serves_leaves_the_rules_reading() -> None:
     server = ChatServer()
     url = server.url
     server.server_close()
-    endpoint = ChatEndpoint(EndpointSettings(url=url, model="local", timeout_seconds=1))
-    reader = RereadingReader(load_reader(), endpoint, load_vocabulary(), lambda _: True)
+    reading = load_reader().read("There is a nodule.")
 
-    (nodule,) = nodules(reader, "There is a nodule.")
+    again = rereader_of(url).reread("There is a nodule.", reading, [o.sentence for o in reading.observations])
 
-    assert nodule.presence is Presence.PRESENT
+    assert again == reading
     with pytest.raises(OutOfResourcesError):
-        endpoint.complete("", "")
+        ChatEndpoint(EndpointSettings(url=url, model="local", timeout_seconds=1)).complete("", "")
 
 
 def test_logs_carry_no_report_text(server: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     server.answer("nodule that I would not call one")
 
-    reader_with(server).read(TEXT)
+    reread(server, TEXT)
 
     assert caplog.records
     assert "nodule" not in " ".join(str(vars(record)) for record in caplog.records)
@@ -200,7 +158,9 @@ def test_logs_carry_no_report_text(server: ChatServer, caplog: pytest.LogCapture
 def test_a_group_denied_by_a_normal_statement_is_not_asked_about(server: ChatServer) -> None:
     server.answer(nodule_absent())
 
-    reading = reader_with(server).read("The lungs are clear.")
+    reading = reread(server, "The lungs are clear.")
+
+    assert server.received == []
 
     assert {o.presence for o in reading.observations if o.finding == "nodule"} == {Presence.ABSENT}
     assert all(
@@ -208,8 +168,32 @@ def test_a_group_denied_by_a_normal_statement_is_not_asked_about(server: ChatSer
     )
 
 
-def test_the_identity_names_rules_and_model(server: ChatServer) -> None:
-    assert reader_with(server).identity.name == "overread-rules+local"
+def test_the_reading_names_the_model_only_where_it_answered(server: ChatServer) -> None:
+    server.answer(
+        [{"finding": "nodule", "presence": "PRESENT", "laterality": "UNSPECIFIED", "words": "nodule"}]
+    )
+    assert reread(server, TEXT).reader.name == "overread-rules+local"
+
+    server.answer(nodule_absent(words="a mass of 3 cm"))
+    assert reread(server, TEXT).reader == load_reader().identity
+
+
+def test_the_sentences_behind_a_flag_are_those_of_its_observations() -> None:
+    reading = load_reader().read("Heart normal. Small nodule in the left lung. Nodule seen. No effusion.")
+    mine = tuple(o for o in reading.observations if o.finding == "nodule")
+    flag = Discrepancy(
+        kind=DiscrepancyKind.POSSIBLE_OVERCALL,
+        finding="nodule",
+        detector_observation=None,
+        report_observations=mine[::-1],
+        factors=(),
+        odds=1.0,
+        priority=1.0,
+        reasons=(),
+    )
+
+    assert sentences_behind([flag, flag]) == (mine[0].sentence, mine[1].sentence)
+    assert sentences_behind([]) == ()
 
 
 def test_an_address_that_is_none_is_refused() -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from models.language_model import EndpointSettings
 from overread.errors import ConfigurationError
 from service.settings import load_settings
 
@@ -52,6 +53,44 @@ def test_a_folder_that_is_given_is_stronger_than_the_environment(tmp_path) -> No
 def test_a_wrong_setting_is_named(name, value) -> None:
     with pytest.raises(ConfigurationError, match=name):
         load_settings({name: value})
+
+
+def test_no_language_model_is_asked_unless_one_is_named() -> None:
+    assert load_settings({}).language_model is None
+
+
+def test_a_language_model_has_an_address_a_name_and_a_time_limit() -> None:
+    environ = {
+        "OVERREAD_LANGUAGE_MODEL_URL": "http://127.0.0.1:8000/v1",
+        "OVERREAD_LANGUAGE_MODEL_NAME": "local",
+        "OVERREAD_LANGUAGE_MODEL_KEY": "secret",
+        "OVERREAD_LANGUAGE_MODEL_SECONDS_MAX": "3",
+    }
+
+    settings = load_settings(environ)
+
+    assert settings.language_model == EndpointSettings(
+        url="http://127.0.0.1:8000/v1", model="local", api_key="secret", timeout_seconds=3
+    )
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OVERREAD_LANGUAGE_MODEL_URL", ""),
+        ("OVERREAD_LANGUAGE_MODEL_NAME", ""),
+        ("OVERREAD_LANGUAGE_MODEL_URL", "file:///v1"),
+        ("OVERREAD_LANGUAGE_MODEL_URL", "http:///v1"),
+        ("OVERREAD_LANGUAGE_MODEL_NAME", "x" * 65),
+        ("OVERREAD_LANGUAGE_MODEL_SECONDS_MAX", "0"),
+    ],
+)
+def test_a_wrong_setting_of_the_language_model_is_named(name, value) -> None:
+    environ = {"OVERREAD_LANGUAGE_MODEL_URL": "http://127.0.0.1/v1", "OVERREAD_LANGUAGE_MODEL_NAME": "local"}
+
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings({**environ, name: value})
 
 
 def test_the_message_about_a_wrong_url_does_not_repeat_its_password() -> None:
