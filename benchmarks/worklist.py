@@ -72,7 +72,9 @@ def rows_of(number: int, state: CaseState, chance: random.Random) -> list[tuple[
     """Return the rows of one case, the referenced ones first."""
     case_id, study, at = number + 1, f"2.25.{number + 1}", START + timedelta(seconds=0.8 * number)
     triaged = state not in {CaseState.READY, CaseState.AWAITING_REPORT}
-    priority = round(chance.uniform(0, 100), 1) if state is CaseState.LISTED else 0.0
+    listed = state is CaseState.LISTED
+    priority = round(chance.uniform(0, 100), 1) if listed else 0.0
+    allowed = timedelta(hours=chance.choice((1, 8, 72, 336)))
     case = {
         "case_id": case_id,
         "study_instance_uid": study,
@@ -82,6 +84,11 @@ def rows_of(number: int, state: CaseState, chance: random.Random) -> list[tuple[
         "report_version": None if state is CaseState.AWAITING_REPORT else 1,
         "result_revision": 1 if triaged else None,
         "priority": priority,
+        "waiting_since": at if listed else None,
+        "overdue_at": at + allowed if listed else None,
+        "open_to_all_at": at + allowed / 2 if listed else None,
+        "subspecialty": chance.choice(("thoracic", "cardiac", "musculoskeletal")) if listed else None,
+        "policy_version": "1" if triaged else None,
         "attempts": 1 if triaged else 0,
         "due_at": at,
         "opened_at": at,
@@ -177,11 +184,11 @@ def result_row(case_id: int, at: datetime, priority: float) -> dict[str, object]
     }
 
 
-def deep_page(store: Store, pages: int) -> str | None:
+def deep_page(store: Store, pages: int, now: datetime) -> str | None:
     """Return the position after so many pages of the list."""
     position = None
     for _ in range(pages):
-        position = list_worklist(store, after=position, limit=100).next
+        position = list_worklist(store, now=now, after=position, limit=100).next
     return position
 
 
@@ -211,12 +218,15 @@ def main() -> int:
         environ = {"OVERREAD_DATABASE_URL": arguments.database_url}
         store = open_store(load_settings(environ, data_folder=Path(folder)))
         fill(store, arguments.cases, chance)
-        position = deep_page(store, 50)
         now = START + timedelta(days=2)
+        position = deep_page(store, 50, now)
         asked: dict[str, Callable[[], object]] = {
-            "first page of 50 listed": lambda: list_worklist(store),
-            "page of 50 after 5,000 listed": lambda: list_worklist(store, after=position),
-            "first page of 50, every state": lambda: list_worklist(store, states=list(CaseState)),
+            "first page of 50 listed": lambda: list_worklist(store, now=now),
+            "first page of 50 for a subspecialty": lambda: list_worklist(
+                store, now=now, subspecialty="thoracic"
+            ),
+            "page of 50 after 5,000 listed": lambda: list_worklist(store, now=now, after=position),
+            "first page of 50, every state": lambda: list_worklist(store, now=now, states=list(CaseState)),
             "one case with everything": lambda: load_case(store, chance.randint(1, arguments.cases)),
             "count by state": lambda: count_cases(store),
             "claim": lambda: claim_case(store, worker="bench", now=now),

@@ -16,6 +16,7 @@ from service.desk.listview import case_address, shelf_address, shelf_of, study_w
 from service.desk.words import (
     EVENTS,
     KINDS,
+    KNOWN_HEADING,
     STATE_HEADINGS,
     STATES,
     URGENCIES,
@@ -184,6 +185,9 @@ def _address(
 def _heading(detail: CaseDetail, discrepancy: Discrepancy | None) -> str:
     if discrepancy is not None:
         return finding_words(discrepancy)
+    known = detail.triage is not None and detail.triage.result.known_before
+    if known and detail.summary.state is CaseState.CONCORDANT:
+        return KNOWN_HEADING
     return STATE_HEADINGS[detail.summary.state]
 
 
@@ -248,7 +252,7 @@ def _cards(
             urgent=_actionable(item, vocabulary) in URGENT,
             priority=item.priority,
             reasons=item.reasons,
-            evidence=sentence([f"{factor.reason}: × {ratio(factor.odds_ratio)}" for factor in item.factors]),
+            evidence=_evidence(item),
             factors=tuple(
                 FactorLine(name=factor.name, reason=factor.reason, ratio=ratio(factor.odds_ratio))
                 for factor in item.factors
@@ -257,6 +261,11 @@ def _cards(
         )
         for number, item in enumerate(discrepancies, start=1)
     )
+
+
+def _evidence(discrepancy: Discrepancy) -> str:
+    """Return the factors as one sentence, each reason with what it multiplies the odds by."""
+    return sentence([f"{item.reason}: ×\u00a0{ratio(item.odds_ratio)}" for item in discrepancy.factors])
 
 
 def _actionable(discrepancy: Discrepancy, vocabulary: Vocabulary) -> Actionable:

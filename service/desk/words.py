@@ -31,6 +31,11 @@ URGENCIES: Mapping[Actionable, str] = {
     Actionable.DAYS: "Within days",
     Actionable.NONE: "",
 }
+_UNITS = (  # in which a wait is told, by how much is allowed: both in one, so that they can be compared
+    (timedelta(hours=2), timedelta(minutes=1), "min"),
+    (timedelta(days=7), timedelta(hours=1), "h"),
+    (timedelta.max, timedelta(days=1), "d"),
+)
 URGENT = frozenset({Actionable.MINUTES, Actionable.HOURS})
 STATES: Mapping[CaseState, str] = {
     CaseState.AWAITING_IMAGES: "Waiting for images",
@@ -49,6 +54,7 @@ STATE_HEADINGS: Mapping[CaseState, str] = {
     CaseState.NOT_APPLICABLE: "No detector applies to this study",
     CaseState.FAILED: "Could not be triaged",
 }
+KNOWN_HEADING = "What differs was known before"
 EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.OPENED: "Case opened",
     CaseEvent.STUDY_CLOSED: "Images complete, final report still to come",
@@ -169,8 +175,12 @@ def age(since: datetime, now: datetime) -> str:
 
 def waited(since: datetime, overdue_at: datetime | None, now: datetime) -> str:
     """Return how long a case has waited, and of how much."""
-    so_far = duration(max(now - since, timedelta()))
-    return so_far if overdue_at is None else f"{so_far} of {duration(overdue_at - since)} allowed"
+    so_far = max(now - since, timedelta())
+    if overdue_at is None:
+        return duration(so_far)
+    allowed = overdue_at - since
+    unit, word = next((unit, word) for most, unit, word in _UNITS if allowed <= most)
+    return f"{so_far // unit} of {allowed // unit} {word} allowed"
 
 
 def duration(length: timedelta) -> str:

@@ -22,6 +22,7 @@ from overread.observation import (
     ReportReading,
     Section,
     Span,
+    Temporality,
 )
 from service.intake.closing import close_study
 from service.intake.instances import InstanceReceipt, begin_instance, receive_instance
@@ -140,7 +141,7 @@ def triage_one(store: Store, claimed: ClaimedCase, *, clock: Clock, **changed: o
 
 
 class WordReader:
-    """Reads "mass", denied by "no" anywhere before it."""
+    """Reads "mass", denied by "no" and called stable by "stable" anywhere before it."""
 
     identity = ReaderIdentity(name="words", version="1")
 
@@ -158,6 +159,7 @@ class WordReader:
                     span=Span(start, start + 4),
                     sentence=Span(0, len(text)),
                     section=Section.LEAD,
+                    temporality=Temporality.STABLE if "stable" in lower[:start] else Temporality.CURRENT,
                 ),
             )
         return ReportReading(reader=self.identity, observations=observations)

@@ -14,7 +14,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from overread.report import load_reader
 from service.store.database import Store
+from tests.service.desk.test_pages import CONTRADICTING, known_case
 from tests.service.http.seeing import seen_case
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -92,6 +94,31 @@ def test_a_reader_walks_the_list_and_the_case_by_keys_alone(
     assert leads_to(browser, f"/cases/{second}")
     press(browser, "u")
     assert leads_to(browser, "/")
+
+
+def test_a_reader_sees_what_the_report_gets_wrong_and_brings_back_what_was_known(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    known = known_case(sqlite_store)
+    alone = seen_case(sqlite_store, 3, report=CONTRADICTING, findings=("cardiomegaly",), reader=load_reader())
+    browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{alone}")
+    wait_for(browser, ".scripted")
+    kinds = [tag.text for tag in browser.find_elements(By.CSS_SELECTOR, ".finding h3 .tag")]
+    assert {"Findings against impression", "No follow-up", "No communication", "Possible miss"} <= set(kinds)
+    number = 1 + [kind for kind in kinds if not kind.startswith("Within")].index("No follow-up")
+    press(browser, str(number))
+    assert leads_to(browser, f"?finding={number}")
+    assert "nodule" in wait_for(browser, "mark.current b").text
+    assert browser.find_elements(By.CSS_SELECTOR, "img.layer") == []
+    browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{known}")
+    wait_for(browser, ".known button").click()
+    WebDriverWait(browser, 20).until(lambda page: not page.find_elements(By.CSS_SELECTOR, ".known"))
+    assert wait_for(browser, ".finding h3 a").text == "Lung mass"
+    wait_for(browser, "a[data-key=u]").click()
+    assert leads_to(browser, "/")
+    wait_for(browser, ".readerships a[href='/?for=cardiac']").click()
+    assert leads_to(browser, "/?for=cardiac")
+    assert browser.get_log("browser") == []
 
 
 def test_every_picture_loads_and_the_console_stays_empty(

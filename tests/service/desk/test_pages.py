@@ -5,10 +5,22 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from overread.report import load_reader
+from service.desk.words import ratio
 from service.store.database import Store
 from service.store.queue import claim_case, fail_case
+from service.store.worklist import load_case
 from tests.service.http.seeing import seen_case
-from tests.service.material import NOW, dicom_bytes, ready_case, send_image, send_report
+from tests.service.material import (
+    NOW,
+    after,
+    dicom_bytes,
+    ready_case,
+    send_image,
+    send_report,
+    triaged_case,
+)
+from tests.service.test_worker import drain
 
 PERSON = {"Accept": "text/html"}
 REPORT = "FINDINGS: No mass is seen."
@@ -162,6 +174,110 @@ def test_the_overlay_can_be_switched_off_without_script(api: httpx.Client, sqlit
     switched = api.get(page.links["Hide overlay"], headers=PERSON).text
     assert 'class="viewer without-overlay"' in switched
     assert "Show overlay" in switched
+
+
+CONTRADICTING = (
+    "FINDINGS: There is a left pneumothorax. 12 mm nodule in the right lung.\n"
+    "IMPRESSION: No acute cardiopulmonary disease."
+)
+
+
+def test_what_the_report_alone_gets_wrong_is_named_and_marked_without_an_overlay(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    case_id = seen_case(sqlite_store, report=CONTRADICTING, findings=(), reader=load_reader())
+    page = get(api, f"/cases/{case_id}")
+    for words in (
+        "Findings against impression",
+        "No follow-up",
+        "No communication",
+        "The report states pneumothorax, to be told within minutes, but no call: × 0.25.",
+        "Missing follow-up: the report states lung nodule and recommends nothing.",
+        "No overlay on this image",
+    ):
+        assert words in page.text, words
+    assert len(page.sources()) == 1
+    assert "There is a left pneumothorax" in "".join(page.marked)
+    assert "No acute cardiopulmonary disease" in "".join(page.marked)
+    assert "Pneumothorax" in get(api, "/").text
+
+
+def test_a_study_that_no_detector_looked_at_is_listed_for_what_its_report_gets_wrong(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    case_id = seen_case(
+        sqlite_store, report=CONTRADICTING, not_applicable="a lateral view", reader=load_reader()
+    )
+    assert "not looked at: a lateral view" in get(api, f"/cases/{case_id}").text
+    assert "To read 1 " in get(api, "/").text
+
+
+def test_each_factor_is_a_clause_with_its_odds_ratio(api: httpx.Client, sqlite_store: Store) -> None:
+    case_id = seen_case(sqlite_store, report=REPORT)
+    (found,) = load_case(sqlite_store, case_id).triage.result.discrepancies
+    text = get(api, f"/cases/{case_id}").text
+    for factor in found.factors[1:]:  # the first begins the sentence
+        assert f"{factor.reason}: × {ratio(factor.odds_ratio)}" in text
+    assert any(factor.reason == "the report denies it" for factor in found.factors[1:])
+
+
+def test_a_case_says_how_long_it_waited_of_how_much_and_why_it_comes_first(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    for number, hours in ((1, 80), (2, 6), (3, 40)):  # 72 are allowed, 36 to its own subspecialty
+        triaged_case(sqlite_store, number, now=after(-3600 * hours))
+    worklist = get(api, "/").text
+    assert worklist.index("A1") < min(worklist.index("A2"), worklist.index("A3"))
+    assert worklist.count("Waited too long") == 1
+    assert "6 of 72 h allowed" in get(api, "/cases/2").text
+    assert "80 of 72 h allowed, so it comes first" in get(api, "/cases/1").text
+    assert "40 of 72 h allowed, so it is shown to every subspecialty" in get(api, "/cases/3").text
+
+
+def test_a_subspecialty_has_a_list_of_its_own_and_stays_on_it(api: httpx.Client, sqlite_store: Store) -> None:
+    seen_case(sqlite_store, 1, findings=("cardiomegaly",))
+    first, second = (seen_case(sqlite_store, number) for number in (2, 3))
+    page = get(api, "/?for=thoracic")
+    assert "Cardiomegaly" not in page.text
+    assert page.links["Lung mass"] == f"/cases/{first}?for=thoracic"
+    assert page.links["cardiac"] == "/?for=cardiac"
+    case = get(api, f"/cases/{first}?for=thoracic")
+    assert case.links["Next"] == f"/cases/{second}?for=thoracic"
+    assert case.links["← To read"] == "/?for=thoracic"
+    assert "for=thoracic" in case.links["Lung mass, left"]
+    assert "Cardiomegaly" in get(api, "/?for=nobody").text
+
+
+def known_case(store: Store) -> int:
+    """A case whose only finding the patient's report of a year before calls stable; returns its number."""
+    for number, day, report in ((1, "20250301", "There is a stable mass."), (2, "20260301", "Normal heart.")):
+        content = dicom_bytes(study=f"2.25.{number}", AccessionNumber=f"A{number}", StudyDate=day)
+        send_image(store, content)
+        case_id = send_report(store, report, accession=f"A{number}").case_id
+    drain(store, now=after(60))
+    return case_id
+
+
+def test_what_was_known_before_is_shown_with_the_earlier_sentence_and_brought_back_by_a_button(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    case_id = known_case(sqlite_store)
+    page = get(api, f"/cases/{case_id}")
+    for words in (
+        "What differs was known before",
+        "Known before",
+        "The report of 2025-03-01 calls it stable",
+        "There is a stable mass.",
+    ):
+        assert words in page.text, words
+    assert "Lung mass" not in get(api, "/").text
+    done = api.post(f"/cases/{case_id}/known-before/mass/restore", headers=PERSON)
+    assert (done.status_code, done.headers["location"]) == (303, f"/cases/{case_id}")
+    page = get(api, f"/cases/{case_id}")
+    assert "Known before" not in page.text
+    assert "Known finding brought back: mass (page 127.0.0.1)" in page.text
+    assert "Lung mass" in get(api, "/").text
+    assert api.post(f"/cases/{case_id}/known-before/mass/restore", headers=PERSON).status_code == 404
 
 
 def test_each_finding_has_an_overlay_of_its_own(api: httpx.Client, sqlite_store: Store) -> None:

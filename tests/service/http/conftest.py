@@ -20,7 +20,7 @@ def api(sqlite_store: Store) -> Iterator[httpx.Client]:
     app = make_app(opener(sqlite_store, access=access, metrics=metrics), list)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware, metrics=metrics)
-    with listening(app) as url, httpx.Client(base_url=url) as client:
+    with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

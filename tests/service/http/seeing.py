@@ -11,6 +11,7 @@ from overread.observation import (
     Presence,
     ReaderIdentity,
 )
+from overread.ports import ReportReader
 from overread.triage import triage
 from service.store.database import Store
 from service.store.queue import claim_case, complete_case
@@ -44,6 +45,7 @@ def seen_case(
     report: str = CLEAR,
     findings: tuple[str, ...] = ("mass",),
     not_applicable: str | None = None,
+    reader: ReportReader | None = None,
 ) -> int:
     """A triaged case in which the detector sees these findings; returns its number."""
     case_id = ready_case(store, number, report=report)
@@ -57,7 +59,7 @@ def seen_case(
         not_applicable=not_applicable,
     )
     parts = readers()
-    reading = parts.report_reader.read(claimed.report_text)
+    reading = (reader or parts.report_reader).read(claimed.report_text)
     result = triage(reading, [detection], claimed.policy, parts.vocabulary)
     complete_case(store, claimed, result, reading=reading, detections=(detection,), now=after(1))
     return case_id

@@ -1,24 +1,34 @@
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, text
+from sqlalchemy import create_engine, insert, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
 from overread.priority import shipped_policy_text
 from service.settings import load_settings
+from service.store import migrations
 from service.store.database import open_store
 from service.store.policies import activate_policy
 from service.store.records import Lease
 from service.store.schema import APPEND_ONLY, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
+from service.store.worklist import list_worklist
 from tests.service.material import NOW, MassDetector, triaged_case
 
+FIRST_RELEASE_CASE = """
+    INSERT INTO cases (case_id, state, revision, priority, attempts, due_at, opened_at, updated_at)
+    VALUES (1, 'LISTED', 1, 40.0, 1, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000',
+            '2026-02-01 00:00:00.000000')
+"""
 OPEN = (
     "import sys; from pathlib import Path; from service.settings import load_settings; "
     "from service.store.database import open_store; "
@@ -54,6 +64,25 @@ def test_a_database_of_a_newer_release_is_refused_and_left_alone(store) -> None:
 
     with store.reading() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_what_was_on_the_list_of_the_first_release_has_waited_since_it_last_changed(tmp_path) -> None:
+    settings = load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=tmp_path / "data")
+    settings.data_folder.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with create_engine(settings.database_url).connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(FIRST_RELEASE_CASE))
+        connection.commit()
+
+    store = open_store(settings)
+    (case,) = list_worklist(store, now=NOW).cases
+    store.close()
+
+    assert case.waiting_since == datetime(2026, 2, 1, tzinfo=UTC)
+    assert (case.overdue_at, case.subspecialty) == (None, None)
 
 
 def test_a_new_data_folder_is_readable_by_its_owner_alone(tmp_path) -> None:
