@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.manifest import FILE_NAME
+from models.onnx_detector import OnnxDetector
 from models.releases import RELEASES, load_detector
 from models.roster import Entry, Role, Roster, Route
 from models.routing import RoutedDetector
-from overread.errors import ModelError
+from overread.errors import ConfigurationError, ModelError
 from overread.ports import Detector
 
 
@@ -18,6 +19,7 @@ class Lineup:
 
     active: tuple[Detector, ...]
     shadows: tuple[Detector, ...] = ()
+    unusable_shadows: tuple[str, ...] = ()  # why those are missing that could not be loaded
 
 
 def load_lineup(roster: Roster, folder: Path) -> Lineup:
@@ -28,12 +30,35 @@ def load_lineup(roster: Roster, folder: Path) -> Lineup:
         folder: of the roster's file; releases that are named by a path are relative to it.
 
     Raises:
-        ModelError: a release is missing, altered, or not the one that was activated.
+        ModelError: an active release is missing, altered, or not the one that was activated. A shadow in such
+            a state stops nothing; it is left out.
+        ConfigurationError: an active release needs packages that are not installed.
     """
+    shadows: list[Detector] = []
+    unusable: list[str] = []
+    for entry in roster.of(Role.SHADOW):
+        try:
+            shadows.append(load_entry(entry, folder))
+        except (ModelError, ConfigurationError) as error:
+            unusable.append(str(error))
     return Lineup(
         active=tuple(load_entry(entry, folder) for entry in roster.of(Role.ACTIVE)),
-        shadows=tuple(load_entry(entry, folder) for entry in roster.of(Role.SHADOW)),
+        shadows=tuple(shadows),
+        unusable_shadows=tuple(unusable),
     )
+
+
+def scoring_detector(lineup: Lineup) -> OnnxDetector:
+    """Return the first active detector that scores prepared inputs.
+
+    Raises:
+        ModelError: no active detector is an ONNX release.
+    """
+    for detector in lineup.active:
+        inner = detector.inner if isinstance(detector, RoutedDetector) else detector
+        if isinstance(inner, OnnxDetector):
+            return inner
+    raise ModelError("no active detector is an ONNX release, so none scores prepared inputs")
 
 
 def load_entry(entry: Entry, folder: Path) -> Detector:

@@ -20,6 +20,11 @@ class RoutedDetector:
         self._route = route
 
     @property
+    def inner(self) -> Detector:
+        """The detector that is asked."""
+        return self._detector
+
+    @property
     def identity(self) -> ReaderIdentity:
         """The inner detector's."""
         return self._detector.identity

@@ -21,8 +21,10 @@ import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
-from models.releases import load_onnx_detector
-from overread.errors import InputError, ModelError
+from models.lineup import Lineup, load_lineup, scoring_detector
+from models.onnx_detector import OnnxDetector
+from models.roster import load_roster
+from overread.errors import ConfigurationError, InputError, ModelError
 from overread.observation import ReaderIdentity
 from service.application import make_app
 from service.attached import die_with_parent
@@ -31,6 +33,7 @@ from service.http.access import AccessMiddleware, RequestMetrics
 from service.http.guard import GuardMiddleware
 from service.http.opening import access_from, context_opener
 from service.http.stow import stow_document
+from service.settings import load_settings
 from service.tensors import decode_inputs
 
 DETECTOR_ADDRESS = "/api/v1/detector/scores"
@@ -43,13 +46,19 @@ _log = structlog.get_logger("overread.service")
 _access = access_from(os.environ)
 _metrics = RequestMetrics()
 
-_detector = cache(
-    load_onnx_detector
-)  # one per process, shared by readiness and endpoint; an error is not kept
+
+@cache  # one per process, shared by readiness and endpoint; an error is not kept
+def _lineup() -> Lineup:
+    file = load_settings(os.environ).detectors_file
+    return load_lineup(load_roster(file), file.parent)
+
+
+def _detector() -> OnnxDetector:
+    return scoring_detector(_lineup())
 
 
 def _model() -> ReaderIdentity:
-    return _detector().identity
+    return _lineup().active[0].identity
 
 
 @bentoml.service(
@@ -68,7 +77,10 @@ class Overread:
         try:
             identity = _model()
             _log.info("model_loaded", name=identity.name, version=identity.version, sha256=identity.sha256)
-        except ModelError as error:  # the worklist can be read without; readiness says what is wrong
+        except (
+            ModelError,
+            ConfigurationError,
+        ) as error:  # the worklist can be read; readiness says what is wrong
             _log.error("model_unusable", reason=str(error))
 
     @bentoml.api(  # type: ignore[untyped-decorator]  # it says nothing of types
@@ -87,7 +99,7 @@ class Overread:
         try:
             network = _detector().manifest.network
             return _detector().scores(decode_inputs(inputs, rows=network.rows, columns=network.columns))
-        except ModelError as error:
+        except (ModelError, ConfigurationError) as error:
             raise ServiceUnavailable(str(error)) from error
         except InputError as error:
             raise InvalidArgument(str(error)) from error

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from models.roster_options import add_roster_options, roster_path
 from overread.command import EXIT_OK, Command
 from overread.errors import InvalidFileError, InvalidReportError
 from overread.observation import Span
@@ -28,11 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--report", required=True, metavar="FILE", help="report as UTF-8 text; - reads it from stdin"
     )
     parser.add_argument("--json", action="store_true", help="print the full result as JSON, with provenance")
+    add_roster_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Triage one study and print the result."""
-    from models.releases import load_detector  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.lineup import load_lineup  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.roster import load_roster  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.priority import default_policy  # noqa: PLC0415
     from overread.report import load_reader  # noqa: PLC0415
@@ -40,12 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     text = _report_text(arguments.report)
     reading = load_reader().read(text)
-    detection = load_detector().detect(_files(arguments.study))
-    result = triage(reading, [detection], default_policy(), load_vocabulary())
+    file = roster_path(arguments)
+    files = _files(arguments.study)
+    detectors = load_lineup(load_roster(file), file.parent).active
+    detections = tuple(detector.detect(files) for detector in detectors)
+    result = triage(reading, detections, default_policy(), load_vocabulary())
     if arguments.json:
         from service.codec import to_json  # noqa: PLC0415
 
-        values = {"result": to_json(result), "reading": to_json(reading), "detection": to_json(detection)}
+        values = {"result": to_json(result), "reading": to_json(reading), "detections": to_json(detections)}
         print(json.dumps({name: json.loads(value) for name, value in values.items()}, indent=2))
     else:
         print(describe(result, text))

@@ -2,12 +2,13 @@
 
 import pytest
 
-from models.lineup import folder_of, load_lineup, manifest_sha256
+from models.lineup import folder_of, load_lineup, manifest_sha256, scoring_detector
 from models.releases import RELEASES
 from models.roster import DEFAULT_ROSTER, Entry, Role, Roster, Route
 from models.routing import RoutedDetector
 from overread.errors import ModelError
 from tests.models.tiny_release import write_tiny_release
+from tests.models.vendor.products import write_manifest
 
 
 @pytest.fixture
@@ -59,3 +60,24 @@ def test_a_release_that_is_not_there_is_named(tmp_path) -> None:
         load_lineup(Roster(entries=(Entry(release="./gone"),)), tmp_path)
     with pytest.raises(ModelError, match="no model release"):
         manifest_sha256(tmp_path / "gone")
+
+
+def test_a_shadow_that_cannot_be_loaded_stops_nothing(tiny, tmp_path) -> None:
+    (tiny / "network.onnx").unlink()
+    entries = (Entry(release="chest-radiograph"), Entry(release="./releases/tiny", role=Role.SHADOW))
+
+    lineup = load_lineup(Roster(entries=entries), tmp_path)
+
+    assert [detector.identity.name for detector in lineup.active] == ["chest-radiograph"]
+    assert lineup.shadows == ()
+    assert "network.onnx is missing" in lineup.unusable_shadows[0]
+
+
+def test_prepared_inputs_go_to_the_first_active_onnx_release_also_behind_a_route(tiny, tmp_path) -> None:
+    write_manifest(tmp_path / "product")
+    product = Entry(release="./product")
+    routed = Entry(release="./releases/tiny", route=Route(modalities=("DX",)))
+
+    assert scoring_detector(load_lineup(Roster(entries=(product, routed)), tmp_path)).manifest.name == "tiny"
+    with pytest.raises(ModelError, match="no active detector is an ONNX release"):
+        scoring_detector(load_lineup(Roster(entries=(product,)), tmp_path))

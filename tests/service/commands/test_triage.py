@@ -39,7 +39,8 @@ def test_json_carries_result_reading_and_detection_with_their_provenance(study, 
 
     values = json.loads(capsys.readouterr().out)
     assert values["result"]["outcome"] == "DISCREPANT"
-    assert len(values["detection"]["detector"]["sha256"]) == len(values["reading"]["reader"]["sha256"]) == 64
+    (detection,) = values["detections"]
+    assert len(detection["detector"]["sha256"]) == len(values["reading"]["reader"]["sha256"]) == 64
     assert values["result"]["policy_version"]
 
 
