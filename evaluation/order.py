@@ -1,129 +1,177 @@
 """How good the order of the list is, against a radiologist panel: `python -m evaluation.order --data FOLDER`.
 
-Every study has a report, the probabilities of an independent published detector, and a panel's read. A
-discrepancy is confirmed where the panel saw what the report does not state. The order of `triage()` is
-compared with orders that need no overread, on the same studies, in pairs.
+Every study has a report, the probabilities of an independent published detector, and a panel's read. A miss
+is confirmed where the panel saw what the report does not state. The orders of `overread rank` are compared
+with orders that need no overread, on the same studies, in pairs. What the reports of the site let one expect
+is fitted on the studies of other patients; the corrections by adjudications are cross-validated by patient.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.panel import TARGETS, Radiograph, load_radiographs
+from evaluation.nih import DETECTOR, PANEL, read_nih
 from evaluation.ranking import (
     Floats,
     average_precision,
+    calibration_error,
     precision_at,
     recall_at,
     resample_patients,
 )
-from overread.finding import Vocabulary, load_vocabulary
-from overread.observation import (
-    Detection,
-    DetectorObservation,
-    Presence,
-    ReaderIdentity,
-    ReportObservation,
-    ReportReading,
-    Section,
-    Span,
-)
+from overread.adjudicated import correct, fit_corrections
+from overread.casetable import CaseReader, CaseTable
+from overread.expectation import Expectation, encode_expectation, fit_expectation
+from overread.finding import load_vocabulary
+from overread.ordering import Order, order_cases, priorities_of
 from overread.priority import Policy, default_policy
-from overread.triage import triage
+from overread.report.reader import load_reader
+from overread.studies import Columns
 
+SCORES_FILE, READS_FILE = "detector_scores.csv.gz", "expert_reads.csv"
 BUDGETS = (0.02, 0.05, 0.10, 0.20)
+WEIGHTS = {"pneumothorax": 3, "lung_lesion": 2, "opacity": 1}  # clinical weights of the weighted figures
 RESAMPLES = 1_000
+FOLDS = 10
 SEED = 20261123
 
-_NOWHERE = Span(0, 0)  # mined labels have no place in a text
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Panel:
+    """All studies, those that the panel read, and what the reports of other patients let one expect."""
+
+    table: CaseTable
+    rows: NDArray[np.intp]  # of the studies that the panel read
+    patients: NDArray[np.str_]  # of those
+    expectation: Expectation  # fitted on studies of other patients
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Columns of everything that has a family dimension."""
+        return self.table.studies.columns.families
+
+    @property
+    def missed(self) -> Floats:
+        """1 where the panel saw what the report does not state, (studies, families)."""
+        return np.nan_to_num(self.table.confirmed[self.rows])
+
+    @property
+    def is_open(self) -> NDArray[np.bool_]:
+        """Whether the panel judged the family and the report does not state it, (studies, families)."""
+        return ~np.isnan(self.table.confirmed[self.rows])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ordering:
     """One way to order the list."""
 
     name: str
-    scores: Floats  # (cases,), higher first
-
-
-def orderings(radiographs: Sequence[Radiograph], prevalence: dict[str, float]) -> tuple[Ordering, ...]:
-    """Return overread's order and those it is compared with, over the same cases."""
-    policy, vocabulary = default_policy(), load_vocabulary()
-    return (
-        _ordering("highest raw score", radiographs, partial(_raw, weighted=False)),
-        _ordering("raw score x weight", radiographs, partial(_raw, weighted=True)),
-        _ordering(
-            f"overread, policy {policy.version}",
-            radiographs,
-            partial(priority_of, prevalence=prevalence, policy=policy, vocabulary=vocabulary),
-        ),
-    )
-
-
-def prevalence_of(radiographs: Sequence[Radiograph]) -> dict[str, float]:
-    """Return how often the reports of these radiographs state each finding."""
-    findings = [finding for target in TARGETS for finding in target.findings]
-    stated = {finding: sum(finding in case.reported for case in radiographs) for finding in findings}
-    return {finding: count / len(radiographs) for finding, count in stated.items()}
-
-
-def priority_of(
-    case: Radiograph, prevalence: dict[str, float], policy: Policy, vocabulary: Vocabulary
-) -> float:
-    """Return the priority that the service gives this case; every finding is weighed, none is cut off."""
-    reading = ReportReading(
-        reader=ReaderIdentity(name="mined labels", version="2017"),
-        observations=tuple(_stated(finding) for finding in sorted(case.reported)),
-    )
-    detection = Detection(
-        detector=ReaderIdentity(name="published CheXNet reproduction", version="2018"),
-        operating_point="none",
-        observations=tuple(_seen(case, finding, share) for finding, share in prevalence.items()),
-    )
-    return triage(reading, [detection], policy, vocabulary).priority
+    cases: Floats  # (studies,) higher first
+    pairs: Floats  # (studies, families) higher first, within a family
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of merit of an order, a function of scores and of what each case is worth."""
+    """One figure of merit of an order."""
 
     name: str
-    worth: Floats  # (cases,)
-    of: Callable[[Floats, Floats], float]
+    of: Callable[[Ordering, NDArray[np.intp]], float]  # rows of studies, repeats allowed
 
 
-def figures_of(radiographs: Sequence[Radiograph]) -> tuple[Figure, ...]:
-    """Return what is measured: average precision, and PPV and recall at each budget, plain and weighted."""
-    missed = _missed(radiographs)
+def load_panel(folder: Path) -> Panel:
+    """Return the studies of a folder in the published layout, with the fit on those of other patients.
+
+    Raises:
+        InvalidFileError: a file is missing or malformed.
+    """
+    vocabulary, policy = load_vocabulary(), default_policy()
+    cases = list(read_nih(folder / SCORES_FILE, folder / READS_FILE))
+    columns = Columns.of(cases[0].detections[0].scores, vocabulary)
+    reader = CaseReader(DETECTOR, columns, vocabulary, policy.assumptions.triggers, load_reader().read)
+    table = reader.table(cases)
+    rows = np.flatnonzero(table.ordered)
+    patients = np.array(table.patients)
+    others = np.flatnonzero(~np.isin(patients, patients[rows]))
+    return Panel(
+        table=table,
+        rows=rows,
+        patients=patients[rows],
+        expectation=fit_expectation(DETECTOR, table.studies.rows(others)),
+    )
+
+
+def orderings(panel: Panel) -> tuple[Ordering, ...]:
+    """Return the orders that are compared, the plain one first."""
+    policy = default_policy()
+    unseen = replace(policy, report=replace(policy.report, accompanied={}))
+    return (
+        _raw("highest raw score", panel, weighted=False),
+        _raw("raw score x weight", panel, weighted=True),
+        _thresholds("fixed thresholds", panel),
+        _ordered("detector's calibration", panel, _order(panel, policy, None)),
+        _ordered("fitted, nothing from panel", panel, _order(panel, unseen, panel.expectation)),
+        _ordered(f"overread, policy {policy.version}", panel, _order(panel, policy, panel.expectation)),
+        corrected("with adjudications, crossed", panel, policy),
+    )
+
+
+def corrected(name: str, panel: Panel, policy: Policy) -> Ordering:
+    """Return the order with corrections that were learned from the adjudications of other patients."""
+    order = _order(panel, policy, panel.expectation)
+    odds, beside = order.miss_odds[panel.rows], panel.table.reports.beside[panel.rows]
+    confirmed = panel.table.confirmed[panel.rows]
+    result = odds.copy()
+    folds = _folds(panel.patients)
+    for fold in range(FOLDS):
+        kept, left = folds != fold, folds == fold
+        corrections = fit_corrections(odds[kept], beside[kept], confirmed[kept])
+        result[left] = correct(odds[left], beside[left], corrections)
+    whole = order.miss_odds.copy()
+    whole[panel.rows] = result
+    again = replace(order, miss_odds=whole)
+    return _ordered(name, panel, replace(again, priorities=priorities_of(again, policy)))
+
+
+def figures_of(panel: Panel) -> tuple[Figure, ...]:
+    """Return what is measured: of cases, plain and weighted, and of each family."""
+    missed = panel.missed
     confirmed = missed.max(axis=1)
-    weighted = missed @ np.array([target.weight for target in TARGETS], dtype=float)
-    at_budgets = [
-        figure
-        for share in BUDGETS
-        for figure in (
-            Figure(f"PPV at {share:.0%}", confirmed, partial(precision_at, share=share)),
-            Figure(f"recall at {share:.0%}", confirmed, partial(recall_at, share=share)),
-            Figure(f"weighted recall at {share:.0%}", weighted, partial(recall_at, share=share)),
-        )
-    ]
-    return (Figure("average precision", confirmed, average_precision), *at_budgets)
+    weighted = missed @ np.array([WEIGHTS.get(family, 0) for family in panel.families], dtype=float)
+    figures = [Figure("average precision", partial(_of_cases, average_precision, confirmed))]
+    for share in BUDGETS:
+        at = f"at {share:.0%}"
+        figures += [
+            Figure(f"PPV {at}", partial(_of_cases, partial(precision_at, share=share), confirmed)),
+            Figure(f"recall {at}", partial(_of_cases, partial(recall_at, share=share), confirmed)),
+            Figure(f"weighted recall {at}", partial(_of_cases, partial(recall_at, share=share), weighted)),
+        ]
+    for family in PANEL.values():
+        column = panel.families.index(family)
+        figures += [
+            Figure(f"{family}: average precision", partial(_of_pairs, missed[:, column], column)),
+            Figure(
+                f"{family}: recall at 10% of the cases",
+                partial(_of_cases, partial(recall_at, share=0.10), missed[:, column]),
+            ),
+        ]
+    return tuple(figures)
 
 
 def compare(figure: Figure, candidates: Sequence[Ordering], patients: NDArray[np.str_]) -> Iterator[str]:
     """Yield a line for each order: figure, interval, paired difference from the first."""
     first: Floats | None = None
     for candidate in candidates:
-        on = partial(_on, figure, candidate.scores)
+        on = partial(figure.of, candidate)
         drawn = resample_patients(patients, on, resamples=RESAMPLES, seed=SEED)
         low, high = np.percentile(drawn, (2.5, 97.5))
-        line = f"  {candidate.name:20} {on(np.arange(len(patients))):.3f} [{low:.3f}, {high:.3f}]"
+        line = f"  {candidate.name:28} {on(np.arange(len(patients))):.3f} [{low:.3f}, {high:.3f}]"
         if first is None:
             first = drawn
         else:
@@ -132,20 +180,25 @@ def compare(figure: Figure, candidates: Sequence[Ordering], patients: NDArray[np
         yield line
 
 
-def report(radiographs: Sequence[Radiograph], candidates: Sequence[Ordering]) -> Iterator[str]:
+def report(panel: Panel, candidates: Sequence[Ordering]) -> Iterator[str]:
     """Yield the lines of the whole comparison."""
-    patients = np.array([case.patient_id for case in radiographs])
-    missed = _missed(radiographs)
-    columns = zip(missed.sum(axis=0), TARGETS, strict=True)
-    counts = ", ".join(f"{int(number)} {target.column}" for number, target in columns)
+    missed = panel.missed
+    counts = ", ".join(
+        f"{int(missed[:, panel.families.index(family)].sum())} {name}" for name, family in PANEL.items()
+    )
     yield (
-        f"{len(radiographs)} panel-read studies of {len(np.unique(patients))} patients, "
+        f"{len(panel.rows)} panel-read studies of {len(np.unique(panel.patients))} patients, "
         f"{int(missed.max(axis=1).sum())} with a confirmed miss ({counts})"
     )
+    yield f"expectation fitted on {panel.expectation.studies} studies of {panel.expectation.patients} others"
     yield f"95 % intervals from {RESAMPLES} resamples of patients, seed {SEED}; differences in pairs"
-    for figure in figures_of(radiographs):
-        yield f"{figure.name}"
-        yield from compare(figure, candidates, patients)
+    for figure in figures_of(panel):
+        yield figure.name
+        yield from compare(figure, candidates, panel.patients)
+    yield "expected calibration error of the probability of a miss, ten bins"
+    for family in PANEL.values():
+        for candidate in candidates[-2:]:
+            yield _calibration(panel, candidate, family)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,57 +211,83 @@ def main(arguments: Sequence[str] | None = None) -> int:
         required="OVERREAD_DATA" not in os.environ,
         help="folder that holds chexnet_reads/ (default: OVERREAD_DATA)",
     )
-    radiographs = load_radiographs(Path(parser.parse_args(arguments).data) / "chexnet_reads")
-    read_again = [case for case in radiographs if case.panel is not None]
-    patients_read_again = {case.patient_id for case in read_again}
-    others = [case for case in radiographs if case.patient_id not in patients_read_again]
-    for line in report(read_again, orderings(read_again, prevalence_of(others))):
+    parser.add_argument(
+        "--save-fit", type=Path, metavar="JSON", help="write what was fitted on the other patients"
+    )
+    given = parser.parse_args(arguments)
+    panel = load_panel(Path(given.data) / "chexnet_reads")
+    if given.save_fit:
+        given.save_fit.write_text(encode_expectation(panel.expectation) + "\n", encoding="utf-8")
+    for line in report(panel, orderings(panel)):
         sys.stdout.write(line + "\n")
+        sys.stdout.flush()
     return 0
 
 
-def _ordering(name: str, radiographs: Sequence[Radiograph], score: Callable[[Radiograph], float]) -> Ordering:
-    return Ordering(name=name, scores=np.array([score(case) for case in radiographs]))
+def _order(panel: Panel, policy: Policy, expectation: Expectation | None) -> Order:
+    return order_cases(panel.table, policy, load_vocabulary(), expectation)
 
 
-def _missed(radiographs: Sequence[Radiograph]) -> Floats:
-    return np.array([[case.missed(target) for target in TARGETS] for case in radiographs], dtype=np.float64)
+def _ordered(name: str, panel: Panel, order: Order) -> Ordering:
+    odds = np.nan_to_num(order.miss_odds[panel.rows])
+    return Ordering(name=name, cases=order.priorities[panel.rows], pairs=odds / (1 + odds))
 
 
-def _on(figure: Figure, scores: Floats, rows: NDArray[np.intp]) -> float:
-    return figure.of(scores[rows], figure.worth[rows])
+def _raw(name: str, panel: Panel, *, weighted: bool) -> Ordering:
+    """Return the highest score of any finding that the panel judges and the report does not state."""
+    pairs = np.where(panel.is_open, _highest_scores(panel), 0.0)
+    weights = np.array([WEIGHTS.get(family, 0) if weighted else 1 for family in panel.families])
+    return Ordering(name=name, cases=(pairs * weights).max(axis=1), pairs=pairs)
 
 
-def _raw(case: Radiograph, *, weighted: bool) -> float:
-    """Return the highest score of any finding that the report does not state."""
-    return max(
-        (target.weight if weighted else 1) * max(case.probabilities[finding] for finding in target.findings)
-        if case.is_open(target)
-        else 0.0
-        for target in TARGETS
+def _thresholds(name: str, panel: Panel) -> Ordering:
+    """Return flagged cases first, in no order: a family is flagged as often as reports state it."""
+    scores = _highest_scores(panel)
+    every = np.column_stack(
+        [panel.table.studies.scores[:, list(members)].max(axis=1) for members in _members(panel)]
     )
+    bounds = [
+        np.quantile(column, 1 - rate)
+        for column, rate in zip(every.T, panel.expectation.base_rates, strict=True)
+    ]
+    flagged = (panel.is_open & (scores >= np.array(bounds))).astype(np.float64)
+    return Ordering(name=name, cases=flagged.max(axis=1), pairs=flagged)
 
 
-def _stated(finding: str) -> ReportObservation:
-    return ReportObservation(
-        finding=finding,
-        presence=Presence.PRESENT,
-        certainty=1.0,
-        span=_NOWHERE,
-        sentence=_NOWHERE,
-        section=Section.FINDINGS,
-    )
+def _highest_scores(panel: Panel) -> Floats:
+    scores = panel.table.studies.scores[panel.rows]
+    return np.column_stack([scores[:, list(members)].max(axis=1) for members in _members(panel)])
 
 
-def _seen(case: Radiograph, finding: str, prevalence: float) -> DetectorObservation:
-    probability = case.probabilities[finding]
-    return DetectorObservation(
-        finding=finding,
-        presence=Presence.PRESENT,
-        score=probability,
-        probability=probability,
-        prevalence=prevalence,
-        sop_instance_uid="",
+def _members(panel: Panel) -> tuple[tuple[int, ...], ...]:
+    return panel.table.studies.columns.members(load_vocabulary())
+
+
+def _folds(patients: NDArray[np.str_]) -> NDArray[np.intp]:
+    """Return a fold for each study; a patient's studies share theirs."""
+    names, groups = np.unique(patients, return_inverse=True)
+    folds: NDArray[np.intp] = np.random.default_rng(SEED).permutation(len(names))[groups] % FOLDS
+    return folds
+
+
+def _of_cases(
+    figure: Callable[[Floats, Floats], float], worth: Floats, ordering: Ordering, rows: NDArray[np.intp]
+) -> float:
+    return figure(ordering.cases[rows], worth[rows])
+
+
+def _of_pairs(confirmed: Floats, column: int, ordering: Ordering, rows: NDArray[np.intp]) -> float:
+    return average_precision(ordering.pairs[rows, column], confirmed[rows])
+
+
+def _calibration(panel: Panel, ordering: Ordering, family: str) -> str:
+    column = panel.families.index(family)
+    eligible = panel.is_open[:, column]
+    probability, confirmed = ordering.pairs[eligible, column], panel.missed[eligible, column]
+    error = calibration_error(probability, confirmed)
+    return (
+        f"  {family:14} {ordering.name:28} {error:.3f}  n {int(eligible.sum())}, "
+        f"expected {probability.mean():.3f}, confirmed {confirmed.mean():.3f}"
     )
 
 

@@ -81,3 +81,19 @@ def resample_patients(patients: NDArray[np.str_], figure: Figure, *, resamples: 
         except ValueError:
             continue
     return np.array(values)
+
+
+def calibration_error(probabilities: Floats, confirmed: Floats, *, bins: int = 10) -> float:
+    """Return the expected calibration error over bins of equal width.
+
+    The mean distance between probability and share of confirmed in each bin, by its number of cases (Guo et
+    al., ICML 2017).
+
+    Raises:
+        ValueError: there is no case.
+    """
+    if not len(probabilities):
+        raise ValueError("a calibration error needs at least one case")
+    places = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = np.bincount(places, probabilities - confirmed, minlength=bins)
+    return float(np.abs(gaps).sum() / len(probabilities))

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from overread.discrepancy import DiscrepancyKind
@@ -18,7 +17,6 @@ from overread.errors import InvalidFileError
 from overread.observation import Laterality, Observation, Presence
 
 T = TypeVar("T")
-_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +26,13 @@ class CohortDetection:
     detector: str  # name of the detector
     version: str = ""
     scores: Mapping[str, float]  # raw outputs in [0, 1]
-    probabilities: Mapping[str, float] = _NOTHING  # calibrated, in [0, 1]; empty where not calibrated
-    prevalences: Mapping[str, float] = _NOTHING  # shares of the calibration cohort, in (0, 1)
+    probabilities: Mapping[str, float] = field(
+        default_factory=dict
+    )  # calibrated, in [0, 1]; empty where not calibrated
+    prevalences: Mapping[str, float] = field(
+        default_factory=dict
+    )  # shares of the calibration cohort, in (0, 1)
+    present: frozenset[str] | None = None  # at or above the operating point; None where none is in use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class CohortCase:
     text: str | None = None  # the report; None where only `observations` are known
     observations: tuple[Observation, ...] = ()  # what the report states, where it was read already
     detections: tuple[CohortDetection, ...] = ()
-    adjudications: tuple[Adjudication, ...] = field(default=())
+    adjudications: tuple[Adjudication, ...] = ()
 
 
 def read_cohort(path: Path) -> Iterator[CohortCase]:
@@ -68,7 +71,7 @@ def read_cohort(path: Path) -> Iterator[CohortCase]:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _numbered(line, f"{path.name}, line {number}")
+                    yield parse_line(line, f"{path.name}, line {number}")
     except OSError as error:
         raise InvalidFileError(f"cannot read the cohort {path}: {error.strerror}") from error
 
@@ -124,7 +127,12 @@ def case_of(record: object) -> CohortCase:
     return CohortCase(**{name: _CASE_FIELDS[name](value, name) for name, value in table.items()})
 
 
-def _numbered(line: bytes, place: str) -> CohortCase:
+def parse_line(line: bytes, place: str) -> CohortCase:
+    """Return the case of one line; its place stands before the message of an error.
+
+    Raises:
+        InvalidFileError: as `parse_case`.
+    """
     try:
         return parse_case(line)
     except InvalidFileError as error:
@@ -146,6 +154,8 @@ def _detection_record(detection: CohortDetection) -> dict[str, Any]:
     for name in ("probabilities", "prevalences"):
         if values := getattr(detection, name):
             record[name] = dict(values)
+    if detection.present is not None:
+        record["present"] = sorted(detection.present)
     return record
 
 
@@ -211,6 +221,7 @@ def _detection(value: object, name: str) -> CohortDetection:
         scores=_shares(table.get("scores"), "scores"),
         probabilities=_shares(table.get("probabilities") or {}, "probabilities"),
         prevalences=_shares(table.get("prevalences") or {}, "prevalences"),
+        present=None if (present := table.get("present")) is None else frozenset(_texts(present, "present")),
     )
 
 
@@ -239,6 +250,8 @@ def _list_of(parse: Callable[[object, str], T]) -> Callable[[object, str], tuple
 
     return parsed
 
+
+_texts = _list_of(_text)
 
 _CASE_FIELDS: dict[str, Callable[[object, str], Any]] = {
     "case": _text,

@@ -11,7 +11,6 @@ probability.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from overread.priority import Policy
 from overread.sighting import Expected, Sighting
 from overread.statement import Statement
 
-T = TypeVar("T", float, NDArray[np.float64])
+Floats = NDArray[np.float64]
 
 _LEAST_PRESENCE, _MOST_PRESENCE = 1e-4, 0.98
 """A regression on some thousand reports says nothing beyond these."""
@@ -40,17 +39,17 @@ def weigh(
     return _WEIGH[kind](statement, sighting, policy)
 
 
-def presence_odds(share: T, sensitivity: float) -> T:
+def presence_odds(share: Floats, sensitivity: Floats | float) -> Floats:
     """Return the odds that a finding is there, by the share of reports that would state it.
 
     Readers state `sensitivity` of what is there and, so it is assumed, nothing that is not.
 
     Args:
-        share: expected share of reports, a number or an array, in (0, 1).
+        share: expected share of reports, in (0, 1), any shape.
         sensitivity: of first readers, in (0, 1).
     """
     there = np.clip(share / sensitivity, _LEAST_PRESENCE, _MOST_PRESENCE)
-    result: T = there / (1 - there)
+    result: Floats = there / (1 - there)
     return result
 
 
@@ -77,8 +76,8 @@ def _seen(sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
 
 
 def _expected(expected: Expected, sensitivity: float) -> tuple[Factor, ...]:
-    prior = float(presence_odds(expected.base_rate, sensitivity))
-    now = float(presence_odds(expected.share, sensitivity))
+    shares = np.array([expected.base_rate, expected.share])
+    prior, now = presence_odds(shares, sensitivity).tolist()
     return (
         Factor(
             name="prior",

@@ -10,7 +10,10 @@ there, and `overread.evidence` says what is made of that.
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from overread.logistic import fit_logistic, predict
 from overread.studies import Columns, Earlier, Floats, Integers, StudyTable, earlier_of, logits_of
 
 FORMAT = 1
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")  # no path
 MINIMUM_STUDIES = 500
 """Below this a fit of some hundred coefficients says more about its penalty than about the site."""
 
@@ -152,6 +156,15 @@ def parse_expectation(text: str) -> Expectation:
         raise ConfigurationError(f"the expectation is malformed: {error}") from error
     _check(expectation)
     return expectation
+
+
+@cache
+def default_expectation(detector: str) -> Expectation | None:
+    """Return the fit for a published detector that comes with overread; None where there is none."""
+    if not _PLAIN_NAME.fullmatch(detector):
+        return None
+    source = files("overread") / "data" / "expectations" / f"{detector}.json"
+    return parse_expectation(source.read_text(encoding="utf-8")) if source.is_file() else None
 
 
 def _check(expectation: Expectation) -> None:

@@ -44,6 +44,7 @@ class OvercallRatios:
 
     prior_odds: float  # that a stated finding is not confirmed
     maximum_ratio: float  # detector odds ratio above which nothing is made of it
+    benefit: float  # share of the priority of a miss with the same odds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +71,12 @@ class Policy:
 
 def priority(odds: float, finding: Finding, policy: Policy) -> float:
     """Return the expected benefit of a look, in [0, 100]: share of the odds x clinical weight x urgency."""
-    share = odds / (1 + odds)
-    return MAXIMUM_PRIORITY * share * finding.weight / MAXIMUM_WEIGHT * policy.urgency[finding.actionable]
+    return MAXIMUM_PRIORITY * odds / (1 + odds) * priority_factor(finding, policy)
+
+
+def priority_factor(finding: Finding, policy: Policy) -> float:
+    """Return what a certain discrepancy about the finding is worth, in (0, 1]: clinical weight x urgency."""
+    return finding.weight / MAXIMUM_WEIGHT * policy.urgency[finding.actionable]
 
 
 def joint_priority(priorities: Iterable[float]) -> float:

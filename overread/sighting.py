@@ -12,7 +12,7 @@ from types import MappingProxyType
 from overread.finding import Vocabulary
 from overread.observation import Detection, DetectorObservation, Presence
 
-_LEAST_PROBABILITY = 1e-4
+LEAST_PROBABILITY = 1e-4
 """Calibration on some hundred patients says nothing beyond this; it bounds what a single output can claim."""
 
 
@@ -97,7 +97,7 @@ def detector_ratio(observation: DetectorObservation) -> float:
 
 def odds(probability: float) -> float:
     """Return the odds of a probability, which is held away from 0 and 1."""
-    bounded = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+    bounded = min(max(probability, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
     return bounded / (1 - bounded)
 
 

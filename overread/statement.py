@@ -9,7 +9,8 @@ from overread.observation import Experiencer, Laterality, Presence, ReportObserv
 _NOT_A_READING = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.SIGNATURE})
 _NOT_THERE_NOW = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})
 _STATED = frozenset({Presence.PRESENT, Presence.UNCERTAIN})
-_CHEST = frozenset({"lung", "pleura"})  # groups of findings
+CHEST_GROUPS = frozenset({"lung", "pleura"})
+"""Groups of findings among which one that is stated bears on one that is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def statement_of(current: tuple[ReportObservation, ...], finding: str, vocabular
             for item in stated
             if item.presence is Presence.PRESENT
             and item.finding not in kinds
-            and vocabulary[item.finding].group in _CHEST
+            and vocabulary[item.finding].group in CHEST_GROUPS
         ),
     )
 

@@ -133,7 +133,7 @@ def _discrepancies(
                 report_observations=statement.observations,
                 factors=factors,
                 odds=odds,
-                priority=priority(odds, vocabulary[sighting.family], policy),
+                priority=_benefit(kind, policy) * priority(odds, vocabulary[sighting.family], policy),
                 reasons=(_headline(kind, finding, statement, sighting.named),),
             )
     for ground in conflicts_of(statement, sighting, policy, vocabulary):
@@ -153,6 +153,10 @@ def _kinds(
         yield DiscrepancyKind.POSSIBLE_OVERCALL
     if seen and stated and finding.sided and statement.laterality.contradicts(sighting.named.laterality):
         yield DiscrepancyKind.LATERALITY_CONFLICT
+
+
+def _benefit(kind: DiscrepancyKind, policy: Policy) -> float:
+    return policy.overcall.benefit if kind is DiscrepancyKind.POSSIBLE_OVERCALL else 1.0
 
 
 def _headline(

@@ -1,62 +1,47 @@
-import csv
-import gzip
+import re
 
 import pytest
 
-from evaluation.order import main
-from evaluation.panel import COLUMNS, READS_FILE, SCORES_FILE, TARGETS
+from evaluation.order import READS_FILE, SCORES_FILE, main
+from overread.command import EXIT_OK
 from overread.errors import InvalidFileError
-from overread.priority import default_policy
+from tests.evaluation.published import simulated_rows, write_reads, write_scores
 
 
-def write(folder, rows: list[tuple[str, str, dict[str, float]]], confirmed: dict[str, str]) -> None:
-    """Write images with report findings and scores, and what a panel confirms, in the public layout."""
-    data = folder / "chexnet_reads"
+@pytest.fixture
+def published(tmp_path):
+    """Return a folder where the panel sees masses in 40 patients that the reports seldom state."""
+    data = tmp_path / "chexnet_reads"
     data.mkdir()
-    with gzip.open(data / SCORES_FILE, "wt", newline="") as file:
-        table = csv.DictWriter(file, ["image", "patient_id", "report_findings", *COLUMNS])
-        table.writeheader()
-        for number, (image, findings, scores) in enumerate(rows):
-            probabilities = dict.fromkeys(COLUMNS, 0.01) | scores
-            table.writerow(
-                {"image": image, "patient_id": number, "report_findings": findings, **probabilities}
-            )
-    with (data / READS_FILE).open("w", newline="") as file:
-        reads = csv.DictWriter(file, ["image", *(target.column for target in TARGETS)])
-        reads.writeheader()
-        for image, column in confirmed.items():
-            reads.writerow(
-                {"image": image, **{t.column: "YES" if t.column == column else "NO" for t in TARGETS}}
-            )
-
-
-def test_each_order_is_measured_on_the_studies_that_a_panel_read(tmp_path, capsys) -> None:
-    write(
-        tmp_path,
-        [
-            ("missed", "No Finding", {"Mass": 0.9}),
-            ("stated", "Mass", {"Mass": 0.9}),
-            ("normal", "No Finding", {}),
-            ("elsewhere", "Mass|Nodule|Pneumothorax|Infiltration", {}),
-            ("elsewhere too", "Consolidation|Pneumonia|Edema|Atelectasis", {}),
-        ],
-        {"missed": "Nodule or mass", "stated": "Nodule or mass", "normal": ""},
-    )
-
-    assert main(["--data", str(tmp_path)]) == 0
-
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(
-        "3 panel-read studies of 3 patients, 1 with a confirmed miss (0 Pneumothorax, 1 Nodule"
-    )
-    precision = {line[2:22].strip(): float(line[22:28]) for line in lines[3:6]}
-    assert precision == {
-        "highest raw score": 1.0,
-        "raw score x weight": 1.0,
-        f"overread, policy {default_policy().version}": 1.0,
+    rows = simulated_rows(400)
+    write_scores(data / SCORES_FILE, rows)
+    seen = {
+        image: ({"Nodule or mass"} if scores["Mass"] > 0.7 else set())
+        | ({"Airspace opacity"} if scores["Infiltration"] > 0.6 else set())
+        | ({"Pneumothorax"} if image.startswith("00000001_") else set())
+        for image, _, scores in rows[:80]
     }
+    write_reads(data / READS_FILE, seen)
+    return tmp_path
 
 
-def test_a_missing_file_is_named(tmp_path) -> None:
-    with pytest.raises(InvalidFileError, match=SCORES_FILE):
+def test_orders_are_measured_in_pairs_on_what_the_panel_read(published, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("evaluation.order.RESAMPLES", 20)
+
+    assert main(["--data", str(published)]) == EXIT_OK
+
+    said = capsys.readouterr().out
+    assert "80 panel-read studies of 40 patients" in said
+    assert "fitted on 720 studies of 360 others" in said
+    section = said.split("average precision\n")[1].split("PPV")[0]
+    figures = {
+        line[:30].strip(): float(re.search(r" (\d\.\d{3}) \[", line).group(1))
+        for line in section.splitlines()
+    }
+    assert figures["fitted, nothing from panel"] > figures["fixed thresholds"]
+    assert section.count("difference") == len(figures) - 1
+
+
+def test_a_folder_of_another_layout_is_refused(tmp_path) -> None:
+    with pytest.raises(InvalidFileError):
         main(["--data", str(tmp_path)])

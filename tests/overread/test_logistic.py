@@ -34,6 +34,16 @@ def test_a_high_precision_holds_a_coefficient_where_it_was_put() -> None:
     assert held[1] == pytest.approx(0.7, abs=1e-6)
 
 
+def test_rare_outcomes_that_a_feature_nearly_separates_do_not_make_it_run_away() -> None:
+    features = np.column_stack([np.full(60, -9.2), np.zeros(60)])
+    outcomes = np.zeros(60)
+    outcomes[:2] = 1.0
+
+    coefficients = fit_logistic(features, outcomes, np.array([1.0, 10.0, 2.0]), np.array([0.0, 1.0, 0.0]))
+
+    assert predict(features, coefficients)[0] == pytest.approx(2 / 60, rel=0.3)
+
+
 def test_features_that_are_not_finite_are_refused() -> None:
     with pytest.raises((FloatingPointError, np.linalg.LinAlgError)):
         fit_logistic(np.array([[np.nan], [1.0]]), np.array([0.0, 1.0]), np.ones(2))

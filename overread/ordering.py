@@ -1,0 +1,119 @@
+"""The order of a whole cohort: the evidence of `overread.evidence` and the policy, on arrays.
+
+The numbers are those that `overread.triage` gives case by case; tests hold the two together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from overread.casetable import Booleans, CaseTable
+from overread.evidence import presence_odds, silence_ratio
+from overread.expectation import Expectation, expected_statements
+from overread.finding import ANY_ABNORMALITY, Vocabulary
+from overread.priority import MAXIMUM_PRIORITY, Policy, priority_factor
+from overread.studies import Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Order:
+    """Odds and priorities of the cases of a table; NaN where a pair of case and family is not eligible."""
+
+    families: tuple[str, ...]
+    miss_odds: Floats  # (cases, families)
+    overcall_odds: Floats  # (cases, families)
+    miss_worth: Floats  # (families,) priority of a certain miss, at most 100
+    overcall_worth: Floats  # (families,) and of a certain overcall
+    priorities: Floats  # (cases,) in [0, 100]; what is below the policy's odds counts nothing
+
+
+def order_cases(
+    table: CaseTable, policy: Policy, vocabulary: Vocabulary, expectation: Expectation | None = None
+) -> Order:
+    """Return how the cases come in order, higher priority first.
+
+    Args:
+        table: the cases, with the patients' earlier studies among them.
+        policy: how evidence is weighed.
+        vocabulary: with the families of the table.
+        expectation: fitted on the site's past cases; without one the detector's own calibration counts.
+
+    Raises:
+        InputError: the expectation is for other outputs.
+    """
+    miss = miss_odds(table, policy, expectation)
+    overcall = overcall_odds(table, policy)
+    families = table.studies.columns.families
+    if ANY_ABNORMALITY in families:
+        miss = _without_the_named(miss, overcall, families, policy)
+    factors = np.array([priority_factor(vocabulary[family], policy) for family in families])
+    order = Order(
+        families=families,
+        miss_odds=miss,
+        overcall_odds=overcall,
+        miss_worth=MAXIMUM_PRIORITY * factors,
+        overcall_worth=MAXIMUM_PRIORITY * policy.overcall.benefit * factors,
+        priorities=np.zeros(len(table)),
+    )
+    return replace(order, priorities=priorities_of(order, policy))
+
+
+def priorities_of(order: Order, policy: Policy) -> Floats:
+    """Return the priority of each case by the odds of its pairs, as `overread.priority.joint_priority`."""
+    left = np.ones(len(order.miss_odds))
+    for odds, worth in (
+        (order.miss_odds, order.miss_worth),
+        (order.overcall_odds, order.overcall_worth),
+    ):
+        counted = np.where(odds >= policy.minimum_odds, odds, 0.0)
+        left *= np.prod(1 - counted / (1 + counted) * worth / MAXIMUM_PRIORITY, axis=1)
+    return MAXIMUM_PRIORITY * (1 - left)
+
+
+def miss_odds(table: CaseTable, policy: Policy, expectation: Expectation | None) -> Floats:
+    """Return the odds of a miss, (cases, families); NaN where the report states the family."""
+    families = table.studies.columns.families
+    silence = np.array([silence_ratio(policy.reader.of(family)) for family in families])
+    beside = np.array([policy.report.accompanied.get(family, 1.0) for family in families])
+    report = silence * table.reports.nudge
+    report = report * np.where(table.reports.denied, policy.report.denied, 1.0)
+    report = report * np.where(table.reports.hedged, policy.report.hedged, 1.0)
+    report = report * np.where(table.reports.beside, beside, 1.0)
+    return np.where(_eligible(table, expectation), _there(table, policy, expectation) * report, np.nan)
+
+
+def overcall_odds(table: CaseTable, policy: Policy) -> Floats:
+    """Return the odds of an overcall, (cases, families); NaN where little stands against a statement."""
+    calibration = table.calibration
+    against = ~calibration.seen & (calibration.ratio <= policy.overcall.maximum_ratio)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = policy.overcall.prior_odds / calibration.ratio
+    return np.where(table.reports.stated & against, odds, np.nan)
+
+
+def _there(table: CaseTable, policy: Policy, expectation: Expectation | None) -> Floats:
+    """Return the odds that a finding of the family is there, before the report is looked at."""
+    if expectation is None:
+        return table.calibration.prior_odds * table.calibration.ratio
+    sensitivity = np.array([policy.reader.of(family) for family in expectation.columns.families])
+    return presence_odds(expected_statements(expectation, table.studies), sensitivity)
+
+
+def _eligible(table: CaseTable, expectation: Expectation | None) -> Booleans:
+    """Return where a miss can be; what a site's reports let one expect needs no threshold."""
+    calibration = table.calibration
+    if expectation is not None:
+        return ~table.reports.stated
+    return ~table.reports.stated & (calibration.seen | ~calibration.has_point)
+
+
+def _without_the_named(miss: Floats, overcall: Floats, families: Sequence[str], policy: Policy) -> Floats:
+    """Return the odds without those of any abnormality, where another discrepancy names it."""
+    column = families.index(ANY_ABNORMALITY)
+    listed = (np.nan_to_num(miss) >= policy.minimum_odds).astype(int)
+    listed += np.nan_to_num(overcall) >= policy.minimum_odds
+    others = listed.sum(axis=1) - listed[:, column]
+    result = miss.copy()
+    result[others > 0, column] = np.nan
+    return result
