@@ -25,6 +25,7 @@ from models.pixels import read_stored
 from models.placement import prepare
 from models.prefetch import Prefetch
 from models.preparation import PreparedImage, prepare_image
+from models.providers import remarks_on_provider
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
     Detection,
@@ -125,7 +126,7 @@ class OnnxDetector:
             detector=self.identity,
             operating_point=self._point.name,
             observations=tuple(self._observe(index, seen) for index in range(len(self.findings))),
-            remarks=(*remarks, *self._remarks_on_choice(seen)),
+            remarks=(*remarks, *self._remarks_on_choice(seen), *remarks_on_provider(self.provider)),
         )
 
     def probabilities(self, path: Path) -> tuple[float, ...]:

@@ -48,6 +48,11 @@ def providers_to_try(available: Sequence[str], asked: str | None) -> list[str]:
     return [PROVIDERS[asked]] if asked == "cpu" else [PROVIDERS[asked], CPU]
 
 
+def remarks_on_provider(provider: str) -> tuple[str, ...]:
+    """Return what to say of results that were not computed on the CPU: their last digits may differ."""
+    return () if provider == CPU else (f"the network ran on {provider}",)
+
+
 def start_session(
     network: bytes, *, threads: int, provider: str | None = None
 ) -> "onnxruntime.InferenceSession":

@@ -4,7 +4,7 @@ import onnxruntime
 import pytest
 
 from models.onnx_detector import OnnxDetector
-from models.providers import CPU, asked_provider, providers_to_try, start_session
+from models.providers import CPU, asked_provider, providers_to_try, remarks_on_provider, start_session
 from overread.errors import ConfigurationError
 from tests.models.tiny_release import write_tiny_release
 
@@ -46,3 +46,8 @@ def test_a_session_runs_where_it_was_asked_to(tmp_path) -> None:
 def test_the_detector_says_where_its_network_runs(tmp_path) -> None:
     detector = OnnxDetector(write_tiny_release(tmp_path / "tiny"))
     assert detector.provider in onnxruntime.get_available_providers()
+
+
+def test_a_result_says_where_it_was_computed_unless_on_the_cpu() -> None:
+    assert remarks_on_provider(CPU) == ()
+    assert remarks_on_provider(CUDA) == ("the network ran on CUDAExecutionProvider",)
