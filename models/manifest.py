@@ -7,6 +7,7 @@ model it is.
 import hashlib
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -83,6 +84,25 @@ class IntendedUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Familiarity:
+    """How unusual the images of a named cohort look to the network, to compare another image with."""
+
+    output: str  # of the network, (batch,); larger is less like the images that it knows
+    cohort: str  # whose images, and how many
+    quantiles: tuple[float, ...]  # at least two, rising, from the most usual image to the least usual one
+
+    def out_of_distribution(self, value: float) -> float:
+        """Return the share of the cohort, in [0, 1], whose images look less unusual than this value."""
+        if value <= self.quantiles[0]:
+            return 0.0
+        if value >= self.quantiles[-1]:
+            return 1.0
+        at = bisect_right(self.quantiles, value) - 1
+        low, high = self.quantiles[at], self.quantiles[at + 1]
+        return (at + (value - low) / (high - low)) / (len(self.quantiles) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that is known about a release."""
 
@@ -99,6 +119,7 @@ class Manifest:
     intended_use: IntendedUse
     training_data: tuple[str, ...]  # every source, with its terms
     training: Mapping[str, str]  # command, seed, split, versions
+    familiarity: Familiarity | None = None  # None: the network does not say how unusual an image is
 
     def operating_point(self, name: str | None = None) -> OperatingPoint:
         """Return an operating point by name; None names the default.
@@ -197,6 +218,15 @@ def _manifest(table: Table) -> Manifest:
         training=MappingProxyType(
             {key: table.table("training").text(key) for key in table.table("training")}
         ),
+        familiarity=_familiarity(table.optional_table("familiarity")),
+    )
+
+
+def _familiarity(table: Table | None) -> Familiarity | None:
+    if table is None:
+        return None
+    return Familiarity(
+        output=table.text("output"), cohort=table.text("cohort"), quantiles=table.numbers("quantiles")
     )
 
 
@@ -254,6 +284,11 @@ def _validate(manifest: Manifest, path: Path) -> None:
             manifest.intended_use.appearance in {None, FRONTAL_CHEST}
         ),
         "the network's file must lie in the release folder": Path(stated.file).name == stated.file,
+        "the quantiles of familiarity must be two or more and rise": manifest.familiarity is None
+        or (
+            list(manifest.familiarity.quantiles) == sorted(set(manifest.familiarity.quantiles))
+            and len(manifest.familiarity.quantiles) > 1
+        ),
         "range_min must lie below range_max": stated.range_min < stated.range_max,
         "output_form must name one column per finding": len(
             stated.output_form.columns_of(len(manifest.findings))

@@ -32,6 +32,7 @@ class Output:
     scores: Scores
     maps: Maps | None  # None where the network has none
     boxes: tuple[tuple[ScoredBox, ...], ...]  # per finding; of a network that classifies, none
+    unusual: float | None = None  # larger is less like what the network knows; None where it does not say
 
 
 class OnnxNetwork:
@@ -48,6 +49,7 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime raises a class per status, with no common one
             raise ModelError(f"{folder / manifest.network.file} cannot be loaded: {error}") from error
         self._stated = manifest.network
+        self._familiarity = manifest.familiarity
         self._form = manifest.network.output_form
         self._columns = list(self._form.columns_of(len(manifest.findings)))
         self._folder = folder
@@ -68,17 +70,11 @@ class OnnxNetwork:
         if self._form.boxes is not None:
             return self._boxed(outputs)
         scores = self._scores_in(outputs)
-        maps = None if self._stated.maps_output is None else outputs[self._stated.maps_output]
-        if maps is None:
-            return Output(scores=scores[0], maps=None, boxes=((),) * len(self._columns))
-        if maps.ndim != 4 or maps.shape[0] != 1 or maps.shape[1] <= max(self._columns):
-            raise ModelError(f"{self._folder}: maps {maps.shape} are not those of the manifest")
-        if not np.isfinite(maps).all():
-            raise ModelError(f"{self._folder}: maps that are no numbers")
         return Output(
             scores=scores[0],
-            maps=maps[0, self._columns].astype(np.float32),
+            maps=self._maps_in(outputs),
             boxes=((),) * len(self._columns),
+            unusual=self._unusual_in(outputs),
         )
 
     def score(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,6 +117,24 @@ class OnnxNetwork:
             raise ModelError(f"{self._folder}: outputs {scores.shape} are not those of the manifest")
         return self._checked(scores[:, self._columns])
 
+    def _maps_in(self, outputs: dict[str, NDArray[Any]]) -> Maps | None:
+        if self._stated.maps_output is None:
+            return None
+        maps = outputs[self._stated.maps_output]
+        if maps.ndim != 4 or maps.shape[0] != 1 or maps.shape[1] <= max(self._columns):
+            raise ModelError(f"{self._folder}: maps {maps.shape} are not those of the manifest")
+        if not np.isfinite(maps).all():
+            raise ModelError(f"{self._folder}: maps that are no numbers")
+        return maps[0, self._columns].astype(np.float32)
+
+    def _unusual_in(self, outputs: dict[str, NDArray[Any]]) -> float | None:
+        if self._familiarity is None:
+            return None
+        found = outputs[self._familiarity.output]
+        if found.size != 1 or not np.isfinite(found).all():
+            raise ModelError(f"{self._folder}: {self._familiarity.output} must be one number per image")
+        return float(found.reshape(()))
+
     def _boxed(self, outputs: dict[str, NDArray[Any]]) -> Output:
         stated = self._stated
         found = boxes_of(
@@ -128,7 +142,7 @@ class OnnxNetwork:
         )
         boxes = tuple(found.get(column, ()) for column in self._columns)
         scores = np.array([max((box.score for box in of), default=0.0) for of in boxes], np.float32)
-        return Output(scores=scores, maps=None, boxes=boxes)
+        return Output(scores=scores, maps=None, boxes=boxes, unusual=self._unusual_in(outputs))
 
     def _checked(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if not ((scores >= 0) & (scores <= 1)).all():  # neither is a number that is none
@@ -140,6 +154,8 @@ class OnnxNetwork:
         names = [stated.scores_output, *self._form.further_scores, stated.maps_output]
         if boxes is not None:
             names += [boxes.output, boxes.labels_output]
+        if self._familiarity is not None:
+            names.append(self._familiarity.output)
         return [name for name in names if name is not None]
 
     def _check_names(self) -> None:

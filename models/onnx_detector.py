@@ -39,13 +39,14 @@ from overread.observation import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What the network says of some pixels."""
+class Answer:
+    """What the network says of one image."""
 
     scores: tuple[float, ...]  # raw, one per finding
     probabilities: tuple[float, ...]  # calibrated, one per finding
     maps: Maps | None  # None where the network has none
     boxes: tuple[tuple[ScoredBox, ...], ...]  # per finding; of a network that classifies, none
+    out_of_distribution: float | None  # see `Detection`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class _Seen:
     """What the network says of one image of a study."""
 
     image: PreparedImage
-    answer: _Answer
+    answer: Answer
 
 
 class OnnxDetector:
@@ -127,16 +128,21 @@ class OnnxDetector:
             operating_point=self._point.name,
             observations=tuple(self._observe(index, seen) for index in range(len(self.findings))),
             remarks=(*remarks, *self._remarks_on_choice(seen), *remarks_on_provider(self.provider)),
+            out_of_distribution=_most_unusual(seen),
         )
 
     def probabilities(self, path: Path) -> tuple[float, ...]:
-        """Return the calibrated probability per finding of a picture, taken for a frontal chest radiograph.
+        """Return the calibrated probability per finding of a picture; see `answer`."""
+        return self.answer(path).probabilities
+
+    def answer(self, path: Path) -> Answer:
+        """Return what the network says of a picture, taken for a frontal chest radiograph.
 
         Raises:
             UndecodablePixelsError: the picture cannot be decoded.
         """
         pixels, _ = prepare(*read_stored(path), self.manifest.network)
-        return self._ask(pixels).probabilities
+        return self._ask(pixels)
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the raw scores (images, findings) of what the pixel pipeline prepared, run as one batch.
@@ -149,14 +155,23 @@ class OnnxDetector:
         """
         return self._network.score(images)
 
-    def _ask(self, pixels: Grey) -> _Answer:
+    def _ask(self, pixels: Grey) -> Answer:
         output = self._network.run(np.ascontiguousarray(pixels))
         raw = tuple(float(score) for score in output.scores)
         calibrated = tuple(
             self.manifest.calibration[finding].probability(score)
             for finding, score in zip(self.findings, raw, strict=True)
         )
-        return _Answer(scores=raw, probabilities=calibrated, maps=output.maps, boxes=output.boxes)
+        familiarity = self.manifest.familiarity
+        return Answer(
+            scores=raw,
+            probabilities=calibrated,
+            maps=output.maps,
+            boxes=output.boxes,
+            out_of_distribution=None
+            if familiarity is None or output.unusual is None
+            else round(familiarity.out_of_distribution(output.unusual), 4),
+        )
 
     def _observe(self, index: int, seen: Sequence[_Seen]) -> DetectorObservation:
         """Return the statement about one finding, from the image that shows it most."""
@@ -195,6 +210,11 @@ class OnnxDetector:
         if len(seen) == 1:
             return ()
         return (f"{len(seen)} images were read; each finding is taken from the one that shows it most",)
+
+
+def _most_unusual(seen: Sequence[_Seen]) -> float | None:
+    stated = [image.answer.out_of_distribution for image in seen]
+    return max((share for share in stated if share is not None), default=None)
 
 
 def _name(images: Sequence[str]) -> str:

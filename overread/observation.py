@@ -244,3 +244,6 @@ class Detection:
     observations: tuple[DetectorObservation, ...] = ()
     not_applicable: str | None = None  # why the model must not be used here, in words
     remarks: tuple[str, ...] = ()  # what was skipped or corrected, in words
+    # Share of the images that the detector knows, in [0, 1], which look less unusual to it than this study's
+    # most unusual one: 0.99 is rare, 1 is beyond them all. None where the detector does not say.
+    out_of_distribution: float | None = None

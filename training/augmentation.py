@@ -1,4 +1,4 @@
-"""Changes to a batch of images that change no finding, and the same changes to the masks of its boxes."""
+"""Changes to a batch of images that change no finding, and where they move what people have marked."""
 
 import math
 from dataclasses import dataclass
@@ -21,17 +21,21 @@ class Strength:
     noise: float = 0.02  # standard deviation of grain, in [0, 1]
 
 
-def augment(
-    images: Tensor, masks: Tensor, strength: Strength, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Return images (batch, 1, side, side) in [0, 1] and masks (batch, findings, n, n), changed alike.
+def augment(images: Tensor, strength: Strength, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return images (batch, 1, side, side) in [0, 1], changed, and where to they were moved (batch, 2, 3).
 
     Half of the images are mirrored: no finding of the data set depends on the side of the heart.
     """
     transforms = _affine(len(images), strength, generator)
-    moved = _warp(images, transforms)
+    moved = warp(images, transforms)
     grain = torch.randn(moved.shape, generator=generator) * strength.noise
-    return (_regrade(moved, strength, generator) + grain).clamp(0, 1), _warp(masks, transforms)
+    return (_regrade(moved, strength, generator) + grain).clamp(0, 1), transforms
+
+
+def warp(images: Tensor, transforms: Tensor) -> Tensor:
+    """Return images or masks (batch, any, side, side), moved as `augment` moved theirs."""
+    grid = functional.affine_grid(transforms, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False, padding_mode="zeros")
 
 
 def _affine(count: int, strength: Strength, generator: torch.Generator) -> Tensor:
@@ -43,11 +47,6 @@ def _affine(count: int, strength: Strength, generator: torch.Generator) -> Tenso
     first = torch.stack([cosine * mirror, -sine, shift[0]], dim=1)
     second = torch.stack([sine * mirror, cosine, shift[1]], dim=1)
     return torch.stack([first, second], dim=1)
-
-
-def _warp(images: Tensor, transforms: Tensor) -> Tensor:
-    grid = functional.affine_grid(transforms, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, align_corners=False, padding_mode="zeros")
 
 
 def _regrade(images: Tensor, strength: Strength, generator: torch.Generator) -> Tensor:

@@ -17,27 +17,48 @@ HIGH_PRECISION_SPECIFICITY = 0.95
 
 
 def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> Calibration:
-    """Return the curve of highest penalised likelihood (Platt 1999), by Newton's method.
+    """Return the curve of highest penalised likelihood (Platt 1999).
 
     Raises:
         InvalidFileError: no positive or no negative to fit on.
     """
-    _ask_for_both(labels)
-    design = np.stack([logits, np.ones_like(logits)], axis=1).astype(np.float64)
-    weights = np.array([1.0, np.log(labels.mean() / (1 - labels.mean())) - logits.mean()])
-    penalty = np.diag([PRIOR_STRENGTH, 1e-6])
-    prior = np.array([1.0, 0.0])
-    for _ in range(NEWTON_STEPS):
-        fitted = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (fitted - labels) + penalty @ (weights - prior)
-        curvature = (design * (fitted * (1 - fitted))[:, np.newaxis]).T @ design + penalty
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    weights = fit_logistic(logits[:, np.newaxis], labels, prior=1.0, strength=PRIOR_STRENGTH)
     return Calibration(
         slope=max(float(weights[0]), LEAST_SLOPE),
         intercept=float(weights[1]),
         prevalence=float(labels.mean()),
     )
+
+
+def fit_logistic(
+    values: NDArray[np.floating], labels: NDArray[np.floating], *, prior: float, strength: float
+) -> NDArray[np.float64]:
+    """Return one weight per column of the values and, last, the intercept, by Newton's method.
+
+    Args:
+        values: (samples, columns).
+        labels: (samples,), 0 or 1.
+        prior: what each weight is drawn to.
+        strength: how hard; the intercept is free.
+
+    Raises:
+        InvalidFileError: no positive or no negative to fit on.
+    """
+    _ask_for_both(labels)
+    design = np.column_stack([values, np.ones(len(values))]).astype(np.float64)
+    expected = np.array([prior] * values.shape[1] + [0.0])
+    weights = expected.copy()
+    weights[-1] = np.log(labels.mean() / (1 - labels.mean())) - float(
+        design.mean(axis=0)[:-1] @ expected[:-1]
+    )
+    penalty = np.diag([strength] * values.shape[1] + [1e-6])
+    for _ in range(NEWTON_STEPS):
+        fitted = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (fitted - labels) + penalty @ (weights - expected)
+        curvature = (design * (fitted * (1 - fitted))[:, np.newaxis]).T @ design + penalty
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights - step / max(1.0, float(np.abs(step).max()))
+    return weights
 
 
 def choose_operating_points(
@@ -124,4 +145,4 @@ def _specificity(
 
 def _ask_for_both(labels: NDArray[np.floating]) -> None:
     if not 0 < labels.mean() < 1:
-        raise InvalidFileError("the validation patients lack a finding or its absence; give more radiographs")
+        raise InvalidFileError("the patients lack a finding or its absence; give more radiographs")

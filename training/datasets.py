@@ -42,6 +42,21 @@ _BOX_LABELS = {
     "Diffuse Nodule": "nodule",
 }
 
+EXPERT_FINDINGS = frozenset(  # of this vocabulary, those that the radiologists of ChestX-Det looked for
+    {
+        "atelectasis",
+        "cardiomegaly",
+        "consolidation",
+        "effusion",
+        "emphysema",
+        "fibrosis",
+        "mass",
+        "nodule",
+        "pleural_thickening",
+        "pneumothorax",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
@@ -66,6 +81,7 @@ class Radiograph:
     sex: str  # M or F
     age_years: int
     boxes: tuple[Box, ...] = ()
+    expert: frozenset[str] | None = None  # of `EXPERT_FINDINGS`, seen by radiologists; None where none looked
     reads: Mapping[str, float] | None = None  # another detector's probability per finding; None where unread
 
 
@@ -85,12 +101,12 @@ def read_nih(folder: Path) -> list[Radiograph]:
     images = {
         path.stem: path for path in folder.glob("images*/**/*") if path.suffix.lower() in {".png", ".jpg"}
     }
-    boxes = _read_boxes(folder)
+    drawn = _read_drawn(folder)
     reads = _read_scores(folder.parent / "chexnet_reads" / "detector_scores.csv.gz")
     try:
         with labels.open(newline="", encoding="utf-8") as lines:
             rows = [row for row in csv.DictReader(lines) if Path(row["Image Index"]).stem in images]
-            found = [_radiograph(row, images, boxes, reads) for row in rows]
+            found = [_radiograph(row, images, drawn, reads) for row in rows]
     except (KeyError, ValueError) as error:
         raise InvalidFileError(f"{labels} is not the published label file: {error!r}") from error
     if not found:
@@ -98,10 +114,40 @@ def read_nih(folder: Path) -> list[Radiograph]:
     return sorted(found, key=lambda radiograph: radiograph.name)
 
 
+def read_kermany(folder: Path) -> list[Radiograph]:
+    """Return the radiographs of children in `NORMAL` and `PNEUMONIA` (Kermany et al., Cell 2018), by name.
+
+    Who is one patient is not known of all of them, so each image counts as one.
+
+    Raises:
+        NotFoundError: one of the two folders holds no image.
+    """
+    found = []
+    for name, findings in (("NORMAL", frozenset[str]()), ("PNEUMONIA", frozenset({"pneumonia", ANY}))):
+        paths = [
+            path for path in (folder / name).glob("*") if path.suffix.lower() in {".jpeg", ".jpg", ".png"}
+        ]
+        if not paths:
+            raise NotFoundError(f"{folder} lacks images in {name}; give the folder with test/NORMAL")
+        found += [
+            Radiograph(
+                name=path.stem,
+                path=path,
+                patient=path.stem,
+                findings=findings,
+                view="PA",
+                sex="",
+                age_years=0,
+            )
+            for path in paths
+        ]
+    return sorted(found, key=lambda radiograph: radiograph.name)
+
+
 def _radiograph(
     row: Mapping[str, str],
     images: Mapping[str, Path],
-    boxes: Mapping[str, tuple[Box, ...]],
+    drawn: "_Drawn",
     reads: Mapping[str, Mapping[str, float]],
 ) -> Radiograph:
     name = Path(row["Image Index"]).stem
@@ -115,12 +161,21 @@ def _radiograph(
         view=row["View Position"],
         sex=row["Patient Gender"],
         age_years=int(row["Patient Age"].rstrip("YMD")),
-        boxes=boxes.get(name, ()),
+        boxes=drawn.boxes.get(name, ()),
+        expert=drawn.expert.get(name),
         reads=reads.get(name),
     )
 
 
-def _read_boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """What people have marked on the images, by name of the image."""
+
+    boxes: Mapping[str, tuple[Box, ...]]
+    expert: Mapping[str, frozenset[str]]
+
+
+def _read_drawn(folder: Path) -> _Drawn:
     """Return the boxes per image; those of the radiologists replace those of the first publication."""
     boxes: dict[str, tuple[Box, ...]] = {}
     first = folder / "BBox_List_2017.csv"
@@ -131,13 +186,14 @@ def _read_boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
                 name = Path(row[0]).stem
                 boxes[name] = (*boxes.get(name, ()), *_box(row[1], (x, y, x + width, y + height)))
     second = folder / "ChestX_Det.json"
+    expert: dict[str, frozenset[str]] = {}
     if second.is_file():
         for entry in json.loads(second.read_text(encoding="utf-8")):
+            name = Path(entry["file_name"]).stem
             pairs = zip(entry["syms"], entry["boxes"], strict=True)
-            boxes[Path(entry["file_name"]).stem] = tuple(
-                box for label, corners in pairs for box in _box(label, corners)
-            )
-    return boxes
+            boxes[name] = tuple(box for label, corners in pairs for box in _box(label, corners))
+            expert[name] = frozenset(box.finding for box in boxes[name])
+    return _Drawn(boxes=boxes, expert=expert)
 
 
 def _box(label: str, corners: Iterable[float]) -> tuple[Box, ...]:

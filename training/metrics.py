@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SHARE_ROUNDS, SHARE_SEED = 1000, 1
+
 Scores = NDArray[np.floating]
 Labels = NDArray[np.floating]
 
@@ -72,3 +74,10 @@ def mean_auc_interval(scores: Scores, labels: Labels, samples: Sequence[NDArray[
         drawn.append(np.mean([roc_auc(scores[sample, at], labels[sample, at]) for at in held]))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Interval(value=value, low=float(low), high=float(high))
+
+
+def share_interval(hits: NDArray[np.bool_], patients: Sequence[str]) -> Interval:
+    """Return the share of hits with the 2.5th and 97.5th percentile of rounds over patients."""
+    samples = patient_samples(patients, rounds=SHARE_ROUNDS, seed=SHARE_SEED)
+    low, high = np.percentile([hits[sample].mean() for sample in samples], [2.5, 97.5])
+    return Interval(value=float(hits.mean()), low=float(low), high=float(high))

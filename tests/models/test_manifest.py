@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from models.manifest import Calibration, load_manifest, save_manifest
+from models.manifest import Calibration, Familiarity, load_manifest, save_manifest
 from models.onnx_detector import OnnxDetector
 from models.releases import list_releases, load_detector
 from overread.errors import ModelError
@@ -16,6 +16,24 @@ def test_a_manifest_comes_back_as_it_was_saved(tmp_path) -> None:
     (tmp_path / "copy").mkdir()
     save_manifest(manifest, tmp_path / "copy")
     assert load_manifest(tmp_path / "copy") == manifest
+
+
+def test_a_manifest_with_familiarity_comes_back_as_it_was_saved(tmp_path) -> None:
+    stated = {"output": "unusual", "cohort": "two images", "quantiles": [0.1, 0.2]}
+    manifest = load_manifest(write_tiny_release(tmp_path / "tiny", familiarity=stated))
+    assert manifest.familiarity == Familiarity(output="unusual", cohort="two images", quantiles=(0.1, 0.2))
+    (tmp_path / "copy").mkdir()
+    save_manifest(manifest, tmp_path / "copy")
+    assert load_manifest(tmp_path / "copy") == manifest
+
+
+@pytest.mark.parametrize(
+    ("value", "share"), [(0.0, 0.0), (1.0, 0.0), (2.0, 0.25), (3.0, 0.5), (5.0, 0.75), (7.0, 1.0), (9.0, 1.0)]
+)
+def test_out_of_distribution_is_the_share_that_looks_less_unusual(value, share) -> None:
+    # Half of the cohort lies between 1 and 3, half between 3 and 7; within, evenly.
+    familiarity = Familiarity(output="unusual", cohort="some", quantiles=(1.0, 3.0, 7.0))
+    assert familiarity.out_of_distribution(value) == pytest.approx(share)
 
 
 def changed(path: str, value: object) -> dict[str, object]:
@@ -45,6 +63,12 @@ def changed(path: str, value: object) -> dict[str, object]:
         ("operating_points.0.thresholds.mass", 1.5, r"outside \[0, 1\]"),
         ("operating_points.0.thresholds.mass", "-", "balanced must name exactly"),
         ("intended_use.modalities", "DX", "list of texts"),
+        (
+            "familiarity",
+            {"output": "unusual", "cohort": "nobody", "quantiles": [0, 2, 1]},
+            "two or more and rise",
+        ),
+        ("familiarity", {"output": "unusual", "cohort": "nobody", "quantiles": [1]}, "two or more and rise"),
         ("intended_use.appearance", "hand", "only appearance that can be held to"),
     ],
 )

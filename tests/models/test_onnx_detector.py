@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from models.onnx_detector import OnnxDetector
-from overread.errors import InvalidDicomError, UndecodablePixelsError
+from overread.errors import InvalidDicomError, ModelError, UndecodablePixelsError
 from overread.observation import Detection, DetectorObservation, Laterality, Presence
 from tests.models.radiographs import chest_with_shadow, ramp, write_radiograph
 from tests.models.tiny_release import write_tiny_release
@@ -169,3 +169,24 @@ def test_detecting_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_of_several_images_the_most_unusual_one_counts(tmp_path) -> None:
+    stated = {"output": "unusual", "cohort": "some", "quantiles": [0.0, 1.0]}  # mean brightness, evenly
+    detector = OnnxDetector(write_tiny_release(tmp_path / "tiny", familiarity=stated))
+    plain = write_radiograph(tmp_path / "a.dcm", chest_with_shadow(column=40), SOPInstanceUID="1.2.3")
+    bright = write_radiograph(tmp_path / "b.dcm", ramp(), SOPInstanceUID="1.2.4")
+    alone = [detector.detect([path]).out_of_distribution for path in (plain, bright)]
+    assert alone[0] != alone[1]
+    assert detector.detect([plain, bright]).out_of_distribution == max(alone)
+
+
+def test_a_network_that_does_not_say_how_unusual_an_image_is_gets_no_number(detector, tmp_path) -> None:
+    path = write_radiograph(tmp_path / "a.dcm", chest_with_shadow(column=40))
+    assert detector.detect([path]).out_of_distribution is None
+
+
+def test_a_manifest_that_names_an_output_that_is_not_there_is_refused(tmp_path) -> None:
+    stated = {"output": "strange", "cohort": "some", "quantiles": [0.0, 1.0]}
+    with pytest.raises(ModelError, match="not those of the manifest"):
+        OnnxDetector(write_tiny_release(tmp_path / "tiny", familiarity=stated))

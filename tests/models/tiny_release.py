@@ -22,7 +22,10 @@ def write_tiny_release(folder: Path, **changes: Any) -> Path:
 
 
 def _network() -> onnx.ModelProto:
-    """Maps: brightness per cell for mass, its negative for hernia. Score: the highest cell, in [0, 1]."""
+    """Maps: brightness per cell for mass, its negative for hernia. Score: the highest cell, in [0, 1].
+
+    How unusual an image is: its mean brightness, which a manifest may name.
+    """
     nodes = [
         helper.make_node(
             "AveragePool", ["image"], ["bright"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]
@@ -31,6 +34,7 @@ def _network() -> onnx.ModelProto:
         helper.make_node("Concat", ["bright", "dark"], ["maps"], axis=1),
         helper.make_node("ReduceMax", ["maps", "axes"], ["peaks"], keepdims=0),
         helper.make_node("Clip", ["peaks", "zero", "one"], ["scores"]),
+        helper.make_node("ReduceMean", ["image", "all"], ["unusual"], keepdims=0),
     ]
     graph = helper.make_graph(
         nodes,
@@ -41,9 +45,11 @@ def _network() -> onnx.ModelProto:
             helper.make_tensor_value_info(
                 "maps", TensorProto.FLOAT, ["batch", 2, SIDE // CELL, SIDE // CELL]
             ),
+            helper.make_tensor_value_info("unusual", TensorProto.FLOAT, ["batch"]),
         ],
         [
             helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3]),
+            helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]),
             helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
             helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
         ],

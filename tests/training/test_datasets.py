@@ -8,8 +8,8 @@ import pytest
 from overread.errors import InvalidFileError, NotFoundError
 from overread.finding import load_vocabulary
 from tests.training.material import write_nih
-from training.datasets import FINDINGS, read_nih
-from training.split import split_by_patient
+from training.datasets import EXPERT_FINDINGS, FINDINGS, read_kermany, read_nih
+from training.split import assign_parts, split_by_patient
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +60,51 @@ def test_a_label_file_without_its_columns_is_refused(tmp_path) -> None:
         read_nih(nih)
 
 
+def test_what_radiologists_saw_is_known_apart_from_what_reports_say(radiographs) -> None:
+    assert radiographs["00000001_000"].expert == {"mass"}
+    assert radiographs["00000002_000"].expert is None  # a box of the first publication is no second read
+    assert set(FINDINGS) >= EXPERT_FINDINGS
+
+
 def test_no_patient_is_in_two_groups_and_the_shares_are_kept(radiographs) -> None:
-    split = split_by_patient(list(radiographs.values()), salt="s", validation_share=0.2, test_share=0.3)
-    groups = [{found.patient for found in group} for group in (split.training, split.validation, split.test)]
+    split = split_by_patient(list(radiographs.values()), salt="s", test_share=0.3)
+    groups = [{found.patient for found in group} for group in (split.training, split.test)]
     assert sum(len(group) for group in groups) == len(set.union(*groups)) == 60
-    assert [len(group) / 60 for group in groups] == pytest.approx([0.5, 0.2, 0.3], abs=0.12)
+    assert [len(group) / 60 for group in groups] == pytest.approx([0.7, 0.3], abs=0.12)
 
 
 def test_more_data_moves_no_patient_and_another_salt_moves_some(radiographs) -> None:
     everyone = list(radiographs.values())
-    few = split_by_patient(everyone[:20], salt="s", validation_share=0.2, test_share=0.3)
-    many = split_by_patient(everyone, salt="s", validation_share=0.2, test_share=0.3)
-    other = split_by_patient(everyone, salt="t", validation_share=0.2, test_share=0.3)
+    few = split_by_patient(everyone[:20], salt="s", test_share=0.3)
+    many = split_by_patient(everyone, salt="s", test_share=0.3)
+    other = split_by_patient(everyone, salt="t", test_share=0.3)
     assert {found.name for found in few.test} <= {found.name for found in many.test}
     assert many.test != other.test
+
+
+def test_a_patient_is_in_one_part_and_every_part_has_patients(radiographs) -> None:
+    everyone = list(radiographs.values())
+    parts = assign_parts(everyone, 4)
+    by_patient = {found.patient: set() for found in everyone}
+    for found, part in zip(everyone, parts, strict=True):
+        by_patient[found.patient].add(int(part))
+    assert all(len(where) == 1 for where in by_patient.values())
+    assert set(parts.tolist()) == {0, 1, 2, 3}
+    test = {found.name for found in split_by_patient(everyone, salt="s", test_share=0.5).test}
+    low = {found.name for found, part in zip(everyone, parts, strict=True) if part < 2}
+    assert test != low  # the parts are not the split again
+
+
+def test_images_of_children_carry_what_their_folder_says(tmp_path) -> None:
+    for name in ("NORMAL", "PNEUMONIA"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "NORMAL" / "b.jpeg").touch()
+    with pytest.raises(NotFoundError, match="PNEUMONIA"):
+        read_kermany(tmp_path)
+    (tmp_path / "PNEUMONIA" / "a.jpeg").touch()
+    sick, healthy = read_kermany(tmp_path)
+    assert sick.findings == {"pneumonia", "any_abnormality"}
+    assert (healthy.name, healthy.findings) == ("b", frozenset())
 
 
 @pytest.mark.skipif(

@@ -10,14 +10,14 @@ torch = pytest.importorskip("torch", reason="needs the extra `train`")
 
 from overread.errors import ConfigurationError  # noqa: E402
 from tests.training.material import write_nih  # noqa: E402
-from training.augmentation import Strength, augment  # noqa: E402
-from training.datasets import ANY, FINDINGS, read_nih  # noqa: E402
-from training.networks import ClassMapNetwork, load_imagenet_weights  # noqa: E402
-from training.recipe import Run, Settings, pointing_loss, prepare, train  # noqa: E402
-from training.targets import box_masks, soft_targets  # noqa: E402
+from training.augmentation import Strength, augment, warp  # noqa: E402
+from training.datasets import read_nih  # noqa: E402
+from training.networks import ChestNetwork, load_imagenet_weights, pool_places  # noqa: E402
+from training.recipe import Material, Run, Settings, place_loss, train  # noqa: E402
+from training.teaching import open_views, prepare  # noqa: E402
+from training.views import MIRRORED, UNCHANGED, load_images  # noqa: E402
 
-SETTINGS = Settings(side=64, epochs=2, batch_size=8)
-MASS = FINDINGS.index("mass")
+SETTINGS = Settings(side=64, epochs=2, batch_size=8, views=2, parts=2)
 
 
 @pytest.fixture(scope="module")
@@ -26,44 +26,39 @@ def radiographs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def material(radiographs):
-    return prepare(radiographs, SETTINGS)
+def views(radiographs, tmp_path_factory):
+    return open_views(radiographs, SETTINGS, tmp_path_factory.mktemp("views"))
 
 
-def weights(network: ClassMapNetwork) -> np.ndarray:
+@pytest.fixture(scope="module")
+def material(radiographs, views):
+    return prepare(radiographs, SETTINGS, views, teachers=None, left_out=None)
+
+
+def start(material: Material, settings: Settings = SETTINGS) -> Run:
+    return Run(material, settings, epochs=settings.epochs, seed=settings.seed)
+
+
+def weights(network: ChestNetwork) -> np.ndarray:
     return torch.cat([value.flatten().float() for value in network.state_dict().values()]).numpy()
 
 
 def test_the_published_weights_fit_and_see_structure() -> None:
-    network = ClassMapNetwork(3, dropout=0.0)
+    network = ChestNetwork(3, dropout=0.0)
     load_imagenet_weights(network)
-    logits, maps = network.eval()(torch.rand(2, 1, 64, 64))
-    assert maps.shape == (2, 3, 2, 2)
-    torch.testing.assert_close(logits, maps.mean(dim=(2, 3)))
-    assert not torch.allclose(maps[0], maps[1])
+    images = torch.rand(2, 1, 64, 64)
+    reading = network.eval()(images)
+    assert reading.maps.shape == (2, 3, 4, 4)
+    assert reading.logits.shape == reading.pooled.shape == (2, 3)
+    torch.testing.assert_close(network.tail(network.trunk(images)).logits, reading.logits)
+    assert not torch.allclose(reading.embedding[0], reading.embedding[1])
 
 
-def test_labels_are_smoothed_and_reads_are_moved_to_their_prevalence(radiographs) -> None:
-    plain = soft_targets(radiographs, smoothing=0.1, reads_weight=0.0)
-    assert sorted({float(value) for value in plain.flatten()}) == pytest.approx([0.05, 0.95])
-    mixed = soft_targets(radiographs, smoothing=0.1, reads_weight=0.5)
-    unread = [at for at, found in enumerate(radiographs) if found.reads is None]
-    np.testing.assert_array_equal(mixed[unread], plain[unread])
-    sick = next(at for at, found in enumerate(radiographs) if found.reads and ANY in found.findings)
-    # Log odds of the reads: ln(0.2/0.8) = -1.386 for the sick half, ln(0.01/0.99) = -4.595 for the other;
-    # their mean goes to even odds, so the sick read +1.604 or 0.8326; the label is 0.95.
-    assert mixed[sick, MASS] == pytest.approx((0.95 + 0.8326) / 2, abs=1e-3)
-
-
-def test_boxes_become_masks(radiographs) -> None:
-    sick = next(found for found in radiographs if ANY in found.findings)
-    (mask,) = box_masks([sick], cells=32)
-    (box,) = sick.boxes
-    rows, columns = torch.nonzero(mask[MASS], as_tuple=True)
-    assert (rows.min() / 32, (columns.max() + 1) / 32) == pytest.approx(
-        (box.row_min, box.column_max), abs=0.04
-    )
-    assert mask.sum() == mask[MASS].sum() > 0
+def test_pooling_lies_between_the_mean_and_the_largest_place() -> None:
+    maps = torch.zeros(1, 1, 4, 4)
+    assert pool_places(maps).item() == pytest.approx(0, abs=1e-6)
+    maps[0, 0, 1, 2] = 5.0
+    assert 5 / 16 < pool_places(maps).item() < 5.0
 
 
 def test_masks_move_with_their_image() -> None:
@@ -72,28 +67,60 @@ def test_masks_move_with_their_image() -> None:
     masks = torch.zeros(16, 1, 32, 32)
     masks[:, :, 4:12, 20:28] = 1.0
     gentle = Strength(gamma=0, contrast=0, brightness=0, noise=0)
-    moved, moved_masks = augment(images, masks, gentle, torch.Generator().manual_seed(4))
+    moved, transforms = augment(images, gentle, torch.Generator().manual_seed(4))
     expected = torch.nn.functional.avg_pool2d(moved, 2)
-    assert (expected - moved_masks).abs().mean() < 0.02
+    assert (expected - warp(masks, transforms)).abs().mean() < 0.02
     columns = moved[:, 0].sum(dim=1).argmax(dim=1)
     assert (columns < 32).any()
     assert (columns > 32).any()  # some are mirrored, some are not
 
 
-def test_pointing_costs_nothing_inside_the_box_and_much_outside() -> None:
-    masks = torch.zeros(1, 2, 32, 32)
-    masks[0, 0, :8, :8] = 1
-    inside, outside = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8)
-    inside[0, 0, 0, 0] = outside[0, 0, 7, 7] = 20.0
-    assert pointing_loss(inside, masks) < 0.01
-    assert pointing_loss(outside, masks) > 5
-    assert pointing_loss(outside, torch.zeros_like(masks)) == 0
+def test_views_are_what_the_frozen_layers_see_and_stay_as_they_are(radiographs, views, tmp_path) -> None:
+    network = ChestNetwork(3, dropout=0.0, frozen_blocks=SETTINGS.frozen_blocks)
+    load_imagenet_weights(network)
+    images = load_images(radiographs[:2], side=64).float() / 255
+    with torch.inference_mode():
+        plain, flipped = network.eval().trunk(images), network.trunk(images.flip(3))
+    for view, expected in ((UNCHANGED, plain), (MIRRORED, flipped)):
+        stored = views.batch(np.full(2, view), np.arange(2))
+        torch.testing.assert_close(stored, expected, atol=5e-3, rtol=5e-3)
+    again = open_views(radiographs, SETTINGS, tmp_path)
+    np.testing.assert_array_equal(again.features, views.features)
+    other = open_views(radiographs, replace(SETTINGS, seed=1), tmp_path)
+    assert not np.array_equal(other.features[2], views.features[2])
+
+
+def test_masks_of_the_mirrored_view_are_mirrored(views) -> None:
+    masks = torch.zeros(1, 1, 64, 64)
+    masks[0, 0, :16, :16] = 1
+    moved = views.masks(masks, np.array([0]), cells=4)
+    assert moved[UNCHANGED, 0, 0, 0].tolist() == [1, 0, 0, 0]
+    assert moved[MIRRORED, 0, 0, 0].tolist() == [0, 0, 0, 1]
+
+
+def test_places_cost_nothing_where_they_are_right_and_much_where_they_are_not() -> None:
+    masks = torch.zeros(1, 2, 8, 8)
+    masks[0, 0, :4, :4] = 1
+    right = torch.where(masks > 0, 20.0, -20.0)
+    wrong = right.flip(3)
+    known = torch.tensor([[1.0, 0.0]])
+    assert place_loss(right, masks, known) < 0.05
+    assert place_loss(wrong, masks, known) > 5
+    assert place_loss(wrong, masks, torch.zeros(1, 2)) == 0  # nobody looked
+
+
+def test_a_part_left_out_is_neither_chosen_nor_taught(radiographs, views) -> None:
+    parts = [prepare(radiographs, SETTINGS, views, teachers=None, left_out=part) for part in range(2)]
+    assert sorted(np.concatenate([part.chosen for part in parts])) == list(range(len(radiographs)))
+    for part in parts:
+        left_out = np.setdiff1d(np.arange(len(radiographs)), part.chosen)
+        assert not part.targets[left_out].any()
 
 
 def test_the_same_seed_trains_the_same_network(material) -> None:
     trained = []
-    for settings in (SETTINGS, SETTINGS, replace(SETTINGS, seed=1)):
-        run = Run(material, settings)
+    for seed in (1, 1, 2):
+        run = Run(material, SETTINGS, epochs=2, seed=seed)
         run.train_epoch()
         trained.append(weights(run.network))
     np.testing.assert_array_equal(trained[0], trained[1])
@@ -101,28 +128,28 @@ def test_the_same_seed_trains_the_same_network(material) -> None:
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(material, tmp_path: Path) -> None:
-    whole = train(Run(material, SETTINGS), tmp_path / "whole", lambda progress: None)
-    first = Run(material, SETTINGS)
+    whole = train(start(material), tmp_path / "whole", lambda progress: None)
+    first = start(material)
     first.train_epoch()
     first.save(tmp_path / "cut")
     epochs: list[int] = []
-    rest = train(Run(material, SETTINGS), tmp_path / "cut", lambda progress: epochs.append(progress.epoch))
+    rest = train(start(material), tmp_path / "cut", lambda progress: epochs.append(progress.epoch))
     assert epochs == [2]
     np.testing.assert_array_equal(weights(whole), weights(rest))
 
 
 def test_a_checkpoint_of_other_settings_is_refused(material, tmp_path) -> None:
-    Run(material, SETTINGS).save(tmp_path / "checkpoint")
+    start(material).save(tmp_path / "checkpoint")
     with pytest.raises(ConfigurationError, match="other settings"):
-        Run(material, replace(SETTINGS, seed=1)).restore(tmp_path / "checkpoint")
+        start(material, replace(SETTINGS, seed=1)).restore(tmp_path / "checkpoint")
 
 
 def test_frozen_layers_stay_as_they_were_published(material) -> None:
-    run = Run(material, SETTINGS)
+    run = start(material)
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     run.train_epoch()
     changed = {
         name for name, value in run.network.state_dict().items() if not torch.equal(value, before[name])
     }
-    assert not any(name.startswith(("stem.", "blocks.0.", "blocks.2.")) for name in changed)
-    assert any(name.startswith("blocks.3.") for name in changed)
+    assert not any(name.startswith(("stem.", "blocks.0.", "blocks.4.")) for name in changed)
+    assert any(name.startswith("blocks.5.") for name in changed)

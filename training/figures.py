@@ -1,0 +1,208 @@
+"""What the model card states: every figure with n and an interval over patients."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.calibration import fit_logistic
+from training.datasets import ANY, FINDINGS, Radiograph
+from training.metrics import Interval, auc_interval, mean_auc_interval, patient_samples
+from training.pointing import Pointing
+from training.targets import label_matrix
+
+MEAN_OVER = tuple(finding for finding in FINDINGS if finding not in {ANY, "opacity"})  # the named 13
+BOOTSTRAP_ROUNDS = 1000
+BOOTSTRAP_SEED = 1
+LEAST_OF_GROUP = 5  # positives and negatives of a finding; a subgroup with fewer does not count it
+
+GROUPS: Mapping[str, Callable[[Radiograph], bool]] = {
+    "view PA": lambda radiograph: radiograph.view == "PA",
+    "view AP": lambda radiograph: radiograph.view == "AP",
+    "women": lambda radiograph: radiograph.sex == "F",
+    "men": lambda radiograph: radiograph.sex == "M",
+    "up to 39 years": lambda radiograph: radiograph.age_years < 40,
+    "40 to 59 years": lambda radiograph: 40 <= radiograph.age_years < 60,
+    "60 years and more": lambda radiograph: radiograph.age_years >= 60,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Labels and calibrated probabilities of radiographs that were not trained on; columns are `FINDINGS`."""
+
+    radiographs: tuple[Radiograph, ...]
+    probabilities: NDArray[np.floating]
+    labels: NDArray[np.floating]
+    maps: NDArray[np.floating]  # (radiographs, findings, cells, cells)
+    out_of_distribution: NDArray[np.floating]  # (radiographs,), see `overread.observation.Detection`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The model on some of the radiographs."""
+
+    name: str
+    radiographs: int
+    patients: int
+    mean: Interval  # over the findings with `LEAST_OF_GROUP` of either kind
+    findings: int  # how many those are
+    abnormal: Interval | None  # any abnormality; None with fewer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Images of another population; `positive` is what their own labels say."""
+
+    description: str
+    finding: str  # whose probability is compared with the labels
+    auc: Interval
+    unusual: Interval  # AUC of being out of distribution, against the radiographs of the test patients
+    beyond: float  # share that looks less usual than 95 % of the radiographs that were trained on
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the card states; None where the test patients lack the finding or its absence."""
+
+    per_finding: dict[str, Interval | None]
+    mean: Interval  # over the findings of `MEAN_OVER` that could be measured
+    measured: tuple[str, ...]  # those findings
+    groups: tuple[Group, ...]
+    source_alone: Interval  # mean AUC over the same findings, knowing which files name the image
+    patient_alone: Interval  # the same, knowing age, sex and view
+    unusual: float  # share of the test radiographs less usual than 95 % of those trained on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that the card tells of results."""
+
+    test: Figures
+    unseen: Figures  # the teachers on the training patients that each left out
+    pointing: tuple[Pointing, ...]  # the teachers, likewise
+    test_pointing: tuple[Pointing, ...]
+    outside: Outside | None
+
+
+def measure(evaluation: Evaluation, training: Sequence[Radiograph]) -> Figures:
+    """Return the AUC of every finding, the mean, subgroups and what needs no image, over patients.
+
+    Args:
+        evaluation: of radiographs that were not trained on.
+        training: those from which the figures without an image are learnt.
+    """
+    samples = _samples(evaluation.radiographs)
+    labels, scores = evaluation.labels, evaluation.probabilities
+    usable = {finding for at, finding in enumerate(FINDINGS) if 0 < labels[:, at].mean() < 1}
+    measured = tuple(finding for finding in MEAN_OVER if finding in usable)
+    columns = [FINDINGS.index(finding) for finding in measured]
+
+    def mean_of(guesses: NDArray[np.floating]) -> Interval:
+        return mean_auc_interval(guesses[:, columns], labels[:, columns], samples)
+
+    return Figures(
+        per_finding={
+            finding: auc_interval(scores[:, at], labels[:, at], samples) if finding in usable else None
+            for at, finding in enumerate(FINDINGS)
+        },
+        mean=mean_of(scores),
+        measured=measured,
+        groups=tuple(
+            group for name, belongs in GROUPS.items() if (group := _group(name, evaluation, belongs))
+        ),
+        source_alone=mean_of(guess_by_source(evaluation.radiographs, training)),
+        patient_alone=mean_of(guess_by_patient(evaluation.radiographs, training)),
+        unusual=float((evaluation.out_of_distribution > 0.95).mean()),
+    )
+
+
+def guess_by_source(
+    radiographs: Sequence[Radiograph], training: Sequence[Radiograph]
+) -> NDArray[np.floating]:
+    """Return each finding's share among training radiographs that the same files name: no pixel is seen."""
+    labels = label_matrix(training)
+    sources = [_source(radiograph) for radiograph in training]
+    shares = {
+        source: labels[[at for at, other in enumerate(sources) if other == source]].mean(axis=0)
+        for source in set(sources)
+    }
+    return np.array([shares.get(_source(radiograph), labels.mean(axis=0)) for radiograph in radiographs])
+
+
+def guess_by_patient(
+    radiographs: Sequence[Radiograph], training: Sequence[Radiograph]
+) -> NDArray[np.floating]:
+    """Return each finding's log odds by age, sex and view alone (logistic regression)."""
+    labels = label_matrix(training)
+    known, asked = _patient(training), _patient(radiographs)
+    columns = []
+    for at in range(len(FINDINGS)):
+        if not 0 < labels[:, at].mean() < 1:
+            columns.append(np.zeros(len(asked)))
+            continue
+        weights = fit_logistic(known, labels[:, at], prior=0.0, strength=1.0)
+        columns.append(asked @ weights[:-1] + weights[-1])
+    return np.stack(columns, axis=1)
+
+
+def measure_outside(evaluation: Evaluation, inside: Evaluation, *, description: str, finding: str) -> Outside:
+    """Return how the model does on another population, each image taken for a patient of its own."""
+    count = len(evaluation.radiographs)
+    samples = patient_samples([str(at) for at in range(count)], rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
+    column = FINDINGS.index(finding)
+    both = (*evaluation.radiographs, *inside.radiographs)
+    unusual = np.concatenate([evaluation.out_of_distribution, inside.out_of_distribution])
+    foreign = (np.arange(len(both)) < count).astype(float)
+    return Outside(
+        description=description,
+        finding=finding,
+        auc=auc_interval(evaluation.probabilities[:, column], evaluation.labels[:, column], samples),
+        unusual=auc_interval(unusual, foreign, _samples(both)),
+        beyond=float((evaluation.out_of_distribution > 0.95).mean()),
+        images=count,
+    )
+
+
+def _samples(radiographs: Sequence[Radiograph]) -> list[NDArray[np.intp]]:
+    patients = [radiograph.patient for radiograph in radiographs]
+    return patient_samples(patients, rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
+
+
+def _group(name: str, evaluation: Evaluation, belongs: Callable[[Radiograph], bool]) -> Group | None:
+    inside = [at for at, radiograph in enumerate(evaluation.radiographs) if belongs(radiograph)]
+    radiographs = [evaluation.radiographs[at] for at in inside]
+    labels, scores = evaluation.labels[inside], evaluation.probabilities[inside]
+    fewest = np.minimum(labels.sum(axis=0), (1 - labels).sum(axis=0)) if inside else np.zeros(len(FINDINGS))
+    columns = [
+        at for at, finding in enumerate(FINDINGS) if finding in MEAN_OVER and fewest[at] >= LEAST_OF_GROUP
+    ]
+    if not columns:
+        return None
+    samples = _samples(radiographs)
+    last = FINDINGS.index(ANY)
+    enough = fewest[last] >= LEAST_OF_GROUP
+    return Group(
+        name=name,
+        radiographs=len(inside),
+        patients=len({radiograph.patient for radiograph in radiographs}),
+        mean=mean_auc_interval(scores[:, columns], labels[:, columns], samples),
+        findings=len(columns),
+        abnormal=auc_interval(scores[:, last], labels[:, last], samples) if enough else None,
+    )
+
+
+def _source(radiograph: Radiograph) -> tuple[bool, bool, bool]:
+    """Return which files besides the label file name the image: they are samples chosen in different ways."""
+    expert = radiograph.expert is not None
+    return (radiograph.reads is not None, expert, bool(radiograph.boxes) and not expert)
+
+
+def _patient(radiographs: Sequence[Radiograph]) -> NDArray[np.float64]:
+    rows = [
+        [(found.age_years - 50) / 20, float(found.sex == "M"), float(found.view == "AP")]
+        for found in radiographs
+    ]
+    return np.array(rows, np.float64)

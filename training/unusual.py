@@ -1,0 +1,90 @@
+"""How unlike the training radiographs an image looks, to layers that were never trained on them.
+
+The frozen layers are as ImageNet left them, so training radiographs look to them as new ones of the same kind
+do, and what is usual can be learnt from all of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.manifest import Familiarity
+from training.views import UNCHANGED, Views
+
+GRID = 2  # the features are averaged over quarters of the image
+SHRINKAGE = 0.1  # of covariances towards none
+QUANTILES = 101
+
+
+class Unusualness(nn.Module):
+    """Squared Mahalanobis distance of an image's averaged features, per dimension: about 1 is usual."""
+
+    centre: Tensor
+    whitening: Tensor
+
+    def __init__(self, centre: NDArray[np.floating], whitening: NDArray[np.floating]) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.from_numpy(centre).float())
+        self.register_buffer("whitening", torch.from_numpy(whitening).float())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the distance (batch,) of features (batch, channels, cells, cells) of the frozen layers."""
+        deviations = (average(features) - self.centre) @ self.whitening
+        return (deviations * deviations).mean(dim=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What is usual, and how far the radiographs are from it that it was learnt from."""
+
+    distance: Unusualness
+    quantiles: tuple[float, ...]  # of radiographs whose patients were left out when the distance was fitted
+
+    def familiarity(self, output: str, cohort: str) -> Familiarity:
+        """Return it as a manifest states it."""
+        return Familiarity(output=output, cohort=cohort, quantiles=self.quantiles)
+
+
+def average(features: Tensor) -> Tensor:
+    """Return the averages over quarters of the image, (batch, channels x 4)."""
+    cells = features.shape[-1] // GRID
+    return functional.avg_pool2d(features, cells, cells).flatten(1)
+
+
+def learn_usual(views: Views, parts: NDArray[np.intp]) -> Usual:
+    """Return what is usual among radiographs.
+
+    Every view counts: exposure, noise and position as they may be elsewhere are not unusual.
+
+    Args:
+        views: of the training radiographs.
+        parts: of the radiographs, one each; all those of a patient are in one.
+    """
+    seen = np.stack(
+        [average(torch.from_numpy(np.array(view)).float()).numpy() for view in views.features]
+    ).astype(np.float64)
+    distances = np.zeros(seen.shape[1])
+    for part in np.unique(parts):
+        fitted = _fit(seen[:, parts != part])
+        held = parts == part
+        distances[held] = _distances(fitted, seen[UNCHANGED, held])
+    levels = np.quantile(distances, np.linspace(0, 1, QUANTILES))
+    return Usual(distance=_fit(seen), quantiles=tuple(round(float(level), 5) for level in levels))
+
+
+def _fit(seen: NDArray[np.float64]) -> Unusualness:
+    samples = seen.reshape(-1, seen.shape[-1])
+    covariance = np.cov(samples.T)
+    shrunken = (1 - SHRINKAGE) * covariance + SHRINKAGE * np.diag(np.diag(covariance))
+    values, vectors = np.linalg.eigh(shrunken)
+    return Unusualness(samples.mean(axis=0), vectors / np.sqrt(np.maximum(values, 1e-9)))
+
+
+def _distances(unusualness: Unusualness, averaged: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviations = (averaged - unusualness.centre.numpy()) @ unusualness.whitening.numpy()
+    distances: NDArray[np.float64] = (deviations * deviations).mean(axis=1)
+    return distances
