@@ -295,18 +295,12 @@ def measure(count: int, rounds: int, folder: Path) -> None:
                 rates.setdefault((receiver.name, associations), []).append(found)
                 subprocess.run(["rm", "-r", str(own)], check=True)
     megabytes = len(objects[0].data_set) / 1e6
-    print(
-        ratios=(
-            (n, statistics.fmean(rates["overread", n]) / statistics.fmean(rates[other, n])) for n in (1, 4)
-        )
-    )
+    print(f"C-STORE, {count} images of {megabytes:.1f} MB a round, {rounds} rounds; images/s (95 % interval)")
     for (name, associations), values in rates.items():
-        print(f"  {name:30} {associations} association{'s' * (associations > 1):1}  {interval(values)}")
-    for other in {name for name, _ in rates} - {"overread"}:
-        ratios = (
-            (n, statistics.fmean(rates["overread", n]) / statistics.fmean(rates[other, n])) for n in (1, 4)
-        )
-        print(f"  overread / {other}: " + ", ".join(f"{ratio:.2f} on {n}" for n, ratio in ratios))
+        print(f"  {name:30} {associations} at once  {interval(values)}")
+    for other in dict.fromkeys(name for name, _ in rates if name != "overread"):
+        ratios = [statistics.fmean(rates["overread", n]) / statistics.fmean(rates[other, n]) for n in (1, 4)]
+        print(f"  overread / {other}: {ratios[0]:.2f} on 1 association, {ratios[1]:.2f} on 4")
 
 
 def main() -> None:
