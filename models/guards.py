@@ -68,14 +68,16 @@ class Guard:
 
     upright: Scorer  # high for an upright chest of the usual polarity
     situs: Scorer  # higher for a chest than for its mirror image
-    sure: float  # probability from which an image is refused or corrected
-    sure_of_mirror: float  # probability from which an image is said to look mirrored
+    sure_of_other: float  # probability from which an image is refused
+    sure_of_turn: float  # probability, of a chest, from which it is turned or inverted
+    sure_of_mirror: float  # probability, of an upright chest, from which it is said to look mirrored
 
     def likelihoods(self, pixels: Grey) -> NDArray[np.float64]:
         """Return nine probabilities: that each of the `versions` is the upright chest, and that none is."""
         logits = np.append(self.upright.score(versions(thumbnail(pixels))), np.float32(0.0)).astype(float)
-        odds: NDArray[np.float64] = np.exp(logits - logits.max())
-        return odds / odds.sum()
+        odds = np.exp(logits - logits.max())
+        shares: NDArray[np.float64] = odds / odds.sum()
+        return shares
 
     def mirror_likelihood(self, pixels: Grey) -> float:
         """Return the probability that an upright chest is stored as its mirror image."""
@@ -86,13 +88,13 @@ class Guard:
     def judge(self, pixels: Grey) -> "Judgement":
         """Return what to do about the image; only what is sure is acted on."""
         likelihoods = self.likelihoods(pixels)
-        best = int(likelihoods.argmax())
-        if best == 0:
-            return Judgement(quarter_turns=0, inverted=False)
-        if likelihoods[best] < self.sure:
-            return Judgement(quarter_turns=0, inverted=False, doubtful=True)
-        if best == OTHER:
+        if likelihoods[OTHER] >= self.sure_of_other:
             return Judgement(quarter_turns=0, inverted=False, other=True)
+        best = int(likelihoods[:VERSIONS].argmax())
+        if best == 0:
+            return Judgement(quarter_turns=0, inverted=False, doubtful=bool(likelihoods[OTHER] > 0.5))
+        if likelihoods[OTHER] > 0.5 or likelihoods[best] < self.sure_of_turn * likelihoods[:VERSIONS].sum():
+            return Judgement(quarter_turns=0, inverted=False, doubtful=True)
         return Judgement(quarter_turns=best % 4, inverted=best >= 4)
 
 
@@ -115,11 +117,12 @@ class Judgement:
 def load_guard(path: Path = WEIGHTS) -> Guard:
     """Return the guard with the weights of a file."""
     with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name].astype(np.float32) for name in stored.files}
+        arrays = {name: stored[name] for name in stored.files}
     return Guard(
         upright=_scorer(arrays, "upright"),
         situs=_scorer(arrays, "situs"),
-        sure=float(arrays["sure"]),
+        sure_of_other=float(arrays["sure_of_other"]),
+        sure_of_turn=float(arrays["sure_of_turn"]),
         sure_of_mirror=float(arrays["sure_of_mirror"]),
     )
 
@@ -182,7 +185,8 @@ def thumbnail(pixels: Grey) -> NDArray[np.float32]:
     fold = GRID // THUMBNAIL
     small = grid(pixels).reshape(THUMBNAIL, fold, THUMBNAIL, fold).mean(axis=(1, 3))
     centred = small - small.mean()
-    return (centred / max(float(centred.std()), 1e-6)).astype(np.float32)
+    standardised: NDArray[np.float32] = (centred / max(float(centred.std()), 1e-6)).astype(np.float32)
+    return standardised
 
 
 def versions(small: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -207,9 +211,15 @@ def _is_uniform(cells: Grey) -> NDArray[np.bool_]:
 
 
 def _margins(uniform: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return how many are uniform at the start and at the end; none where all are."""
+    """Return how many cells a border takes at the start and at the end; none where all are uniform.
+
+    The cell beside it, in which border and field are mixed, is counted with it.
+    """
     inside = np.flatnonzero(~uniform)
-    return (int(inside[0]), len(uniform) - 1 - int(inside[-1])) if len(inside) else (0, 0)
+    if len(inside) < 3:
+        return 0, 0
+    before, after = int(inside[0]), len(uniform) - 1 - int(inside[-1])
+    return before + (before > 0), after + (after > 0)
 
 
 def _correction(judgement: Judgement) -> str:
@@ -218,10 +228,10 @@ def _correction(judgement: Judgement) -> str:
     return f"{' and '.join(done)}: its pixels show that it is stored otherwise than it says"
 
 
-def _scorer(arrays: dict[str, NDArray[np.float32]], name: str) -> Scorer:
+def _scorer(arrays: dict[str, NDArray[np.floating]], name: str) -> Scorer:
     return Scorer(
-        hidden=arrays[f"{name}_hidden"],
-        hidden_bias=arrays[f"{name}_hidden_bias"],
-        output=arrays[f"{name}_output"],
+        hidden=arrays[f"{name}_hidden"].astype(np.float32),
+        hidden_bias=arrays[f"{name}_hidden_bias"].astype(np.float32),
+        output=arrays[f"{name}_output"].astype(np.float32),
         output_bias=float(arrays[f"{name}_output_bias"]),
     )

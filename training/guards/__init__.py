@@ -1,0 +1,1 @@
+"""The input guard of chest radiograph models: `python -m training.guards` trains, measures, describes it."""
