@@ -36,10 +36,9 @@ def find_contradictions(
     observations: Sequence[ReportObservation], vocabulary: Vocabulary
 ) -> tuple[Contradiction, ...]:
     """Return where findings and impression disagree in presence, side or size of the same finding."""
-    present = {o.finding for o in observations if o.presence is _PRESENT}
-    if not present:
+    relevant = _may_differ(observations)
+    if not relevant:
         return ()
-    relevant = present.union([o.finding for o in observations if o.size_mm])  # may differ
     body: dict[str, list[ReportObservation]] = {}
     impression: dict[str, list[ReportObservation]] = {}
     for observation in [o for o in observations if o.finding in relevant]:
@@ -57,6 +56,17 @@ def find_contradictions(
             found.extend(_side(finding, first, second))
         found.extend(_size(finding, first, second))
     return tuple(sorted(found, key=lambda item: (item.first, item.kind)))
+
+
+def _may_differ(observations: Sequence[ReportObservation]) -> set[str]:
+    """Return the findings worth a look: few reports have any, and none without two parts has."""
+    late = [o.finding for o in observations if o.section is _IMPRESSION]
+    if not late or len(late) == len(observations):
+        return set()
+    present = {o.finding for o in observations if o.presence is _PRESENT}
+    if not present:
+        return present
+    return present.union([o.finding for o in observations if o.size_mm]).intersection(late)
 
 
 def _by_name(observation: ReportObservation) -> bool:

@@ -10,7 +10,11 @@ from overread.report.rules import NOTHING, Composite, Denial, Rules
 
 UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
-_FINDING, _STATE = Kind.FINDING, Kind.STATE  # a member is looked up slowly, and these are needed often
+_FINDING, _STATE, _UNIT = (
+    Kind.FINDING,
+    Kind.STATE,
+    Kind.UNIT,
+)  # a member is looked up slowly, and these are needed often
 _ABSENT = Presence.ABSENT
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _NOUN_PHRASE = 5  # words between an adjective and its noun
@@ -77,15 +81,28 @@ class HeadFinder:
             for _, sense in rules.phrases
             if sense.kind is _FINDING and sense.value != UNLISTED
         }
+        anything = self._denials[ANYTHING]
+        self._terms_alone = self._terms | {
+            sense.rule: Head(UNLISTED, sense.rule, (*anything.findings, UNLISTED))
+            for _, sense in rules.phrases
+            if sense.kind is _FINDING and sense.value == UNLISTED
+        }
         self._alone = rules.alone
         self._devices = devices_of(rules.vocabulary)
         self._phrases: dict[str, Denial] = {rule.id: rule for rule in rules.denials if not rule.anatomies}
 
     def find(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions in the order of their words."""
+        if not parts.normals and not parts.phrases:
+            if not parts.bases:
+                return _measured(parts.grades) if parts.grades else ()
+            if not parts.anatomies and not parts.states:
+                return self._plain(parts.bases)
+        return self._joined(parts)
+
+    def _joined(self, parts: Parts) -> tuple[Mention, ...]:
+        """Return the mentions of a sentence in which anatomy may make a finding of a word, or another one."""
         bases, normals = parts.bases, parts.normals
-        if not bases and not normals and not parts.phrases:
-            return ()
         anatomies = _head_nouns(parts.anatomies) if parts.anatomies else []
         barriers = _Barriers(parts)
         heads: dict[tuple[int, int], list[Head]] = {}
@@ -105,6 +122,16 @@ class HeadFinder:
             heads.setdefault((item.start, item.end), []).append(head)
         places = sorted(heads) if len(heads) > 1 else heads
         return tuple([Mention(*place, tuple(heads[place])) for place in places])
+
+    def _plain(self, terms: Sequence[Found]) -> tuple[Mention, ...]:
+        """Return the mentions of a sentence in which nothing changes what its terms name."""
+        if len(terms) == 1:
+            start, end, sense = terms[0]
+            return (Mention(start, end, (self._terms_alone[sense.rule],)),)
+        heads: dict[tuple[int, int], list[Head]] = {}
+        for start, end, sense in terms:  # in the order of their words
+            heads.setdefault((start, end), []).append(self._terms_alone[sense.rule])
+        return tuple([Mention(*place, tuple(named)) for place, named in heads.items()])
 
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
@@ -180,6 +207,14 @@ class HeadFinder:
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
+
+
+def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:
+    """Return what a sentence measures without a name for it: "the largest measures 8 mm"."""
+    units = [item for item in grades if item.sense.kind is _UNIT and item.start > 0]
+    return tuple(
+        [Mention(unit.start - 1, unit.end, (Head(UNLISTED, unit.sense.rule),)) for unit in units[:1]]
+    )
 
 
 def devices_of(vocabulary: Vocabulary) -> frozenset[str]:

@@ -140,7 +140,7 @@ class Parts:
 
     def links(self, value: str) -> list[int]:
         """Return where words stand that link in one way."""
-        return self._by_value().get(value, [])
+        return self._by_value().get(value, []) if self._links else []
 
     def joins(self) -> list[int]:
         """Return where words stand that make a list."""
@@ -178,6 +178,16 @@ class _Node:
         if found not in self.meanings:
             self.meanings = tuple(sorted((*self.meanings, found), key=_place))
 
+    def close(self) -> None:
+        """Let all nodes that nothing follows share one table, which keeps the automaton small in memory."""
+        for node in self.next.values():
+            node.close()
+        if not self.next:
+            self.next = _NOTHING_FOLLOWS
+
+
+_NOTHING_FOLLOWS: dict[str, _Node] = {}
+
 
 def _place(item: Found) -> tuple[int, int]:
     return item.start, item.end
@@ -204,6 +214,7 @@ class Lexicon:
             if len(words) > 1 and sense.kind is Kind.FINDING:
                 for part in self._parts(words):
                     self._node(words).add(part)
+        self._root.close()
 
     def _node(self, words: Sequence[str]) -> "_Node":
         node = self._root

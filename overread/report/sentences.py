@@ -27,6 +27,8 @@ class SentenceSplitter:
 
     def split(self, text: str, start: int, end: int) -> list[tuple[int, int]]:
         """Return the sentences of text[start:end] as ranges without list marks or surrounding space."""
+        while end > start and text[end - 1].isspace():
+            end -= 1
         width = _wrap_width(text[start:end]) if text.find("\n", start, end) >= 0 else 0
         sentences: list[tuple[int, int]] = []
         begin = start
