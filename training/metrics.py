@@ -71,7 +71,8 @@ def mean_auc_interval(scores: Scores, labels: Labels, samples: Sequence[NDArray[
     drawn = []
     for sample in samples:
         held = [at for at in range(labels.shape[1]) if 0 < labels[sample, at].mean() < 1]
-        drawn.append(np.mean([roc_auc(scores[sample, at], labels[sample, at]) for at in held]))
+        if held:  # of few patients, a round may draw none with a finding
+            drawn.append(np.mean([roc_auc(scores[sample, at], labels[sample, at]) for at in held]))
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Interval(value=value, low=float(low), high=float(high))
 

@@ -53,3 +53,11 @@ def test_the_mean_is_over_findings() -> None:
     scores = np.array([[0.1, 0.9], [0.2, 0.1], [0.8, 0.9], [0.9, 0.1]])
     samples = patient_samples(["a", "b", "c", "d"], rounds=100, seed=3)
     assert mean_auc_interval(scores, labels, samples).value == pytest.approx((1.0 + 0.0) / 2)
+
+
+def test_a_round_that_draws_no_positive_leaves_the_interval_a_number() -> None:
+    labels, scores = np.array([[1.0], [0.0], [0.0]]), np.array([[0.9], [0.1], [0.2]])
+    samples = patient_samples(["a", "b", "c"], rounds=50, seed=0)
+    assert any(labels[sample].sum() == 0 for sample in samples)
+    interval = mean_auc_interval(scores, labels, samples)
+    assert (interval.low, interval.value, interval.high) == (1, 1, 1)

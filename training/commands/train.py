@@ -121,6 +121,7 @@ def _command(arguments: argparse.Namespace) -> str:
     parts = ["overread train", "--data nih", f"--out {arguments.out.name}", f"--version {arguments.version}"]
     given = {name: getattr(arguments, name) for name in OPTIONS}
     parts.extend(f"--{name.replace('_', '-')} {value}" for name, value in given.items() if value is not None)
+    parts += ["--outside kermany"] if arguments.outside else []
     return " ".join([*parts, f"--threads {arguments.threads}"])
 
 
