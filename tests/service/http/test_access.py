@@ -47,7 +47,7 @@ def test_every_answer_forbids_foreign_content(api: httpx.Client, path: str) -> N
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_pages_are_not_kept_by_any_cache(api: httpx.Client) -> None:
