@@ -231,7 +231,11 @@ def _heat_map(image: PreparedImage, heat: Map) -> HeatMap:
     """Return the evidence weighted by the probability: a map of what is not there must not glow."""
     framing = image.placement.framing
     values = framing.map_to_stored(image.placement.cells(heat)).round(4).tolist()
-    return HeatMap(region=_region(image.whole, framing.field), values=tuple(tuple(row) for row in values))
+    return HeatMap(
+        region=_region(image.whole, framing.field),
+        values=tuple(tuple(row) for row in values),
+        quarter_turns=framing.quarter_turns,
+    )
 
 
 def _region(whole: ImageRegion, box: Box) -> ImageRegion:

@@ -46,15 +46,18 @@ def evidence_within(heat_map: HeatMap, heights: tuple[tuple[float, float], ...])
     """Return the share of the strong evidence at any of these heights; None where the map shows nothing.
 
     Args:
-        heat_map: of a whole frontal image, rows from top to bottom.
+        heat_map: of a whole frontal image, which is looked at upright.
         heights: pairs of shares of the image's height, from its top.
     """
     strongest = max((value for row in heat_map.values for value in row), default=0.0)
     if strongest <= 0:
         return None
+    upright = heat_map.values
+    for _ in range(heat_map.quarter_turns):
+        upright = tuple(zip(*upright, strict=True))[::-1]
     inside = total = 0.0
-    rows = len(heat_map.values)
-    for number, row in enumerate(heat_map.values):
+    rows = len(upright)
+    for number, row in enumerate(upright):
         strong = sum(value for value in row if value >= _STRONG * strongest)
         total += strong
         if any(top <= (number + 0.5) / rows <= bottom for top, bottom in heights):

@@ -96,6 +96,7 @@ class HeatMap:
 
     region: ImageRegion
     values: tuple[tuple[float, ...], ...]
+    quarter_turns: int = 0  # counter-clockwise, 0 to 3, that bring the stored image upright
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,21 @@ def test_evidence_is_counted_where_it_is_strong() -> None:
 
 
 @pytest.mark.parametrize(
+    ("turns", "stored"),
+    [
+        (0, ((1.0, 1.0), (0.0, 0.0))),
+        (1, ((0.0, 1.0), (0.0, 1.0))),  # the right edge comes up by a turn counter-clockwise
+        (2, ((0.0, 0.0), (1.0, 1.0))),
+        (3, ((1.0, 0.0), (1.0, 0.0))),
+    ],
+)
+def test_an_image_that_was_stored_lying_is_looked_at_upright(turns, stored) -> None:
+    heat_map = replace(map_of(stored), quarter_turns=turns)
+
+    assert evidence_within(heat_map, ((0.0, 0.5),)) == 1.0
+
+
+@pytest.mark.parametrize(
     ("stated_mm", "seen_mm", "conflict"),
     [
         ((10.0,), (25.0, 8.0), True),
