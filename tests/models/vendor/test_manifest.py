@@ -1,5 +1,8 @@
 """The manifest of a product: what it must say before a statement counts, and what its numbers come to."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from models.lineup import load_lineup
@@ -79,3 +82,15 @@ def test_products_stand_on_the_roster_beside_each_other(tmp_path) -> None:
         "acme-chest-reader",
         "other",
     ]
+
+
+def test_the_example_of_the_documentation_is_a_manifest(tmp_path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "vendor-results.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "product").mkdir()
+    (tmp_path / "product" / "manifest.json").write_text(example)
+
+    detector = load_detector("product", tmp_path)
+
+    assert detector.findings == ("pneumothorax", "nodule")
+    assert detector.identity.name == "acme-chest-reader"
