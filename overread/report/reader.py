@@ -36,7 +36,7 @@ LONGEST_REPORT = 1_000_000
 _READ = frozenset(
     {Section.LEAD, Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM, Section.RECOMMENDATION}
 )
-_REMARKS_ONLY = frozenset({Section.RECOMMENDATION})  # "rule out metastasis" there is no finding
+_REMARKS_ONLY = Section.RECOMMENDATION  # "rule out metastasis" there is no finding
 _CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
 _ABSENT, _UNSPECIFIED = Presence.ABSENT, Laterality.UNSPECIFIED
@@ -78,13 +78,13 @@ class RuleReader:
             if section not in _READ:
                 continue
             for start, end in self._sentences.split(text, span.start, span.end):
-                reading = self._reader.read(lowered[start:end])
-                if reading.statements and section not in _REMARKS_ONLY:
-                    stated = observations_of(reading.statements, section, start, end)
-                    observations += _placed(stated, observations) if reading.follows else stated
-                if reading.advice or reading.contact:
-                    recommendations += _recommendations(reading.advice, section, start, end)
-                    communications += _communications(reading.contact, section, start, end)
+                statements, advice, contact, follows = self._reader.read(lowered[start:end])
+                if statements and section is not _REMARKS_ONLY:
+                    stated = observations_of(statements, section, start, end)
+                    observations += _placed(stated, observations) if follows else stated
+                if advice or contact:
+                    recommendations += _recommendations(advice, section, start, end)
+                    communications += _communications(contact, section, start, end)
         return ReportReading(
             reader=self._identity,
             observations=tuple(observations),
