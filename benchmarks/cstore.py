@@ -13,6 +13,7 @@ import contextlib
 import json
 import math
 import re
+import shutil
 import socket
 import statistics
 import struct
@@ -293,7 +294,7 @@ def measure(count: int, rounds: int, folder: Path) -> None:
                 with running(receiver, own) as port:
                     found = rate(port, objects, associations)
                 rates.setdefault((receiver.name, associations), []).append(found)
-                subprocess.run(["rm", "-r", str(own)], check=True)
+                shutil.rmtree(own)
     megabytes = len(objects[0].data_set) / 1e6
     print(f"C-STORE, {count} images of {megabytes:.1f} MB a round, {rounds} rounds; images/s (95 % interval)")
     for (name, associations), values in rates.items():

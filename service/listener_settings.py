@@ -95,13 +95,14 @@ def load_dicom_settings(environ: Mapping[str, str]) -> DicomListenerSettings:
     """
     prefix = "OVERREAD_DICOM_"
     default = DicomListenerSettings()
+    own = environ.get(f"{prefix}AE_TITLE", "").strip()
+    if own:
+        _require_title(f"{prefix}AE_TITLE", own)
     titles = _words(environ, f"{prefix}CALLING_AE_TITLES")
-    own = environ.get(f"{prefix}AE_TITLE", "").strip() or None
-    for title in (*titles, *([own] if own else [])):
-        if len(title) > _AE_TITLE_MAX or not title.isascii() or not title.isprintable() or "\\" in title:
-            raise ConfigurationError(f"{prefix}...AE_TITLE(S): {title!r} is not an AE title")
+    for title in titles:
+        _require_title(f"{prefix}CALLING_AE_TITLES", title)
     return DicomListenerSettings(
-        ae_title=own,
+        ae_title=own or None,
         calling_ae_titles=titles,
         associations_max=_count(environ, f"{prefix}ASSOCIATIONS_MAX", default.associations_max),
         idle_seconds=_seconds(environ, f"{prefix}IDLE_SECONDS", default.idle_seconds),
@@ -157,6 +158,11 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _require_title(name: str, title: str) -> None:
+    if len(title) > _AE_TITLE_MAX or not title.isascii() or not title.isprintable() or "\\" in title:
+        raise ConfigurationError(f"{name}: {title!r} is not an AE title (PS3.5 table 6.2-1)")
 
 
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -224,7 +230,9 @@ def _tls(environ: Mapping[str, str], prefix: str) -> TlsFiles | None:
     if not (certificate or key or authority):
         return None
     if not (certificate and key):
-        raise ConfigurationError(f"{prefix}TLS_CERTIFICATE and {prefix}TLS_KEY are needed, both")
+        raise ConfigurationError(
+            f"{prefix}TLS_CERTIFICATE and {prefix}TLS_KEY are needed, both; {prefix}TLS_CLIENT_CA may be added"
+        )
     return TlsFiles(
         certificate=Path(certificate), key=Path(key), client_authority=Path(authority) if authority else None
     )
