@@ -79,7 +79,7 @@ def network_input(
 
 
 def read_stored(path: Path, frame: int = 0) -> tuple[NDArray[Any], Dataset]:
-    """Return the stored pixels of one frame and the header; a picture has a header that states its window.
+    """Return the stored pixels of one frame and the header, which is empty for a picture.
 
     Raises:
         InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
@@ -88,10 +88,7 @@ def read_stored(path: Path, frame: int = 0) -> tuple[NDArray[Any], Dataset]:
     if is_dicom(path) or not _is_picture(path):
         header = read_header(path)
         return decode_frame(path, header, frame), header
-    picture, header = _read_picture(path, grey=True), Dataset()
-    if picture.dtype == np.uint8:
-        header.WindowCenter, header.WindowWidth = 128, 256  # PS3.3 C.11.2.1.2: 0 is black, 255 is white
-    return picture, header
+    return _read_picture(path, grey=True), Dataset()
 
 
 def network_input_from(
@@ -126,8 +123,10 @@ def displayed_input_from(
     """
     stored = framing.apply(stored)
     inverted = framing.inverted
-    if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
-        shown = intensity.resize(_luminance(_colour(stored, header)), rows=rows, columns=columns)
+    is_picture = not len(header) and stored.dtype == np.uint8  # 0 is black in it, 255 white
+    if is_picture or stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
+        colours = stored if is_picture else _colour(stored, header)
+        shown = intensity.resize(_luminance(colours), rows=rows, columns=columns)
         shown = _bounded(shown / np.float32(255))
     else:
         inverted = (_photometric(header) == "MONOCHROME1") != inverted
