@@ -8,21 +8,21 @@ from overread.observation import Presence
 from tests.models.test_decoding import real
 
 RECORDED_SCORES = {
-    "effusion": 0.3107,
-    "pneumothorax": 0.2497,
-    "cardiomegaly": 0.5629,
-    "edema": 0.0617,
-    "consolidation": 0.3331,
-    "pneumonia": 0.4597,
-    "atelectasis": 0.435,
-    "nodule": 0.8237,
-    "mass": 0.7835,
-    "emphysema": 0.2377,
-    "fibrosis": 0.1083,
-    "pleural_thickening": 0.3882,
-    "hernia": 0.1122,
-    "opacity": 0.5076,
-    "any_abnormality": 0.9554,
+    "effusion": 0.2082,
+    "pneumothorax": 0.0743,
+    "cardiomegaly": 0.0699,
+    "edema": 0.0677,
+    "consolidation": 0.2753,
+    "pneumonia": 0.4637,
+    "atelectasis": 0.1151,
+    "nodule": 0.1754,
+    "mass": 0.1692,
+    "emphysema": 0.0719,
+    "fibrosis": 0.1138,
+    "pleural_thickening": 0.1115,
+    "hernia": 0.0264,
+    "opacity": 0.3493,
+    "any_abnormality": 0.9300,
 }
 
 
