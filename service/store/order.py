@@ -8,15 +8,16 @@ import base64
 import binascii
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, Select, and_, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, union_all
 
 from overread.case import CaseState
 from overread.errors import InputError
 from service.store.schema import cases
 
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _OVERDUE = (cases.c.overdue_at, cases.c.case_id)
 _BY_PRIORITY = (cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
 
@@ -130,20 +131,24 @@ def groups_of(
     chosen = tuple(sorted(set(states)))
     if not chosen:
         return ()
-    late = and_(cases.c.state == CaseState.LISTED.value, cases.c.overdue_at <= as_of)
-    in_time = or_(
-        cases.c.state != CaseState.LISTED.value, cases.c.overdue_at > as_of, cases.c.overdue_at.is_(None)
+    late = Group(
+        states=tuple(state for state in chosen if state is CaseState.LISTED),
+        only=cases.c.overdue_at <= as_of,
+        overdue=True,
     )
-    overdue = Group(states=chosen, only=late, overdue=True)
+    # Only what is LISTED has such a time. A function of the column, so that no index of it tempts SQLite away
+    # from walking by priority.
+    in_time = func.coalesce(cases.c.overdue_at, _NEVER) > as_of
+    groups = (late,) if late.states else ()
     if subspecialty is None:
-        return overdue, Group(states=chosen, only=in_time, overdue=False)
+        return *groups, Group(states=chosen, only=in_time, overdue=False)
     own = cases.c.subspecialty == subspecialty
     anybody = or_(
         cases.c.subspecialty.is_(None),
         and_(cases.c.subspecialty != subspecialty, cases.c.open_to_all_at <= as_of),
     )
     return (
-        overdue,
+        *groups,
         Group(states=chosen, only=and_(in_time, own), overdue=False),
         Group(states=chosen, only=and_(in_time, anybody), overdue=False),
     )
