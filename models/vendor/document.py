@@ -8,13 +8,12 @@ such as an abnormal opacity, and a modifier that says which. What is not underst
 from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code
 
-from models.dicom import text
+from models.dicom import BROKEN_INPUT, text
 from models.vendor import wording as words
 from models.vendor.claim import Claim, Results, both_sides
 from models.vendor.region import Sizes, regions_of
-from models.vendor.tree import Item, read_tree
+from models.vendor.tree import Item, code_of, read_tree
 from models.vendor.wording import Wording, describe, is_any, presence_of, side_of
 from overread.errors import InvalidDicomError
 from overread.observation import Laterality, Presence
@@ -24,12 +23,11 @@ _ROOTS = (words.MEASUREMENT_REPORT, words.CHEST_CAD_REPORT)
 
 
 def is_result(document: Dataset) -> bool:
-    """Whether the root names a measurement report or a Chest CAD report."""
-    sequence = document.get("ConceptNameCodeSequence") or ()
-    return any(
-        is_any(Code(text(entry, "CodeValue"), text(entry, "CodingSchemeDesignator"), ""), _ROOTS)
-        for entry in sequence
-    )
+    """Whether the root names a measurement report or a Chest CAD report, or cannot be read."""
+    try:
+        return is_any(code_of(document, "ConceptNameCodeSequence"), _ROOTS)
+    except BROKEN_INPUT:
+        return True  # reading it will say what is wrong
 
 
 class DocumentReader:
