@@ -231,7 +231,8 @@ def _tls(environ: Mapping[str, str], prefix: str) -> TlsFiles | None:
         return None
     if not (certificate and key):
         raise ConfigurationError(
-            f"{prefix}TLS_CERTIFICATE and {prefix}TLS_KEY are needed, both; {prefix}TLS_CLIENT_CA may be added"
+            f"{prefix}TLS_CERTIFICATE and {prefix}TLS_KEY are needed, both; "
+            f"{prefix}TLS_CLIENT_CA may be added"
         )
     return TlsFiles(
         certificate=Path(certificate), key=Path(key), client_authority=Path(authority) if authority else None

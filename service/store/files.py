@@ -121,6 +121,9 @@ class ObjectFiles:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for part in (made.incoming, made.objects, made.quarantine):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for number in range(256):  # now, so that no object has to wait until its folder is on the disk
+            (made.objects / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
+        sync_folder(made.objects)
         sync_folder(folder)
         made.sweep()
         return made
