@@ -77,7 +77,7 @@ def load_bundle_manifest(folder: Path) -> BundleManifest:
         table = Table(json.loads(path.read_text(encoding="utf-8")), where=str(path))
     except OSError as error:
         raise ModelError(
-            f"{folder} has no readable {FILE_NAME}; `python -m models.bundle` writes one"
+            f"{folder} has no readable {FILE_NAME}; `overread models import-bundle` writes one"
         ) from error
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}") from error

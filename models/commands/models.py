@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.commands.importing import add_import_actions
 from models.roster import Change, Entry, Role, Route, load_roster
 from models.roster_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_FAILED, EXIT_OK, Command
@@ -25,6 +26,8 @@ the path of a release folder.
   overread models activate /models/new --gate gate.json    takes the place of the only active one
   overread models activate /models/new --shadow            runs beside, seen by nobody who reads
   overread models retire /models/new
+  overread models import-bundle /models/lung_nodule_ct_detection --findings nodule
+  overread models import-torchxrayvision densenet121-all.pt /models/xrv-all --set all
 
 What runs is written to the roster (detectors.json in the data folder) with the time and who did it. Workers
 read it when they start: restart them. The record for --gate is written by `overread gate`.
@@ -46,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         add_roster_options(subparser)
         configure_action(subparser)
         subparser.set_defaults(run_action=run_action)
+    add_import_actions(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

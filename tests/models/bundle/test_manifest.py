@@ -68,5 +68,5 @@ def test_a_volume_has_more_than_one_slice(folder) -> None:
 
 
 def test_a_folder_without_a_manifest_says_how_to_write_one(tmp_path) -> None:
-    with pytest.raises(ModelError, match=r"python -m models\.bundle"):
+    with pytest.raises(ModelError, match="overread models import-bundle"):
         load_bundle_manifest(tmp_path)

@@ -1,0 +1,150 @@
+"""Writes a release folder from published weights: the network with class maps as ONNX, and its manifest."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from monai.networks.nets.densenet import DenseNet121
+from torch import Tensor, nn
+
+from models.form import InputForm
+from models.manifest import (
+    FRONTAL_CHEST,
+    Calibration,
+    IntendedUse,
+    Manifest,
+    NetworkFile,
+    OperatingPoint,
+    save_manifest,
+)
+from models.pixels import PIPELINE_VERSION
+from models.torchxrayvision.published import PublishedSet, find_set
+from models.torchxrayvision.weights import read_weights
+from overread.errors import ConfigurationError, ModelError
+
+SIDE = 224
+OUTPUTS = 18
+SCALE = 1024.0  # their images run from -1024 to 1024
+OPSET = 18
+NETWORK_FILE = "network.onnx"
+COHORT = "none: a probability of 0.5 stands for the published operating point, and is no frequency"
+
+
+class ClassMaps(nn.Module):
+    """Their network with the class maps whose means its logits are (Zhou et al., CVPR 2016)."""
+
+    def __init__(self, features: nn.Module, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.features = features
+        self.weight = nn.Parameter(weight[:, :, None, None])
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores in [0, 1] and maps of the columns asked for."""
+        maps = nn.functional.conv2d(torch.relu(self.features(image)), self.weight, self.bias)
+        return torch.sigmoid(maps.mean(dim=(2, 3))), maps
+
+
+def convert(weights: Path, folder: Path, *, published: str = "all") -> Manifest:
+    """Write a release folder and return its manifest.
+
+    Args:
+        weights: file of a DenseNet-121 at 224 pixels, as the library downloads it.
+        folder: of the release; its last part is the release's name.
+        published: name of the set, which tells the outputs that were trained and their operating points.
+
+    Raises:
+        ModelError: the file holds other weights, or there is no such set.
+        ConfigurationError: the folder holds a release already.
+    """
+    known = find_set(published)
+    if (folder / "manifest.json").exists():
+        raise ConfigurationError(f"{folder} holds a release already; name another folder or remove it")
+    network = DenseNet121(spatial_dims=2, in_channels=1, out_channels=OUTPUTS)
+    state = read_weights(weights)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{weights} holds other weights than a DenseNet-121 with {OUTPUTS} outputs"
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = list(known.columns.values())
+    weight, bias = state["class_layers.out.weight"][rows], state["class_layers.out.bias"][rows]
+    _export(ClassMaps(network.features, weight, bias).eval(), folder / NETWORK_FILE)
+    manifest = _manifest(known, folder, weights)
+    save_manifest(manifest, folder)
+    return manifest
+
+
+def _export(network: nn.Module, path: Path) -> None:
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, 1, SIDE, SIDE),),
+        path,
+        input_names=["image"],
+        output_names=["scores", "maps"],
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=4096)}},
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _manifest(known: PublishedSet, folder: Path, weights: Path) -> Manifest:
+    findings = tuple(known.columns)
+    # Half is where the published threshold lies: the odds of a score are taken relative to it.
+    calibration = {
+        name: Calibration(slope=1.0, intercept=-_log_odds(known.thresholds[name])) for name in findings
+    }
+    point = OperatingPoint(
+        name="published",
+        cohort=f"as published with the weights: {known.data}",
+        rule="the threshold that TorchXRayVision publishes",
+        thresholds=dict.fromkeys(findings, 0.5),
+    )
+    return Manifest(
+        name=folder.name,
+        version="v1",
+        licence="Apache-2.0 (TorchXRayVision); the data sets have terms of their own",
+        pixel_pipeline=PIPELINE_VERSION,
+        findings=findings,
+        network=NetworkFile(
+            file=NETWORK_FILE,
+            sha256=hashlib.sha256((folder / NETWORK_FILE).read_bytes()).hexdigest(),
+            input_name="image",
+            rows=SIDE,
+            columns=SIDE,
+            range_min=-SCALE,
+            range_max=SCALE,
+            scores_output="scores",
+            maps_output="maps",
+            input_form=InputForm(grey="displayed", fit="crop"),
+        ),
+        calibration={name: curve.rounded() for name, curve in calibration.items()},
+        calibration_cohort=COHORT,
+        default_operating_point=point.name,
+        operating_points=(point,),
+        intended_use=_INTENDED_USE,
+        training_data=(known.data,),
+        training={
+            "converted from": f"densenet121-res224-{known.name}",
+            "sha256 of the weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        },
+    )
+
+
+_INTENDED_USE = IntendedUse(
+    statement="Frontal chest radiographs of adults, for a second look at studies already reported; "
+    "research weights, not for diagnosis.",
+    modalities=("CR", "DX"),
+    body_parts=("chest", "thorax", "lung"),
+    views=("PA", "AP"),
+    minimum_age_years=16.0,
+    appearance=FRONTAL_CHEST,
+)
+
+
+def _log_odds(share: float) -> float:
+    return float(torch.logit(torch.tensor(share, dtype=torch.float64)))

@@ -1,0 +1,76 @@
+"""What TorchXRayVision publishes about its weights, and what its words mean in our vocabulary."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from overread.errors import ModelError
+
+# Their word -> our finding. Where a set has both words for one finding, the first of the two counts.
+FINDINGS: Mapping[str, str] = {
+    "Atelectasis": "atelectasis",
+    "Consolidation": "consolidation",
+    "Pneumothorax": "pneumothorax",
+    "Edema": "edema",
+    "Emphysema": "emphysema",
+    "Fibrosis": "fibrosis",
+    "Effusion": "effusion",
+    "Pneumonia": "pneumonia",
+    "Pleural_Thickening": "pleural_thickening",
+    "Cardiomegaly": "cardiomegaly",
+    "Nodule": "nodule",
+    "Mass": "mass",
+    "Hernia": "hernia",
+    "Lung Lesion": "lung_lesion",
+    "Fracture": "fracture",
+    "Lung Opacity": "opacity",
+    "Infiltration": "opacity",
+    "Enlarged Cardiomediastinum": "mediastinal_widening",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedSet:
+    """One set of weights."""
+
+    name: str
+    data: str  # what it was trained on
+    columns: Mapping[str, int]  # finding -> output of the network
+    thresholds: Mapping[str, float]  # finding -> published operating point on the sigmoid
+
+
+@cache
+def load_sets() -> Mapping[str, PublishedSet]:
+    """Return every published set by its short name."""
+    content = tomllib.loads((files(__package__) / "published.toml").read_text(encoding="utf-8"))
+    outputs: list[str] = content["outputs"]
+    found = {}
+    for name, table in content["sets"].items():
+        words: dict[str, str] = {}
+        for word, finding in FINDINGS.items():
+            if word in table["thresholds"]:
+                words.setdefault(finding, word)
+        found[name] = PublishedSet(
+            name=name,
+            data=table["data"],
+            columns={finding: outputs.index(word) for finding, word in words.items()},
+            thresholds={finding: table["thresholds"][word] for finding, word in words.items()},
+        )
+    return found
+
+
+def find_set(name: str) -> PublishedSet:
+    """Return a set by its short name or by the library's, such as densenet121-res224-all.
+
+    Raises:
+        ModelError: there is no such set.
+    """
+    sets = load_sets()
+    short = name.removeprefix("densenet121-res224-")
+    if short not in sets:
+        raise ModelError(
+            f"TorchXRayVision has no set of weights {name!r} at 224 pixels; it has {', '.join(sets)}"
+        )
+    return sets[short]
