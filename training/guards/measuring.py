@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.framing import Framing
 from models.guards import Guard, Judgement, exposed_field
 from models.intensity import Grey, normalise, resize
 from models.releases import load_onnx_detector
-from training.guards.pictures import SIDE, Picture
+from training.guards.pictures import Picture
 
 CHANGES: dict[str, tuple[int, bool]] = {  # how it is stored -> counter-clockwise turns and inversion to undo
     "inverted": (0, True),
@@ -148,26 +149,21 @@ def _share(images: Iterable[Grey], test: Callable[[Grey], bool]) -> Share:
 def border_effect(paths: Sequence[Path], *, seed: int) -> BorderEffect:
     """Return what wide uniform borders do to the scores of the released network, left alone and cut."""
     detector, random = load_onnx_detector(), np.random.default_rng(seed)
-    changes: list[tuple[float, float]] = []
+    network = detector.manifest.network
+
+    def seen(stored: NDArray[np.uint8]) -> Grey:
+        return normalise(resize(stored, rows=network.rows, columns=network.columns))
+
+    changes: list[NDArray[np.float32]] = []
     for number, path in enumerate(paths):
         with Image.open(path) as picture:
             stored = np.asarray(picture.convert("L"))
-        widths = [
-            (int(low * side), int(high * side))
-            for side in stored.shape
-            for low, high in [random.uniform(0.1, 0.3, 2)]
-        ]
+        shares = random.uniform(0.1, 0.3, (2, 2))  # rows and columns, before and after
+        widths = (shares * np.array(stored.shape)[:, np.newaxis]).astype(int)
         bordered = np.pad(stored, widths, constant_values=BORDERS[number % len(BORDERS)])
-        field = exposed_field(_seen(bordered))
+        field = exposed_field(seen(bordered))
         framing = Framing() if field is None else Framing().cut(field)
-        views = np.stack([_seen(stored), _seen(bordered), _seen(framing.apply(bordered))])
-        scores = detector.scores(views)
-        changes.append(
-            (float(np.abs(scores[1] - scores[0]).mean()), float(np.abs(scores[2] - scores[0]).mean()))
-        )
+        scores = detector.scores(np.stack([seen(stored), seen(bordered), seen(framing.apply(bordered))]))
+        changes.append(np.abs(scores[1:] - scores[0]).mean(axis=1))
     left_alone, cut = np.mean(changes, axis=0)
     return BorderEffect(images=len(paths), left_alone=float(left_alone), cut=float(cut))
-
-
-def _seen(stored: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> Grey:
-    return normalise(resize(stored, rows=SIDE, columns=SIDE))
