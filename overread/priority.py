@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from typing import Any
 
 from overread.assumption import Assumptions, take_assumptions
 from overread.errors import ConfigurationError
+from overread.expectation import Expectation, parse_expectation
 from overread.finding import Actionable, Finding
 
 MAXIMUM_WEIGHT = 5
@@ -67,6 +68,7 @@ class Policy:
     laterality: LateralityRatios
     urgency: Mapping[Actionable, float]  # share of the clinical weight that counts, in (0, 1]
     assumptions: Assumptions  # further kinds, triggers, what is known, waiting
+    expectations: Mapping[str, Expectation] = field(default_factory=dict)  # the site's fits, by detector
 
 
 def priority(odds: float, finding: Finding, policy: Policy) -> float:
@@ -108,6 +110,7 @@ def parse_policy(text: str) -> Policy:
             laterality=LateralityRatios(**table.pop("laterality")),
             urgency=MappingProxyType({category: urgency[category.value] for category in Actionable}),
             assumptions=take_assumptions(table),
+            expectations=_expectations(table.pop("expectation", {})),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"the policy is malformed: {error}") from error
@@ -126,6 +129,14 @@ def default_policy() -> Policy:
 def shipped_policy_text() -> str:
     """Return the file of the policy that comes with overread."""
     return (files("overread") / "data" / "policy.toml").read_text(encoding="utf-8")
+
+
+def _expectations(table: dict[str, str]) -> Mapping[str, Expectation]:
+    fits = {detector: parse_expectation(text) for detector, text in table.items()}
+    for detector, fit in fits.items():
+        if fit.detector != detector:
+            raise ConfigurationError(f"the policy's expectation.{detector} is a fit for {fit.detector}")
+    return MappingProxyType(fits)
 
 
 def _reader(table: dict[str, float]) -> ReaderSensitivity:

@@ -231,6 +231,38 @@ EARLIER_REPORTS = (
 )
 """The reports that count of a patient's studies before a day, the latest first."""
 
+CONCLUDED = (
+    select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .join(
+        triage_results,
+        (triage_results.c.case_id == cases.c.case_id)
+        & (triage_results.c.revision == cases.c.result_revision),
+    )
+    .where(cases.c.case_id > bindparam("after"))
+    .order_by(cases.c.case_id)
+    .limit(bindparam("limit"))
+)
+"""What was concluded, a page of it after one case."""
+
+EARLIER_RESULTS = (
+    select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .join(
+        triage_results,
+        (triage_results.c.case_id == cases.c.case_id)
+        & (triage_results.c.revision == cases.c.result_revision),
+    )
+    .where(
+        studies.c.patient_id == bindparam("patient_id"),
+        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
+        studies.c.study_date < bindparam("before"),
+    )
+    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+"""What was concluded of a patient's studies before a day, the latest first."""
+
 EARLIER_REPORT = (
     select(
         cases.c.case_id,

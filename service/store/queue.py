@@ -20,7 +20,7 @@ from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.conclusion import conclude
 from service.store.database import Store
-from service.store.history import earlier_reports, restored_findings
+from service.store.history import cohort_of, earlier_reports, restored_findings
 from service.store.policies import policy_in_force
 from service.store.records import ClaimedCase, Lease, TriageRecord
 
@@ -173,6 +173,8 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
     rows = connection.execute(
         queries.INSTANCES_OF_STUDY, {"study_instance_uid": case.study_instance_uid}
     ).all()
+    policy = policy_in_force(connection)
+    study, past = cohort_of(connection, case, with_past=bool(policy.expectations))
     return ClaimedCase(
         lease=Lease(
             case_id=case.case_id, revision=case.revision, attempt=case.attempts, owner=case.lease_owner
@@ -184,7 +186,9 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
         instances_sha256=_hash_of_set(rows),
         earlier=earlier_reports(connection, case),
         restored=restored_findings(connection, case.case_id),
-        policy=policy_in_force(connection),
+        policy=policy,
+        study=study,
+        past=past,
     )
 
 

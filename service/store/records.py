@@ -9,6 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Row
 
 from overread.case import CaseEvent, CaseState
+from overread.cohort import CohortCase
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.priority import Policy
@@ -251,3 +252,7 @@ class ClaimedCase:
     earlier: tuple[EarlierReport, ...] = ()  # of the patient, the latest first
     restored: frozenset[str] = frozenset()  # findings that a person brought back
     policy: Policy  # in force at the claim
+    study: StudyRecord
+    past: tuple[
+        CohortCase, ...
+    ] = ()  # the patient's concluded studies, where the policy has a fit to use them

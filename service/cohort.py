@@ -1,0 +1,45 @@
+"""Cases of the store as cases of a cohort: the same fields for the order of the day and the audit later."""
+
+from overread.cohort import CohortCase, CohortDetection
+from overread.observation import Detection, Observation, Presence, ReportReading
+from overread.statement import current_observations
+from service.store.records import StudyRecord
+
+
+def cohort_case(
+    study: StudyRecord,
+    reading: ReportReading,
+    detections: tuple[Detection, ...],
+    *,
+    context_only: bool = False,
+) -> CohortCase:
+    """Return a study with its report and what the detectors saw, under its own identifiers.
+
+    The order of a patient's studies is their date as a number, 0 where it is unknown.
+    """
+    date = study.study_date or ""
+    return CohortCase(
+        case=study.study_instance_uid,
+        patient=f"{study.issuer_of_patient_id or ''}|{study.patient_id or study.study_instance_uid}",
+        order=int(date) if date.isascii() and date.isdigit() else 0,
+        context_only=context_only,
+        age_years=study.patient_age_years,
+        sex=study.patient_sex,
+        observations=tuple(
+            Observation(finding=item.finding, presence=item.presence, laterality=item.laterality)
+            for item in current_observations(reading.observations)
+        ),
+        detections=tuple(_detection(item) for item in detections if item.not_applicable is None),
+    )
+
+
+def _detection(detection: Detection) -> CohortDetection:
+    observations = detection.observations
+    return CohortDetection(
+        detector=detection.detector.name,
+        version=detection.detector.version,
+        scores={item.finding: item.score for item in observations},
+        probabilities={item.finding: item.probability for item in observations},
+        prevalences={item.finding: item.prevalence for item in observations if item.prevalence is not None},
+        present=frozenset(item.finding for item in observations if item.presence is Presence.PRESENT),
+    )

@@ -1,0 +1,45 @@
+"""`overread export`: the concluded cases of an installation as a cohort file."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from overread.command import EXIT_OK, Command
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="cohort file, .jsonl")
+    parser.add_argument(
+        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from service.export import export_cohort  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
+    from service.settings import load_settings  # noqa: PLC0415
+    from service.store.database import open_store  # noqa: PLC0415
+
+    configure_logging()
+    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
+    try:
+        count = export_cohort(store, arguments.out)
+    finally:
+        store.close()
+    sys.stderr.write(f"{count} cases in {arguments.out}\n")
+    return EXIT_OK
+
+
+command = Command(
+    summary="write the concluded cases as a cohort file",
+    description=(
+        "Write every case that triage concluded as a cohort file: what its report states, what the\n"
+        "detectors scored, age and sex. Patients are numbered, texts and names stay here; a case is named\n"
+        "by its study.\n\n"
+        "  overread export --out past.jsonl\n"
+        "  overread rank past.jsonl --fit past.jsonl --save-fit fit.json --cases order.csv"
+    ),
+    configure=_configure,
+    run=_run,
+)
