@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import (
+    FRONTAL_CHEST,
     Calibration,
     Familiarity,
     IntendedUse,
@@ -45,6 +46,7 @@ INTENDED_USE = IntendedUse(
     body_parts=("chest", "thorax", "torax", "lung", "lungs", "cxr"),
     views=("PA", "AP"),
     minimum_age_years=16.0,
+    appearance=FRONTAL_CHEST,
 )
 
 _RADIOGRAPHS = (

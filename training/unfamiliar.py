@@ -4,8 +4,8 @@
 
 Prints how unusual other images look against the test radiographs of NIH ChestX-ray14: radiographs of children
 (Kermany et al. 2018, 224 pixels), the same against test radiographs that were reduced to 224 pixels, so that
-sharpness gives nothing away, and the grey images of the pydicom-data package. Intervals over patients; each of
-the other images counts as one.
+sharpness gives nothing away, and the grey images of the pydicom-data package. Intervals over patients; each
+of the other images counts as one.
 """
 
 import argparse
@@ -101,9 +101,8 @@ def _row(
     patients = [radiograph.patient for radiograph in test] + [f"other {at}" for at in range(len(others))]
     samples = patient_samples(patients, rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
     auc = auc_interval(scores, foreign, samples)
-    sys.stdout.write(
-        f"{name:52}{len(others):6}{_share(others):12.3f}  {auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]\n"
-    )
+    interval = f"{auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]"
+    sys.stdout.write(f"{name:52}{len(others):6}{_share(others):12.3f}  {interval}\n")
 
 
 if __name__ == "__main__":
