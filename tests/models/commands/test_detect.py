@@ -7,6 +7,7 @@ from PIL import Image
 
 from models.commands.detect import find_images, score
 from models.onnx_detector import OnnxDetector
+from models.recording import draw_chest
 from overread.command import main
 from overread.errors import NotFoundError
 from tests.models.radiographs import chest_with_shadow, ramp, write_radiograph
@@ -16,7 +17,7 @@ from tests.models.tiny_release import write_tiny_release
 def test_every_image_has_a_row_and_a_bad_one_does_not_stop_the_run(tmp_path, capsys) -> None:
     images = tmp_path / "images" / "deeper"
     images.mkdir(parents=True)
-    write_radiograph(images / "chest.dcm", chest_with_shadow(column=40), SOPInstanceUID="1.2.3")
+    write_radiograph(images / "chest.dcm", draw_chest(300, 300), SOPInstanceUID="1.2.3")
     write_radiograph(images / "hand.dcm", ramp(), BodyPartExamined="HAND")
     write_radiograph(images / "cut.dcm", ramp(), Rows=400)
     Image.fromarray(chest_with_shadow(column=40)).save(images / "chest.png")
