@@ -17,15 +17,27 @@ _parsed = lru_cache(maxsize=8)(parse_policy)
 
 
 def policy_in_force(connection: Connection) -> Policy:
-    """Return the policy in force; the shipped one while none has been recorded."""
+    """Return the policy in force; the shipped one while none has been recorded.
+
+    Raises:
+        ConfigurationError: this release does not understand it; another must be brought into force.
+    """
     row = connection.execute(queries.POLICY_IN_FORCE).one_or_none()
-    return default_policy() if row is None else _parsed(row.text)
+    if row is None:
+        return default_policy()
+    try:
+        return _parsed(row.text)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"the policy in force, version {row.version}, does not fit this release: {error}; "
+            "bring another into force with `overread policy activate`"
+        ) from error
 
 
 def activate_policy(
     store: Store, text: str, *, actor: str, now: datetime, origin: PolicyOrigin = PolicyOrigin.SITE
 ) -> bool:
-    """Bring a policy into force and record it; return whether it is another than before.
+    """Bring a policy into force and record it; return whether it means another than before.
 
     The open list is put in its order by `service.reconsideration.reorder_list`.
 
@@ -36,9 +48,9 @@ def activate_policy(
     sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
     with store.writing(_LOCK) as connection:
         known = [PolicyRecord.of(row) for row in connection.execute(queries.POLICIES)]
-        if known and known[0].sha256 == sha256:
+        if known and _means(known[0].text, policy):
             return False
-        if any(record.version == policy.version and record.sha256 != sha256 for record in known):
+        if any(record.version == policy.version and not _means(record.text, policy) for record in known):
             raise ConfigurationError(
                 f"the policy's version {policy.version!r} was in force with other content; "
                 "give a changed policy a version of its own"
@@ -55,6 +67,14 @@ def activate_policy(
             },
         )
     return True
+
+
+def _means(text: str, policy: Policy) -> bool:
+    """Whether a text is this policy, whatever its comments say; one of another release may be none."""
+    try:
+        return _parsed(text) == policy
+    except ConfigurationError:
+        return False
 
 
 def follow_shipped_policy(store: Store, *, actor: str, now: datetime) -> bool:

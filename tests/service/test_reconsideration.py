@@ -1,12 +1,19 @@
 import pytest
+from sqlalchemy import insert
 
 from overread.case import CaseEvent, CaseState
 from overread.errors import ConfigurationError, NotFoundError, TransitionError
 from overread.priority import default_policy, shipped_policy_text
 from service.reconsideration import reorder_list, restore_finding
-from service.store.policies import activate_policy, follow_shipped_policy, list_policies
+from service.store.policies import (
+    activate_policy,
+    follow_shipped_policy,
+    list_policies,
+    policy_in_force,
+)
 from service.store.queue import claim_case
 from service.store.records import PolicyOrigin
+from service.store.schema import policies
 from service.store.worklist import list_worklist, load_case
 from tests.service.http.seeing import seen_case
 from tests.service.material import NOW, after, dicom_bytes, send_image, send_report, triaged_case
@@ -103,6 +110,30 @@ def test_a_changed_policy_needs_a_version_of_its_own_and_a_wrong_one_is_refused(
     with pytest.raises(ConfigurationError, match="minimum_odds"):
         activate_policy(store, changed(("minimum_odds = 0.05", "minimum_odds = -1")), actor="x", now=NOW)
     assert len(list_policies(store)) == 1
+
+
+def test_a_policy_whose_comments_alone_changed_is_the_same(store) -> None:
+    activate_policy(store, changed(), actor="x", now=NOW)
+
+    assert activate_policy(store, changed() + "\n# A remark.\n", actor="x", now=after(1)) is False
+
+
+def test_a_policy_that_this_release_does_not_understand_is_named_and_can_be_replaced(store) -> None:
+    old = {
+        "version": "old",
+        "sha256": "0" * 64,
+        "text": 'version = "old"',
+        "actor": "x",
+        "in_force_from": NOW,
+    }
+    with store.writing() as connection:
+        connection.execute(insert(policies), old | {"origin": "SITE"})
+
+    with store.reading() as connection, pytest.raises(ConfigurationError, match="version old, does not fit"):
+        policy_in_force(connection)
+    assert activate_policy(store, changed(), actor="x", now=after(1)) is True
+    with store.reading() as connection:
+        assert policy_in_force(connection).version == "site 1"
 
 
 def test_the_shipped_policy_is_followed_until_the_site_chooses_one(store) -> None:
