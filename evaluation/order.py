@@ -60,7 +60,8 @@ class Panel:
     @property
     def missed(self) -> Floats:
         """1 where the panel saw what the report does not state, (studies, families)."""
-        return np.nan_to_num(self.table.confirmed[self.rows])
+        missed: Floats = np.nan_to_num(self.table.confirmed[self.rows].astype(np.float64))
+        return missed
 
     @property
     def is_open(self) -> NDArray[np.bool_]:

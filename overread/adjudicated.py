@@ -8,8 +8,8 @@ speaks of such cases.
 
 import numpy as np
 
-from overread.casetable import Booleans
-from overread.logistic import Floats, fit_logistic
+from overread.logistic import fit_logistic
+from overread.studies import Booleans, Floats, Ratios
 
 TERMS = 3
 """Intercept, slope of the log odds, and another finding beside it."""
@@ -18,7 +18,7 @@ NO_CORRECTION = (0.0, 1.0, 0.0)
 _PRECISION = np.array([1.0, 10.0, 2.0])
 
 
-def fit_corrections(odds: Floats, beside: Booleans, confirmed: Floats) -> Floats:
+def fit_corrections(odds: Floats, beside: Booleans, confirmed: Floats | Ratios) -> Floats:
     """Return the correction of each family, (families, TERMS).
 
     Args:
@@ -38,7 +38,7 @@ def correct(odds: Floats, beside: Booleans, corrections: Floats) -> Floats:
     return corrected
 
 
-def _fit(odds: Floats, beside: Booleans, confirmed: Floats) -> Floats:
+def _fit(odds: Floats, beside: Booleans, confirmed: Floats | Ratios) -> Floats:
     known = ~np.isnan(odds) & ~np.isnan(confirmed)
     features = np.column_stack([np.log(odds[known]), beside[known].astype(np.float64)])
-    return fit_logistic(features, confirmed[known], _PRECISION, np.array(NO_CORRECTION))
+    return fit_logistic(features, confirmed[known].astype(np.float64), _PRECISION, np.array(NO_CORRECTION))

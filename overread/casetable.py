@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from overread.assumption import TriggerRatios
 from overread.cohort import CohortCase, CohortDetection
@@ -21,9 +20,11 @@ from overread.observation import Observation, Presence, ReportReading
 from overread.sighting import LEAST_PROBABILITY
 from overread.statement import CHEST_GROUPS, current_observations
 from overread.studies import (
+    Booleans,
     Columns,
     Floats,
     Integers,
+    Ratios,
     StudyTable,
     number_patients,
     score_row,
@@ -32,7 +33,6 @@ from overread.studies import (
 )
 from overread.trigger import triggers_of
 
-Booleans = NDArray[np.bool_]
 ReadText = Callable[[str], ReportReading]
 T = TypeVar("T", StudyTable, "ReportTable", "CalibrationTable")
 
@@ -45,15 +45,15 @@ class ReportTable:
     hedged: Booleans  # one is considered, none stated
     denied: Booleans  # what the detector would call the family is denied, nothing of it stated or considered
     beside: Booleans  # a finding of lung or pleura of another family is stated
-    nudge: Floats  # product of the report's triggers
+    nudge: Ratios  # product of the report's triggers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CalibrationTable:
     """What the detector's own calibration is worth, by case and family, shape (cases, families)."""
 
-    ratio: Floats  # what the outputs multiply the odds by; NaN where they are not calibrated
-    prior_odds: Floats  # in the calibration cohort; 1 where unknown
+    ratio: Ratios  # what the outputs multiply the odds by; NaN where they are not calibrated
+    prior_odds: Ratios  # in the calibration cohort; 1 where unknown
     seen: Booleans  # at the operating point; False where none is in use
     has_point: Booleans  # (cases, 1) whether one is in use
 
@@ -68,7 +68,7 @@ class CaseTable:
     studies: StudyTable
     reports: ReportTable
     calibration: CalibrationTable
-    confirmed: Floats  # (cases, families) 1 or 0 where a miss was adjudicated, else NaN
+    confirmed: Ratios  # (cases, families) 1 or 0 where a miss was adjudicated, else NaN
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -131,10 +131,10 @@ class CaseReader:
             studies=self._studies(rows, scores, reports),
             reports=reports,
             calibration=CalibrationTable(
-                ratio=self._by_family(np.log(outputs), lambda logs: np.exp(_mean(logs))),
+                ratio=self._by_family(np.log(outputs), lambda logs: np.exp(_mean(logs))).astype(np.float32),
                 prior_odds=np.nan_to_num(
                     self._by_family(shares, lambda given: _odds(1 - np.prod(1 - given, axis=1))), nan=1.0
-                ),
+                ).astype(np.float32),
                 seen=self._by_family(seen, lambda given: given.max(axis=1)) > 0,
                 has_point=np.array([[item.present is not None] for item in detections], dtype=bool),
             ),
@@ -194,7 +194,7 @@ class CaseReader:
             hedged=hedged,
             denied=np.take_along_axis(denied, named, axis=1) & ~stated & ~hedged,
             beside=beside,
-            nudge=nudge,
+            nudge=nudge.astype(np.float32),
         )
 
     def _effect(self, finding: str, case: CohortCase) -> _Effect:
@@ -220,14 +220,14 @@ class CaseReader:
             for output in named
         ]
 
-    def _confirmed(self, rows: Sequence[CohortCase]) -> Floats:
-        confirmed = np.full((len(rows), len(self._members)), np.nan)
+    def _confirmed(self, rows: Sequence[CohortCase]) -> Ratios:
+        confirmed = np.full((len(rows), len(self._members)), np.nan, dtype=np.float32)
         for row, case in enumerate(rows):
             for item in case.adjudications:
                 if item.kind is DiscrepancyKind.POSSIBLE_MISS:
                     families = self._effect(item.finding, case).families
                     known = np.nan_to_num(confirmed[row, families])
-                    confirmed[row, families] = np.maximum(known, float(item.confirmed))
+                    confirmed[row, families] = np.maximum(known, np.float32(item.confirmed))
         return confirmed
 
     def _studies(self, rows: Sequence[CohortCase], scores: Floats, reports: ReportTable) -> StudyTable:
@@ -235,7 +235,7 @@ class CaseReader:
         return StudyTable(
             columns=self._columns,
             scores=scores,
-            stated=(reports.stated | reports.hedged).astype(np.float64),
+            stated=reports.stated | reports.hedged,
             patients=number_patients([case.patient for case in rows]),
             order=np.array([case.order for case in rows], dtype=np.int64),
             age_years=np.array(ages, dtype=np.float64),
@@ -257,6 +257,29 @@ def join(tables: Sequence[CaseTable]) -> CaseTable:
         calibration=_joined([table.calibration for table in tables]),
         confirmed=np.concatenate([table.confirmed for table in tables]),
     )
+
+
+def some_rows(table: CaseTable, rows: slice) -> CaseTable:
+    """Return some of the cases."""
+    return replace(
+        table,
+        cases=table.cases[rows],
+        patients=table.patients[rows],
+        ordered=table.ordered[rows],
+        studies=_taken(table.studies, rows),
+        reports=_taken(table.reports, rows),
+        calibration=_taken(table.calibration, rows),
+        confirmed=table.confirmed[rows],
+    )
+
+
+def _taken(part: T, rows: slice) -> T:
+    arrays: dict[str, Any] = {
+        field.name: getattr(part, field.name)[rows]
+        for field in fields(part)
+        if isinstance(getattr(part, field.name), np.ndarray)
+    }
+    return replace(part, **arrays)
 
 
 def _joined(parts: Sequence[T]) -> T:

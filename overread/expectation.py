@@ -19,7 +19,16 @@ import numpy as np
 
 from overread.errors import ConfigurationError, InputError
 from overread.logistic import fit_logistic, predict
-from overread.studies import Columns, Earlier, Floats, Integers, StudyTable, earlier_of, logits_of
+from overread.studies import (
+    Columns,
+    Earlier,
+    Floats,
+    Integers,
+    StudyTable,
+    blocks_of_patients,
+    earlier_of,
+    logits_of,
+)
 
 FORMAT = 1
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")  # no path
@@ -32,7 +41,7 @@ _PAIR_PRECISION = 30.0  # of the products: there are many, each may say little
 _FREE = 1e-6  # the intercept is hardly held
 _MAXIMUM_DEVIATION = 4.0  # standardised scores beyond this count as this much: products would run away
 _TYPICAL_AGE_YEARS, _AGE_SCALE_YEARS = 50.0, 20.0
-_BLOCK_ROWS = 20_000
+_BLOCK_STUDIES = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,12 +75,11 @@ def expected_statements(expectation: Expectation, table: StudyTable) -> Floats:
     """
     if table.columns != expectation.columns:
         raise InputError(f"the expectation is for {expectation.detector}, whose outputs are others")
-    logits = _standardised(table, expectation.mean, expectation.scale)
-    earlier = earlier_of(table, logits)
     result = np.empty((len(table), len(expectation.columns.families)))
-    for start in range(0, len(table), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        features = _features(table, logits, earlier, rows)
+    for rows in blocks_of_patients(table, _BLOCK_STUDIES):
+        block = table.rows(rows)
+        logits = _standardised(block, expectation.mean, expectation.scale)
+        features = _features(block, logits, earlier_of(block, logits), slice(None))
         for column, coefficients in enumerate(expectation.coefficients):
             result[rows, column] = predict(features, coefficients)
     return result
@@ -99,7 +107,7 @@ def fit_expectation(detector: str, table: StudyTable) -> Expectation:
     used = np.flatnonzero(scored)[-_MAXIMUM_STUDIES:]
     features = _features(table, logits, earlier_of(table, logits), used)
     precision = _precision(table.columns)
-    outcomes = table.stated[used]
+    outcomes = table.stated[used].astype(np.float64)
     coefficients = [fit_logistic(features, column, precision) for column in outcomes.T]
     return Expectation(
         detector=detector,

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from overread.casetable import Booleans, CaseTable
+from overread.adjudicated import correct
+from overread.casetable import CaseTable, some_rows
 from overread.evidence import presence_odds, silence_ratio
 from overread.expectation import Expectation, expected_statements
 from overread.finding import ANY_ABNORMALITY, Vocabulary
 from overread.priority import MAXIMUM_PRIORITY, Policy, priority_factor
-from overread.studies import Floats
+from overread.studies import Booleans, Floats
+
+_BLOCK_CASES = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,11 +45,16 @@ def order_cases(
     Raises:
         InputError: the expectation is for other outputs.
     """
-    miss = miss_odds(table, policy, expectation)
-    overcall = overcall_odds(table, policy)
     families = table.studies.columns.families
-    if ANY_ABNORMALITY in families:
-        miss = _without_the_named(miss, overcall, families, policy)
+    expected = None if expectation is None else expected_statements(expectation, table.studies)
+    miss, overcall = np.empty((2, len(table), len(families)))
+    for start in range(0, len(table), _BLOCK_CASES):
+        rows = slice(start, start + _BLOCK_CASES)
+        block = some_rows(table, rows)
+        overcall[rows] = overcall_odds(block, policy)
+        miss[rows] = miss_odds(block, policy, None if expected is None else expected[rows])
+        if ANY_ABNORMALITY in families:
+            _leave_the_named(miss[rows], overcall[rows], families, policy)
     factors = np.array([priority_factor(vocabulary[family], policy) for family in families])
     order = Order(
         families=families,
@@ -59,6 +67,12 @@ def order_cases(
     return replace(order, priorities=priorities_of(order, policy))
 
 
+def corrected_order(order: Order, table: CaseTable, corrections: Floats, policy: Policy) -> Order:
+    """Return the order with what adjudications teach (see `overread.adjudicated`)."""
+    corrected = replace(order, miss_odds=correct(order.miss_odds, table.reports.beside, corrections))
+    return replace(corrected, priorities=priorities_of(corrected, policy))
+
+
 def priorities_of(order: Order, policy: Policy) -> Floats:
     """Return the priority of each case by the odds of its pairs, as `overread.priority.joint_priority`."""
     left = np.ones(len(order.miss_odds))
@@ -66,13 +80,20 @@ def priorities_of(order: Order, policy: Policy) -> Floats:
         (order.miss_odds, order.miss_worth),
         (order.overcall_odds, order.overcall_worth),
     ):
-        counted = np.where(odds >= policy.minimum_odds, odds, 0.0)
-        left *= np.prod(1 - counted / (1 + counted) * worth / MAXIMUM_PRIORITY, axis=1)
+        for column, share in enumerate(worth / MAXIMUM_PRIORITY):
+            counted = np.where(odds[:, column] >= policy.minimum_odds, odds[:, column], 0.0)
+            left *= 1 - counted / (1 + counted) * share
     return MAXIMUM_PRIORITY * (1 - left)
 
 
-def miss_odds(table: CaseTable, policy: Policy, expectation: Expectation | None) -> Floats:
-    """Return the odds of a miss, (cases, families); NaN where the report states the family."""
+def miss_odds(table: CaseTable, policy: Policy, expected: Floats | None) -> Floats:
+    """Return the odds of a miss, (cases, families); NaN where the report states the family.
+
+    Args:
+        table: the cases.
+        policy: how evidence is weighed.
+        expected: (cases, families) share of reports that would state the family; None without a fit.
+    """
     families = table.studies.columns.families
     silence = np.array([silence_ratio(policy.reader.of(family)) for family in families])
     beside = np.array([policy.report.accompanied.get(family, 1.0) for family in families])
@@ -80,7 +101,7 @@ def miss_odds(table: CaseTable, policy: Policy, expectation: Expectation | None)
     report = report * np.where(table.reports.denied, policy.report.denied, 1.0)
     report = report * np.where(table.reports.hedged, policy.report.hedged, 1.0)
     report = report * np.where(table.reports.beside, beside, 1.0)
-    return np.where(_eligible(table, expectation), _there(table, policy, expectation) * report, np.nan)
+    return np.where(_eligible(table, expected), _there(table, policy, expected) * report, np.nan)
 
 
 def overcall_odds(table: CaseTable, policy: Policy) -> Floats:
@@ -92,28 +113,26 @@ def overcall_odds(table: CaseTable, policy: Policy) -> Floats:
     return np.where(table.reports.stated & against, odds, np.nan)
 
 
-def _there(table: CaseTable, policy: Policy, expectation: Expectation | None) -> Floats:
+def _there(table: CaseTable, policy: Policy, expected: Floats | None) -> Floats:
     """Return the odds that a finding of the family is there, before the report is looked at."""
-    if expectation is None:
-        return table.calibration.prior_odds * table.calibration.ratio
-    sensitivity = np.array([policy.reader.of(family) for family in expectation.columns.families])
-    return presence_odds(expected_statements(expectation, table.studies), sensitivity)
+    if expected is None:
+        return (table.calibration.prior_odds * table.calibration.ratio).astype(np.float64)
+    sensitivity = np.array([policy.reader.of(family) for family in table.studies.columns.families])
+    return presence_odds(expected, sensitivity)
 
 
-def _eligible(table: CaseTable, expectation: Expectation | None) -> Booleans:
+def _eligible(table: CaseTable, expected: Floats | None) -> Booleans:
     """Return where a miss can be; what a site's reports let one expect needs no threshold."""
     calibration = table.calibration
-    if expectation is not None:
+    if expected is not None:
         return ~table.reports.stated
     return ~table.reports.stated & (calibration.seen | ~calibration.has_point)
 
 
-def _without_the_named(miss: Floats, overcall: Floats, families: Sequence[str], policy: Policy) -> Floats:
-    """Return the odds without those of any abnormality, where another discrepancy names it."""
+def _leave_the_named(miss: Floats, overcall: Floats, families: Sequence[str], policy: Policy) -> None:
+    """Take the odds of any abnormality out, where another discrepancy names it."""
     column = families.index(ANY_ABNORMALITY)
     listed = (np.nan_to_num(miss) >= policy.minimum_odds).astype(int)
     listed += np.nan_to_num(overcall) >= policy.minimum_odds
     others = listed.sum(axis=1) - listed[:, column]
-    result = miss.copy()
-    result[others > 0, column] = np.nan
-    return result
+    miss[others > 0, column] = np.nan

@@ -4,7 +4,7 @@ The same rows feed the fit on a site's past cases, the offline order of a cohort
 online worker, so that a case gets the same number everywhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from overread.observation import Observation, Presence
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+Ratios = NDArray[np.float32]  # a million cases are to fit; none of them is known to seven digits
 
 _LEAST_SCORE = 1e-6  # a score of 0 or 1 is a rounded one
 
@@ -49,7 +51,7 @@ class StudyTable:
 
     columns: Columns
     scores: Floats  # (studies, findings) in [0, 1]; NaN where the detector gave none
-    stated: Floats  # (studies, families) 1 where the report states the family, surely or with reserve
+    stated: Booleans  # (studies, families) the report states the family, surely or with reserve
     patients: Integers  # (studies,) equal for studies of one patient
     order: Integers  # (studies,) of one patient's studies in time
     age_years: Floats  # (studies,) NaN where unknown
@@ -105,7 +107,7 @@ def earlier_of(table: StudyTable, logits: Floats) -> Earlier:
     return Earlier(
         count=_unsorted(count, rows),
         logits=_unsorted(_mean_before(np.nan_to_num(logits)[rows], start, count), rows),
-        stated=_unsorted(_mean_before(table.stated[rows], start, count), rows),
+        stated=_unsorted(_mean_before(table.stated[rows].astype(np.float64), start, count), rows),
     )
 
 
@@ -130,6 +132,18 @@ def sex_value(sex: str | None) -> float:
 def view_value(view: str | None) -> float:
     """Return 1.0 for AP, 0.0 for PA, NaN otherwise."""
     return {"AP": 1.0, "PA": 0.0}.get(view or "", np.nan)
+
+
+def blocks_of_patients(table: StudyTable, studies: int) -> Iterator[Integers]:
+    """Yield the rows of some patients at a time, all studies of each; about so many studies in a block."""
+    rows = np.argsort(table.patients, kind="stable")
+    patients = table.patients[rows]
+    start = 0
+    while start < len(rows):
+        last = patients[min(start + studies, len(rows)) - 1]
+        end = int(np.searchsorted(patients, last, side="right"))
+        yield rows[start:end]
+        start = end
 
 
 def number_patients(patients: Sequence[str]) -> Integers:

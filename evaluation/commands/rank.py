@@ -12,6 +12,7 @@ from overread.command import EXIT_OK, Command
 if TYPE_CHECKING:  # what `run` needs is imported there
     from overread.expectation import Expectation
     from overread.priority import Policy
+    from overread.studies import Floats
 
 _PROGRESS_SECONDS = 0.5
 _SHOWN = 5  # cases named on standard output
@@ -30,7 +31,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--fit",
         type=Path,
         metavar="COHORT",
-        help="past cases of the site, which need no adjudication: learn from them what its reports state",
+        help="past cases of the site: learn from them what its reports state, and from those that are "
+        "adjudicated how often a miss was confirmed",
     )
     parser.add_argument(
         "--expectation", type=Path, metavar="JSON", help="what --save-fit wrote, in place of --fit"
@@ -51,17 +53,19 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from evaluation.rank import list_order, load_table, source_of, write_cases, write_rows  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.ordering import order_cases  # noqa: PLC0415
+    from overread.ordering import corrected_order, order_cases  # noqa: PLC0415
     from overread.priority import default_policy, parse_policy  # noqa: PLC0415
 
     vocabulary = load_vocabulary()
     policy = parse_policy(_text(arguments.policy)) if arguments.policy else default_policy()
     processes = arguments.processes or len(os.sched_getaffinity(0))
     progress = _Progress()
-    expectation = _expectation(arguments, policy, processes, progress)
+    expectation, corrections = _learned(arguments, policy, processes, progress)
     source = source_of(arguments.cohort, vocabulary, arguments.detector, expectation)
     table = load_table(source, policy, processes=processes, progress=progress)
     order = order_cases(table, policy, vocabulary, expectation)
+    if corrections is not None:
+        order = corrected_order(order, table, corrections, policy)
     if arguments.out:
         write_rows(arguments.out, table, order, vocabulary, progress)
     if arguments.cases:
@@ -76,10 +80,14 @@ def _run(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _expectation(
+def _learned(
     arguments: argparse.Namespace, policy: "Policy", processes: int, progress: "_Progress"
-) -> "Expectation | None":
+) -> "tuple[Expectation | None, Floats | None]":
+    """Return what reports let one expect, and what adjudications correct; None where nothing was learned."""
+    import numpy as np  # noqa: PLC0415
+
     from evaluation.rank import load_table, source_of  # noqa: PLC0415
+    from overread.adjudicated import fit_corrections  # noqa: PLC0415
     from overread.expectation import (  # noqa: PLC0415
         default_expectation,
         encode_expectation,
@@ -87,21 +95,26 @@ def _expectation(
         parse_expectation,
     )
     from overread.finding import load_vocabulary  # noqa: PLC0415
+    from overread.ordering import order_cases  # noqa: PLC0415
 
     if arguments.calibrated:
-        return None
+        return None, None
     if arguments.expectation:
-        return parse_expectation(_text(arguments.expectation))
+        return parse_expectation(_text(arguments.expectation)), None
     vocabulary = load_vocabulary()
     if arguments.fit is None:
-        return default_expectation(source_of(arguments.cohort, vocabulary, arguments.detector).detector)
+        detector = source_of(arguments.cohort, vocabulary, arguments.detector).detector
+        return default_expectation(detector), None
     source = source_of(arguments.fit, vocabulary, arguments.detector)
     past = load_table(source, policy, processes=processes, progress=progress)
     progress("fit on past cases", len(past))
     expectation = fit_expectation(source.detector, past.studies)
     if arguments.save_fit:
         arguments.save_fit.write_text(encode_expectation(expectation) + "\n", encoding="utf-8")
-    return expectation
+    if np.isnan(past.confirmed).all():
+        return expectation, None
+    order = order_cases(past, policy, vocabulary, expectation)
+    return expectation, fit_corrections(order.miss_odds, past.reports.beside, past.confirmed)
 
 
 def _text(path: Path) -> str:

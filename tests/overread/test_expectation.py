@@ -23,7 +23,7 @@ def simulated(patients: int = 600, studies: int = 3, seed: int = 1) -> StudyTabl
     return StudyTable(
         columns=COLUMNS,
         scores=sigmoid(logits),
-        stated=np.c_[lesion, effusion].astype(float),
+        stated=np.c_[lesion, effusion],
         patients=np.repeat(np.arange(patients), studies),
         order=np.tile(np.arange(studies), patients),
         age_years=np.full(rows, np.nan),
@@ -81,7 +81,7 @@ def test_too_few_cases_and_outputs_of_another_detector_are_refused() -> None:
     other = StudyTable(
         columns=Columns.of(("effusion",), load_vocabulary()),
         scores=np.zeros((1, 1)),
-        stated=np.zeros((1, 1)),
+        stated=np.zeros((1, 1), dtype=bool),
         patients=np.zeros(1, dtype=int),
         order=np.zeros(1, dtype=int),
         age_years=np.zeros(1),

@@ -14,7 +14,7 @@ def table(patients, order, scores, stated) -> StudyTable:
     return StudyTable(
         columns=COLUMNS,
         scores=np.array(scores, dtype=float),
-        stated=np.array(stated, dtype=float),
+        stated=np.array(stated, dtype=bool),
         patients=number_patients(patients),
         order=np.array(order),
         age_years=np.full(rows, 60.0),
