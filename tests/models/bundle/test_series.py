@@ -28,10 +28,12 @@ def series_of(choice) -> str:
     return text(choice.stack.slices[0].header, "SeriesInstanceUID")
 
 
-def test_slices_come_in_the_order_of_their_place_whatever_their_names(tmp_path) -> None:
+def test_slices_come_in_the_order_of_their_place_whatever_their_names_and_numbers(tmp_path) -> None:
+    downwards = Scan(rows=8, columns=8, slices=12, step=(0, 0, -2))  # the first slice is the highest
     order = list(np.random.default_rng(1).permutation(12))
-    choice = choose_stack(write_series(tmp_path, SMALL, order=order, InstanceNumber=1), USE)
+    choice = choose_stack(write_series(tmp_path, downwards, order=order), USE)
     assert heights(choice.stack) == [-11, -9, -7, -5, -3, -1, 1, 3, 5, 7, 9, 11]
+    assert [item.number for item in choice.stack.slices] == list(range(12, 0, -1))
     assert choice.stack.step_mm == pytest.approx(2)
     assert choice.remarks == ()
 
