@@ -67,7 +67,7 @@ def _service() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     bentoml = Path(sys.executable).with_name("bentoml")
-    command = [bentoml, "serve", "service.bento:Overread", "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(bentoml), "serve", "service.bento:Overread", "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "OVERREAD_FOLDER": folder, "BENTOML_DO_NOT_TRACK": "True"}
         with subprocess.Popen(

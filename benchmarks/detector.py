@@ -1,35 +1,66 @@
-"""How much of the detector's time is decoding and inference, which nothing can save, in one run.
+"""Images per second of the network alone, of the detector and of the whole worker, side by side in one run.
 
-    python -m benchmarks.detector [--images 20]
+    python -m benchmarks.detector [--seconds 4] [--rounds 5] [--processes 1 2]
 
-Prints images per second of the decoder alone, of `session.run` alone and of `detect()`, on generated
-radiographs of 2048 x 2048 pixels of 16 bits, uncompressed and JPEG 2000 lossless, each with the share of
-`detect()` that is decoding and `session.run`. They take turns, so a busy machine slows all alike.
+Every way runs on as many processes at once, each with one thread for the network; the ways take turns, round
+after round, so that a busy machine slows all alike. Printed: the median over the rounds with the lowest and
+the highest, and the ratio to bare `session.run` on as many processes in the same rounds, with a bootstrap
+interval over the rounds.
+
+    session.run            ONNX Runtime on a prepared tensor, nothing else
+    session.run, int8      the same after static quantisation (QDQ), calibrated on these radiographs
+    torch, torch.compile   the architecture of `overread train` with random weights, on the same tensor
+    look                   the detector on a prepared image: calibration, boxes, side, heat maps
+    detect                 the detector on a file of 2048 x 2048 pixels, the next one prepared meanwhile
+    prepare                decoding, guard and pixel pipeline alone
+    worker                 claim, report, detect, triage, store; the time in which studies are sent left out
 """
 
 import argparse
+import itertools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+import structlog
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
-    JPEG2000Lossless,
-    generate_uid,
-)
 
-from models.decoding import decode_frame
-from models.dicom import read_header
-from models.releases import DEFAULT_RELEASE, RELEASES, load_onnx_detector
+from benchmarks.radiographs import dicom_of, radiograph, write_radiographs
+from benchmarks.worker import drain, fill, make_bench
+from models.guards import guard_for
+from models.onnx_detector import OnnxDetector
+from models.preparation import PreparedImage, prepare_image
+from models.releases import load_onnx_detector, release_folder
 
-SIDE = 2048
+BARE = "session.run"
+FILES = 4  # different radiographs of each kind
+BATCH = 8  # studies that wait for the worker at once
+RESAMPLES = 2000
+Way = Callable[[float], tuple[int, float]]  # seconds to run for -> images, seconds that it took
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What every way is run on, in one process."""
+
+    folder: Path  # of this process alone
+    detector: OnnxDetector
+    plain: list[Path]
+    compressed: list[Path]
+    prepared: list[PreparedImage]
+
+    @property
+    def tensors(self) -> list[NDArray[np.float32]]:
+        """(1, 1, rows, columns) each."""
+        return [np.ascontiguousarray(image.pixels)[None, None] for image in self.prepared]
 
 
 def main() -> None:
@@ -37,75 +68,186 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=20, help="per transfer syntax (default: 20)")
-    count = parser.parse_args().images
+    parser.add_argument("--seconds", type=float, default=4.0, help="per way and round (default: 4)")
+    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="default: 1 2")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="default: all")
+    given = parser.parse_args()
+    ways = list(dict.fromkeys([BARE, *given.ways]))
+    for processes in given.processes:
+        with _children(processes) as children:
+            rates = {way: [] for way in ways}  # type: dict[str, list[float]]
+            for _, way in itertools.product(range(given.rounds), ways):
+                rates[way].append(_rate(children, way, given.seconds))
+        print(f"{processes} process(es), one thread each; {given.rounds} rounds of {given.seconds:g} s")
+        for way in ways:
+            print("  " + _line(way, rates[way], rates[BARE]))
+
+
+def _rate(children: list[Connection], way: str, seconds: float) -> float:
+    """Return images per second of all processes together."""
+    for step in ("ready", "go"):
+        for child in children:
+            child.send((way, seconds, step))
+        answers = [child.recv() for child in children]
+    return float(sum(images / took for images, took in answers))
+
+
+def _line(way: str, rates: list[float], bare: list[float]) -> str:
+    ratios = np.array(rates) / np.array(bare)
+    draws = np.random.default_rng(0).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    low, high = np.percentile(np.median(ratios[draws], axis=1), [2.5, 97.5])
+    return (
+        f"{way:18}{median(rates):8.1f} images/s ({min(rates):.1f} to {max(rates):.1f})   "
+        f"{median(ratios):.2f} of {BARE} [{low:.2f}, {high:.2f}]"
+    )
+
+
+@contextmanager
+def _children(count: int) -> Iterator[list[Connection]]:
+    context = get_context("spawn")  # a fork would carry the threads of ONNX Runtime along
+    pipes = [context.Pipe() for _ in range(count)]
+    processes = [context.Process(target=_serve, args=(end,), daemon=True) for _, end in pipes]
+    for process in processes:
+        process.start()
+    try:
+        yield [end for end, _ in pipes]
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _serve(pipe: Connection) -> None:
+    """Run the ways that are asked for, each set up when it is first asked for, until killed."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    set_up: dict[str, Way] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        material = _material(Path(folder))
+        while True:
+            way, seconds, step = pipe.recv()
+            if way not in set_up:
+                set_up[way] = WAYS[way](material)
+                set_up[way](0.0)  # warms up
+            pipe.send(set_up[way](seconds) if step == "go" else (0, 1.0))
+
+
+def _material(folder: Path) -> Material:
     detector = load_onnx_detector()
-    network = detector.manifest.network
+    guard = guard_for(detector.manifest.intended_use)
+    plain = write_radiographs(folder, FILES)
+    prepared = [prepare_image(path, detector.manifest, guard) for path in plain]
+    assert all(image.pixels is not None for image in prepared), "the guard refuses the benchmark's images"
+    return Material(
+        folder=folder,
+        detector=detector,
+        plain=plain,
+        compressed=write_radiographs(folder, FILES, compressed=True),
+        prepared=prepared,
+    )
+
+
+def _repeat(job: Callable[[int], object]) -> Way:
+    """Return a way that does a numbered job over and over."""
+
+    def run(seconds: float) -> tuple[int, float]:
+        start = time.perf_counter()
+        for done in itertools.count(1):
+            job(done)
+            took = time.perf_counter() - start
+            if took >= seconds:
+                return done, took
+        raise AssertionError
+
+    return run
+
+
+def _bare(material: Material) -> Way:
+    content = (release_folder() / material.detector.manifest.network.file).read_bytes()
+    return _session(material, content)
+
+
+def _int8(material: Material) -> Way:
+    from benchmarks.quantisation import quantised  # noqa: PLC0415  # needs onnx, which is not of the runtime set
+
+    source = release_folder() / material.detector.manifest.network.file
+    return _session(material, quantised(source, material.tensors).read_bytes())
+
+
+def _session(material: Material, content: bytes) -> Way:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(RELEASES / DEFAULT_RELEASE / network.file, options)
-    tensor = np.random.default_rng(0).random((1, 1, network.rows, network.columns), dtype=np.float32)
-    print(f"{'':20}{'decode':>12}{'session.run':>12}{'detect()':>12}   (decode + session.run) / detect()")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, compressed in (("uncompressed", False), ("JPEG 2000 lossless", True)):
-            paths = [write_radiograph(Path(folder), seed, compressed=compressed) for seed in range(count)]
-            decode, infer, detect = measure(
-                paths,
-                lambda path: decode_frame(path, read_header(path)),
-                lambda _: session.run(None, {network.input_name: tensor}),
-                lambda path: detector.detect([path]),
-            )
-            share = median(
-                (one + other) / whole for one, other, whole in zip(decode, infer, detect, strict=True)
-            )
-            rates = "".join(f"{1 / median(times):>10.1f}/s" for times in (decode, infer, detect))
-            print(f"{name:20}{rates}   {share:.2f} (median of {count})")
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    name, tensors = material.detector.manifest.network.input_name, material.tensors
+    return _repeat(lambda number: session.run(None, {name: tensors[number % FILES]}))
 
 
-def measure(paths: list[Path], *jobs: Callable[[Path], object]) -> list[list[float]]:
-    """Return the seconds of each job on each image, the jobs taking turns."""
-    for job in jobs:
-        job(paths[0])
-    seconds: list[list[float]] = [[] for _ in jobs]
-    for path in paths:
-        for job, times in zip(jobs, seconds, strict=True):
+def _torch(material: Material, *, compiled: bool) -> Way:
+    import torch  # noqa: PLC0415  # not of the runtime set
+
+    from training.networks import ChestNetwork  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    network = ChestNetwork(len(material.detector.findings), dropout=0.0).eval()
+    run = torch.compile(network) if compiled else network
+    tensors = [torch.from_numpy(tensor) for tensor in material.tensors]
+
+    def job(number: int) -> object:
+        with torch.inference_mode():
+            return run(tensors[number % FILES])
+
+    return _repeat(job)
+
+
+def _look(material: Material) -> Way:
+    return _repeat(lambda number: material.detector.look([material.prepared[number % FILES]]))
+
+
+def _prepare(material: Material) -> Way:
+    manifest = material.detector.manifest
+    guard = guard_for(manifest.intended_use)
+    return _repeat(lambda number: prepare_image(material.plain[number % FILES], manifest, guard))
+
+
+def _detect(material: Material, paths: list[Path]) -> Way:
+    def job(number: int) -> object:
+        material.detector.prefetch([paths[(number + 1) % FILES]])
+        return material.detector.detect([paths[number % FILES]])
+
+    return _repeat(job)
+
+
+def _worker(material: Material) -> Way:
+    folder = material.folder / "store"
+    bench = make_bench(folder)
+    generator = np.random.default_rng(1)
+    images = [dicom_of(radiograph(generator), compressed=False) for _ in range(FILES)]
+    numbers = itertools.count(1)
+
+    def run(seconds: float) -> tuple[int, float]:
+        studies, took = 0, 0.0
+        while took < seconds or not studies:
+            fill(bench.store, images, itertools.islice(numbers, BATCH))
             start = time.perf_counter()
-            job(path)
-            times.append(time.perf_counter() - start)
-    return seconds
+            studies += drain(bench)
+            took += time.perf_counter() - start
+        return studies, took
+
+    return run
 
 
-def write_radiograph(folder: Path, seed: int, *, compressed: bool) -> Path:
-    """Write something that compresses about as a radiograph does: smooth fields, a few shadows and grain."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
-    dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
-    dataset.Rows = dataset.Columns = SIDE
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 14, 13, 0
-    dataset.PixelData = _pixels(seed).tobytes()
-    path = folder / f"{seed}-{'j2k' if compressed else 'plain'}.dcm"
-    if compressed:
-        dataset.compress(JPEG2000Lossless, encoding_plugin="pylibjpeg")
-    dataset.save_as(path, enforce_file_format=True)
-    return path
-
-
-def _pixels(seed: int) -> NDArray[np.uint16]:
-    random = np.random.default_rng(seed)
-    rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
-    grey = 6000 + 4000 * np.cos(2 * np.pi * columns) * np.sin(np.pi * rows)
-    for _ in range(6):
-        row, column, size = random.random(3)
-        grey += 1500 * np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (0.002 + 0.01 * size))
-    grain = random.normal(scale=25, size=(SIDE, SIDE)).astype(np.float32)
-    pixels: NDArray[np.uint16] = np.clip(grey + grain, 0, 16383).astype(np.uint16)
-    return pixels
+WAYS: dict[str, Callable[[Material], Way]] = {
+    BARE: _bare,
+    "session.run, int8": _int8,
+    "torch": lambda material: _torch(material, compiled=False),
+    "torch.compile": lambda material: _torch(material, compiled=True),
+    "look": _look,
+    "prepare": _prepare,
+    "detect": lambda material: _detect(material, material.plain),
+    "detect, JPEG 2000": lambda material: _detect(material, material.compressed),
+    "worker": _worker,
+}
 
 
 if __name__ == "__main__":

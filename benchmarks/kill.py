@@ -26,7 +26,8 @@ import httpx
 import numpy as np
 
 from benchmarks.account import Account, take_account
-from benchmarks.worker import dicom_of, file_of, name
+from benchmarks.radiographs import dicom_of
+from benchmarks.worker import file_of, name
 from service.settings import load_settings
 from service.store.database import open_store
 

@@ -3,8 +3,8 @@
     python -m training.guards --data PATH [--others FOLDER] [--out models/data] [--folds 5]
 
 PATH holds `nih/` (NIH ChestX-ray14) and, for another population, `kermany/`. Up to five guards are trained,
-each without a fifth of the patients and objects, and measured on what it did not see; the figures are pooled.
-The first is the one that is written. About a minute of CPU time each, and two to read the radiographs.
+each without a fifth of the patients and objects, and measured on what it did not see. The first is the one
+that is written; the figures of the others are pooled. A minute of CPU time each, and two to read radiographs.
 """
 
 import argparse
@@ -76,8 +76,8 @@ def _train(data: Path, arguments: argparse.Namespace) -> Result:
         settings=settings,
         learnt=(len(_split(material.adults, 0)[0]), len(material.children)),
         released=released,
-        folds=arguments.folds,
-        pooled=pooled([released, *further]),
+        folds=len(further),
+        pooled=pooled(further),
         elsewhere=measure(guard, unseen, strangers(arguments.others) if arguments.others else []),
         border=border_effect(chosen, seed=SEED),
     )

@@ -32,9 +32,11 @@ head, are inverted or show half a chest; they count as errors here all the same.
 
 ## The weights in this folder, on the fifth of patients and objects that they did not learn from
 
+The recipe and the probabilities above were settled while this fifth was looked at.
+
 {released}
 
-## The same recipe {folds} times, each time another fifth left out
+## The same recipe without another fifth, {folds} times: patients and objects that nobody had looked at
 
 {pooled}
 
@@ -64,8 +66,8 @@ class Result:
     settings: Settings
     learnt: tuple[int, int]  # radiographs of adults and of children
     released: Sequence[Figure]  # of the weights that were written, on what they did not learn from
-    folds: int  # of five
-    pooled: Sequence[Figure]  # of the recipe, over these folds
+    folds: int  # further ones
+    pooled: Sequence[Figure]  # of the same recipe, over the further folds
     elsewhere: Sequence[Figure]  # of the weights that were written, on other material
     border: BorderEffect
 

@@ -79,7 +79,7 @@ def fit(chests: Sequence[Picture], others: Sequence[Picture], settings: Settings
         margin = situs(ordinary) - situs(ordinary.flip(-1))
         loss = loss + functional.softplus(-margin).mean()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch types it on some tensors only
         optimiser.step()
         schedule.step()
     return Guard(

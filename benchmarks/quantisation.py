@@ -1,0 +1,111 @@
+"""The released network in 8 bits, for comparison: is it faster here, and what does it cost?
+
+    python -m benchmarks.quantisation --data PATH [--calibration 100]
+
+Static quantisation in the QDQ form of `onnxruntime.quantization`, calibrated on radiographs of training
+patients. Printed: the mean AUC over the findings on the test patients of `overread train`, before and after,
+and their difference with a bootstrap interval over patients. `benchmarks.detector` has the speed.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+from numpy.typing import NDArray
+from onnxruntime.quantization import (  # type: ignore[import-untyped]
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process  # type: ignore[import-untyped]
+
+from models.pixels import network_input
+from models.releases import load_onnx_detector, release_folder
+from training.datasets import FINDINGS, read_nih
+from training.metrics import patient_samples, roc_auc
+from training.recipe import Settings
+from training.split import split_by_patient
+from training.targets import label_matrix
+
+Tensor = NDArray[np.float32]
+ROUNDS = 1000  # of the bootstrap
+
+
+def main() -> int:
+    """Quantise, score and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default=os.environ.get("OVERREAD_DATA"), help="default: $OVERREAD_DATA")
+    parser.add_argument("--calibration", type=int, default=100, help="radiographs to calibrate on")
+    given = parser.parse_args()
+    settings, network = Settings(), load_onnx_detector().manifest.network
+    split = split_by_patient(
+        read_nih(Path(given.data) / "nih"), salt=settings.salt, test_share=settings.test_share
+    )
+
+    def tensor(path: Path) -> Tensor:
+        return network_input(path, rows=network.rows, columns=network.columns)[None, None]
+
+    source = release_folder() / network.file
+    target = quantised(source, [tensor(each.path) for each in split.training[: given.calibration]])
+    tensors = [tensor(each.path) for each in split.test]
+    before, after = (_scores(path, network.scores_output, tensors) for path in (source, target))
+    labels = label_matrix(split.test)
+
+    def mean_auc(scores: Tensor, sample: NDArray[np.intp]) -> float:
+        held = [at for at in range(len(FINDINGS)) if 0 < labels[sample, at].mean() < 1]
+        return float(np.mean([roc_auc(scores[sample, at], labels[sample, at]) for at in held]))
+
+    every = np.arange(len(labels))
+    drawn = patient_samples([each.patient for each in split.test], rounds=ROUNDS, seed=1)
+    differences = [mean_auc(after, sample) - mean_auc(before, sample) for sample in drawn]
+    low, high = np.percentile(differences, [2.5, 97.5])
+    old, new = mean_auc(before, every), mean_auc(after, every)
+    megabytes = [path.stat().st_size / 1e6 for path in (source, target)]
+    print(f"mean AUC over {len(FINDINGS)} findings, n = {len(labels)}: {old:.4f} in 32 bits, {new:.4f} in 8")
+    print(f"difference {new - old:+.4f} [{low:+.4f}, {high:+.4f}]; {megabytes[0]:.1f}, {megabytes[1]:.1f} MB")
+    return 0
+
+
+def _scores(path: Path, output: str, tensors: Sequence[Tensor]) -> Tensor:
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run([output], {name: tensor})[0] for tensor in tensors])
+
+
+def quantised(source: Path, tensors: Sequence[Tensor]) -> Path:
+    """Write the network in 8 bits, calibrated on these inputs (1, 1, rows, columns), and return its file."""
+    folder = Path(tempfile.mkdtemp())
+    prepared, target = folder / "prepared.onnx", folder / "int8.onnx"
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    name = onnxruntime.InferenceSession(source.read_bytes()).get_inputs()[0].name
+    quantize_static(
+        str(prepared),
+        str(target),
+        _Reader(name, tensors),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    return target
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it ships no types
+    def __init__(self, name: str, tensors: Sequence[Tensor]) -> None:
+        self._left = iter([{name: tensor} for tensor in tensors])
+
+    def get_next(self) -> dict[str, Tensor] | None:
+        """Return the next input, or None after the last."""
+        return next(self._left, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
