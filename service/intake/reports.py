@@ -171,32 +171,31 @@ def _receive(connection: Connection, report: IncomingReport, text: str, now: dat
         accession_number=report.accession_number,
         patient_id=report.patient_id,
     )
+    row: dict[str, object] = {
+        "status": report.status.value,
+        "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        "source": report.source[:256],
+        "received_at": now,
+    }
     if case is None:
         case = _open(connection, report, now)
+        row |= {"case_id": case.case_id, "version": 1, "text": text}
+        connection.execute(queries.ADD_REPORT_VERSION, row)
+        return _receipt(case, 1, ReceiptOutcome.STORED)
     versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case.case_id}).all()
-    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
     for known in versions:
-        if known.sha256 == sha256 and known.status == report.status.value:
+        if (known.sha256, known.status) == (row["sha256"], row["status"]):
             return _receipt(case, known.version, ReceiptOutcome.ALREADY_STORED)
     version = len(versions) + 1
-    connection.execute(
-        queries.ADD_REPORT_VERSION,
-        {
-            "case_id": case.case_id,
-            "version": version,
-            "status": report.status.value,
-            "text": _whole_text(text, report.status, versions, case.report_version),
-            "sha256": sha256,
-            "source": report.source[:256],
-            "received_at": now,
-        },
-    )
+    whole = _whole_text(text, report.status, versions, case.report_version)
+    row |= {"case_id": case.case_id, "version": version, "text": whole}
+    connection.execute(queries.ADD_REPORT_VERSION, row)
     case = _take_note(connection, case, report, version, now)
     return _receipt(case, version, ReceiptOutcome.STORED)
 
 
 def _open(connection: Connection, report: IncomingReport, now: datetime) -> CaseRow:
-    """Open a case with its report; a study that is still arriving completes it when it closes."""
+    """Open a case with its first report; a study that is still arriving completes it when it closes."""
     uid = report.study_instance_uid
     if uid is None:
         study = study_for_report(
@@ -210,6 +209,7 @@ def _open(connection: Connection, report: IncomingReport, now: datetime) -> Case
         study_instance_uid=uid,
         accession_number=report.accession_number,
         patient_id=report.patient_id,
+        report_version=None if report.status is ReportStatus.PRELIMINARY else 1,
     )
 
 
