@@ -100,6 +100,8 @@ class StreamingDimse(DIMSEServiceProvider):
         if message is None or is_command:
             if self.msg_queue.qsize() > _UNANSWERED_MAX:
                 raise ValueError("the sender does not wait for answers")
+            if message is not None and message.context_id is not None:  # its command is complete
+                raise ValueError("a command amidst a data set")
             if message is not None and message.encoded_command_set.tell() > _COMMAND_BYTES_MAX:
                 raise ValueError("the command is too long")
         elif isinstance(message, C_STORE_RQ):
@@ -139,6 +141,7 @@ class ConnectionHandler(RequestHandler):
         dimse = cast(StreamingDimse, association.dimse)
         association.start()
         association.join()
+        association.dul.kill_dul()  # it has ended, unless the association broke
         association.dul.join()
         dimse.discard()
 

@@ -250,6 +250,7 @@ def wait_for_the_end_of_connections() -> None:
         data_pdu(b"\x03"),
         data_pdu(b"\x02data before a command"),
         data_pdu(store_command("2.25.1.1.1"), context=99) + data_pdu(b"\x02x", context=99),
+        data_pdu(store_command("2.25.1")) + data_pdu(b"\x00x") + data_pdu(store_command("2.25.2")),
         b"".join(data_pdu(b"\x01" + bytes(16000)) for _ in range(6)),
         b"".join(data_pdu(store_command(f"2.25.{n}", message=n)) + data_pdu(b"\x02x") for n in range(1, 60)),
     ],
@@ -261,6 +262,7 @@ def wait_for_the_end_of_connections() -> None:
         "nothing",
         "no order",
         "context",
+        "command amidst an object",
         "long command",
         "flood",
     ],
@@ -273,6 +275,8 @@ def test_whatever_is_sent_the_association_ends_and_the_next_is_served(
         while answer := sender.read_pdu():
             if answer[:1] == b"\x07":
                 break
+    wait_for_the_end_of_connections()
+    assert incoming(sqlite_store) == []
     assert store_with_pynetdicom(port, dicom_bytes()) == 0x0000
 
 
