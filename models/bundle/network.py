@@ -1,6 +1,5 @@
 """The network of a bundle: built by MONAI as its configuration says, and asked about one volume."""
 
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -71,8 +70,7 @@ class BundleNetwork:
         image = prepared.as_tensor().float().to(self._device)
         window = self._detector.inferer.roi_size if self._detector.inferer is not None else None
         half = torch.autocast("cuda") if self._device.startswith("cuda") else nullcontext()
-        with torch.inference_mode(), half, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MONAI speaks of its own deprecations
+        with torch.inference_mode(), half:
             outputs = self._detector([image], use_inferer=_is_larger(image.shape[1:], window))
         found = cast(dict[str, torch.Tensor], outputs[0])
         return {key: value.float().cpu() for key, value in found.items()}
