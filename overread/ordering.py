@@ -10,10 +10,11 @@ import numpy as np
 
 from overread.adjudicated import correct
 from overread.casetable import CaseTable, some_rows
+from overread.discrepancy import DiscrepancyKind
 from overread.evidence import presence_odds, silence_ratio
 from overread.expectation import Expectation, expected_statements
 from overread.finding import ANY_ABNORMALITY, Vocabulary
-from overread.priority import MAXIMUM_PRIORITY, Policy, priority_factor
+from overread.priority import MAXIMUM_PRIORITY, Policy, least_odds, priority_factor
 from overread.studies import Booleans, Floats
 
 _BLOCK_CASES = 50_000
@@ -76,13 +77,14 @@ def corrected_order(order: Order, table: CaseTable, corrections: Floats, policy:
 def priorities_of(order: Order, policy: Policy) -> Floats:
     """Return the priority of each case by the odds of its pairs, as `overread.priority.joint_priority`."""
     left = np.ones(len(order.miss_odds))
-    for odds, worth in (
-        (order.miss_odds, order.miss_worth),
-        (order.overcall_odds, order.overcall_worth),
+    for kind, odds, worth in (
+        (DiscrepancyKind.POSSIBLE_MISS, order.miss_odds, order.miss_worth),
+        (DiscrepancyKind.POSSIBLE_OVERCALL, order.overcall_odds, order.overcall_worth),
     ):
-        for column, share in enumerate(worth / MAXIMUM_PRIORITY):
-            counted = np.where(odds[:, column] >= policy.minimum_odds, odds[:, column], 0.0)
-            left *= 1 - counted / (1 + counted) * share
+        for column, family in enumerate(order.families):
+            listed = odds[:, column] >= least_odds(family, kind, policy)
+            counted = np.where(listed, odds[:, column], 0.0)
+            left *= 1 - counted / (1 + counted) * worth[column] / MAXIMUM_PRIORITY
     return MAXIMUM_PRIORITY * (1 - left)
 
 
@@ -132,7 +134,12 @@ def _eligible(table: CaseTable, expected: Floats | None) -> Booleans:
 def _leave_the_named(miss: Floats, overcall: Floats, families: Sequence[str], policy: Policy) -> None:
     """Take the odds of any abnormality out, where another discrepancy names it."""
     column = families.index(ANY_ABNORMALITY)
-    listed = (np.nan_to_num(miss) >= policy.minimum_odds).astype(int)
-    listed += np.nan_to_num(overcall) >= policy.minimum_odds
+    listed = np.zeros(miss.shape, dtype=np.int64)
+    for kind, odds in (
+        (DiscrepancyKind.POSSIBLE_MISS, miss),
+        (DiscrepancyKind.POSSIBLE_OVERCALL, overcall),
+    ):
+        least = np.array([least_odds(family, kind, policy) for family in families])
+        listed += odds >= least  # NaN is not
     others = listed.sum(axis=1) - listed[:, column]
     miss[others > 0, column] = np.nan

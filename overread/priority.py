@@ -10,9 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from overread.assumption import Assumptions, take_assumptions
+from overread.discrepancy import DiscrepancyKind
 from overread.errors import ConfigurationError
 from overread.expectation import Expectation, parse_expectation
 from overread.finding import Actionable, Finding
+from overread.thresholds import Thresholds, parse_thresholds
 
 MAXIMUM_WEIGHT = 5
 MAXIMUM_PRIORITY = 100.0
@@ -69,6 +71,7 @@ class Policy:
     urgency: Mapping[Actionable, float]  # share of the clinical weight that counts, in (0, 1]
     assumptions: Assumptions  # further kinds, triggers, what is known, waiting
     expectations: Mapping[str, Expectation] = field(default_factory=dict)  # the site's fits, by detector
+    thresholds: Thresholds | None = None  # the site's, for so many looks a day
 
 
 def priority(odds: float, finding: Finding, policy: Policy) -> float:
@@ -79,6 +82,14 @@ def priority(odds: float, finding: Finding, policy: Policy) -> float:
 def priority_factor(finding: Finding, policy: Policy) -> float:
     """Return what a certain discrepancy about the finding is worth, in (0, 1]: clinical weight x urgency."""
     return finding.weight / MAXIMUM_WEIGHT * policy.urgency[finding.actionable]
+
+
+def least_odds(family: str, kind: DiscrepancyKind, policy: Policy) -> float:
+    """Return the odds from which a discrepancy is listed; infinite where the site never wants to see it."""
+    if policy.thresholds is None:
+        return policy.minimum_odds
+    least = policy.thresholds.least_probability(family, kind)
+    return max(policy.minimum_odds, least / (1 - least) if least < 1 else math.inf)
 
 
 def joint_priority(priorities: Iterable[float]) -> float:
@@ -111,6 +122,7 @@ def parse_policy(text: str) -> Policy:
             urgency=MappingProxyType({category: urgency[category.value] for category in Actionable}),
             assumptions=take_assumptions(table),
             expectations=_expectations(table.pop("expectation", {})),
+            thresholds=_thresholds(table.pop("budget", None)),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"the policy is malformed: {error}") from error
@@ -137,6 +149,15 @@ def _expectations(table: dict[str, str]) -> Mapping[str, Expectation]:
         if fit.detector != detector:
             raise ConfigurationError(f"the policy's expectation.{detector} is a fit for {fit.detector}")
     return MappingProxyType(fits)
+
+
+def _thresholds(table: dict[str, str] | None) -> Thresholds | None:
+    if table is None:
+        return None
+    thresholds = parse_thresholds(table.pop("thresholds"))
+    if table:
+        raise ConfigurationError(f"the policy's budget has unknown settings: {', '.join(table)}")
+    return thresholds
 
 
 def _reader(table: dict[str, float]) -> ReaderSensitivity:

@@ -26,10 +26,13 @@ class Thresholds:
     probabilities: Mapping[Pair, float]  # from which on, in [0, 1]
     never: frozenset[Pair]  # not worth a look at any probability that was seen
 
-    def admits(self, finding: str, kind: DiscrepancyKind, probability: float) -> bool:
-        """Whether a row is worth a look. What the file does not name is: nothing is known against it."""
+    def least_probability(self, finding: str, kind: DiscrepancyKind) -> float:
+        """Return from which probability on a row is worth a look, 1 where it never is.
+
+        What the file does not name is worth one at any: nothing is known against it.
+        """
         pair = (finding, kind)
-        return pair not in self.never and probability >= self.probabilities.get(pair, 0.0)
+        return 1.0 if pair in self.never else self.probabilities.get(pair, 0.0)
 
 
 def encode_thresholds(thresholds: Thresholds) -> str:

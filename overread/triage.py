@@ -18,7 +18,7 @@ from overread.observation import (
     Presence,
     ReportReading,
 )
-from overread.priority import Policy, joint_priority, priority
+from overread.priority import Policy, joint_priority, least_odds, priority
 from overread.reportcheck import checks_of
 from overread.sighting import Expected, Sighting, sightings_of
 from overread.statement import Statement, current_observations, statement_of
@@ -76,7 +76,7 @@ def triage(
     checked = (price(ground, policy, vocabulary) for ground in checks_of(reading, policy, vocabulary))
     found = (
         *_against_images(reading, applicable, expected, policy, vocabulary),
-        *(item for item in checked if item.odds >= policy.minimum_odds),
+        *(item for item in checked if _is_listed(item, policy, vocabulary)),
     )
     news, known = set_known_aside(found, history, policy.assumptions.known_before, vocabulary)
     if news:
@@ -125,7 +125,7 @@ def _discrepancies(
         if kind is DiscrepancyKind.POSSIBLE_MISS:
             factors += tuple(item.factor for item in triggers if item.concerns(finding.id))
         odds = odds_of(factors)
-        if odds >= policy.minimum_odds:
+        if odds >= least_odds(sighting.family, kind, policy):
             yield Discrepancy(
                 kind=kind,
                 finding=finding.id,
@@ -138,8 +138,12 @@ def _discrepancies(
             )
     for ground in conflicts_of(statement, sighting, policy, vocabulary):
         conflict = price(ground, policy, vocabulary)
-        if conflict.odds >= policy.minimum_odds:
+        if _is_listed(conflict, policy, vocabulary):
             yield conflict
+
+
+def _is_listed(found: Discrepancy, policy: Policy, vocabulary: Vocabulary) -> bool:
+    return found.odds >= least_odds(vocabulary.family_of(found.finding), found.kind, policy)
 
 
 def _kinds(
@@ -173,7 +177,8 @@ def _headline(
             Presence.NOT_MENTIONED: "the report does not mention it",
             Presence.UNCERTAIN: "the report only considers it",
         }[statement.presence]
-        return f"Possible miss: the detector sees {finding.name}{where}; {said}."
+        sees = "sees" if observation.presence is Presence.PRESENT else "gives reason to expect"
+        return f"Possible miss: the detector {sees} {finding.name}{where}; {said}."
     if kind is DiscrepancyKind.POSSIBLE_OVERCALL:
         return f"Possible overcall: the report states {finding.name}; the detector sees little sign of it."
     return (

@@ -16,6 +16,7 @@ from overread.priority import default_policy
 from overread.report.reader import load_reader
 from overread.sighting import Expected
 from overread.studies import Columns
+from overread.thresholds import Thresholds
 from overread.triage import triage
 from tests.overread.observations import reading, stated
 
@@ -62,7 +63,7 @@ def table_of(cases):
     )
 
 
-def online(case: CohortCase, expected=None):
+def online(case: CohortCase, expected=None, policy=POLICY):
     (found,) = case.detections
     present = found.present or frozenset()
     detection = Detection(
@@ -84,7 +85,7 @@ def online(case: CohortCase, expected=None):
     report = reading(
         *(replace(stated(item.finding, item.presence), certainty=0.8) for item in case.observations)
     )
-    return triage(report, [detection], POLICY, VOCABULARY, expected={"some": expected} if expected else {})
+    return triage(report, [detection], policy, VOCABULARY, expected={"some": expected} if expected else {})
 
 
 def odds_by_family(result, kind: DiscrepancyKind) -> dict[str, float]:
@@ -184,3 +185,27 @@ def test_a_text_is_read_as_the_worker_reads_it_with_its_triggers() -> None:
 
     assert any("cancer" in factor.reason for item in result.discrepancies for factor in item.factors)
     agree(order_cases(table_of([case]), POLICY, VOCABULARY), 0, result)
+
+
+def test_thresholds_of_the_site_keep_the_same_rows_off_the_list_here_as_in_triage() -> None:
+    thresholds = Thresholds(
+        version="1",
+        chosen_on="a test",
+        probabilities={("opacity", DiscrepancyKind.POSSIBLE_MISS): 0.4},
+        never=frozenset({("effusion", DiscrepancyKind.POSSIBLE_MISS)}),
+    )
+    policy = replace(POLICY, thresholds=thresholds)
+    cases = cohort(200, with_point=True)
+
+    order = order_cases(table_of(cases), policy, VOCABULARY)
+
+    opacities = 0
+    for row, case in enumerate(cases):
+        result = online(case, policy=policy)
+        odds = odds_by_family(result, DiscrepancyKind.POSSIBLE_MISS)
+        assert "effusion" not in odds
+        assert odds.get("opacity", 1.0) >= 0.4 / 0.6
+        opacities += "opacity" in odds
+        if is_of_detectors(result):
+            assert order.priorities[row] == pytest.approx(result.priority)
+    assert opacities > 10

@@ -2,9 +2,11 @@ from importlib.resources import files
 
 import pytest
 
+from overread.discrepancy import DiscrepancyKind
 from overread.errors import ConfigurationError
 from overread.finding import load_vocabulary
-from overread.priority import default_policy, joint_priority, parse_policy, priority
+from overread.priority import default_policy, joint_priority, least_odds, parse_policy, priority
+from overread.thresholds import Thresholds, encode_thresholds
 
 TEXT = (files("overread") / "data" / "policy.toml").read_text(encoding="utf-8")
 
@@ -15,6 +17,25 @@ def test_priority_is_the_share_of_the_odds_times_weight_times_urgency() -> None:
     # even odds: 100 x 1/2 x 5/5 x 1.0, and 100 x 1/2 x 1/5 x 0.6
     assert priority(1.0, vocabulary["pneumothorax"], default_policy()) == pytest.approx(50.0)
     assert priority(1.0, vocabulary["atelectasis"], default_policy()) == pytest.approx(6.0)
+
+
+def test_a_site_brings_its_thresholds_and_its_fits_with_the_policy() -> None:
+    thresholds = Thresholds(
+        version="a",
+        chosen_on="last month",
+        probabilities={("opacity", DiscrepancyKind.POSSIBLE_MISS): 0.25},
+        never=frozenset({("hernia", DiscrepancyKind.POSSIBLE_MISS)}),
+    )
+    policy = parse_policy(f"{TEXT}\n[budget]\nthresholds = '''{encode_thresholds(thresholds)}'''\n")
+
+    assert policy.thresholds == thresholds
+    assert least_odds("opacity", DiscrepancyKind.POSSIBLE_MISS, policy) == pytest.approx(1 / 3)
+    assert least_odds("opacity", DiscrepancyKind.POSSIBLE_OVERCALL, policy) == policy.minimum_odds
+    assert least_odds("hernia", DiscrepancyKind.POSSIBLE_MISS, policy) == float("inf")
+    with pytest.raises(ConfigurationError, match="unknown settings"):
+        parse_policy(f"{TEXT}\n[budget]\nthresholds = '''{encode_thresholds(thresholds)}'''\nmore = 1\n")
+    with pytest.raises(ConfigurationError, match="expectation is malformed"):
+        parse_policy(f"{TEXT}\n[expectation]\nsome = '{{}}'\n")
 
 
 def test_one_look_finds_all_discrepancies_of_a_case() -> None:

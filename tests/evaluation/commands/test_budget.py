@@ -31,8 +31,8 @@ def test_it_previews_the_budget_and_writes_thresholds_for_the_policy(files, tmp_
     assert "confirmed, from 4 adjudicated cases" in text
     thresholds = parse_thresholds(out.read_text(encoding="utf-8"))
     assert thresholds.chosen_on == "5 past cases on 4 days, 0.75 looks a day"
-    assert thresholds.admits("opacity", DiscrepancyKind.POSSIBLE_MISS, 0.5)
-    assert not thresholds.admits("opacity", DiscrepancyKind.POSSIBLE_OVERCALL, 0.9)
+    assert thresholds.least_probability("opacity", DiscrepancyKind.POSSIBLE_MISS) <= 0.5
+    assert thresholds.least_probability("opacity", DiscrepancyKind.POSSIBLE_OVERCALL) > 0.9
     assert "<svg" in picture.read_text(encoding="utf-8")
 
 
