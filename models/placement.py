@@ -32,6 +32,8 @@ class Placement:
 
     def cells(self, grid: Map) -> Map:
         """Return a grid over the input as one of as many cells over the framed image."""
+        if self.field == _WHOLE:
+            return grid
         rows = _sampled(grid.shape[0], self.field.top, self.field.bottom)
         columns = _sampled(grid.shape[1], self.field.left, self.field.right)
         return grid[np.ix_(rows, columns)]
