@@ -139,9 +139,13 @@ def _patches(fine: Map) -> list[_Patch]:
 
 def _runs(fine: Map) -> list[tuple[int, int, int, float]]:
     """Return row, start, end and summed evidence of each run of cells from `BOX_LEVEL` on, in that order."""
-    steps = np.diff(np.pad(fine >= BOX_LEVEL, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    height, width = fine.shape
+    strong = np.zeros((height, width + 2), np.int8)  # with nothing at either end
+    strong[:, 1:-1] = fine >= BOX_LEVEL
+    steps = strong[:, 1:] - strong[:, :-1]
     rows, starts = np.nonzero(steps == 1)
     ends = np.nonzero(steps == -1)[1]
-    totals = np.pad(np.cumsum(fine, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+    totals = np.zeros((height, width + 1))
+    np.cumsum(fine, axis=1, out=totals[:, 1:])
     strengths = totals[rows, ends] - totals[rows, starts]
     return list(zip(rows.tolist(), starts.tolist(), ends.tolist(), strengths.tolist(), strict=True))
