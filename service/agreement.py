@@ -84,8 +84,7 @@ def _count(agreement: Agreement, active: Detection, shadow: Detection) -> None:
     agreement.only_active_applies += applies == (True, False)
     agreement.only_shadow_applies += applies == (False, True)
     agreement.neither_applies += applies == (False, False)
-    if not all(applies):
-        return
+    # Who does not apply says nothing of any finding.
     seen = {item.finding: item.presence is Presence.PRESENT for item in shadow.observations}
     for item in active.observations:
         if item.finding in seen:
