@@ -26,6 +26,7 @@ from evaluation.ranking import (
     recall_at,
     resample_patients,
 )
+from evaluation.reliability import plot_reliability
 from overread.adjudicated import correct, fit_corrections
 from overread.casetable import CaseReader, CaseTable
 from overread.expectation import Expectation, encode_expectation, fit_expectation
@@ -38,6 +39,7 @@ from overread.studies import Columns
 SCORES_FILE, READS_FILE = "detector_scores.csv.gz", "expert_reads.csv"
 BUDGETS = (0.02, 0.05, 0.10, 0.20)
 WEIGHTS = {"pneumothorax": 3, "lung_lesion": 2, "opacity": 1}  # clinical weights of the weighted figures
+OTHER_SENSITIVITIES = (0.55, 0.75)  # besides the policy's, to see how much hangs on an assumption
 RESAMPLES = 1_000
 FOLDS = 10
 SEED = 20261123
@@ -118,9 +120,17 @@ def orderings(panel: Panel) -> tuple[Ordering, ...]:
         _thresholds("fixed thresholds", panel),
         _ordered("detector's calibration", panel, _order(panel, policy, None)),
         _ordered("fitted, nothing from panel", panel, _order(panel, unseen, panel.expectation)),
+        *(_assuming(share, panel, policy) for share in OTHER_SENSITIVITIES),
         _ordered(f"overread, policy {policy.version}", panel, _order(panel, policy, panel.expectation)),
         corrected("with adjudications, crossed", panel, policy),
     )
+
+
+def _assuming(share: float, panel: Panel, policy: Policy) -> Ordering:
+    """Return the order if first readers stated this share of the lesions and opacities that are there."""
+    shares = dict(policy.reader.by_family) | {"opacity": share, "lung_lesion": share}
+    other = replace(policy, reader=replace(policy.reader, by_family=shares))
+    return _ordered(f"reader sensitivity {share:.2f}", panel, _order(panel, other, panel.expectation))
 
 
 def corrected(name: str, panel: Panel, policy: Policy) -> Ordering:
@@ -215,11 +225,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--save-fit", type=Path, metavar="JSON", help="write what was fitted on the other patients"
     )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the reliability diagram")
     given = parser.parse_args(arguments)
     panel = load_panel(Path(given.data) / "chexnet_reads")
     if given.save_fit:
         given.save_fit.write_text(encode_expectation(panel.expectation) + "\n", encoding="utf-8")
-    for line in report(panel, orderings(panel)):
+    candidates = orderings(panel)
+    if given.plot:
+        plot_reliability(
+            {
+                family.replace("_", " "): {
+                    candidate.name: _judged(panel, candidate, family) for candidate in candidates[-2:]
+                }
+                for family in PANEL.values()
+            },
+            given.plot,
+        )
+    for line in report(panel, candidates):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     return 0
@@ -281,13 +303,18 @@ def _of_pairs(confirmed: Floats, column: int, ordering: Ordering, rows: NDArray[
     return average_precision(ordering.pairs[rows, column], confirmed[rows])
 
 
-def _calibration(panel: Panel, ordering: Ordering, family: str) -> str:
+def _judged(panel: Panel, ordering: Ordering, family: str) -> tuple[Floats, Floats]:
+    """Return probability of a miss and whether it was confirmed, where the panel judged."""
     column = panel.families.index(family)
     eligible = panel.is_open[:, column]
-    probability, confirmed = ordering.pairs[eligible, column], panel.missed[eligible, column]
+    return ordering.pairs[eligible, column], panel.missed[eligible, column]
+
+
+def _calibration(panel: Panel, ordering: Ordering, family: str) -> str:
+    probability, confirmed = _judged(panel, ordering, family)
     error = calibration_error(probability, confirmed)
     return (
-        f"  {family:14} {ordering.name:28} {error:.3f}  n {int(eligible.sum())}, "
+        f"  {family:14} {ordering.name:28} {error:.3f}  n {len(confirmed)}, "
         f"expected {probability.mean():.3f}, confirmed {confirmed.mean():.3f}"
     )
 
