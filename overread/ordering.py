@@ -125,10 +125,11 @@ def _there(table: CaseTable, policy: Policy, expected: Floats | None) -> Floats:
 
 def _eligible(table: CaseTable, expected: Floats | None) -> Booleans:
     """Return where a miss can be; what a site's reports let one expect needs no threshold."""
-    calibration = table.calibration
+    scored = np.isfinite(table.studies.scores).any(axis=1, keepdims=True)
+    silent = ~table.reports.stated & scored
     if expected is not None:
-        return ~table.reports.stated
-    return ~table.reports.stated & (calibration.seen | ~calibration.has_point)
+        return silent
+    return silent & (table.calibration.seen | ~table.calibration.has_point)
 
 
 def _leave_the_named(miss: Floats, overcall: Floats, families: Sequence[str], policy: Policy) -> None:

@@ -157,6 +157,17 @@ def test_tables_that_were_made_apart_are_joined_with_the_history_of_their_patien
     )
 
 
+def test_a_case_that_no_detector_looked_at_has_no_place_in_the_order() -> None:
+    cases = cohort(600, with_point=False)
+    expectation = fit_expectation("some", table_of(cases).studies)
+    unseen = replace(cases[0], detections=())
+
+    order = order_cases(table_of([unseen]), POLICY, VOCABULARY, expectation)
+
+    assert np.isnan(order.miss_odds).all()
+    assert order.priorities.tolist() == [0.0]
+
+
 def test_a_text_is_read_as_the_worker_reads_it_with_its_triggers() -> None:
     text = "INDICATION: Lung cancer, cough. FINDINGS: No pneumothorax. Possible small left effusion. "
     scores = dict.fromkeys(FINDINGS, 0.6)
