@@ -17,6 +17,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,6 @@ from models.providers import PROVIDERS
 from models.releases import load_onnx_detector, release_folder
 
 FILES = 4
-LITTLE = 0.05  # of the time; who waits less is kept busy
 DEPTH = 64  # prepared images that may wait
 Tensors = NDArray[np.float32]  # (images, rows, columns)
 
@@ -58,14 +58,15 @@ def main() -> int:
     best = max(curve, key=lambda batch: curve[batch])
     with tempfile.TemporaryDirectory() as folder:
         paths = write_radiographs(Path(folder), FILES, compressed=given.compressed)
-        fed, waited, batches = _fed(detector, paths, given, best)
+        flow = _fed(detector, paths, given, best)
     print(
-        f"fed by {given.decoders} decoding processes from {SIDE} x {SIDE} pixels, batches of up to {best}: "
-        f"{fed:.1f} images/s, mean batch {batches:.1f}, {waited:.0%} of the time waiting for pixels"
+        f"fed by {given.decoders} decoding processes from {SIDE} x {SIDE} pixels: {flow.fed:.1f} images/s, "
+        f"batches of {flow.batch:.1f} (at most {best}), waiting for pixels {flow.waited:.0%} of the time"
     )
-    print(f"to keep it busy, {curve[best]:.0f} images/s must be decoded and prepared")
-    if waited > LITTLE:
-        print(f"  that is {curve[best] / (fed / given.decoders):.1f} decoding processes like these")
+    print(
+        f"to keep it busy, {curve[best]:.1f} images/s must be decoded and prepared; one process alone does "
+        f"{flow.decoded / given.decoders:.1f}, so {curve[best] * given.decoders / flow.decoded:.1f} processes"
+    )
     return 0
 
 
@@ -79,10 +80,17 @@ def _rate(job: Callable[[], object], seconds: float) -> float:
     return done / (time.perf_counter() - start)
 
 
-def _fed(
-    detector: OnnxDetector, paths: list[Path], given: argparse.Namespace, best: int
-) -> tuple[float, float, float]:
-    """Return images per second, the share of time spent waiting, and the mean batch, in a steady flow."""
+class Flow(NamedTuple):
+    """What the decoding processes gave, and what the device made of it."""
+
+    decoded: float  # images per second, with nobody else at work
+    fed: float  # images per second through the device
+    batch: float  # mean
+    waited: float  # share of the device's time
+
+
+def _fed(detector: OnnxDetector, paths: list[Path], given: argparse.Namespace, best: int) -> Flow:
+    """Return what flows once all processes have started."""
     context = get_context("spawn")
     prepared: Queue[Tensors] = context.Queue(DEPTH)
     decoders = [
@@ -92,6 +100,7 @@ def _fed(
         decoder.start()
     for _ in range(2 * given.decoders):  # until all have started
         prepared.get()
+    decoded = _rate(prepared.get, given.seconds)
     images = batches = 0
     waited, start = 0.0, time.perf_counter()
     while time.perf_counter() - start < given.seconds:
@@ -104,7 +113,7 @@ def _fed(
     for decoder in decoders:
         decoder.terminate()
         decoder.join()
-    return images / took, waited / took, images / batches
+    return Flow(decoded=decoded, fed=images / took, batch=images / batches, waited=waited / took)
 
 
 def _take(prepared: "Queue[Tensors]", most: int) -> list[Tensors]:
