@@ -56,3 +56,4 @@ class ArrivingObject(BytesIO):
         """Remove what was written, if it was not kept; may be called at any time, again and again."""
         if self.incoming is not None:
             self.incoming.close()
+            self.incoming = None

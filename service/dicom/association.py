@@ -15,7 +15,6 @@ from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
@@ -25,6 +24,12 @@ from service.intake.instances import AnnouncedInstance
 PDU_BYTES_MAX = 1 << 20  # an association request with 128 contexts is the longest; data comes in 128 kB
 _COMMAND_BYTES_MAX = 1 << 16
 _UNANSWERED_MAX = 8  # requests in advance of our answers; nobody has negotiated any
+_COMMAND_KEYWORDS = (
+    "AffectedSOPClassUID",
+    "AffectedSOPInstanceUID",
+    "MessageID",
+    "Priority",
+)  # PS3.7 9.3.1.1
 _ABORT = "Evt19"  # "unrecognized or invalid PDU" of the state machine, PS3.8 table 9-10
 
 _log = structlog.get_logger("overread.dicom")
@@ -72,6 +77,7 @@ class StreamingDimse(DIMSEServiceProvider):
     def __init__(self, assoc: Association, begin: BeginObject) -> None:
         super().__init__(assoc)
         self._begin = begin
+        self._begun: list[ArrivingObject] = []  # those that are open; whoever has them may drop them
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments one by one; whatever cannot be understood ends the association."""
@@ -80,19 +86,14 @@ class StreamingDimse(DIMSEServiceProvider):
                 self._receive_fragment(context_id, fragment)
         except Exception as error:  # noqa: BLE001  # pynetdicom raises whatever a broken command leads to
             _log.warning("association_aborted", reason=type(error).__name__)
-            self.discard()
             self.message = None
             self.dul.event_queue.put(_ABORT)
 
     def discard(self) -> None:
-        """Remove the objects that have not arrived completely, or were not taken any more."""
-        waiting = [message for _, message in list(self.msg_queue.queue)]
-        objects = [message.DataSet for message in waiting if isinstance(message, C_STORE)]
-        if self.message is not None:
-            objects.append(self.message.data_set)
-        for arriving in objects:
-            if isinstance(arriving, ArrivingObject):
-                arriving.discard()
+        """Remove what has not arrived completely or was not taken any more; nobody may be at work on it."""
+        for arriving in self._begun:
+            arriving.discard()
+        self._begun.clear()
 
     def _receive_fragment(self, context_id: int, fragment: bytes) -> None:
         message = self.message
@@ -116,12 +117,17 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def _arriving(self, message: C_STORE_RQ) -> ArrivingObject:
         command = message.command_set
+        if any(command.get(keyword) is None for keyword in _COMMAND_KEYWORDS):
+            raise ValueError("the command is not complete")
         contexts = {context.context_id: context for context in self.assoc.accepted_contexts}
         announced = AnnouncedInstance(
             sop_class_uid=str(command.AffectedSOPClassUID),
             sop_instance_uid=str(command.AffectedSOPInstanceUID),
         )
-        return self._begin(announced, UID(contexts[message.context_id].transfer_syntax[0]))
+        arriving = self._begin(announced, UID(contexts[message.context_id].transfer_syntax[0]))
+        self._begun = [begun for begun in self._begun if begun.incoming is not None]
+        self._begun.append(arriving)
+        return arriving
 
 
 class ConnectionHandler(RequestHandler):

@@ -35,6 +35,9 @@ from tests.service.material import dicom_bytes
 PRIVATE_STORAGE = "1.2.826.0.1.3680043.9.9999.1"
 
 
+PRIORITY, MOVE_ORIGINATOR = struct.pack("<HH", 0, 0x0700), struct.pack("<HH", 0, 0x0701)
+
+
 def written(folder: Path, *contents: bytes) -> list[Path]:
     paths = [folder / f"{number}.dcm" for number in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
@@ -251,6 +254,7 @@ def wait_for_the_end_of_connections() -> None:
         data_pdu(b"\x02data before a command"),
         data_pdu(store_command("2.25.1.1.1"), context=99) + data_pdu(b"\x02x", context=99),
         data_pdu(store_command("2.25.1")) + data_pdu(b"\x00x") + data_pdu(store_command("2.25.2")),
+        data_pdu(store_command("2.25.1").replace(PRIORITY, MOVE_ORIGINATOR)) + data_pdu(b"\x02x"),
         b"".join(data_pdu(b"\x01" + bytes(16000)) for _ in range(6)),
         b"".join(data_pdu(store_command(f"2.25.{n}", message=n)) + data_pdu(b"\x02x") for n in range(1, 60)),
     ],
@@ -263,6 +267,7 @@ def wait_for_the_end_of_connections() -> None:
         "no order",
         "context",
         "command amidst an object",
+        "command without priority",
         "long command",
         "flood",
     ],
