@@ -252,7 +252,7 @@ def _order(panel: Panel, policy: Policy, expectation: Expectation | None) -> Ord
 
 
 def _ordered(name: str, panel: Panel, order: Order) -> Ordering:
-    odds = np.nan_to_num(order.miss_odds[panel.rows])
+    odds = np.nan_to_num(order.miss_odds[panel.rows].astype(np.float64))
     return Ordering(name=name, cases=order.priorities[panel.rows], pairs=odds / (1 + odds))
 
 

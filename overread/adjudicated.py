@@ -18,7 +18,7 @@ NO_CORRECTION = (0.0, 1.0, 0.0)
 _PRECISION = np.array([1.0, 10.0, 2.0])
 
 
-def fit_corrections(odds: Floats, beside: Booleans, confirmed: Floats | Ratios) -> Floats:
+def fit_corrections(odds: Floats | Ratios, beside: Booleans, confirmed: Floats | Ratios) -> Floats:
     """Return the correction of each family, (families, TERMS).
 
     Args:
@@ -31,14 +31,14 @@ def fit_corrections(odds: Floats, beside: Booleans, confirmed: Floats | Ratios) 
     )
 
 
-def correct(odds: Floats, beside: Booleans, corrections: Floats) -> Floats:
+def correct(odds: Floats | Ratios, beside: Booleans, corrections: Floats) -> Floats:
     """Return the corrected odds; the last dimension is the families, NaN stays NaN."""
     intercept, slope, other = corrections.T
-    corrected: Floats = np.exp(intercept + slope * np.log(odds) + other * beside)
+    corrected: Floats = np.exp(intercept + slope * np.log(odds.astype(np.float64)) + other * beside)
     return corrected
 
 
-def _fit(odds: Floats, beside: Booleans, confirmed: Floats | Ratios) -> Floats:
+def _fit(odds: Floats | Ratios, beside: Booleans, confirmed: Floats | Ratios) -> Floats:
     known = ~np.isnan(odds) & ~np.isnan(confirmed)
-    features = np.column_stack([np.log(odds[known]), beside[known].astype(np.float64)])
+    features = np.column_stack([np.log(odds[known].astype(np.float64)), beside[known].astype(np.float64)])
     return fit_logistic(features, confirmed[known].astype(np.float64), _PRECISION, np.array(NO_CORRECTION))

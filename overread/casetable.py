@@ -234,7 +234,7 @@ class CaseReader:
         ages = [np.nan if case.age_years is None else case.age_years for case in rows]
         return StudyTable(
             columns=self._columns,
-            scores=scores,
+            scores=scores.astype(np.float32),
             stated=reports.stated | reports.hedged,
             patients=number_patients([case.patient for case in rows]),
             order=np.array([case.order for case in rows], dtype=np.int64),

@@ -10,7 +10,7 @@ probability.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from overread.sighting import Expected, Sighting
 from overread.statement import Statement
 
 Floats = NDArray[np.float64]
+
+_SPEAKS_FOR = {DiscrepancyKind.POSSIBLE_MISS: 1, DiscrepancyKind.POSSIBLE_OVERCALL: -1}
+"""Whether evidence of the finding speaks for the discrepancy or against it."""
 
 _LEAST_PRESENCE, _MOST_PRESENCE = 1e-4, 0.98
 """A regression on some thousand reports says nothing beyond these."""
@@ -56,6 +59,34 @@ def presence_odds(share: Floats, sensitivity: Floats | float) -> Floats:
 def silence_ratio(sensitivity: float) -> float:
     """Return how often a report is silent on a finding that is there, over how often where it is not."""
     return 1 - sensitivity
+
+
+def agreement(kind: DiscrepancyKind, others: Sequence[Sighting], policy: Policy) -> tuple[Factor, ...]:
+    """Return what other detectors of the same family add, if there are any; nothing about sides.
+
+    Detectors err alike: of two logarithms of odds ratios the share `dependence` is taken as the same
+    evidence, as for the mean of equally correlated measurements.
+    """
+    sign = _SPEAKS_FOR.get(kind)
+    if not others or sign is None:
+        return ()
+    count, dependence = len(others), policy.detectors.dependence
+    mean = math.fsum(math.log(other.ratio) for other in others) / count
+    weight = (1 - dependence) * count / (1 + (count - 1) * dependence)
+    seen = sum(other.is_seen for other in others)
+    return (
+        Factor(
+            name="other detectors",
+            odds_ratio=math.exp(sign * weight * mean),
+            reason=f"{seen} of {count} other detectors see it" if count > 1 else _other(others[0]),
+        ),
+    )
+
+
+def _other(sighting: Sighting) -> str:
+    return (
+        f"another detector {'sees it too' if sighting.is_seen else 'does not see it'} ({_outputs(sighting)})"
+    )
 
 
 def _weigh_miss(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:

@@ -15,7 +15,7 @@ from overread.evidence import presence_odds, silence_ratio
 from overread.expectation import Expectation, expected_statements
 from overread.finding import ANY_ABNORMALITY, Vocabulary
 from overread.priority import MAXIMUM_PRIORITY, Policy, least_odds, priority_factor
-from overread.studies import Booleans, Floats
+from overread.studies import Booleans, Floats, Ratios
 
 _BLOCK_CASES = 50_000
 
@@ -25,8 +25,8 @@ class Order:
     """Odds and priorities of the cases of a table; NaN where a pair of case and family is not eligible."""
 
     families: tuple[str, ...]
-    miss_odds: Floats  # (cases, families)
-    overcall_odds: Floats  # (cases, families)
+    miss_odds: Ratios  # (cases, families)
+    overcall_odds: Ratios  # (cases, families)
     miss_worth: Floats  # (families,) priority of a certain miss, at most 100
     overcall_worth: Floats  # (families,) and of a certain overcall
     priorities: Floats  # (cases,) in [0, 100]; what is below the policy's odds counts nothing
@@ -48,7 +48,7 @@ def order_cases(
     """
     families = table.studies.columns.families
     expected = None if expectation is None else expected_statements(expectation, table.studies)
-    miss, overcall = np.empty((2, len(table), len(families)))
+    miss, overcall = np.empty((2, len(table), len(families)), dtype=np.float32)
     for start in range(0, len(table), _BLOCK_CASES):
         rows = slice(start, start + _BLOCK_CASES)
         block = some_rows(table, rows)
@@ -70,7 +70,10 @@ def order_cases(
 
 def corrected_order(order: Order, table: CaseTable, corrections: Floats, policy: Policy) -> Order:
     """Return the order with what adjudications teach (see `overread.adjudicated`)."""
-    corrected = replace(order, miss_odds=correct(order.miss_odds, table.reports.beside, corrections))
+    corrected = replace(
+        order,
+        miss_odds=correct(order.miss_odds, table.reports.beside, corrections).astype(np.float32),
+    )
     return replace(corrected, priorities=priorities_of(corrected, policy))
 
 
@@ -132,7 +135,7 @@ def _eligible(table: CaseTable, expected: Floats | None) -> Booleans:
     return silent & (table.calibration.seen | ~table.calibration.has_point)
 
 
-def _leave_the_named(miss: Floats, overcall: Floats, families: Sequence[str], policy: Policy) -> None:
+def _leave_the_named(miss: Ratios, overcall: Ratios, families: Sequence[str], policy: Policy) -> None:
     """Take the odds of any abnormality out, where another discrepancy names it."""
     column = families.index(ANY_ABNORMALITY)
     listed = np.zeros(miss.shape, dtype=np.int64)

@@ -59,6 +59,13 @@ class LateralityRatios:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeveralDetectors:
+    """How far several detectors are one."""
+
+    dependence: float  # share of the evidence of one that another repeats, in (0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Settings of the order, versioned: every stored priority names the policy that made it."""
 
@@ -68,6 +75,7 @@ class Policy:
     report: ReportRatios
     overcall: OvercallRatios
     laterality: LateralityRatios
+    detectors: SeveralDetectors
     urgency: Mapping[Actionable, float]  # share of the clinical weight that counts, in (0, 1]
     assumptions: Assumptions  # further kinds, triggers, what is known, waiting
     expectations: Mapping[str, Expectation] = field(default_factory=dict)  # the site's fits, by detector
@@ -119,6 +127,7 @@ def parse_policy(text: str) -> Policy:
             report=_report(table.pop("report")),
             overcall=OvercallRatios(**table.pop("overcall")),
             laterality=LateralityRatios(**table.pop("laterality")),
+            detectors=SeveralDetectors(**table.pop("detectors")),
             urgency=MappingProxyType({category: urgency[category.value] for category in Actionable}),
             assumptions=take_assumptions(table),
             expectations=_expectations(table.pop("expectation", {})),
@@ -180,7 +189,7 @@ def _check_numbers(policy: Policy) -> None:
         "report.hedged": policy.report.hedged,
     }
     numbers |= {f"report.accompanied.{family}": value for family, value in policy.report.accompanied.items()}
-    for part in (policy.overcall, policy.laterality):
+    for part in (policy.overcall, policy.laterality, policy.detectors):
         numbers |= {field.name: getattr(part, field.name) for field in fields(part)}
     numbers |= {f"urgency.{category}": value for category, value in policy.urgency.items()}
     for name, value in numbers.items():

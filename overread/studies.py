@@ -50,7 +50,7 @@ class StudyTable:
     """Studies by row; the arrays share their first dimension."""
 
     columns: Columns
-    scores: Floats  # (studies, findings) in [0, 1]; NaN where the detector gave none
+    scores: Ratios  # (studies, findings) in [0, 1]; NaN where the detector gave none
     stated: Booleans  # (studies, families) the report states the family, surely or with reserve
     patients: Integers  # (studies,) equal for studies of one patient
     order: Integers  # (studies,) of one patient's studies in time
@@ -84,9 +84,9 @@ class Earlier:
     stated: Floats  # (studies, families) share of the earlier reports; 0 where there are none
 
 
-def logits_of(scores: Floats) -> Floats:
+def logits_of(scores: Floats | Ratios) -> Floats:
     """Return the logarithms of the odds of the scores, held away from 0 and 1; NaN stays NaN."""
-    bounded = np.clip(scores, _LEAST_SCORE, 1 - _LEAST_SCORE)
+    bounded = np.clip(scores.astype(np.float64), _LEAST_SCORE, 1 - _LEAST_SCORE)
     logits: Floats = np.log(bounded / (1 - bounded))
     return logits
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from overread.conflict import conflicts_of
 from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.earlier import NO_HISTORY, History, KnownBefore, set_known_aside
-from overread.evidence import odds_of, weigh
+from overread.evidence import agreement, odds_of, weigh
 from overread.finding import ANY_ABNORMALITY, Actionable, Finding, Vocabulary
 from overread.ground import price
 from overread.observation import (
@@ -89,6 +89,14 @@ def triage(
     return _nothing(Outcome.CONCORDANT, ("report and detector agree",), policy)
 
 
+@dataclass(frozen=True, slots=True)
+class _Circumstances:
+    """What bears on a discrepancy besides the report's statement and one detector's sighting."""
+
+    triggers: Sequence[Trigger]
+    others: Sequence[Sighting]  # what other detectors say of the family
+
+
 def _against_images(
     reading: ReportReading,
     applicable: Sequence[Detection],
@@ -100,13 +108,19 @@ def _against_images(
     current = current_observations(reading.observations)
     triggers = triggers_of(reading, policy.assumptions.triggers, vocabulary)
     strongest: dict[tuple[str, DiscrepancyKind], Discrepancy] = {}
-    for detection in applicable:
-        for sighting in sightings_of(detection, vocabulary, expected.get(detection.detector.name, {})):
-            statement = statement_of(current, sighting.named.finding, vocabulary)
-            for found in _discrepancies(statement, sighting, triggers, policy, vocabulary):
-                key = (sighting.family, found.kind)
-                if key not in strongest or found.odds > strongest[key].odds:
-                    strongest[key] = found
+    sightings = [
+        sighting
+        for detection in applicable
+        for sighting in sightings_of(detection, vocabulary, expected.get(detection.detector.name, {}))
+    ]
+    for sighting in sightings:
+        others = [item for item in sightings if item.family == sighting.family and item is not sighting]
+        circumstances = _Circumstances(triggers=triggers, others=others)
+        statement = statement_of(current, sighting.named.finding, vocabulary)
+        for found in _discrepancies(statement, sighting, circumstances, policy, vocabulary):
+            key = (sighting.family, found.kind)
+            if key not in strongest or found.odds > strongest[key].odds:
+                strongest[key] = found
     if len(strongest) > 1:  # what is abnormal is named already
         strongest.pop((ANY_ABNORMALITY, DiscrepancyKind.POSSIBLE_MISS), None)
     return tuple(strongest.values())
@@ -115,7 +129,7 @@ def _against_images(
 def _discrepancies(
     statement: Statement,
     sighting: Sighting,
-    triggers: Sequence[Trigger],
+    circumstances: "_Circumstances",
     policy: Policy,
     vocabulary: Vocabulary,
 ) -> Iterator[Discrepancy]:
@@ -123,7 +137,8 @@ def _discrepancies(
     for kind in _kinds(statement, sighting, finding, policy):
         factors = weigh(kind, statement, sighting, policy)
         if kind is DiscrepancyKind.POSSIBLE_MISS:
-            factors += tuple(item.factor for item in triggers if item.concerns(finding.id))
+            factors += tuple(item.factor for item in circumstances.triggers if item.concerns(finding.id))
+        factors += agreement(kind, circumstances.others, policy)
         odds = odds_of(factors)
         if odds >= least_odds(sighting.family, kind, policy):
             yield Discrepancy(

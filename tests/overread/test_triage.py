@@ -155,6 +155,30 @@ def test_of_two_detectors_the_one_with_the_stronger_evidence_speaks() -> None:
     assert found.detector_observation.probability == 0.8
 
 
+def test_other_detectors_add_half_of_what_they_say_and_take_it_away_where_they_see_nothing() -> None:
+    def odds(*others: float) -> float:
+        strong = detection(seen("mass", 0.9, prevalence=0.1))
+        given = [detection(seen("mass", other, prevalence=0.1)) for other in others]
+        (found,) = conclude(reading(), strong, *given).discrepancies
+        return found.odds
+
+    # 0.6 / 0.4 over 0.1 / 0.9 is 13.5; the root of it, as half of a logarithm
+    assert odds(0.6) == pytest.approx(odds() * 13.5**0.5)
+    assert odds(0.1) == pytest.approx(odds())  # says nothing new
+    assert odds(0.01) < odds()
+    # of two more the mean counts, 2 x 0.5 / (1 + 0.5) times
+    assert odds(0.6, 0.6) == pytest.approx(odds() * 13.5 ** (2 / 3))
+
+
+def test_another_detector_that_sees_little_of_a_stated_finding_speaks_for_an_overcall() -> None:
+    blind = detection(seen("effusion", 0.01, prevalence=0.12))
+    (alone,) = conclude(reading(stated("effusion")), blind).discrepancies
+    (doubted,) = conclude(reading(stated("effusion")), blind, detection(seen("effusion", 0.4))).discrepancies
+
+    assert doubted.odds > alone.odds  # odds of 0.67 without a known prevalence
+    assert "another detector does not see it" in doubted.factors[-1].reason
+
+
 def test_a_study_that_no_detector_is_meant_for_is_not_applicable_with_the_reason() -> None:
     lateral = Detection(detector=DETECTOR, operating_point="balanced", not_applicable="lateral view")
 
