@@ -4,7 +4,7 @@
 
 Runs `detect()`, each with a hint for the next study, on small radiographs of 256 x 256 pixels, and, every
 twentieth time, on a real object of the pydicom-data package: large, compressed, refused or broken. Prints the
-resident memory on the way, and how much it grew from the first tenth to the end.
+resident memory after each tenth, always between small radiographs, and its slope from the first tenth on.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from pydicom.data import get_testdata_file
 
 from benchmarks.radiographs import write_radiographs
@@ -36,7 +37,7 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=10_000, help="default: 10000")
     studies = parser.parse_args().studies
     warnings.simplefilter("ignore")  # pydicom finds fault with the odd objects, every time
-    marks = {studies // 10, studies // 2, studies}
+    marks = {tenth * studies // 10 // EVERY * EVERY - EVERY // 2 for tenth in range(1, 11)}
     counts, start = dict.fromkeys(OUTCOMES, 0), time.monotonic()
     found: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -54,10 +55,11 @@ def main() -> int:
                     f"{number:6} studies, {time.monotonic() - start:5.0f} s: {found[number]:.1f} MB",
                     flush=True,
                 )
-            if number == studies:
+            if number == max(marks):
                 break
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
-    print(f"grown by {found[studies] - found[studies // 10]:+.1f} MB from study {studies // 10} to {studies}")
+    slope = np.polyfit(list(found), list(found.values()), 1)[0]
+    print(f"slope {1000 * slope:+.2f} MB per 1000 studies from study {min(found)} to {max(found)}")
     return 0
 
 
