@@ -25,6 +25,7 @@ from evaluation.ranking import (
     precision_at,
     recall_at,
     resample_patients,
+    reviews_at,
 )
 from evaluation.reliability import plot_reliability
 from overread.adjudicated import correct, fit_corrections
@@ -160,6 +161,10 @@ def figures_of(panel: Panel) -> tuple[Figure, ...]:
         at = f"at {share:.0%}"
         figures += [
             Figure(f"PPV {at}", partial(_of_cases, partial(precision_at, share=share), confirmed)),
+            Figure(
+                f"reviews per confirmed miss {at}",
+                partial(_of_cases, partial(reviews_at, share=share), confirmed),
+            ),
             Figure(f"recall {at}", partial(_of_cases, partial(recall_at, share=share), confirmed)),
             Figure(f"weighted recall {at}", partial(_of_cases, partial(recall_at, share=share), weighted)),
         ]

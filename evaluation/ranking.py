@@ -52,6 +52,18 @@ def precision_at(scores: Floats, confirmed: Floats, share: float) -> float:
     return expected_hits(scores, confirmed, looks) / looks
 
 
+def reviews_at(scores: Floats, confirmed: Floats, share: float) -> float:
+    """Return how many of the first `share` of the cases are looked at for each confirmed one.
+
+    Raises:
+        ValueError: none of them is confirmed.
+    """
+    precision = precision_at(scores, confirmed, share)
+    if precision == 0:
+        raise ValueError("none of the first cases is confirmed")
+    return 1 / precision
+
+
 def recall_at(scores: Floats, worth: Floats, share: float) -> float:
     """Return the share of all worth that lies in the first `share` of the cases.
 

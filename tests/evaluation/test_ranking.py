@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from evaluation.ranking import average_precision, expected_hits, precision_at, recall_at, resample_patients
+from evaluation.ranking import (
+    average_precision,
+    expected_hits,
+    precision_at,
+    recall_at,
+    resample_patients,
+    reviews_at,
+)
 
 SCORES = np.array([0.9, 0.8, 0.7, 0.6])
 CONFIRMED = np.array([1.0, 0.0, 1.0, 0.0])
@@ -54,3 +61,9 @@ def test_the_cases_of_a_patient_are_drawn_together_and_alike_for_the_same_seed()
     assert all(rows.count(0) == rows.count(1) for rows in seen)
     assert first.tolist() == again.tolist()
     assert len(set(first.tolist())) > 1
+
+
+def test_reviews_for_a_confirmed_case_are_the_inverse_of_precision() -> None:
+    assert reviews_at(SCORES, CONFIRMED, 0.5) == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="none"):
+        reviews_at(SCORES, np.array([0.0, 1.0, 1.0, 0.0]), 0.25)
