@@ -231,7 +231,7 @@ EARLIER_REPORTS = (
 )
 """The reports that count of a patient's studies before a day, the latest first."""
 
-CONCLUDED = (
+_LATEST_RESULTS = (
     select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
     .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
     .join(
@@ -239,21 +239,17 @@ CONCLUDED = (
         (triage_results.c.case_id == cases.c.case_id)
         & (triage_results.c.revision == cases.c.result_revision),
     )
-    .where(cases.c.case_id > bindparam("after"))
+)
+
+CONCLUDED = (
+    _LATEST_RESULTS.where(cases.c.case_id > bindparam("after"))
     .order_by(cases.c.case_id)
     .limit(bindparam("limit"))
 )
 """What was concluded, a page of it after one case."""
 
 EARLIER_RESULTS = (
-    select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
-    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
-    .join(
-        triage_results,
-        (triage_results.c.case_id == cases.c.case_id)
-        & (triage_results.c.revision == cases.c.result_revision),
-    )
-    .where(
+    _LATEST_RESULTS.where(
         studies.c.patient_id == bindparam("patient_id"),
         func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
         studies.c.study_date < bindparam("before"),
