@@ -207,6 +207,7 @@ def report(panel: Panel, candidates: Sequence[Ordering]) -> Iterator[str]:
         f"{int(missed.max(axis=1).sum())} with a confirmed miss ({counts})"
     )
     yield f"expectation fitted on {panel.expectation.studies} studies of {panel.expectation.patients} others"
+    yield from _companions(panel)
     yield f"95 % intervals from {RESAMPLES} resamples of patients, seed {SEED}; differences in pairs"
     for figure in figures_of(panel):
         yield figure.name
@@ -215,6 +216,20 @@ def report(panel: Panel, candidates: Sequence[Ordering]) -> Iterator[str]:
     for family in PANEL.values():
         for candidate in candidates[-2:]:
             yield _calibration(panel, candidate, family)
+
+
+def _companions(panel: Panel) -> Iterator[str]:
+    """Yield how often a miss was confirmed with and without another stated finding of lung or pleura."""
+    beside = panel.table.reports.beside[panel.rows]
+    for family in PANEL.values():
+        column = panel.families.index(family)
+        confirmed, with_other = panel.missed[:, column], beside[:, column]
+        judged = panel.is_open[:, column]
+        counts = [
+            f"{int(confirmed[judged & place].sum())} of {int((judged & place).sum())}"
+            for place in (with_other, ~with_other)
+        ]
+        yield f"{family} confirmed: {counts[0]} beside another stated finding, {counts[1]} without one"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
