@@ -277,5 +277,41 @@ quarantine = Table(
     Index("ix_quarantine_received_at", "received_at"),
 )
 
+# One storage commitment (PS3.4 annex J) that was asked for and has to be reported to who asked.
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("commitment_id", RowNumber, primary_key=True),
+    Column("transaction_uid", Uid, nullable=False),
+    Column("requestor", String(16), nullable=False),  # AE title of who asked
+    Column("called", String(16), nullable=False),  # AE title by which we were called
+    Column("instances", Text, nullable=False),  # JSON array of SOP class and SOP instance UIDs
+    Column("state", String(16), nullable=False),  # DUE, REPORTED or GIVEN_UP
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),  # the next attempt, while DUE
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("concluded_at", UtcDateTime),  # when it was reported or given up
+    Column("detail", Text),  # what was reported, or why the last attempt failed, in words
+    UniqueConstraint("requestor", "transaction_uid", name="uq_commitments_requestor_transaction_uid"),
+    Index("ix_commitments_state_due_at", "state", "due_at"),
+)
+
+# What is to be fetched from the PACS, or was, or was given up.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("fetch_id", RowNumber, primary_key=True),
+    Column("kind", String(16), nullable=False),  # MISSED, PRIORS or PRIOR
+    Column("subject", Uid, nullable=False),  # number of the case (MISSED), else UID of the study
+    Column("state", String(16), nullable=False),  # DUE, DONE or GIVEN_UP
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),  # the next attempt, while DUE
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("concluded_at", UtcDateTime),  # when it was done or given up
+    Column("detail", Text),  # what came, or why the last attempt failed, in words
+    UniqueConstraint("kind", "subject", name="uq_fetches_kind_subject"),
+    Index("ix_fetches_state_due_at", "state", "due_at"),
+)
+
 APPEND_ONLY = (report_versions, triage_results, triage_detections, shadow_detections, events, policies)
 """Tables whose rows the database itself refuses to change or delete."""
