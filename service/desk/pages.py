@@ -24,9 +24,10 @@ from service.http.context import Context, sender
 from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
 from service.reconsideration import restore_finding
 from service.store.database import Store
+from service.store.quarantine import list_quarantine
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
-from service.store.worklist import count_cases, list_quarantine, list_worklist, load_case
+from service.store.worklist import count_cases, list_worklist, load_case
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500

@@ -12,6 +12,7 @@ from overread.triage import TriageResult
 from service.http.context import UID_PATTERN, Context, sender
 from service.intake.closing import close_study
 from service.reconsideration import restore_finding
+from service.store.quarantine import count_quarantine
 from service.store.queue import retry_case
 from service.store.records import (
     CaseDetail,
@@ -21,7 +22,7 @@ from service.store.records import (
     TriageRecord,
     WorklistPage,
 )
-from service.store.worklist import count_cases, count_quarantine, find_case, list_worklist, load_case
+from service.store.worklist import count_cases, find_case, list_worklist, load_case
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from service.http.context import Context
+from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import QuarantineKind
-from service.store.worklist import count_quarantine, list_quarantine
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
 

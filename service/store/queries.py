@@ -305,17 +305,6 @@ WEIGHED_OTHERWISE = (
 QUARANTINED = select(quarantine.c.quarantine_id).where(quarantine.c.fingerprint == bindparam("fingerprint"))
 """The entry of the same thing, if it has been refused before."""
 
-QUARANTINE_PAGE = (
-    select(quarantine)
-    .order_by(quarantine.c.received_at.desc(), quarantine.c.quarantine_id.desc())
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
-"""Refused things, the latest first."""
-
-COUNT_QUARANTINE = select(func.count()).select_from(quarantine)
-"""How many things were refused."""
-
 ADD_QUARANTINE = insert(quarantine)
 
 PING = text("SELECT 1")

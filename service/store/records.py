@@ -14,6 +14,7 @@ from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.priority import Policy
 from overread.triage import Outcome, TriageResult
+from service.store.files import ObjectFiles
 from service.store.headline import Headline
 
 
@@ -31,6 +32,14 @@ class QuarantineKind(StrEnum):
 
     INSTANCE = "INSTANCE"
     REPORT = "REPORT"
+
+
+class QuarantineState(StrEnum):
+    """What has become of something that was refused."""
+
+    WAITING = "WAITING"  # for a person
+    RESOLVED = "RESOLVED"  # its content is in the store by now
+    DISCARDED = "DISCARDED"  # a person said that it is of no use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,7 @@ class StudyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
-    """One stored object, its bytes as received in the file at `path`."""
+    """One stored object."""
 
     sop_instance_uid: str
     study_instance_uid: str
@@ -66,7 +75,17 @@ class InstanceRecord:
     size_bytes: int
     source: str
     received_at: datetime
-    path: Path
+    files: ObjectFiles = field(repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """A file with its bytes as received; from object storage it is fetched.
+
+        Raises:
+            NotFoundError: the bytes are not there.
+            OutOfResourcesError: the object storage cannot be reached.
+        """
+        return self.files.path_of(self.sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +232,7 @@ class CaseDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineEntry:
-    """One refused object or report; the bytes as received are in the file at `path`."""
+    """One refused object or report."""
 
     quarantine_id: int
     kind: QuarantineKind
@@ -226,7 +245,22 @@ class QuarantineEntry:
     study_instance_uid: str | None
     sop_instance_uid: str | None
     accession_number: str | None
-    path: Path
+    patient_id: str | None = field(repr=False)
+    report_status: str | None
+    report_charset: str | None
+    state: QuarantineState
+    case_id: int | None  # of the report that it became
+    files: ObjectFiles = field(repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """A file with its bytes as received; from object storage it is fetched.
+
+        Raises:
+            NotFoundError: the bytes are not there.
+            OutOfResourcesError: the object storage cannot be reached.
+        """
+        return self.files.quarantine_path_of(self.sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +281,7 @@ class ClaimedCase:
     study_instance_uid: str
     report_version: int
     report_text: str = field(repr=False)
-    instances: tuple[Path, ...]  # by series and SOP instance UID
+    objects: tuple[str, ...]  # hashes of the instances, by series and SOP instance UID
     instances_sha256: str
     earlier: tuple[EarlierReport, ...] = ()  # of the patient, the latest first
     restored: frozenset[str] = frozenset()  # findings that a person brought back
@@ -256,3 +290,14 @@ class ClaimedCase:
     past: tuple[
         CohortCase, ...
     ] = ()  # the patient's concluded studies, where the policy has a fit to use them
+    files: ObjectFiles = field(repr=False, compare=False)
+
+    @property
+    def instances(self) -> tuple[Path, ...]:
+        """A file for each instance, by series and SOP instance UID; from object storage they are fetched.
+
+        Raises:
+            NotFoundError: the bytes of one are not there.
+            OutOfResourcesError: the object storage cannot be reached.
+        """
+        return tuple(self.files.path_of(sha256) for sha256 in self.objects)

@@ -19,6 +19,7 @@ from service.store.records import (
     InstanceRecord,
     QuarantineEntry,
     QuarantineKind,
+    QuarantineState,
     ReportStatus,
     ReportVersion,
     StudyRecord,
@@ -33,7 +34,7 @@ def study_of(row: Row[Any]) -> StudyRecord:
 
 def instance_of(row: Row[Any], files: ObjectFiles) -> InstanceRecord:
     """Return the instance of a row of `instances`."""
-    return InstanceRecord(**_columns(row, InstanceRecord, without={"path"}), path=files.path_of(row.sha256))
+    return InstanceRecord(**_columns(row, InstanceRecord, without={"files"}), files=files)
 
 
 def report_of(row: Row[Any]) -> ReportVersion:
@@ -91,8 +92,13 @@ def triage_of(row: Row[Any], detections: list[Row[Any]]) -> TriageRecord:
 
 def quarantine_of(row: Row[Any], files: ObjectFiles) -> QuarantineEntry:
     """Return the entry of a row of `quarantine`."""
-    values = _columns(row, QuarantineEntry, without={"kind", "path"})
-    return QuarantineEntry(**values, kind=QuarantineKind(row.kind), path=files.quarantine_path_of(row.sha256))
+    values = _columns(row, QuarantineEntry, without={"kind", "state", "files"})
+    return QuarantineEntry(
+        **values,
+        kind=QuarantineKind(row.kind),
+        state=QuarantineState(row.state),
+        files=files,
+    )
 
 
 def _columns(row: Row[Any], kind: type, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:

@@ -273,8 +273,35 @@ quarantine = Table(
     Column("report_status", String(16)),
     Column("report_charset", String(64)),
     Column("fingerprint", Sha256, nullable=False),  # the same thing refused twice is one entry
+    Column("state", String(16), nullable=False, server_default="WAITING"),  # or RESOLVED, DISCARDED
+    Column("case_id", RowNumber),  # of the report that it became; null for images, whose case the study has
     UniqueConstraint("fingerprint", name="uq_quarantine_fingerprint"),
     Index("ix_quarantine_received_at", "received_at"),
+    Index("ix_quarantine_state_received_at", "state", "received_at"),
+)
+
+# What a person did with something that was refused. Never changed.
+quarantine_actions = Table(
+    "quarantine_actions",
+    metadata,
+    Column("action_id", RowNumber, primary_key=True),
+    Column("quarantine_id", RowNumber, ForeignKey("quarantine.quarantine_id"), nullable=False),
+    Column("happened_at", UtcDateTime, nullable=False),
+    Column("action", String(16), nullable=False),  # REPLAYED, MENDED or DISCARDED
+    Column("outcome", String(16), nullable=False),  # STORED, ALREADY_STORED, REFUSED or DISCARDED
+    Column("actor", String(256), nullable=False),  # the person
+    Column("detail", Text),  # why it was refused again, or discarded, in words
+    Column("mending", Text),  # JSON of service.store.quarantine.Mending; null where nothing was mended
+    Index("ix_quarantine_actions_quarantine_id", "quarantine_id"),
+)
+
+# What `overread import` has taken already, so that it goes on where it was interrupted.
+imports = Table(
+    "imports",
+    metadata,
+    Column("item_sha256", Sha256, primary_key=True),  # of what names a file or row as it is now
+    Column("outcome", String(16), nullable=False),
+    Column("imported_at", UtcDateTime, nullable=False),
 )
 
 # One storage commitment (PS3.4 annex J) that was asked for and has to be reported to who asked.
@@ -313,5 +340,13 @@ fetches = Table(
     Index("ix_fetches_state_due_at", "state", "due_at"),
 )
 
-APPEND_ONLY = (report_versions, triage_results, triage_detections, shadow_detections, events, policies)
+APPEND_ONLY = (
+    report_versions,
+    triage_results,
+    triage_detections,
+    shadow_detections,
+    events,
+    policies,
+    quarantine_actions,
+)
 """Tables whose rows the database itself refuses to change or delete."""

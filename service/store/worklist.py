@@ -1,4 +1,4 @@
-"""What people look at: the worklist, one case, the quarantine, counts. Nothing here changes anything."""
+"""What people look at: the worklist, one case, counts. Nothing here changes anything."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +15,6 @@ from service.store.records import (
     CaseDetail,
     EarlierReport,
     InstanceRecord,
-    QuarantineEntry,
     TriageRecord,
     WorklistPage,
 )
@@ -23,7 +22,6 @@ from service.store.rows import (
     earlier_of,
     event_of,
     instance_of,
-    quarantine_of,
     report_of,
     study_of,
     summary_of,
@@ -146,20 +144,6 @@ def count_cases(store: Store) -> dict[CaseState, int]:
         for state, count in connection.execute(queries.COUNT_BY_STATE):
             counts[CaseState(state)] = count
     return counts
-
-
-def list_quarantine(store: Store, *, limit: int = 50, offset: int = 0) -> tuple[QuarantineEntry, ...]:
-    """Return what was refused, the latest first."""
-    with store.reading() as connection:
-        rows = connection.execute(queries.QUARANTINE_PAGE, {"limit": limit, "offset": offset}).all()
-    return tuple(quarantine_of(row, store.files) for row in rows)
-
-
-def count_quarantine(store: Store) -> int:
-    """Return how many things were refused."""
-    with store.reading() as connection:
-        count: int = connection.execute(queries.COUNT_QUARANTINE).scalar_one()
-    return count
 
 
 def ping(store: Store) -> None:

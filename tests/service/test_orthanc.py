@@ -17,7 +17,8 @@ from service.http.guard import access_for
 from service.http.stow import make_stow_app
 from service.listener_settings import DicomListenerSettings
 from service.store.database import Store
-from service.store.worklist import count_quarantine, load_instance
+from service.store.quarantine import count_quarantine
+from service.store.worklist import load_instance
 from tests.service.http.listening import listening, opener
 from tests.service.material import NOW, dicom_bytes
 from tests.service.serving_thread import listening_on

@@ -16,7 +16,8 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Ver
 
 from service.listener_settings import DicomListenerSettings, load_dicom_settings
 from service.store.database import Store
-from service.store.worklist import count_quarantine, list_quarantine, load_instance
+from service.store.quarantine import count_quarantine, list_quarantine
+from service.store.worklist import load_instance
 from tests.service.certificates import Certificates
 from tests.service.dicom.conftest import SETTINGS, listening
 from tests.service.dicom.senders import (

@@ -14,8 +14,9 @@ from overread.errors import ModelError
 from service.application import make_app
 from service.http.context import ServerContext
 from service.store.database import Store
+from service.store.quarantine import count_quarantine
 from service.store.queue import claim_case, fail_case
-from service.store.worklist import count_quarantine, load_case
+from service.store.worklist import load_case
 from tests.service.http.listening import listening, opener
 from tests.service.http.seeing import seen_case
 from tests.service.material import NOW, dicom_bytes, ready_case, send_image, send_report

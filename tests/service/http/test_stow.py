@@ -18,7 +18,8 @@ from service.http.access import RequestMetrics
 from service.http.guard import access_for
 from service.http.stow import make_stow_app
 from service.store.database import Store
-from service.store.worklist import count_quarantine, load_instance
+from service.store.quarantine import count_quarantine
+from service.store.worklist import load_instance
 from tests.service.http.listening import listening, opener
 from tests.service.material import dicom_bytes
 

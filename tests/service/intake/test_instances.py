@@ -14,8 +14,9 @@ from service.intake.instances import (
     identify,
     receive_instance,
 )
+from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import QuarantineKind
-from service.store.worklist import count_quarantine, list_quarantine, load_case, load_instance
+from service.store.worklist import load_case, load_instance
 from tests.service.material import NOW, after, dicom_bytes, send_image, send_report
 
 
@@ -40,7 +41,7 @@ def test_the_same_object_again_changes_nothing(store) -> None:
     assert again.outcome is ReceiptOutcome.ALREADY_STORED
     assert load_instance(store, "2.25.1.1.1").received_at == NOW
     assert load_case(store, 1).study.closed_at == after(1)
-    assert files(store.files.objects) == [dicom_bytes()]
+    assert files(store.files.objects.folder) == [dicom_bytes()]
     assert files(store.files.incoming) == []
 
 
@@ -52,7 +53,7 @@ def test_the_same_data_set_under_another_file_meta_is_the_same_object(store) -> 
     again = send_image(store, other, now=after(2))
 
     assert again.outcome is ReceiptOutcome.ALREADY_STORED
-    assert files(store.files.objects) == [sent]
+    assert files(store.files.objects.folder) == [sent]
     assert load_instance(store, "2.25.1.1.1").path.read_bytes() == sent
     assert again.sha256 == load_instance(store, "2.25.1.1.1").sha256
 
@@ -107,7 +108,7 @@ def test_an_object_whose_receiver_died_before_the_record_is_stored_when_it_comes
         store.files.keep(incoming)
 
     assert send_image(store).outcome is ReceiptOutcome.STORED
-    assert files(store.files.objects) == [dicom_bytes()]
+    assert files(store.files.objects.folder) == [dicom_bytes()]
 
 
 def test_other_bytes_under_a_known_uid_go_to_quarantine(store) -> None:
@@ -139,8 +140,8 @@ def test_of_contradicting_objects_that_come_at_once_one_is_stored_and_the_others
 
     assert stored.count(True) == 1
     assert count_quarantine(store) == 5
-    assert len(files(store.files.objects)) == 1
-    assert len(files(store.files.quarantine)) == 5
+    assert len(files(store.files.objects.folder)) == 1
+    assert len(files(store.files.quarantine.folder)) == 5
 
 
 def test_two_real_objects_that_share_a_uid_are_told_apart(sqlite_store) -> None:

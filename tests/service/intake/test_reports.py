@@ -6,8 +6,9 @@ from overread.case import CaseState
 from overread.errors import ContradictionError, InvalidReportError
 from service.intake.closing import close_study
 from service.intake.instances import ReceiptOutcome
+from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import QuarantineKind, ReportStatus
-from service.store.worklist import count_cases, count_quarantine, list_quarantine, load_case
+from service.store.worklist import count_cases, load_case
 from tests.service.material import CLEAR, MASS, NOW, after, dicom_bytes, ready_case, send_image, send_report
 
 

@@ -16,8 +16,9 @@ from service.listener_settings import Hl7ListenerSettings, load_hl7_settings
 from service.mllp.framing import frame
 from service.mllp.listener import Hl7Listener
 from service.store.database import Store
+from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import ReportStatus
-from service.store.worklist import count_quarantine, list_quarantine, load_case
+from service.store.worklist import load_case
 from tests.service.certificates import Certificates
 from tests.service.material import NOW, dicom_bytes, send_image
 from tests.service.mllp.messages import oru

@@ -12,17 +12,18 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, insert, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from overread.errors import ConfigurationError, OutOfResourcesError
+from overread.errors import ConfigurationError, InvalidReportError, OutOfResourcesError
 from overread.priority import shipped_policy_text
 from service.settings import load_settings
 from service.store import migrations
 from service.store.database import open_store
 from service.store.policies import activate_policy
+from service.store.quarantine import discard
 from service.store.records import Lease
 from service.store.schema import APPEND_ONLY, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import list_worklist
-from tests.service.material import NOW, MassDetector, triaged_case
+from tests.service.material import NOW, MassDetector, send_report, triaged_case
 
 FIRST_RELEASE_CASE = """
     INSERT INTO cases (case_id, state, revision, priority, attempts, due_at, opened_at, updated_at)
@@ -99,6 +100,9 @@ def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     activate_policy(store, shipped_policy_text(), actor="someone", now=NOW)
     look = ShadowLook(detector=MassDetector.identity, detection=None, failure="none", seconds=0.0)
     add_shadows(store, Lease(case_id=case_id, revision=1, attempt=1, owner="w"), [look], now=NOW)
+    with pytest.raises(InvalidReportError):
+        send_report(store, "")
+    discard(store, 1, actor="someone", because="empty", now=NOW)
     key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:

@@ -3,16 +3,8 @@ import pytest
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.intake.closing import close_study
-from service.store.worklist import (
-    count_cases,
-    count_quarantine,
-    find_case,
-    list_quarantine,
-    list_worklist,
-    load_case,
-    load_instance,
-    ping,
-)
+from service.store.quarantine import count_quarantine, list_quarantine
+from service.store.worklist import count_cases, find_case, list_worklist, load_case, load_instance, ping
 from tests.service.material import (
     BLACK,
     CLEAR,

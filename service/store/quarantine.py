@@ -1,0 +1,284 @@
+"""What was refused, as a person sees it, and the record of what a person did with it.
+
+Nothing is deleted here: an entry waits, is resolved (its content is in the store now) or discarded, and each
+step stands in a table that only grows.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
+
+from overread.errors import InputError, NotFoundError, TransitionError
+from service.codec import from_json, to_json
+from service.store.database import Store
+from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
+from service.store.rows import quarantine_of
+from service.store.schema import cases, quarantine, quarantine_actions
+
+_log = structlog.get_logger("overread.quarantine")
+_ACTOR_MAX = 256
+
+_NEWEST_FIRST = (quarantine.c.received_at.desc(), quarantine.c.quarantine_id.desc())
+
+
+class QuarantineAction(StrEnum):
+    """What a person did."""
+
+    REPLAYED = "REPLAYED"  # sent it through the intake again as it is
+    MENDED = "MENDED"  # the same, with what was missing or wrong put right, or a contradiction accepted
+    DISCARDED = "DISCARDED"
+
+
+class ActionOutcome(StrEnum):
+    """How it ended."""
+
+    STORED = "STORED"
+    ALREADY_STORED = "ALREADY_STORED"
+    REFUSED = "REFUSED"  # the intake refused it again; the entry waits as before
+    DISCARDED = "DISCARDED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mending:
+    """What a person puts right; None leaves what was sent."""
+
+    accession_number: str | None = None
+    study_instance_uid: str | None = None
+    patient_id: str | None = field(default=None, repr=False)
+    charset: str | None = None  # of the report's bytes; a name that Python knows
+    status: ReportStatus | None = None
+    accepts: bool = False  # an image belongs to its study though patient or accession number differ
+
+    @property
+    def changes_report(self) -> bool:
+        """Whether anything is given that only a report has."""
+        return any(
+            value is not None
+            for value in (
+                self.accession_number,
+                self.study_instance_uid,
+                self.patient_id,
+                self.charset,
+                self.status,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineFilter:
+    """Which entries are meant; None: whatever it is."""
+
+    kind: QuarantineKind | None = None
+    reason: str | None = None
+    state: QuarantineState | None = None
+    since: datetime | None = None
+
+
+EVERYTHING = QuarantineFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRecord:
+    """One thing that a person did with an entry."""
+
+    happened_at: datetime
+    action: QuarantineAction
+    outcome: ActionOutcome
+    actor: str
+    detail: str | None
+    mending: Mending | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAction:
+    """What is to be recorded of an entry, and what becomes of the entry."""
+
+    action: QuarantineAction
+    outcome: ActionOutcome
+    actor: str
+    at: datetime
+    detail: str | None = None
+    mending: Mending | None = None
+    case_id: int | None = None  # that a report now belongs to
+
+
+_STATES_AFTER = {
+    ActionOutcome.STORED: QuarantineState.RESOLVED,
+    ActionOutcome.ALREADY_STORED: QuarantineState.RESOLVED,
+    ActionOutcome.DISCARDED: QuarantineState.DISCARDED,
+}
+
+
+def list_quarantine(
+    store: Store, wanted: QuarantineFilter = EVERYTHING, *, limit: int = 50, offset: int = 0
+) -> tuple[QuarantineEntry, ...]:
+    """Return what was refused, the latest first."""
+    page = select(quarantine).where(_matches(wanted)).order_by(*_NEWEST_FIRST).limit(limit).offset(offset)
+    with store.reading() as connection:
+        return tuple(quarantine_of(row, store.files) for row in connection.execute(page))
+
+
+def count_quarantine(store: Store, wanted: QuarantineFilter = EVERYTHING) -> int:
+    """Return how many things were refused."""
+    query = select(func.count()).select_from(quarantine).where(_matches(wanted))
+    with store.reading() as connection:
+        count: int = connection.execute(query).scalar_one()
+    return count
+
+
+def numbers_of(store: Store, wanted: QuarantineFilter) -> tuple[int, ...]:
+    """Return the numbers of all such entries, in the order in which they came."""
+    query = select(quarantine.c.quarantine_id).where(_matches(wanted)).order_by(quarantine.c.quarantine_id)
+    with store.reading() as connection:
+        return tuple(connection.execute(query).scalars())
+
+
+def quarantine_reasons(store: Store) -> tuple[str, ...]:
+    """Return the reasons for which anything was refused, in alphabetical order."""
+    with store.reading() as connection:
+        return tuple(
+            connection.execute(select(quarantine.c.reason).distinct().order_by(quarantine.c.reason)).scalars()
+        )
+
+
+def load_entry(store: Store, quarantine_id: int) -> QuarantineEntry:
+    """Return one entry.
+
+    Raises:
+        NotFoundError: there is no such entry.
+    """
+    with store.reading() as connection:
+        return quarantine_of(_row(connection, quarantine_id), store.files)
+
+
+def list_actions(store: Store, quarantine_id: int) -> tuple[ActionRecord, ...]:
+    """Return what was done with an entry, oldest first."""
+    query = (
+        select(quarantine_actions)
+        .where(quarantine_actions.c.quarantine_id == quarantine_id)
+        .order_by(quarantine_actions.c.action_id)
+    )
+    with store.reading() as connection:
+        return tuple(_action_of(row) for row in connection.execute(query))
+
+
+def case_of(store: Store, entry: QuarantineEntry) -> int | None:
+    """Return the case that an entry became part of; None while there is none, or it was not resolved."""
+    if entry.state is not QuarantineState.RESOLVED or entry.case_id is not None:
+        return entry.case_id
+    query = select(cases.c.case_id).where(cases.c.study_instance_uid == entry.study_instance_uid)
+    with store.reading() as connection:
+        found: int | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def record_action(store: Store, quarantine_id: int, new: NewAction) -> None:
+    """Record what was done with an entry, and let the entry take the state that follows.
+
+    Raises:
+        NotFoundError: there is no such entry.
+    """
+    with store.writing(f"quarantine entry {quarantine_id}") as connection:
+        _row(connection, quarantine_id)
+        _record(connection, quarantine_id, new)
+    _log.info(
+        "quarantine_action",
+        quarantine=quarantine_id,
+        performed=new.action.value,
+        outcome=new.outcome.value,
+        case=new.case_id,
+    )
+
+
+def discard(store: Store, quarantine_id: int, *, actor: str, because: str, now: datetime) -> None:
+    """Mark an entry as of no use, with the reason; its bytes stay where they are.
+
+    Raises:
+        NotFoundError: there is no such entry.
+        InputError: no name or no reason is given.
+        TransitionError: the entry is resolved, or discarded already.
+    """
+    if not because.strip():
+        raise InputError("say why it is discarded")
+    with store.writing(f"quarantine entry {quarantine_id}") as connection:
+        row = _row(connection, quarantine_id)
+        if row.state != QuarantineState.WAITING:
+            raise TransitionError(f"entry {quarantine_id} of the quarantine is {row.state.lower()} already")
+        new = NewAction(
+            action=QuarantineAction.DISCARDED,
+            outcome=ActionOutcome.DISCARDED,
+            actor=checked_actor(actor),
+            at=now,
+            detail=because.strip(),
+        )
+        _record(connection, quarantine_id, new)
+    _log.info("quarantine_action", quarantine=quarantine_id, performed=new.action.value)
+
+
+def checked_actor(name: str) -> str:
+    """Return the name of the person who acts.
+
+    Raises:
+        InputError: there is none.
+    """
+    name = " ".join(name.split())
+    if not any(character.isalnum() for character in name):
+        raise InputError("give the name of the person who does it")
+    return name[:_ACTOR_MAX]
+
+
+def _matches(wanted: QuarantineFilter) -> ColumnElement[bool]:
+    columns = quarantine.c
+    given = [
+        *([columns.kind == wanted.kind.value] if wanted.kind else []),
+        *([columns.reason == wanted.reason] if wanted.reason else []),
+        *([columns.state == wanted.state.value] if wanted.state else []),
+        *([columns.received_at >= wanted.since] if wanted.since else []),
+    ]
+    return and_(true(), *given)
+
+
+def _row(connection: Connection, quarantine_id: int) -> Row[Any]:
+    row = connection.execute(
+        select(quarantine).where(quarantine.c.quarantine_id == quarantine_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no entry {quarantine_id} of the quarantine")
+    return row
+
+
+def _record(connection: Connection, quarantine_id: int, new: NewAction) -> None:
+    connection.execute(
+        insert(quarantine_actions),
+        {
+            "quarantine_id": quarantine_id,
+            "happened_at": new.at,
+            "action": new.action.value,
+            "outcome": new.outcome.value,
+            "actor": new.actor,
+            "detail": new.detail,
+            "mending": to_json(new.mending) if new.mending else None,
+        },
+    )
+    state = _STATES_AFTER.get(new.outcome)
+    if state is not None:
+        connection.execute(
+            update(quarantine)
+            .where(quarantine.c.quarantine_id == quarantine_id)
+            .values(state=state.value, case_id=new.case_id)
+        )
+
+
+def _action_of(row: Row[Any]) -> ActionRecord:
+    return ActionRecord(
+        happened_at=row.happened_at,
+        action=QuarantineAction(row.action),
+        outcome=ActionOutcome(row.outcome),
+        actor=row.actor,
+        detail=row.detail,
+        mending=from_json(Mending, row.mending) if row.mending else None,
+    )
