@@ -48,6 +48,18 @@ class AnnouncedInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A second try with what lies in quarantine: refused again, it stays there as it is.
+
+    With `accepts` a person has decided that an image belongs to its study though patient or accession number
+    differ, or that a report counts though another version of it came later.
+    """
+
+    arrived_at: datetime  # when it was refused
+    accepts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReceipt:
     """The acknowledgement of one instance: it is durable and recorded."""
 
@@ -72,6 +84,7 @@ def receive_instance(
     source: str,
     now: datetime,
     announced: AnnouncedInstance | None = None,
+    replay: Replay | None = None,
 ) -> InstanceReceipt:
     """Keep a DICOM object that has arrived completely, and record it; then it may be acknowledged.
 
@@ -85,6 +98,7 @@ def receive_instance(
         source: who sent it, such as "stow 127.0.0.1".
         now: when its last byte came.
         announced: what the object must be; None where its sender did not say.
+        replay: given where it comes out of quarantine.
 
     Raises:
         InvalidDicomError: it is not a readable DICOM object, or lacks a UID.
@@ -98,15 +112,16 @@ def receive_instance(
         _check_announced(header, announced)
         with store.reading() as connection:
             stored = _stored(store, connection, header, incoming.sha256, incoming.path)
-            _check_study(_study(connection, header), header)
+            _check_study(_study(connection, header), header, replay)
     except InputError as error:
-        refuse(store, incoming, _refusal(error, header, source=source, now=now))
+        if replay is None:
+            refuse(store, incoming, _refusal(error, header, source=source, now=now))
         raise
     outcome = ReceiptOutcome.ALREADY_STORED
     if stored is None or not store.files.path_of(stored).exists():
         store.files.keep(incoming)
     if stored is None:
-        outcome = _record(store, incoming, header, source=source, now=now)
+        outcome = _record(store, incoming, header, source=source, now=now, replay=replay)
     _log.info(
         "instance_received",
         outcome=outcome.value,
@@ -127,7 +142,13 @@ def identify(incoming: IncomingFile) -> InstanceHeader | None:
 
 
 def _record(
-    store: Store, incoming: IncomingFile, header: InstanceHeader, *, source: str, now: datetime
+    store: Store,
+    incoming: IncomingFile,
+    header: InstanceHeader,
+    *,
+    source: str,
+    now: datetime,
+    replay: Replay | None,
 ) -> ReceiptOutcome:
     """Record a kept object in one transaction, unless another process has been faster."""
     names = (f"study {header.study_instance_uid}", f"instance {header.sop_instance_uid}")
@@ -137,11 +158,13 @@ def _record(
             if _stored(store, connection, header, incoming.sha256, kept) is not None:
                 return ReceiptOutcome.ALREADY_STORED
             study = _study(connection, header)
-            _check_study(study, header)
+            _check_study(study, header, replay)
             _record_study(connection, study, header, now)
             connection.execute(queries.ADD_INSTANCE, _instance_row(incoming, header, source, now))
     except ContradictionError as error:  # another process stored the contradicting one a moment ago
         store.files.set_aside_kept(incoming.sha256)
+        if replay is not None:
+            raise
         refusal = _refusal(error, header, source=source, now=now)
         with store.writing(f"quarantine {incoming.sha256}") as connection:
             record_refusal(connection, refusal, sha256=incoming.sha256, size_bytes=incoming.size_bytes)
@@ -181,8 +204,8 @@ def _study(connection: Connection, header: InstanceHeader) -> Row[Any] | None:
     return connection.execute(queries.STUDY, {"study_instance_uid": header.study_instance_uid}).one_or_none()
 
 
-def _check_study(study: Row[Any] | None, header: InstanceHeader) -> None:
-    if study is None:
+def _check_study(study: Row[Any] | None, header: InstanceHeader, replay: Replay | None) -> None:
+    if study is None or (replay is not None and replay.accepts):
         return
     for column, word in (("patient_id", "patient"), ("accession_number", "accession number")):
         stored, sent = getattr(study, column), getattr(header, column)

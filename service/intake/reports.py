@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent, CaseState
-from overread.errors import InputError, InvalidReportError
-from service.intake.instances import ReceiptOutcome
+from overread.errors import ContradictionError, InputError, InvalidReportError
+from service.intake.instances import ReceiptOutcome, Replay
 from service.intake.matching import case_for_report, lock_names, study_for_report
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
@@ -37,6 +37,7 @@ class IncomingReport:
     charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
     message: bytes | None = field(default=None, repr=False)  # what it came in, which quarantine keeps instead
     source: str  # who sent it, such as "http 127.0.0.1"
+    replay: Replay | None = None  # given where it comes out of quarantine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,8 @@ def _concluded(
     if isinstance(outcome, str):
         raise TypeError("a report was passed over")
     if isinstance(outcome, InputError):
-        _refuse(store, report, outcome, now)
+        if report.replay is None:
+            _refuse(store, report, outcome, now)
         return outcome
     _log.info(
         "report_received",
@@ -186,12 +188,25 @@ def _receive(connection: Connection, report: IncomingReport, text: str, now: dat
     for known in versions:
         if (known.sha256, known.status) == (row["sha256"], row["status"]):
             return _receipt(case, known.version, ReceiptOutcome.ALREADY_STORED)
+    _require_latest(report, case, versions)
     version = len(versions) + 1
     whole = _whole_text(text, report.status, versions, case.report_version)
     row |= {"case_id": case.case_id, "version": version, "text": whole}
     connection.execute(queries.ADD_REPORT_VERSION, row)
     case = _take_note(connection, case, report, version, now)
     return _receipt(case, version, ReceiptOutcome.STORED)
+
+
+def _require_latest(report: IncomingReport, case: CaseRow, versions: Sequence[Row[Any]]) -> None:
+    """Return unless a report out of quarantine would count in place of one that came after it."""
+    replay = report.replay
+    if replay is None or replay.accepts or report.status is ReportStatus.PRELIMINARY:
+        return
+    if any(known.received_at > replay.arrived_at for known in versions):
+        raise ContradictionError(
+            f"case {case.case_id} has a version of the report that came later; accept this one if it is to "
+            "count all the same"
+        )
 
 
 def _open(connection: Connection, report: IncomingReport, now: datetime) -> CaseRow:
