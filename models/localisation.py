@@ -106,13 +106,17 @@ class _Patch:
     def whole(self) -> "_Patch":
         return self if self.joined is None else self.joined.whole()
 
+    def grow(self, *, left: int, right: int, bottom: int, strength: float) -> None:
+        """Take in a run of cells of the row that ends at `bottom`."""
+        self.left = min(self.left, left)
+        self.right = max(self.right, right)
+        self.bottom = bottom
+        self.strength += strength
+
     def take(self, other: "_Patch") -> None:
-        """Make the other a part of this one, unless it is this one."""
-        if other is self:
-            return
-        self.left, self.top = min(self.left, other.left), min(self.top, other.top)
-        self.right, self.bottom = max(self.right, other.right), max(self.bottom, other.bottom)
-        self.strength += other.strength
+        """Make the other, which ends in the same row or the one above, a part of this one."""
+        self.top = min(self.top, other.top)
+        self.grow(left=other.left, right=other.right, bottom=self.bottom, strength=other.strength)
         other.joined = self
 
 
@@ -128,24 +132,35 @@ def _patches(fine: Map) -> list[_Patch]:
     for top, left, right, strength in _runs(fine):
         if top != row:
             above, here, row = (here if top == row + 1 else []), [], top
-        patch = _Patch(left=left, top=top, right=right, bottom=top + 1, strength=strength)
+        patch: _Patch | None = None
         for start, end, other in above:
             if start < right and left < end:
-                other.whole().take(patch.whole())
+                whole = other.whole()
+                if patch is None:
+                    patch = whole
+                    patch.grow(left=left, right=right, bottom=top + 1, strength=strength)
+                elif whole is not patch:
+                    patch.take(whole)
+        if patch is None:
+            patch = _Patch(left=left, top=top, right=right, bottom=top + 1, strength=strength)
+            patches.append(patch)
         here.append((left, right, patch))
-        patches.append(patch)
     return [patch for patch in patches if patch.joined is None]
 
 
 def _runs(fine: Map) -> list[tuple[int, int, int, float]]:
     """Return row, start, end and summed evidence of each run of cells from `BOX_LEVEL` on, in that order."""
-    height, width = fine.shape
-    strong = np.zeros((height, width + 2), np.int8)  # with nothing at either end
-    strong[:, 1:-1] = fine >= BOX_LEVEL
-    steps = strong[:, 1:] - strong[:, :-1]
-    rows, starts = np.nonzero(steps == 1)
-    ends = np.nonzero(steps == -1)[1]
-    totals = np.zeros((height, width + 1))
-    np.cumsum(fine, axis=1, out=totals[:, 1:])
-    strengths = totals[rows, ends] - totals[rows, starts]
-    return list(zip(rows.tolist(), starts.tolist(), ends.tolist(), strengths.tolist(), strict=True))
+    rows, columns = fine.shape
+    between = np.zeros((rows + 1, columns + 1), np.float32)  # a cell of nothing ends every row, and a row all
+    between[:-1, :-1] = fine
+    flat = between.ravel()
+    strong = flat >= BOX_LEVEL
+    edges = np.flatnonzero(strong[1:] != strong[:-1]) + 1
+    if strong[0]:
+        edges = np.concatenate([[0], edges])
+    if not len(edges):
+        return []
+    strengths = np.add.reduceat(flat, edges)[::2]
+    tops, starts = np.divmod(edges[::2], columns + 1)
+    ends = edges[1::2] - tops * (columns + 1)
+    return list(zip(tops.tolist(), starts.tolist(), ends.tolist(), strengths.tolist(), strict=True))
