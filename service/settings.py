@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from models.language_model import ChatEndpoint, EndpointSettings
 from models.roster import roster_file
@@ -30,6 +31,9 @@ class Settings:
     report_bytes_max: int = 1 << 20
     object_bytes_max: int = 4 << 30
     free_bytes_min: int = 1 << 30  # intake refuses while the disk of the data folder has less than this
+    objects_url: str | None = None  # s3://bucket/prefix; None: objects and quarantine are in the data folder
+    objects_endpoint: str | None = None  # of S3-compatible storage; None: as boto3 finds it, else Amazon's
+    cache_bytes_max: int = 20 << 30  # of copies of what lies in object storage
     language_model: EndpointSettings | None = None  # re-reads the sentences behind a flag; None: nobody does
 
 
@@ -44,6 +48,7 @@ _NUMBERS: dict[str, tuple[str, type[int] | type[float], float]] = {
     "OVERREAD_REPORT_BYTES_MAX": ("report_bytes_max", int, 1),
     "OVERREAD_OBJECT_BYTES_MAX": ("object_bytes_max", int, 1),
     "OVERREAD_FREE_BYTES_MIN": ("free_bytes_min", int, 0),
+    "OVERREAD_CACHE_BYTES_MAX": ("cache_bytes_max", int, 0),
 }
 
 
@@ -52,13 +57,14 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
 
     `OVERREAD_FOLDER` names the data folder (default ./overread-data), `OVERREAD_DATABASE_URL` the database
     (default: SQLite in the data folder), `OVERREAD_DETECTORS` the roster of detectors (default:
-    `detectors.json` in the data folder), `OVERREAD_LANGUAGE_MODEL_URL` and `_NAME`, `_KEY`, `_SECONDS_MAX`
+    `detectors.json` in the data folder), `OVERREAD_OBJECTS_URL` and `OVERREAD_OBJECTS_ENDPOINT` the object
+    storage (default: the data folder), `OVERREAD_LANGUAGE_MODEL_URL` and `_NAME`, `_KEY`, `_SECONDS_MAX`
     beside it the language model that re-reads sentences (default: none), and the other fields of `Settings`
     have a variable each, such as `OVERREAD_QUIET_SECONDS`.
 
     Raises:
-        ConfigurationError: a value is not a number, too small, or not a URL of SQLite or PostgreSQL; the
-            language model lacks its name or an http(s) URL.
+        ConfigurationError: a value is not a number, too small, or not a URL of SQLite or PostgreSQL or of
+            object storage; the language model lacks its name or an http(s) URL.
     """
     folder = data_folder or Path(environ.get("OVERREAD_FOLDER") or DATA_FOLDER_DEFAULT)
     folder = folder.expanduser().absolute()
@@ -73,8 +79,19 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
         database_url=_checked_url(url),
         detectors_file=roster_file(environ, folder),
         language_model=_language_model(environ),
+        objects_url=_objects_url(environ.get("OVERREAD_OBJECTS_URL") or None),
+        objects_endpoint=environ.get("OVERREAD_OBJECTS_ENDPOINT") or None,
         **numbers,  # type: ignore[arg-type]
     )
+
+
+def _objects_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigurationError("OVERREAD_OBJECTS_URL must be s3://bucket or s3://bucket/prefix")
+    return url
 
 
 def _language_model(environ: Mapping[str, str]) -> EndpointSettings | None:

@@ -21,6 +21,7 @@ from overread.errors import (
     InputError,
     LeaseLostError,
     ModelError,
+    NotFoundError,
     OutOfResourcesError,
 )
 from overread.expecting import expect
@@ -147,7 +148,7 @@ def triage_case(
     Raises:
         ModelError: a model does not do what its manifest says; the case is back in the queue.
         ConfigurationError: a setting or policy is wrong; the case is back in the queue.
-        OutOfResourcesError: the store is not available; the lease will run out.
+        OutOfResourcesError: the store is not available; the case is given back, or its lease will run out.
     """
     try:
         with heartbeat.of(claimed.lease):
@@ -164,7 +165,8 @@ def triage_case(
         return True
     except LeaseLostError:
         _log.warning("lease_lost", **_names(claimed))
-    except OutOfResourcesError:
+    except OutOfResourcesError as error:
+        _give_back(store, claimed, error, now=clock())
         raise
     except Exception as error:
         _end(store, claimed, error, now=clock())
@@ -264,12 +266,20 @@ def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime)
             _log.warning("failed", reason=str(error), **_names(claimed))
             return
         # Of others neither message nor values are kept: they may hold what the report says.
-        reason = f"unexpected {type(error).__name__}"
+        reason = str(error) if isinstance(error, NotFoundError) else f"unexpected {type(error).__name__}"
         counts = not isinstance(error, ModelError | ConfigurationError)  # those are not the case's fault
         state = release_case(store, lease, reason, now=now, failed=counts)
         _log.error("released", reason=reason, state=state.value, trace=_frames(error), **_names(claimed))
     except LeaseLostError:
         _log.warning("lease_lost", **_names(claimed))
+
+
+def _give_back(store: Store, claimed: ClaimedCase, error: OutOfResourcesError, *, now: datetime) -> None:
+    """Put a case back whose images cannot be fetched now; if the database is away too, its lease runs out."""
+    try:
+        release_case(store, claimed.lease, str(error), now=now, failed=False)
+    except (LeaseLostError, OutOfResourcesError):
+        _log.warning("store_unavailable", why=str(error), **_names(claimed))
 
 
 def _names(claimed: ClaimedCase) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row
 
-from overread.errors import ContradictionError, InputError, MislabelledDicomError
+from overread.errors import ContradictionError, InputError, MislabelledDicomError, NotFoundError
 from service.intake.header import InstanceHeader, has_same_data_set, read_header
 from service.store import queries
 from service.store.database import Store
@@ -118,7 +118,7 @@ def receive_instance(
             refuse(store, incoming, _refusal(error, header, source=source, now=now))
         raise
     outcome = ReceiptOutcome.ALREADY_STORED
-    if stored is None or not store.files.path_of(stored).exists():
+    if stored is None or store.files.objects.size_of(stored) is None:
         store.files.keep(incoming)
     if stored is None:
         outcome = _record(store, incoming, header, source=source, now=now, replay=replay)
@@ -154,8 +154,7 @@ def _record(
     names = (f"study {header.study_instance_uid}", f"instance {header.sop_instance_uid}")
     try:
         with store.writing(*names) as connection:
-            kept = store.files.path_of(incoming.sha256)
-            if _stored(store, connection, header, incoming.sha256, kept) is not None:
+            if _stored(store, connection, header, incoming.sha256) is not None:
                 return ReceiptOutcome.ALREADY_STORED
             study = _study(connection, header)
             _check_study(study, header, replay)
@@ -184,20 +183,29 @@ def _check_announced(header: InstanceHeader, announced: AnnouncedInstance | None
 
 
 def _stored(
-    store: Store, connection: Connection, header: InstanceHeader, sha256: str, path: Path
+    store: Store, connection: Connection, header: InstanceHeader, sha256: str, path: Path | None = None
 ) -> str | None:
-    """Return the hash under which this very object is recorded; its UID must not belong to another."""
+    """Return the hash under which this very object is recorded; its UID must not belong to another.
+
+    The object is in the file at `path`, or kept already.
+    """
     row = connection.execute(queries.INSTANCE, {"sop_instance_uid": header.sop_instance_uid}).one_or_none()
     if row is None:
         return None
     stored: str = row.sha256
-    kept = store.files.path_of(stored)
-    if stored != sha256 and not (kept.exists() and has_same_data_set(kept, path)):
+    if stored != sha256 and not _is_same(store, stored, path or store.files.path_of(sha256)):
         raise ContradictionError(
             f"instance {header.sop_instance_uid} is stored with other content; "
             "what differs needs a SOP Instance UID of its own"
         )
     return stored
+
+
+def _is_same(store: Store, stored: str, path: Path) -> bool:
+    try:
+        return has_same_data_set(store.files.path_of(stored), path)
+    except NotFoundError:
+        return False
 
 
 def _study(connection: Connection, header: InstanceHeader) -> Row[Any] | None:

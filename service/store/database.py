@@ -77,11 +77,13 @@ def open_store(settings: Settings) -> Store:
     Several processes may open the same store at once. What receivers that died left behind is removed.
 
     Raises:
-        ConfigurationError: the data folder cannot be written, or the database is of a newer release.
-        OutOfResourcesError: the database cannot be reached.
+        ConfigurationError: the data folder cannot be written, the object storage is not set up, or the
+            database is of a newer release.
+        OutOfResourcesError: the database or the object storage cannot be reached.
     """
     try:
         files = ObjectFiles.in_folder(settings)
+        files.sweep()
     except OSError as error:
         raise ConfigurationError(
             f"the data folder {settings.data_folder} cannot be used: {os.strerror(error.errno or 0)}"

@@ -1,26 +1,26 @@
 """The files of the store: what arrives, what is kept, what was refused.
 
     incoming/<random>        while it arrives; locked by its writer, so that a dead writer's is removed
-    objects/ab/<sha256>      kept, bytes as received; never named by anything that a sender chose
-    quarantine/ab/<sha256>   refused, bytes as received
+    objects/ab/<sha256>      kept, bytes as received: a folder, or a part of a bucket
+    quarantine/ab/<sha256>   refused, bytes as received: the same
+    cache/ab/<sha256>        copies of what lies in a bucket
 
-A file is synced before it gets its final name, and the folder after, so a name that a committed row mentions
-always has its bytes.
+What is on a shelf is durable before a row mentions it, so that what a committed row names has its bytes.
 """
 
 import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from overread.errors import InputError, OutOfResourcesError
+from overread.errors import ConfigurationError, InputError, OutOfResourcesError
 from service.settings import Settings
+from service.store.cache import ObjectCache
+from service.store.shelf import FolderShelf, Shelf, disk_errors, sync_folder
 
 _CHECK_BYTES = 64 << 20  # free space is looked at once in so many bytes written
 
@@ -58,7 +58,7 @@ class IncomingFile:
             self._checked_bytes = self.size_bytes
         self._hash.update(chunk)
         remaining = memoryview(chunk)
-        with _disk_errors():
+        with disk_errors():
             while remaining:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
 
@@ -67,19 +67,10 @@ class IncomingFile:
         """Hash of the bytes written so far, in lower-case hexadecimal digits."""
         return self._hash.hexdigest()
 
-    def sync(self) -> None:
-        """Return when the bytes are on the disk."""
-        with _disk_errors():
-            os.fsync(self._descriptor)
-
-    def place(self, target: Path) -> None:
-        """Give the bytes their final name; a crash leaves either all of them there, or nothing."""
-        self.sync()
-        with _disk_errors():
-            _make_folder(target.parent)
-            self.path.replace(target)
-            self._placed = True
-            sync_folder(target.parent)
+    def place(self, shelf: Shelf) -> None:
+        """Put the bytes on a shelf; a crash leaves either all of them there, or nothing."""
+        shelf.take(self.path, self.sha256)
+        self._placed = True
 
     def close(self) -> None:
         """Remove the file if it was not placed, and let go of it."""
@@ -100,33 +91,28 @@ class IncomingFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFiles:
-    """The folders of one installation."""
+    """Where one installation keeps what arrives."""
 
     settings: Settings
     incoming: Path
-    objects: Path
-    quarantine: Path
+    objects: Shelf
+    quarantine: Shelf
 
     @classmethod
     def in_folder(cls, settings: Settings) -> "ObjectFiles":
-        """Return the files in the data folder, whose folders are made and swept of what dead writers left."""
+        """Return the files of an installation, whose folders are made.
+
+        Raises:
+            ConfigurationError: the object storage that the settings name is not set up.
+            OutOfResourcesError: it cannot be reached.
+        """
         folder = settings.data_folder
-        made = cls(
-            settings=settings,
-            incoming=folder / "incoming",
-            objects=folder / "objects",
-            quarantine=folder / "quarantine",
-        )
         # The folder itself too: by default the database lies in it. One that a person made keeps its mode.
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for part in (made.incoming, made.objects, made.quarantine):
+        for part in (folder, folder / "incoming"):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for number in range(256):  # now, so that no object has to wait until its folder is on the disk
-            (made.objects / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
-        sync_folder(made.objects)
+        objects, quarantine = _shelves(settings)
         sync_folder(folder)
-        made.sweep()
-        return made
+        return cls(settings=settings, incoming=folder / "incoming", objects=objects, quarantine=quarantine)
 
     def begin(self) -> IncomingFile:
         """Return an empty file for an object that starts to arrive.
@@ -139,7 +125,7 @@ class ObjectFiles:
 
     def make_incoming(self) -> tuple[int, Path]:
         """Return the descriptor and path of a new file that this process has locked."""
-        with _disk_errors():
+        with disk_errors():
             while True:
                 descriptor, name = tempfile.mkstemp(dir=self.incoming)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -148,29 +134,36 @@ class ObjectFiles:
                 os.close(descriptor)  # swept by another process between the two calls
 
     def path_of(self, sha256: str) -> Path:
-        """Return where the object with this hash is kept."""
-        return self.objects / sha256[:2] / sha256
+        """Return a file with the bytes of a kept object; from a bucket it is fetched.
+
+        Raises:
+            NotFoundError: there is no such object.
+            OutOfResourcesError: the object storage cannot be reached.
+        """
+        return self.objects.fetch(sha256)
 
     def quarantine_path_of(self, sha256: str) -> Path:
-        """Return where refused bytes with this hash are kept."""
-        return self.quarantine / sha256[:2] / sha256
+        """Return a file with refused bytes; from a bucket it is fetched.
+
+        Raises:
+            NotFoundError: there are no such bytes.
+            OutOfResourcesError: the object storage cannot be reached.
+        """
+        return self.quarantine.fetch(sha256)
 
     def keep(self, incoming: IncomingFile) -> None:
         """Keep an object; a crash leaves either the whole of it there, or nothing."""
-        incoming.place(self.path_of(incoming.sha256))
+        incoming.place(self.objects)
 
     def set_aside(self, incoming: IncomingFile) -> None:
         """Move refused bytes into quarantine."""
-        incoming.place(self.quarantine_path_of(incoming.sha256))
+        incoming.place(self.quarantine)
 
     def set_aside_kept(self, sha256: str) -> None:
         """Move an object that turned out to be refused from where it was kept into quarantine."""
-        target = self.quarantine_path_of(sha256)
-        with _disk_errors():
-            _make_folder(target.parent)
-            if self.path_of(sha256).exists():
-                self.path_of(sha256).replace(target)
-            sync_folder(target.parent)
+        if self.objects.size_of(sha256) is not None:
+            self.quarantine.take(self.objects.fetch(sha256), sha256)
+            self.objects.remove(sha256)
 
     def require_space(self) -> None:
         """Return if the disk has room for more.
@@ -204,26 +197,23 @@ class ObjectFiles:
         return removed
 
 
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(exist_ok=True, mode=0o700)
-        sync_folder(folder.parent)
+def _shelves(settings: Settings) -> tuple[Shelf, ...]:
+    names = ("objects", "quarantine")
+    if settings.objects_url is None:
+        return tuple(FolderShelf.made(settings.data_folder / name) for name in names)
+    from service.store.bucket import ONE_REQUEST_BYTES_MAX, bucket_shelves  # noqa: PLC0415  # an extra
 
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in the folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutOfResourcesError(
-            f"the data folder cannot be written: {os.strerror(error.errno or 0)}; try again later"
-        ) from error
+    if settings.object_bytes_max > ONE_REQUEST_BYTES_MAX:
+        raise ConfigurationError(
+            f"object storage takes objects of at most {ONE_REQUEST_BYTES_MAX} bytes: lower "
+            "OVERREAD_OBJECT_BYTES_MAX"
+        )
+    cache = ObjectCache(
+        folder=settings.data_folder / "cache",
+        bytes_max=settings.cache_bytes_max,
+        in_use_seconds=settings.case_seconds_max,
+    )
+    cache.folder.mkdir(exist_ok=True, mode=0o700)
+    shelves = bucket_shelves(settings.objects_url, settings.objects_endpoint, names=names, cache=cache)
+    shelves[0].check()
+    return shelves

@@ -48,13 +48,15 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
 
 
 def peek_case(store: Store, *, now: datetime) -> tuple[Path, ...]:
-    """Return the instances of the case that a claim would give now, in its order; empty if nothing is due.
+    """Return the instances of the case that a claim would give now, in its order.
 
-    It binds nobody: the case may be another's a moment later.
+    Empty if nothing is due, or if something would have to be fetched to this machine. It binds nobody: the
+    case may be another's a moment later.
     """
     with store.reading() as connection:
         rows = connection.execute(queries.PEEK, {"claimable": CaseState.READY.value, "now": now}).all()
-    return tuple(store.files.path_of(row.sha256) for row in rows)
+    found = tuple(store.files.objects.local(row.sha256) for row in rows)
+    return tuple(path for path in found if path is not None) if None not in found else ()
 
 
 def renew_lease(store: Store, lease: Lease, *, now: datetime) -> None:
@@ -182,13 +184,14 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
         study_instance_uid=case.study_instance_uid,
         report_version=report.version,
         report_text=report.text,
-        instances=tuple(store.files.path_of(row.sha256) for row in rows),
+        objects=tuple(row.sha256 for row in rows),
         instances_sha256=_hash_of_set(rows),
         earlier=earlier_reports(connection, case),
         restored=restored_findings(connection, case.case_id),
         policy=policy,
         study=study,
         past=past,
+        files=store.files,
     )
 
 
