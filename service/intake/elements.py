@@ -24,9 +24,9 @@ _INFLATE_STEP = 1 << 20
 
 TRANSFER_SYNTAX_UID = 0x00020010
 _START = 128 + 4  # preamble and prefix, PS3.10 section 7.1
-_PIXEL_ELEMENTS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+PIXEL_ELEMENTS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 # PS3.5 section 7.1.2: after these, two bytes are reserved and the length takes four.
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _SHORT = frozenset(
@@ -47,27 +47,62 @@ class Elements:
     data_set_at: int  # where the data set starts in the file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSetBytes:
+    """The data set of a DICOM file, inflated where it is deflated, and how to walk over it."""
+
+    meta: dict[int, bytes] = field(repr=False)  # group 0002, by tag
+    transfer_syntax_uid: str
+    data: Bytes = field(repr=False)  # the file; of a deflated one the beginning of what it inflates to
+    size: int  # true size of `data`, of which a deflated one may hold only the beginning
+    start: int  # of the data set in `data`
+    at: int  # where the data set starts in the file
+    order: str  # of the bytes: "<" or ">"
+    implicit: bool  # whether value representations are left out
+
+    def walk(self) -> "Walk":
+        """Return a walk over it, with steps of its own to spend."""
+        return Walk(self.data, self.size, order=self.order, implicit=self.implicit)
+
+
+def open_data_set(file: Bytes) -> DataSetBytes:
+    """Return the data set of a DICOM file (PS3.10).
+
+    Raises:
+        InvalidDicomError: it is no DICOM file, or its deflated data set is damaged or too large.
+    """
+    if file[128:_START] != b"DICM":
+        raise InvalidDicomError("not a DICOM file (PS3.10 section 7.1): it lacks the prefix; send it again")
+    meta, at = Walk(file, len(file), order="<", implicit=False).read_meta()
+    syntax = meta.get(TRANSFER_SYNTAX_UID, b"").rstrip(b"\0 ").decode("latin-1")
+    data: Bytes = file
+    size, start = len(file), at
+    if syntax == DeflatedExplicitVRLittleEndian:
+        data, size = _inflated(file, at)
+        start = 0
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    implicit = _is_implicit(data, start, declared=syntax == ImplicitVRLittleEndian)
+    return DataSetBytes(
+        meta=meta,
+        transfer_syntax_uid=syntax,
+        data=data,
+        size=size,
+        start=start,
+        at=at,
+        order=order,
+        implicit=implicit,
+    )
+
+
 def read_elements(file: Bytes, wanted: Collection[int]) -> Elements:
     """Return the wanted elements of a DICOM file (PS3.10), all of whose stated lengths lie within it.
 
     Raises:
         InvalidDicomError: it is no DICOM file, or is truncated, or malformed, or far beyond any real object.
     """
-    if file[128:_START] != b"DICM":
-        raise InvalidDicomError("not a DICOM file (PS3.10 section 7.1): it lacks the prefix; send it again")
-    meta_walk = _Walk(file, len(file), order="<", implicit=False)
-    meta, data_set_at = meta_walk.read_meta()
-    syntax = meta.get(TRANSFER_SYNTAX_UID, b"").rstrip(b"\0 ").decode("latin-1")
-    data_set: Bytes = file
-    size, start = len(file), data_set_at
-    if syntax == DeflatedExplicitVRLittleEndian:
-        data_set, size = _inflated(file, data_set_at)
-        start = 0
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
-    implicit = _is_implicit(data_set, start, declared=syntax == ImplicitVRLittleEndian)
-    walk = _Walk(data_set, size, order=order, implicit=implicit)
-    values, has_pixels = walk.read_data_set(start, frozenset(wanted))
-    return Elements(meta=meta, values=values, has_pixels=has_pixels, data_set_at=data_set_at)
+    data_set = open_data_set(file)
+    values, has_pixels = data_set.walk().read_data_set(data_set.start, frozenset(wanted))
+    return Elements(meta=data_set.meta, values=values, has_pixels=has_pixels, data_set_at=data_set.at)
 
 
 def _is_implicit(data: Bytes, start: int, *, declared: bool) -> bool:
@@ -100,10 +135,11 @@ def _inflated(file: Bytes, start: int) -> tuple[bytes, int]:
     return bytes(kept), size
 
 
-class _Walk:
+class Walk:
     """A walk over one data set; `size` is its true size where `data` holds only its beginning."""
 
     def __init__(self, data: Bytes, size: int, *, order: str, implicit: bool) -> None:
+        """Better call `DataSetBytes.walk`."""
         self._data = data
         self._size = size
         self._implicit = implicit
@@ -117,8 +153,8 @@ class _Walk:
         """Return the file meta information and where it ends."""
         meta: dict[int, bytes] = {}
         position = _START
-        while position < self._size and self._tag_at(position) >> 16 == 0x0002:
-            tag, value_at, end, _ = self._element(position, self._implicit)
+        while position < self._size and self.tag_at(position) >> 16 == 0x0002:
+            tag, value_at, end, _ = self.element(position, self._implicit)
             if end is None:
                 raise InvalidDicomError("the file meta information is malformed; send the object again")
             if end - value_at <= VALUE_BYTES_MAX:
@@ -130,18 +166,18 @@ class _Walk:
         """Return the wanted values before the pixel data, and whether there is pixel data."""
         values: dict[int, bytes] = {}
         while position < self._size:
-            tag, value_at, end, implicit_within = self._element(position, self._implicit)
-            if tag in _PIXEL_ELEMENTS:
+            tag, value_at, end, implicit_within = self.element(position, self._implicit)
+            if tag in PIXEL_ELEMENTS:
                 self._pass_pixels(value_at, end)
                 return values, True
             if end is None:
-                end = self._pass_sequence(value_at, implicit_within)
+                end = self.pass_sequence(value_at, implicit_within)
             elif tag in wanted and end - value_at <= VALUE_BYTES_MAX:
                 values[tag] = bytes(self._data[value_at:end])
             position = end
         return values, False
 
-    def _element(self, position: int, implicit: bool) -> tuple[int, int, int | None, bool]:
+    def element(self, position: int, implicit: bool) -> tuple[int, int, int | None, bool]:
         """Return tag, start and end of the value (None: undefined length), and whether it is implicit within.
 
         PS3.5 section 7.1; an unknown value (UN) of undefined length holds implicit elements, section 6.2.2.
@@ -167,29 +203,29 @@ class _Walk:
         if length == _UNDEFINED_LENGTH:
             return tag, value_at, None, implicit_within
         if value_at + length > self._size:
-            raise _truncated("in its pixel data" if tag in _PIXEL_ELEMENTS else "in its header")
+            raise _truncated("in its pixel data" if tag in PIXEL_ELEMENTS else "in its header")
         return tag, value_at, value_at + length, implicit_within
 
-    def _pass_sequence(self, position: int, implicit: bool) -> int:
+    def pass_sequence(self, position: int, implicit: bool) -> int:
         """Return the position after a sequence of undefined length (PS3.5 section 7.5)."""
         within = [(False, implicit)]  # of each open level: is it an item, or a sequence; is it implicit
         while within:
             if len(within) > 2 * DEPTH_MAX:
                 raise InvalidDicomError(f"sequences are nested more than {DEPTH_MAX} deep")
             in_item, implicit = within[-1]
-            tag = self._tag_at(position)
-            if tag == (_ITEM_END if in_item else _SEQUENCE_END):
+            tag = self.tag_at(position)
+            if tag == (ITEM_END if in_item else SEQUENCE_END):
                 self._step()
                 within.pop()
                 position += 8
             elif in_item:
-                _, position, end, implicit = self._element(position, implicit)
+                _, position, end, implicit = self.element(position, implicit)
                 if end is None:
                     within.append((False, implicit))
                 else:
                     position = end
-            elif tag == _ITEM:
-                _, position, end, _ = self._element(position, implicit=True)  # items have no representation
+            elif tag == ITEM:
+                _, position, end, _ = self.element(position, implicit=True)  # items have no representation
                 if end is None:
                     within.append((True, implicit))
                 else:
@@ -202,13 +238,14 @@ class _Walk:
         """Return if the pixel data is all there: its length, or its fragments (PS3.5 annex A.4)."""
         if end is not None:
             return
-        while position + 8 <= self._size and self._tag_at(position) == _ITEM:
-            _, _, fragment_end, _ = self._element(position, implicit=True)
+        while position + 8 <= self._size and self.tag_at(position) == ITEM:
+            _, _, fragment_end, _ = self.element(position, implicit=True)
             if fragment_end is None:
                 raise InvalidDicomError("a fragment of the pixel data has no length; send the object again")
             position = fragment_end
 
-    def _tag_at(self, position: int) -> int:
+    def tag_at(self, position: int) -> int:
+        """Return the tag that stands there."""
         try:
             group, element = self._tag.unpack_from(self._data, position)
         except struct.error:
