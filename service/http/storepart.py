@@ -2,7 +2,7 @@
 
 import structlog
 
-from overread.errors import ContradictionError, InputError, OutOfResourcesError
+from overread.errors import ContradictionError, InputError, NotFoundError, OutOfResourcesError
 from service.http.context import ServerContext
 from service.http.errors import CANNOT_UNDERSTAND, INVALID_ATTRIBUTE_VALUE, failure_reason_of
 from service.http.multipart import FramingError, PartReceiver, parse_content_type
@@ -115,5 +115,5 @@ def _failure(header: InstanceHeader | None, reason: int) -> PartOutcome:
 def _header_in_quarantine(context: ServerContext, incoming: IncomingFile) -> InstanceHeader | None:
     try:
         return read_header(context.store.files.quarantine_path_of(incoming.sha256))
-    except (InputError, OSError):
+    except (InputError, NotFoundError, OutOfResourcesError, OSError):
         return None
