@@ -247,7 +247,9 @@ def take_account(store: Store, protocol: str, tally: Tally) -> None:
         tally.quarantined = len(connection.execute(quarantine.select()).all())
         if protocol == "dicom":
             rows = connection.execute(instances.select()).all()
-            kept = {row.sop_instance_uid for row in rows if store.files.path_of(row.sha256).exists()}
+            kept = {
+                row.sop_instance_uid for row in rows if store.files.objects.size_of(row.sha256) is not None
+            }
             tally.lost = len(set(tally.acknowledged) - kept)
             return
         kept = {row.sha256 for row in connection.execute(report_versions.select())}
