@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.http import health, openapi
+from service.http import health, openapi, qido
 from service.http.access import AccessMiddleware, RequestMetrics
 from service.http.bare import OpenContext, bare_app
 from service.http.context import UID_PATTERN, Context, ServerContext, sender
@@ -161,6 +161,7 @@ def make_stow_app(open_context: OpenContext, access: Access, metrics: RequestMet
         open_context, title="overread DICOMweb intake", description="STOW-RS (PS3.18 section 10.5)."
     )
     app.include_router(router)
+    app.include_router(qido.router)
     app.include_router(health.router)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware, metrics=metrics)  # the last added is the outermost

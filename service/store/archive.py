@@ -1,0 +1,292 @@
+"""What other systems look for in the store: studies, series and instances by attributes (PS3.18 10.6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import Boolean, ColumnElement, Row, Select, and_, bindparam, exists, func, literal, select
+
+from overread.errors import NotFoundError
+from service.store.database import Store
+from service.store.records import StudyRecord
+from service.store.rows import study_of
+from service.store.schema import instances, studies
+
+_BATCH = 500
+
+
+class Level(StrEnum):
+    """What a search returns."""
+
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    INSTANCE = "INSTANCE"
+
+
+class Attribute(StrEnum):
+    """What the tables know, by DICOM keyword; anything else stands in the headers alone."""
+
+    STUDY_INSTANCE_UID = "StudyInstanceUID"
+    SERIES_INSTANCE_UID = "SeriesInstanceUID"
+    SOP_INSTANCE_UID = "SOPInstanceUID"
+    SOP_CLASS_UID = "SOPClassUID"
+    SOP_CLASSES_IN_STUDY = "SOPClassesInStudy"
+    MODALITY = "Modality"
+    MODALITIES_IN_STUDY = "ModalitiesInStudy"
+    PATIENT_ID = "PatientID"
+    ACCESSION_NUMBER = "AccessionNumber"
+    STUDY_DATE = "StudyDate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOf:
+    """The attribute has one of these values."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Like:
+    """The attribute fits a pattern in which * stands for any characters and ? for one (PS3.4 C.2.2.2.4)."""
+
+    pattern: str
+
+    @property
+    def glob(self) -> str:
+        """The pattern as `fnmatch` and the GLOB of SQLite take it: a bracket is no class of characters."""
+        return self.pattern.replace("[", "[[]")
+
+    @property
+    def like(self) -> str:
+        """The pattern as LIKE takes it, with a backslash before what is meant literally."""
+        parts = {"*": "%", "?": "_", "%": r"\%", "_": r"\_", "\\": r"\\"}
+        return "".join(parts.get(character, character) for character in self.pattern)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """The attribute sorts between two values, both included; None leaves an end open (PS3.4 C.2.2.2.5)."""
+
+    first: str | None
+    last: str | None
+
+
+Condition = OneOf | Like | Between
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInstance:
+    """One instance as the tables know it; its bytes are fetched when they are read."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Return the instance of a row of `instances`."""
+        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One study, series or instance that fits, with one of its instances to read further attributes from."""
+
+    study: StudyRecord
+    instance: StoredInstance
+    instances: int  # of the series; of an instance 1; of a study see `StudyContent`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyContent:
+    """What a study consists of."""
+
+    modalities: tuple[str, ...]
+    sop_classes: tuple[str, ...]
+    series: int
+    instances: int
+
+
+def search(
+    store: Store,
+    level: Level,
+    conditions: Sequence[tuple[Attribute, Condition]],
+    *,
+    limit: int,
+    offset: int = 0,
+) -> list[Found]:
+    """Return what fits every condition: latest study date first, then by UID, so that pages fit together."""
+    dialect = store.engine.dialect.name
+    clauses = [_clause(attribute, condition, dialect) for attribute, condition in conditions]
+    statement = _STATEMENTS[level].where(and_(True, *clauses)).limit(limit).offset(offset)
+    with store.reading() as connection:
+        rows = connection.execute(statement).all()
+        uids = [row.example for row in rows]
+        examples: dict[str, Row[Any]] = {}
+        for start in range(0, len(uids), _BATCH):
+            batch = {"uids": uids[start : start + _BATCH]}
+            examples |= {row.sop_instance_uid: row for row in connection.execute(_EXAMPLES, batch)}
+        described: dict[str, StudyRecord] = {}
+        study_uids = sorted({row.study_instance_uid for row in rows})
+        for start in range(0, len(study_uids), _BATCH):
+            batch = {"uids": study_uids[start : start + _BATCH]}
+            described |= {
+                row.study_instance_uid: study_of(row) for row in connection.execute(_STUDIES, batch)
+            }
+    return [
+        Found(
+            study=described[row.study_instance_uid],
+            instance=StoredInstance.of(examples[row.example]),
+            instances=row.instances,
+        )
+        for row in rows
+    ]
+
+
+def study_contents(store: Store, study_instance_uids: Sequence[str]) -> dict[str, StudyContent]:
+    """Return what these studies consist of."""
+    gathered: dict[str, list[Row[Any]]] = {}
+    with store.reading() as connection:
+        for start in range(0, len(study_instance_uids), _BATCH):
+            batch = {"uids": study_instance_uids[start : start + _BATCH]}
+            for row in connection.execute(_CONTENTS, batch):
+                gathered.setdefault(row.study_instance_uid, []).append(row)
+    return {uid: _content(rows) for uid, rows in gathered.items()}
+
+
+def instances_within(
+    store: Store,
+    study_instance_uid: str,
+    series_instance_uid: str | None = None,
+    sop_instance_uid: str | None = None,
+) -> list[StoredInstance]:
+    """Return the instances of a study, of one of its series, or the one instance, by series and instance UID.
+
+    Raises:
+        NotFoundError: the store holds none.
+    """
+    statement = _WITHIN
+    if series_instance_uid is not None:
+        statement = statement.where(instances.c.series_instance_uid == series_instance_uid)
+    if sop_instance_uid is not None:
+        statement = statement.where(instances.c.sop_instance_uid == sop_instance_uid)
+    with store.reading() as connection:
+        rows = connection.execute(statement, {"study_instance_uid": study_instance_uid}).all()
+    if not rows:
+        names = " of ".join(
+            f"{word} {uid}"
+            for word, uid in (
+                ("instance", sop_instance_uid),
+                ("series", series_instance_uid),
+                ("study", study_instance_uid),
+            )
+            if uid is not None
+        )
+        raise NotFoundError(f"the store holds nothing of {names}")
+    return [StoredInstance.of(row) for row in rows]
+
+
+# The least UID of a group stands for it: it is there in both databases, and stays the same.
+_LATEST_FIRST = (func.coalesce(studies.c.study_date, "").desc(), studies.c.study_instance_uid)
+_OF_STUDY = instances.c.study_instance_uid == studies.c.study_instance_uid
+
+_STATEMENTS: dict[Level, Select[Any]] = {
+    Level.STUDY: select(
+        studies.c.study_instance_uid,
+        select(func.min(instances.c.sop_instance_uid)).where(_OF_STUDY).scalar_subquery().label("example"),
+        select(func.count()).select_from(instances).where(_OF_STUDY).scalar_subquery().label("instances"),
+    )
+    .where(exists().where(_OF_STUDY))
+    .order_by(*_LATEST_FIRST),
+    Level.SERIES: select(
+        studies.c.study_instance_uid,
+        func.min(instances.c.sop_instance_uid).label("example"),
+        func.count().label("instances"),
+    )
+    .join_from(instances, studies, _OF_STUDY)
+    .group_by(studies.c.study_instance_uid, instances.c.series_instance_uid)
+    .order_by(*_LATEST_FIRST, instances.c.series_instance_uid),
+    Level.INSTANCE: select(
+        studies.c.study_instance_uid,
+        instances.c.sop_instance_uid.label("example"),
+        literal(1).label("instances"),
+    )
+    .join_from(instances, studies, _OF_STUDY)
+    .order_by(*_LATEST_FIRST, instances.c.series_instance_uid, instances.c.sop_instance_uid),
+}
+_EXAMPLES = select(instances).where(instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)))
+_STUDIES = select(studies).where(studies.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
+_CONTENTS = (
+    select(
+        instances.c.study_instance_uid,
+        instances.c.series_instance_uid,
+        instances.c.modality,
+        instances.c.sop_class_uid,
+        func.count().label("instances"),
+    )
+    .where(instances.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
+    .group_by(
+        instances.c.study_instance_uid,
+        instances.c.series_instance_uid,
+        instances.c.modality,
+        instances.c.sop_class_uid,
+    )
+)
+_WITHIN = (
+    select(instances)
+    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"))
+    .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
+)
+
+_COLUMNS: dict[Attribute, ColumnElement[Any]] = {
+    Attribute.STUDY_INSTANCE_UID: studies.c.study_instance_uid,
+    Attribute.PATIENT_ID: studies.c.patient_id,
+    Attribute.ACCESSION_NUMBER: studies.c.accession_number,
+    Attribute.STUDY_DATE: studies.c.study_date,
+    Attribute.SERIES_INSTANCE_UID: instances.c.series_instance_uid,
+    Attribute.SOP_INSTANCE_UID: instances.c.sop_instance_uid,
+    Attribute.SOP_CLASS_UID: instances.c.sop_class_uid,
+    Attribute.MODALITY: instances.c.modality,
+}
+# Of any instance of the study, whichever it is that the search looks at.
+_other = instances.alias("other")
+_ANYWHERE: dict[Attribute, ColumnElement[Any]] = {
+    Attribute.MODALITIES_IN_STUDY: _other.c.modality,
+    Attribute.SOP_CLASSES_IN_STUDY: _other.c.sop_class_uid,
+}
+
+
+def _clause(attribute: Attribute, condition: Condition, dialect: str) -> ColumnElement[bool]:
+    if attribute in _ANYWHERE:
+        fits = _fits(_ANYWHERE[attribute], condition, dialect)
+        return exists().where(_other.c.study_instance_uid == studies.c.study_instance_uid, fits)
+    return _fits(_COLUMNS[attribute], condition, dialect)
+
+
+def _fits(column: ColumnElement[Any], condition: Condition, dialect: str) -> ColumnElement[bool]:
+    if isinstance(condition, OneOf):
+        return column.in_(condition.values)
+    if isinstance(condition, Like):
+        if dialect == "sqlite":  # whose LIKE takes no notice of case
+            return column.op("GLOB", is_comparison=True, return_type=Boolean())(condition.glob)
+        return column.like(condition.like, escape="\\")
+    ends = []
+    if condition.first is not None:
+        ends.append(column >= condition.first)
+    if condition.last is not None:
+        ends.append(column <= condition.last)
+    return and_(column.is_not(None), *ends)
+
+
+def _content(rows: Sequence[Row[Any]]) -> StudyContent:
+    return StudyContent(
+        modalities=tuple(sorted({row.modality for row in rows if row.modality})),
+        sop_classes=tuple(sorted({row.sop_class_uid for row in rows})),
+        series=len({row.series_instance_uid for row in rows}),
+        instances=sum(row.instances for row in rows),
+    )
