@@ -16,7 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from overread.errors import InvalidDicomError
 
-MAX_INFLATED_BYTES = 1 << 30  # of a deflated file
+INFLATED_BYTES_MAX = 1 << 28  # of a deflated object, PS3.5 annex A.5
 _META_START = 128 + 4  # preamble and prefix (PS3.10 7.1)
 _GROUP_LENGTH_BYTES = 12  # the element (0002,0000) itself
 
@@ -126,5 +126,5 @@ def _refuse_bomb(path: Path) -> None:
     while rest and not inflater.eof:
         inflated += len(inflater.decompress(rest, 1 << 24))
         rest = inflater.unconsumed_tail
-        if inflated > MAX_INFLATED_BYTES:
-            raise InvalidDicomError(f"{path.name} inflates to more than {MAX_INFLATED_BYTES} bytes")
+        if inflated > INFLATED_BYTES_MAX:
+            raise InvalidDicomError(f"{path.name} inflates to more than {INFLATED_BYTES_MAX} bytes")

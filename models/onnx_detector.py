@@ -24,7 +24,7 @@ from models.network import Maps, OnnxNetwork
 from models.pixels import read_stored
 from models.placement import prepare
 from models.prefetch import Prefetch
-from models.preparation import PreparedImage, prepare_image
+from models.preparation import PreparedImage, prepare_image, prepare_picture
 from models.providers import remarks_on_provider
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
@@ -72,8 +72,8 @@ class OnnxDetector:
         self._point = self.manifest.operating_point(operating_point)
         self._network = OnnxNetwork(folder, self.manifest, threads=threads, provider=provider)
         self._vocabulary: Vocabulary = load_vocabulary()
-        guard = guard_for(self.manifest.intended_use)
-        self._prefetch = Prefetch(lambda path: prepare_image(path, self.manifest, guard))
+        self._guard = guard_for(self.manifest.intended_use)
+        self._prefetch = Prefetch(lambda path: prepare_image(path, self.manifest, self._guard))
 
     @property
     def identity(self) -> ReaderIdentity:
@@ -110,6 +110,14 @@ class OnnxDetector:
             UndecodablePixelsError: an image that the model is meant for cannot be decoded.
         """
         return self.look(self._prefetch.take(instances))
+
+    def detect_picture(self, path: Path) -> Detection:
+        """Return what the network sees on a PNG or JPEG, or why it does not apply; see `detect`.
+
+        Raises:
+            UndecodablePixelsError: the picture cannot be decoded.
+        """
+        return self.look([prepare_picture(path, self.manifest, self._guard)])
 
     def look(self, prepared: Iterable[PreparedImage]) -> Detection:
         """Return what the network sees on the prepared images of one study; see `detect`."""

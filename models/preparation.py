@@ -18,7 +18,7 @@ from models.framing import Framing
 from models.guards import TURNED, Guard, frame
 from models.intensity import Grey
 from models.manifest import Manifest
-from models.pixels import network_input_from
+from models.pixels import network_input_from, read_stored
 from models.placement import Placement, prepare
 from overread.errors import InvalidDicomError
 from overread.observation import ImageRegion
@@ -64,6 +64,32 @@ def prepare_image(path: Path, manifest: Manifest, guard: Guard | None) -> Prepar
     return PreparedImage(
         whole=whole,
         mirrored=mirrored,
+        placement=view.placement,
+        pixels=view.pixels,
+        reason=view.reason,
+        remarks=view.remarks,
+    )
+
+
+def prepare_picture(path: Path, manifest: Manifest, guard: Guard | None) -> PreparedImage:
+    """Return a PNG or JPEG as the network of a release needs it.
+
+    It has no header to be held to, so its pixels alone decide; its file name stands for its UID.
+
+    Raises:
+        InvalidDicomError, UndecodablePixelsError: the picture cannot be read.
+    """
+    stored, header = read_stored(path)
+    view = _view(stored, header, manifest, guard)
+    return PreparedImage(
+        whole=ImageRegion(
+            sop_instance_uid=path.name,
+            column_min=0.0,
+            row_min=0.0,
+            column_max=float(stored.shape[1]),
+            row_max=float(stored.shape[0]),
+        ),
+        mirrored=False,
         placement=view.placement,
         pixels=view.pixels,
         reason=view.reason,

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Writes one row per image with the calibrated probability of every finding that the model knows.
-Reads DICOM, PNG and JPEG; folders are searched through. A PNG or JPEG says nothing about itself and is taken
-for a frontal chest radiograph. An image that the model is not meant for, or that cannot be read, has empty
-columns and a reason; it never stops the run.
+Reads DICOM, PNG and JPEG; folders are searched through. A PNG or JPEG says nothing about itself, so its
+pixels alone are held to what the model is meant for. An image that the model is not meant for, or that cannot
+be read, has empty columns and a reason; it never stops the run. Where an image was corrected (turned,
+inverted, cut to its exposed field) or looks odd, the reason says so beside its probabilities.
 
 example:
   overread detect study/ portable.png --out scores.csv
@@ -74,18 +75,18 @@ def score(path: Path, detector: "OnnxDetector") -> list[str]:
     """Return the row of one image."""
     from models.dicom import is_dicom  # noqa: PLC0415
 
+    dicom = is_dicom(path)
     nothing = [""] * len(detector.findings)
     try:
-        if not is_dicom(path):
-            return [str(path), "", STATUS_DONE, "", *_numbers(detector.probabilities(path))]
-        detection = detector.detect([path])
+        detection = detector.detect([path]) if dicom else detector.detect_picture(path)
     except InputError as error:
         return [str(path), "", STATUS_UNREADABLE, str(error), *nothing]
     if detection.not_applicable is not None:
         return [str(path), "", STATUS_NOT_APPLICABLE, detection.not_applicable, *nothing]
     observations = detection.observations
+    instance = observations[0].sop_instance_uid if dicom else ""
     probabilities = _numbers(observation.probability for observation in observations)
-    return [str(path), observations[0].sop_instance_uid, STATUS_DONE, "", *probabilities]
+    return [str(path), instance, STATUS_DONE, "; ".join(detection.remarks), *probabilities]
 
 
 def _numbers(probabilities: Iterable[float]) -> list[str]:

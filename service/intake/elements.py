@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
+from models.dicom import INFLATED_BYTES_MAX
 from overread.errors import InvalidDicomError
 
 STEPS_MAX = 1_000_000  # elements and items looked at, all levels together
 DEPTH_MAX = 256  # sequences within sequences, those of undefined length
 VALUE_BYTES_MAX = 1 << 16  # a longer value is passed over; none that is asked for is so long
-INFLATED_BYTES_MAX = 1 << 28  # of a deflated object, PS3.5 annex A.5
 _INFLATED_KEPT = 1 << 24  # as much of it as is looked at
 _INFLATE_STEP = 1 << 20
 

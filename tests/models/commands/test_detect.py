@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -20,7 +21,11 @@ def test_every_image_has_a_row_and_a_bad_one_does_not_stop_the_run(tmp_path, cap
     write_radiograph(images / "chest.dcm", draw_chest(300, 300), SOPInstanceUID="1.2.3")
     write_radiograph(images / "hand.dcm", ramp(), BodyPartExamined="HAND")
     write_radiograph(images / "cut.dcm", ramp(), Rows=400)
-    Image.fromarray(chest_with_shadow(column=40)).save(images / "chest.png")
+    chest = draw_chest(300, 300)
+    Image.fromarray(chest).save(images / "chest.png")
+    Image.fromarray(255 - chest).save(images / "negative.png")
+    noise = np.random.default_rng(1).integers(0, 255, (300, 300), np.uint8)
+    Image.fromarray(noise).save(images / "noise.png")
     (images / "notes.txt").write_text("nothing to see")
     (images / ".hidden").write_text("nothing to see")
     assert main(["detect", str(tmp_path / "images"), "--out", str(tmp_path / "scores.csv")]) == 0
@@ -31,14 +36,20 @@ def test_every_image_has_a_row_and_a_bad_one_does_not_stop_the_run(tmp_path, cap
         "chest.png": "scored",
         "cut.dcm": "unreadable",
         "hand.dcm": "not applicable",
+        "negative.png": "scored",
+        "noise.png": "not applicable",
         "notes.txt": "unreadable",
     }
     assert rows["chest.dcm"]["sop_instance_uid"] == "1.2.3"
     assert 0 < float(rows["chest.dcm"]["mass"]) < 1
+    assert rows["chest.png"]["reason"] == ""
+    assert "noise.png does not look like a frontal chest" in rows["noise.png"]["reason"]
+    assert "negative.png was inverted" in rows["negative.png"]["reason"]
+    assert float(rows["negative.png"]["mass"]) == pytest.approx(float(rows["chest.png"]["mass"]), abs=0.02)
     assert rows["hand.dcm"]["mass"] == ""
     assert "shows HAND" in rows["hand.dcm"]["reason"]
     assert "truncated" in rows["cut.dcm"]["reason"]
-    assert "2 scored, 1 not applicable, 2 unreadable" in capsys.readouterr().out
+    assert "3 scored, 2 not applicable, 2 unreadable" in capsys.readouterr().out
 
 
 def test_a_row_has_the_calibrated_probabilities(tmp_path) -> None:

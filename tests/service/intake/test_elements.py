@@ -6,8 +6,9 @@ import zlib
 
 import pytest
 
+from models.dicom import INFLATED_BYTES_MAX
 from overread.errors import InvalidDicomError
-from service.intake.elements import DEPTH_MAX, INFLATED_BYTES_MAX, STEPS_MAX, VALUE_BYTES_MAX, read_elements
+from service.intake.elements import DEPTH_MAX, STEPS_MAX, VALUE_BYTES_MAX, read_elements
 from tests.service.material import dicom_bytes
 
 PATIENT_ID, STUDY_UID = 0x00100020, 0x0020000D
