@@ -108,27 +108,27 @@ def _header(elements: Elements) -> InstanceHeader:
     values = {keyword: elements.values[tag] for keyword, tag in _TAGS.items() if tag in elements.values}
     if TRANSFER_SYNTAX_UID in elements.meta:
         values["TransferSyntaxUID"] = elements.meta[TRANSFER_SYNTAX_UID]
-    encoding = _encoding(values)
+    encoding = declared_encoding(values)
     return InstanceHeader(
         sop_class_uid=_uid(values, "SOPClassUID"),
         sop_instance_uid=_uid(values, "SOPInstanceUID"),
         series_instance_uid=_uid(values, "SeriesInstanceUID"),
         study_instance_uid=_uid(values, "StudyInstanceUID"),
         transfer_syntax_uid=_uid(values, "TransferSyntaxUID"),
-        patient_id=_text(values, "PatientID", encoding),
-        issuer_of_patient_id=_text(values, "IssuerOfPatientID", encoding),
-        accession_number=_text(values, "AccessionNumber", encoding),
-        modality=_text(values, "Modality", longest=16),
-        body_part=_text(values, "BodyPartExamined"),
-        description=_text(values, "StudyDescription", encoding),
-        study_date=_date(_text(values, "StudyDate")),
-        patient_age_years=_years(_text(values, "PatientAge")),
-        patient_sex=_text(values, "PatientSex", longest=16),
+        patient_id=element_text(values, "PatientID", encoding),
+        issuer_of_patient_id=element_text(values, "IssuerOfPatientID", encoding),
+        accession_number=element_text(values, "AccessionNumber", encoding),
+        modality=element_text(values, "Modality", longest=16),
+        body_part=element_text(values, "BodyPartExamined"),
+        description=element_text(values, "StudyDescription", encoding),
+        study_date=_date(element_text(values, "StudyDate")),
+        patient_age_years=_years(element_text(values, "PatientAge")),
+        patient_sex=element_text(values, "PatientSex", longest=16),
     )
 
 
 def _uid(values: Mapping[str, bytes], keyword: str) -> str:
-    value = _text(values, keyword)
+    value = element_text(values, keyword)
     if value is None:
         raise InvalidDicomError(f"{keyword} is missing")
     if len(value) > _UID_MAX or not _UID.fullmatch(value):
@@ -136,18 +136,18 @@ def _uid(values: Mapping[str, bytes], keyword: str) -> str:
     return value
 
 
-def _text(
+def element_text(
     values: Mapping[str, bytes], keyword: str, encoding: str = "latin-1", longest: int = _TEXT_MAX
 ) -> str | None:
-    """Return the text of an element without its padding, None if it is absent or empty."""
+    """Return the text of an element, by keyword, without its padding; None if it is absent or empty."""
     text = values.get(keyword, b"").decode(encoding, errors="replace")
     text = "".join(character for character in text if character.isprintable()).strip()
     return text[:longest] or None
 
 
-def _encoding(values: Mapping[str, bytes]) -> str:
+def declared_encoding(values: Mapping[str, bytes]) -> str:
     """Return the Python name of the last character set that Specific Character Set (0008,0005) lists."""
-    declared = _text(values, "SpecificCharacterSet") or ""
+    declared = element_text(values, "SpecificCharacterSet") or ""
     encoding = python_encoding.get(declared.split("\\")[-1].strip(), "latin-1")
     return "latin-1" if encoding == "iso8859" else encoding
 

@@ -1,0 +1,302 @@
+"""`overread quarantine`: look through what was refused, mend it, send it through the intake again."""
+
+import argparse
+import getpass
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from overread.command import EXIT_FAILED, EXIT_OK, Command
+from overread.errors import InputError
+
+if TYPE_CHECKING:
+    from service.intake.contents import Content
+    from service.store.database import Store
+    from service.store.quarantine import ActionRecord, Mending, QuarantineFilter
+    from service.store.records import QuarantineEntry
+
+DESCRIPTION = """\
+What arrived and could not be used waits here for a person, with its reason. Nothing is deleted: an entry is
+resolved when its content is in the store, or discarded with a reason, and who did what stands in the record.
+
+  overread quarantine list --reason CONTRADICTION --since 2026-03-01
+  overread quarantine show 12                             its header; --identify also says whose it is
+  overread quarantine replay --reason INVALID_REPORT      all of them again, after what caused it was mended
+  overread quarantine mend 12 --accession A-1001          with the right accession number
+  overread quarantine mend 13 --accept                    the image belongs to its study all the same
+  overread quarantine discard 14 --because "test image of the vendor"
+"""
+_STATES = ("waiting", "resolved", "discarded", "all")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
+    )
+    parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
+    listing = parts.add_parser("list", help="what was refused, the latest first")
+    _add_filters(listing)
+    listing.add_argument("--state", choices=_STATES, default="waiting", help="default: waiting")
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default 100)")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    show = parts.add_parser("show", help="one entry: reason, header, what was done with it")
+    show.add_argument("number", type=int, metavar="NUMBER")
+    show.add_argument("--identify", action="store_true", help="say who the patient is")
+    show.add_argument("--text", action="store_true", help="print the text of a report")
+    show.add_argument("--json", action="store_true", help="as JSON")
+    replay = parts.add_parser("replay", help="send entries through the intake again, as they are")
+    replay.add_argument("numbers", nargs="*", type=int, metavar="NUMBER")
+    _add_filters(replay)
+    replay.add_argument("--all", action="store_true", help="everything that waits")
+    mend = parts.add_parser("mend", help="send one entry through the intake again, put right")
+    mend.add_argument("number", type=int, metavar="NUMBER")
+    _add_mending(mend)
+    discard = parts.add_parser("discard", help="mark entries as of no use; their bytes stay")
+    discard.add_argument("numbers", nargs="+", type=int, metavar="NUMBER")
+    discard.add_argument("--because", required=True, metavar="WORDS", help="why")
+    for part in (replay, mend, discard):
+        part.add_argument("--by", metavar="NAME", help="who does it (default: your user name)")
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", choices=("instance", "report"), help="only images, or only reports")
+    parser.add_argument("--reason", help="only with this reason, such as CONTRADICTION")
+    parser.add_argument(
+        "--since", type=_day, metavar="DATE", help="only what arrived since, such as 2026-03-01"
+    )
+
+
+def _add_mending(parser: argparse.ArgumentParser) -> None:
+    for option, word in (
+        ("--accession", "accession number"),
+        ("--study", "Study Instance UID"),
+        ("--patient", "patient id"),
+    ):
+        parser.add_argument(option, metavar="VALUE", help=f"the right {word} of a report; '' leaves it out")
+    parser.add_argument("--charset", help="character set that a report is in, such as cp1252")
+    parser.add_argument("--status", choices=("PRELIMINARY", "FINAL", "CORRECTED", "ADDENDUM"))
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="an image belongs to its study although patient or accession number differ, or is what it says "
+        "it is; a report counts although a later version has come",
+    )
+
+
+def _day(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show or change the quarantine."""
+    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.settings import load_settings  # noqa: PLC0415
+    from service.store.database import open_store  # noqa: PLC0415
+
+    configure_logging()
+    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
+    parts = {"list": _list, "show": _show, "replay": _replay, "mend": _mend, "discard": _discard}
+    try:
+        return parts[arguments.part](store, arguments)
+    finally:
+        store.close()
+
+
+def _list(store: "Store", arguments: argparse.Namespace) -> int:
+    from service.store.quarantine import count_quarantine, list_quarantine  # noqa: PLC0415
+
+    wanted = _filter(arguments, arguments.state)
+    entries = list_quarantine(store, wanted, limit=max(arguments.limit, 0))
+    if arguments.json:
+        for entry in entries:
+            print(json.dumps(_values(entry)))
+        return EXIT_OK
+    for entry in entries:
+        print(_line(entry))
+    total = count_quarantine(store, wanted)
+    print(f"{total} in all" if len(entries) == total else f"{len(entries)} of {total}; --limit shows more")
+    return EXIT_OK
+
+
+def _show(store: "Store", arguments: argparse.Namespace) -> int:
+    from service.intake.contents import read_content  # noqa: PLC0415
+    from service.store.quarantine import case_of, list_actions, load_entry  # noqa: PLC0415
+
+    entry = load_entry(store, arguments.number)
+    content = read_content(store, entry, identified=arguments.identify, with_text=arguments.text)
+    actions, case_id = list_actions(store, entry.quarantine_id), case_of(store, entry)
+    if arguments.json:
+        values = _values(entry) | {"case_id": case_id, "form": content.form, "broken": content.broken}
+        values["header"] = {line.name: line.value for line in content.lines}
+        values["actions"] = [_action_values(action, identified=arguments.identify) for action in actions]
+        if arguments.identify:
+            values["patient_id"] = entry.patient_id
+        if arguments.text:
+            values["text"] = content.text
+        print(json.dumps(values, indent=2))
+        return EXIT_OK
+    print("\n".join(_described(entry, content, case_id, identified=arguments.identify)))
+    for action in actions:
+        print(_action_line(action))
+    if arguments.text and content.text is not None:
+        print(f"\n{content.text}")
+    return EXIT_OK
+
+
+def _replay(store: "Store", arguments: argparse.Namespace) -> int:
+    from service.store.quarantine import numbers_of  # noqa: PLC0415
+
+    filters = (arguments.kind, arguments.reason, arguments.since)
+    chosen = bool(arguments.numbers), any(filters), arguments.all
+    if sum(chosen) != 1:
+        raise InputError("give the numbers of entries, or --kind, --reason or --since, or --all")
+    numbers = arguments.numbers or numbers_of(store, _filter(arguments, "waiting"))
+    return _try(store, numbers, None, arguments.by)
+
+
+def _mend(store: "Store", arguments: argparse.Namespace) -> int:
+    mending = _mending(arguments)
+    if not (mending.changes_report or mending.accepts):
+        raise InputError("say what to mend; `overread quarantine mend --help` lists it")
+    return _try(store, [arguments.number], mending, arguments.by)
+
+
+def _discard(store: "Store", arguments: argparse.Namespace) -> int:
+    from service.store.quarantine import discard  # noqa: PLC0415
+
+    for number in arguments.numbers:
+        discard(
+            store,
+            number,
+            actor=arguments.by or getpass.getuser(),
+            because=arguments.because,
+            now=datetime.now(UTC),
+        )
+        print(f"{number}: discarded")
+    return EXIT_OK
+
+
+def _try(store: "Store", numbers: Iterable[int], mending: "Mending | None", name: str | None) -> int:
+    """Send entries through the intake again, a line for each; 0 only if all of them are stored now."""
+    from service.intake.replay import replay_entry  # noqa: PLC0415
+    from service.listener_settings import load_hl7_settings  # noqa: PLC0415
+
+    hl7, actor, stored, tried = load_hl7_settings(os.environ), name or getpass.getuser(), 0, 0
+    for number in numbers:
+        tried += 1
+        result = replay_entry(store, number, actor=actor, now=datetime.now(UTC), hl7=hl7, mending=mending)
+        stored += result.detail is None
+        words = result.outcome.value.lower().replace("_", " ")
+        case = f", case {result.case_id}" if result.case_id is not None else ""
+        print(f"{number}: {words}{case}{f': {result.detail}' if result.detail else ''}")
+    print(f"{stored} of {tried} resolved")
+    return EXIT_OK if stored == tried else EXIT_FAILED
+
+
+def _mending(arguments: argparse.Namespace) -> "Mending":
+    from service.store.quarantine import Mending  # noqa: PLC0415
+    from service.store.records import ReportStatus  # noqa: PLC0415
+
+    return Mending(
+        accession_number=arguments.accession,
+        study_instance_uid=arguments.study,
+        patient_id=arguments.patient,
+        charset=arguments.charset,
+        status=ReportStatus(arguments.status) if arguments.status else None,
+        accepts=arguments.accept,
+    )
+
+
+def _filter(arguments: argparse.Namespace, state: str) -> "QuarantineFilter":
+    from service.store.quarantine import QuarantineFilter  # noqa: PLC0415
+    from service.store.records import QuarantineKind, QuarantineState  # noqa: PLC0415
+
+    return QuarantineFilter(
+        kind=QuarantineKind(arguments.kind.upper()) if arguments.kind else None,
+        reason=arguments.reason,
+        since=arguments.since,
+        state=None if state == "all" else QuarantineState(state.upper()),
+    )
+
+
+def _line(entry: "QuarantineEntry") -> str:
+    names = entry.accession_number or entry.study_instance_uid or "-"
+    return (
+        f"{entry.quarantine_id:6}  {entry.received_at:%Y-%m-%d %H:%M}  {entry.state.value.lower():9}  "
+        f"{entry.kind.value.lower():8}  {entry.reason:18}  {names}  {entry.detail}"
+    )
+
+
+def _described(
+    entry: "QuarantineEntry", content: "Content", case_id: int | None, *, identified: bool
+) -> Iterator[str]:
+    yield f"entry      {entry.quarantine_id}, {entry.state.value.lower()}"
+    yield f"arrived    {entry.received_at:%Y-%m-%d %H:%M:%S} UTC, {entry.source}"
+    yield f"refused    {entry.reason}: {entry.detail}"
+    yield f"content    {content.form}, {entry.size_bytes} bytes, sha256 {entry.sha256}"
+    for name, value in (
+        ("study", entry.study_instance_uid),
+        ("instance", entry.sop_instance_uid),
+        ("accession", entry.accession_number),
+        ("patient", entry.patient_id if identified else None),
+        ("status", entry.report_status),
+        ("charset", entry.report_charset),
+        ("case", case_id),
+    ):
+        if value is not None:
+            yield f"{name:10} {value}"
+    yield from (f"  {line.name:32} {line.value}" for line in content.lines)
+    if content.broken:
+        yield f"  no more can be read: {content.broken}"
+
+
+def _action_line(action: "ActionRecord") -> str:
+    words = f"{action.action.value.lower()}, {action.outcome.value.lower().replace('_', ' ')}"
+    detail = f": {action.detail}" if action.detail else ""
+    return f"{action.happened_at:%Y-%m-%d %H:%M:%S} UTC  {words} by {action.actor}{detail}"
+
+
+def _values(entry: "QuarantineEntry") -> dict[str, object]:
+    names = (
+        "quarantine_id",
+        "state",
+        "kind",
+        "reason",
+        "detail",
+        "source",
+        "sha256",
+        "size_bytes",
+        "study_instance_uid",
+        "sop_instance_uid",
+        "accession_number",
+        "report_status",
+        "report_charset",
+        "case_id",
+    )
+    return {name: getattr(entry, name) for name in names} | {"received_at": entry.received_at.isoformat()}
+
+
+def _action_values(action: "ActionRecord", *, identified: bool) -> dict[str, object]:
+    values: dict[str, object] = {
+        "happened_at": action.happened_at.isoformat(),
+        "action": action.action.value,
+        "outcome": action.outcome.value,
+        "actor": action.actor,
+        "detail": action.detail,
+    }
+    if identified and action.mending is not None:
+        values["patient_id"] = action.mending.patient_id
+    return values
+
+
+command = Command(
+    summary="look through what was refused, mend it and send it again",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)

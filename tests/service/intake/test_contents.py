@@ -1,0 +1,81 @@
+"""What is shown of something that was refused."""
+
+import pytest
+
+from overread.errors import InputError
+from service.intake.contents import Content, read_content
+from service.store.database import Store
+from service.store.quarantine import list_quarantine
+from tests.service.intake.test_replay import message
+from tests.service.material import dicom_bytes, send_image, send_report
+
+
+def content_of(store: Store, *, identified: bool = False, with_text: bool = False) -> Content:
+    return read_content(store, list_quarantine(store)[0], identified=identified, with_text=with_text)
+
+
+def shown(content: Content) -> dict[str, str]:
+    return {line.name: line.value for line in content.lines}
+
+
+def test_the_header_of_an_object_is_shown_and_the_patient_only_on_request(sqlite_store) -> None:
+    with pytest.raises(InputError):
+        send_image(sqlite_store, dicom_bytes(StudyInstanceUID=None, StudyDescription="Thorax"))
+
+    plain, named = content_of(sqlite_store), content_of(sqlite_store, identified=True)
+
+    assert shown(plain)["Modality"] == "DX"
+    assert shown(plain)["Study Description"] == "Thorax"
+    assert shown(plain)["SOP Class UID"].startswith("Digital X-Ray Image Storage - For Presentation (1.2.")
+    assert "Doe^Jane" not in str(plain)
+    assert "P1" not in shown(plain).values()
+    assert shown(named)["Patient's Name"] == "Doe^Jane"
+
+
+def test_what_is_cut_off_is_shown_as_far_as_it_goes(sqlite_store) -> None:
+    with pytest.raises(InputError):
+        send_image(sqlite_store, dicom_bytes()[:-10])
+
+    content = content_of(sqlite_store)
+
+    assert shown(content)["Accession Number"] == "A1"
+    assert "truncated in its pixel data" in str(content.broken)
+    with pytest.raises(InputError):
+        send_image(sqlite_store, dicom_bytes()[:400])
+    assert "truncated in its header" in str(content_of(sqlite_store).broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (b"%PDF-1.7 ...", "a PDF document"),
+        (b"\xff\xd8\xff\xe0", "a JPEG picture"),
+        (b'{"a": 1}', "JSON"),
+        (b"plain words", "text"),
+        (b"\x00\x01\x02", "something else"),
+    ],
+)
+def test_what_is_no_dicom_object_is_named_by_how_it_begins(sqlite_store, content, form) -> None:
+    with pytest.raises(InputError):
+        send_image(sqlite_store, content)
+    assert content_of(sqlite_store).form == form
+
+
+def test_the_text_of_a_report_is_given_only_on_request(sqlite_store) -> None:
+    with pytest.raises(InputError):
+        send_report(sqlite_store, "No mass. Höhe".encode("cp1252"))
+
+    assert content_of(sqlite_store).text is None
+    assert content_of(sqlite_store, with_text=True).text == "No mass. H�he"
+
+
+def test_of_a_message_the_fields_are_shown_that_tell_its_way(sqlite_store) -> None:
+    with pytest.raises(InputError):
+        send_report(sqlite_store, message("A9").encode(), accession=None)
+
+    plain = shown(content_of(sqlite_store))
+
+    assert plain["MSH-9 (message type)"] == "ORU^R01"
+    assert plain["OBR-3 (filler order number)"] == "A9"
+    assert not [name for name in plain if name.startswith("PID")]
+    assert shown(content_of(sqlite_store, identified=True))["PID-5 (patient name)"] == "Doe^Jane"
