@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from overread.errors import ConfigurationError
 from service.store.records import ReportStatus
@@ -48,6 +49,26 @@ class TlsFiles:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
+    def client_context(self) -> ssl.SSLContext:
+        """Return the context for calling others: our certificate is shown, theirs must be of the authority.
+
+        Raises:
+            ConfigurationError: a file cannot be read or does not hold what it should.
+        """
+        self.context()  # or raises in words
+        context = ssl.create_default_context(cafile=self.client_authority)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Where another application entity listens."""
+
+    host: str
+    port: int
+    secured: bool = False  # whether it speaks TLS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DicomListenerSettings:
@@ -58,6 +79,7 @@ class DicomListenerSettings:
     associations_max: int = 32
     idle_seconds: float = 60.0  # a sender that is silent for so long, or needs so long for a PDU, has gone
     tls: TlsFiles | None = None
+    peers: Mapping[str, Peer] = field(default_factory=dict)  # whom we can call, by AE title
 
     @property
     def is_restricted(self) -> bool:
@@ -107,6 +129,7 @@ def load_dicom_settings(environ: Mapping[str, str]) -> DicomListenerSettings:
         associations_max=_count(environ, f"{prefix}ASSOCIATIONS_MAX", default.associations_max),
         idle_seconds=_seconds(environ, f"{prefix}IDLE_SECONDS", default.idle_seconds),
         tls=_tls(environ, prefix),
+        peers=_peers(environ, f"{prefix}PEERS"),
     )
 
 
@@ -167,6 +190,25 @@ def _require_title(name: str, title: str) -> None:
 
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word for part in environ.get(name, "").split(",") if (word := part.strip()))
+
+
+def _peers(environ: Mapping[str, str], name: str) -> dict[str, Peer]:
+    peers = {}
+    for word in _words(environ, name):
+        title, _, address = word.partition("=")
+        parts = urlsplit(f"//{address.removeprefix('tls://')}")
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not title.strip() or not host or not port:
+            raise ConfigurationError(
+                f"{name}: {word!r} is not an AE title with its address, such as PACS=10.0.0.1:104 "
+                "or PACS=tls://10.0.0.1:2762"
+            )
+        _require_title(name, title.strip())
+        peers[title.strip()] = Peer(host=host, port=port, secured=address.startswith("tls://"))
+    return peers
 
 
 def _count(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -7,15 +7,16 @@ differs in a single respect.
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
-from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.dimse_messages import C_STORE_RQ, N_ACTION_RQ
+from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
 from service.dicom.arrival import ArrivingObject
@@ -23,6 +24,7 @@ from service.intake.instances import AnnouncedInstance
 
 PDU_BYTES_MAX = 1 << 20  # an association request with 128 contexts is the longest; data comes in 128 kB
 _COMMAND_BYTES_MAX = 1 << 16
+_ACTION_BYTES_MAX = 2 << 20  # a request for the storage commitment of ten thousand objects
 _UNANSWERED_MAX = 8  # requests in advance of our answers; nobody has negotiated any
 _COMMAND_KEYWORDS = (
     "AffectedSOPClassUID",
@@ -30,6 +32,8 @@ _COMMAND_KEYWORDS = (
     "MessageID",
     "Priority",
 )  # PS3.7 9.3.1.1
+_SILENCE_SECONDS = 0.5  # after which a requester that keeps its association open awaits something of us
+_POLL_SECONDS = 0.002
 _ABORT = "Evt19"  # "unrecognized or invalid PDU" of the state machine, PS3.8 table 9-10
 
 _log = structlog.get_logger("overread.dicom")
@@ -72,12 +76,60 @@ class BoundedSocket(AssociationSocket):
 
 
 class StreamingDimse(DIMSEServiceProvider):
-    """Gives the data set of a C-STORE request an `ArrivingObject` to be written to; bounds all else."""
+    """Gives the data set of a C-STORE request an `ArrivingObject` to be written to; bounds all else.
+
+    What is owed to the requester is given to it when it has fallen silent, in the association's own thread.
+    """
 
     def __init__(self, assoc: Association, begin: BeginObject) -> None:
         super().__init__(assoc)
         self._begin = begin
         self._begun: list[ArrivingObject] = []  # those that are open; whoever has them may drop them
+        self._owed: list[Callable[[StreamingDimse | None], None]] = []
+        self._put_off: deque[Any] = deque()  # what came while we awaited an answer
+        self._heard_at = time.monotonic()
+
+    def owe(self, debt: "Callable[[StreamingDimse | None], None]") -> None:
+        """Call `debt` with this as soon as the requester is silent, or with None when it has gone."""
+        self._owed.append(debt)
+
+    def get_msg(self, block: bool = False) -> Any:
+        """Return the next message with its context; both None if there is none."""
+        if self._put_off:
+            return self._put_off.popleft()
+        found = super().get_msg(block)
+        if found[1] is not None:
+            self._heard_at = time.monotonic()
+        elif self._owed and time.monotonic() - self._heard_at > _SILENCE_SECONDS and not self._is_ending():
+            self._owed.pop(0)(self)
+        return found
+
+    def ask(self, request: Any, context_id: int, *, seconds: float) -> Any | None:
+        """Return the answer to a request of ours; None if none comes, or the association ends."""
+        self.send_msg(request, context_id)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and len(self._put_off) <= _UNANSWERED_MAX:
+            context, message = super().get_msg(block=False)
+            if message is None:
+                if self._is_ending():
+                    return None
+                time.sleep(_POLL_SECONDS)
+            elif message.is_valid_response:
+                self._heard_at = time.monotonic()
+                return message
+            else:
+                self._put_off.append((context, message))
+        return None
+
+    def settle(self) -> None:
+        """Tell those who are owed something that the requester has gone."""
+        while self._owed:
+            self._owed.pop(0)(None)
+
+    def _is_ending(self) -> bool:
+        return not self.dul.is_alive() or isinstance(
+            self.dul.peek_next_pdu(), A_RELEASE | A_ABORT | A_P_ABORT
+        )
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments one by one; whatever cannot be understood ends the association."""
@@ -108,8 +160,8 @@ class StreamingDimse(DIMSEServiceProvider):
         elif isinstance(message, C_STORE_RQ):
             if not isinstance(message.data_set, ArrivingObject):
                 message.data_set = self._arriving(message)
-        elif message.data_set is not None and message.data_set.tell() > _COMMAND_BYTES_MAX:
-            raise ValueError("no request but C-STORE has so long a data set")
+        elif message.data_set is not None and message.data_set.tell() > _data_bytes_max(message):
+            raise ValueError("no request of this kind has so long a data set")
         single = P_DATA()
         single.presentation_data_value_list = []
         single.presentation_data_value_list.append((context_id, fragment))
@@ -128,6 +180,10 @@ class StreamingDimse(DIMSEServiceProvider):
         self._begun = [begun for begun in self._begun if begun.incoming is not None]
         self._begun.append(arriving)
         return arriving
+
+
+def _data_bytes_max(message: object) -> int:
+    return _ACTION_BYTES_MAX if isinstance(message, N_ACTION_RQ) else _COMMAND_BYTES_MAX
 
 
 class ConnectionHandler(RequestHandler):
@@ -150,6 +206,7 @@ class ConnectionHandler(RequestHandler):
         association.dul.kill_dul()  # it has ended, unless the association broke
         association.dul.join()
         dimse.discard()
+        dimse.settle()
 
     def _create_association(self) -> Association:
         limits = cast(Limits, self.server)

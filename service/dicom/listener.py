@@ -1,4 +1,4 @@
-"""The C-STORE and C-ECHO SCP (PS3.4 annexes A and B, PS3.7 section 9) on one listening socket."""
+"""The SCP of storage, its commitment and verification (PS3.4 annexes A, B, J) on one listening socket."""
 
 import socket
 import ssl
@@ -18,6 +18,8 @@ from overread.errors import InputError, OutOfResourcesError
 from service.bounded_server import BoundedServerMixin
 from service.dicom.arrival import ArrivingObject
 from service.dicom.association import ConnectionHandler
+from service.dicom.commitment import SOP_CLASS as STORAGE_COMMITMENT
+from service.dicom.reporting import SYNTAXES, CommitmentDesk
 from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status_of
 from service.intake.instances import AnnouncedInstance, receive_instance
 from service.listener_settings import ANYBODY, DicomListenerSettings
@@ -32,7 +34,7 @@ _log = structlog.get_logger("overread.dicom")
 
 
 class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
-    """Stores what is sent to a listening socket, and answers C-ECHO."""
+    """Stores what is sent to a listening socket, answers for it, and answers C-ECHO."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
     ) -> None:
         self._store = store
         self._clock = clock
+        self._commitments = CommitmentDesk(store, settings, clock)
         self.prepare(listener, connections_max=settings.associations_max + _SPARE_CONNECTIONS)
         self.idle_seconds = settings.idle_seconds
         self.tls: ssl.SSLContext | None = settings.tls.context() if settings.tls else None
@@ -51,6 +54,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         entity = _entity(settings)
         handlers: list[Any] = [
             (evt.EVT_C_STORE, self._store_object),
+            (evt.EVT_N_ACTION, self._commitments.take),
             (evt.EVT_ACCEPTED, _note, ["association_accepted"]),
             (evt.EVT_REJECTED, _note, ["association_rejected"]),
         ]
@@ -63,6 +67,14 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
             request_handler=ConnectionHandler,
         )
         entity._servers.append(self)  # as `AE.start_server` does; it is what `shutdown` takes it from
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Serve until `shutdown` is called."""
+        self._commitments.start()
+        try:
+            super().serve_forever(poll_interval)
+        finally:
+            self._commitments.stop()
 
     def begin(self, announced: AnnouncedInstance, transfer_syntax: UID) -> ArrivingObject:
         """Return where an announced object is written to."""
@@ -110,6 +122,7 @@ def _entity(settings: DicomListenerSettings) -> AE:
     entity.dimse_timeout = settings.idle_seconds
     entity.network_timeout = settings.idle_seconds
     entity.add_supported_context(Verification)
+    entity.add_supported_context(STORAGE_COMMITMENT, SYNTAXES)
     return entity
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from overread.errors import ConfigurationError
 from service.listener_process import Protocol, check_listener
-from service.listener_settings import load_dicom_settings, load_hl7_settings
+from service.listener_settings import Peer, load_dicom_settings, load_hl7_settings
 from service.store.records import ReportStatus
 from tests.service.certificates import Certificates
 
@@ -23,6 +23,7 @@ def test_the_environment_sets_everything() -> None:
             "OVERREAD_DICOM_CALLING_AE_TITLES": "PACS, CT 1",
             "OVERREAD_DICOM_ASSOCIATIONS_MAX": "3",
             "OVERREAD_DICOM_IDLE_SECONDS": "1.5",
+            "OVERREAD_DICOM_PEERS": "PACS=10.0.0.1:104, WS 1=tls://[::1]:2762",
         }
     )
     hl7 = load_hl7_settings(
@@ -37,6 +38,10 @@ def test_the_environment_sets_everything() -> None:
 
     assert (dicom.ae_title, dicom.calling_ae_titles) == ("OVERREAD", ("PACS", "CT 1"))
     assert (dicom.associations_max, dicom.idle_seconds) == (3, 1.5)
+    assert dicom.peers == {
+        "PACS": Peer(host="10.0.0.1", port=104),
+        "WS 1": Peer(host="::1", port=2762, secured=True),
+    }
     assert [str(network) for network in hl7.senders] == ["10.0.0.1/32", "10.1.0.0/16", "fd00::/8"]
     assert (hl7.accession_fields, hl7.charset, hl7.processing_ids) == (("OBR-2",), "iso8859-1", ("P", "T"))
     assert hl7.statuses == {"A": ReportStatus.PRELIMINARY, "Q": ReportStatus.FINAL}
@@ -51,6 +56,10 @@ def test_the_environment_sets_everything() -> None:
         ("OVERREAD_DICOM_ASSOCIATIONS_MAX", "many"),
         ("OVERREAD_DICOM_IDLE_SECONDS", "nan"),
         ("OVERREAD_DICOM_TLS_KEY", "key"),
+        ("OVERREAD_DICOM_PEERS", "10.0.0.1:104"),
+        ("OVERREAD_DICOM_PEERS", "PACS=10.0.0.1"),
+        ("OVERREAD_DICOM_PEERS", "PACS=10.0.0.1:many"),
+        ("OVERREAD_DICOM_PEERS", "A TITLE THAT IS TOO LONG=10.0.0.1:104"),
         ("OVERREAD_HL7_SENDERS", "the RIS"),
         ("OVERREAD_HL7_SENDERS", "10.0.0.1/8"),
         ("OVERREAD_HL7_ACCESSION_FIELDS", "OBX-3"),

@@ -1,0 +1,63 @@
+"""Orthanc, a PACS that is not ours, as a process of the test's own."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+ORTHANC = Path("/usr/sbin/Orthanc")
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+START_SECONDS = 120.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def orthanc(
+    folder: Path, *, dicom_port: int, stow: str = "http://127.0.0.1:1", own_port: int | None = None
+) -> Iterator[httpx.Client]:
+    """Orthanc, knowing us as a modality and as a DICOMweb server; it is `ORTHANC` at `own_port`."""
+    if not ORTHANC.exists() or not DICOMWEB.exists():
+        pytest.skip("Orthanc is not installed (Debian packages orthanc and orthanc-dicomweb)")
+    port = free_port()
+    settings = {
+        "StorageDirectory": str(folder / "storage"),
+        "IndexDirectory": str(folder / "storage"),
+        "HttpPort": port,
+        "DicomAet": "ORTHANC",
+        "DicomPort": own_port or free_port(),
+        "AuthenticationEnabled": False,
+        "RemoteAccessAllowed": False,
+        "DicomModalities": {"overread": ["OVERREAD", "127.0.0.1", dicom_port]},
+        "Plugins": [str(DICOMWEB)],
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Servers": {"overread": {"Url": f"{stow}/"}}},
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    with (folder / "orthanc.log").open("w") as log:
+        process = subprocess.Popen([str(ORTHANC), str(folder / "orthanc.json")], stdout=log, stderr=log)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
+                deadline = time.monotonic() + START_SECONDS
+                while not answers(client):
+                    assert process.poll() is None, (folder / "orthanc.log").read_text()
+                    assert time.monotonic() < deadline, (folder / "orthanc.log").read_text()
+                yield client
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/system").status_code == 200
+    except httpx.TransportError:
+        return False
