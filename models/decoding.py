@@ -89,9 +89,8 @@ def _alone(header: Dataset, codestream: bytes) -> Dataset:
     """Return an image of one frame, with what its decoding needs of the header."""
     image = header.group_dataset(0x0028)
     image.file_meta = header.file_meta
-    image.NumberOfFrames = 1
-    image.PixelData = encapsulate([codestream], has_bot=False)
-    image["PixelData"].VR = "OB"
+    image.add_new("NumberOfFrames", "IS", 1)  # a new element: the header keeps its own
+    image.add_new("PixelData", "OB", encapsulate([codestream], has_bot=False))
     return image
 
 
