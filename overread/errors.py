@@ -10,6 +10,7 @@
     |   +-- ContradictionError        contradicts what is stored: other patient, other bytes for the same UID
     |   +-- InvalidFileError          a line or file given to a command is malformed
     +-- NotFoundError             names something that the store does not hold
+    |   +-- RemovedError              held it, and removed it on purpose
     +-- TransitionError           the case is not in a state that allows this
     +-- LeaseLostError            another worker holds the case now; drop the result
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
@@ -75,6 +76,10 @@ class InvalidFileError(InputError):
 
 class NotFoundError(OverreadError):
     """Something was named that the store does not hold."""
+
+
+class RemovedError(NotFoundError):
+    """The store held it, and removed it on purpose, such as by retention; the message says when and why."""
 
 
 class TransitionError(OverreadError):

@@ -19,6 +19,7 @@ from service.log import configure_logging
 from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.supervisor import ChildSpec, Supervisor
+from service.upkeep.retention import has_retention
 
 _READY_SECONDS = 120.0
 _BACKLOG = 2048
@@ -65,6 +66,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
             _http_child("stow", stow, environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
+            *_upkeep(settings, environment),
         ]
         lines = _listener_lines(listeners)
         announcer = threading.Thread(
@@ -142,6 +144,14 @@ def _listener_lines(listeners: Mapping[Protocol, socket.socket]) -> list[str]:
 def _worker(number: int, environment: dict[str, str]) -> ChildSpec:
     command = (sys.executable, "-P", "-m", "overread", "worker")
     return ChildSpec(name=f"worker-{number}", command=command, environment=environment)
+
+
+def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
+    """Return what removes pixels whose time is over, if the settings give any a time."""
+    if not has_retention(settings):
+        return []
+    command = (sys.executable, "-P", "-m", "overread", "retain", "--daily")
+    return [ChildSpec(name="retain", command=command, environment=environment)]
 
 
 def _url(listener: socket.socket) -> str:

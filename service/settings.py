@@ -34,6 +34,9 @@ class Settings:
     objects_url: str | None = None  # s3://bucket/prefix; None: objects and quarantine are in the data folder
     objects_endpoint: str | None = None  # of S3-compatible storage; None: as boto3 finds it, else Amazon's
     cache_bytes_max: int = 20 << 30  # of copies of what lies in object storage
+    keep_days_concordant: float | None = None  # pixels of such cases are kept so long; None: for ever
+    keep_days_not_applicable: float | None = None
+    keep_days_quarantine: float | None = None  # the same for bytes that were refused
     language_model: EndpointSettings | None = None  # re-reads the sentences behind a flag; None: nobody does
 
 
@@ -49,6 +52,9 @@ _NUMBERS: dict[str, tuple[str, type[int] | type[float], float]] = {
     "OVERREAD_OBJECT_BYTES_MAX": ("object_bytes_max", int, 1),
     "OVERREAD_FREE_BYTES_MIN": ("free_bytes_min", int, 0),
     "OVERREAD_CACHE_BYTES_MAX": ("cache_bytes_max", int, 0),
+    "OVERREAD_KEEP_DAYS_CONCORDANT": ("keep_days_concordant", float, 0),
+    "OVERREAD_KEEP_DAYS_NOT_APPLICABLE": ("keep_days_not_applicable", float, 0),
+    "OVERREAD_KEEP_DAYS_QUARANTINE": ("keep_days_quarantine", float, 0),
 }
 
 

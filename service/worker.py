@@ -23,6 +23,7 @@ from overread.errors import (
     ModelError,
     NotFoundError,
     OutOfResourcesError,
+    RemovedError,
 )
 from overread.expecting import expect
 from overread.finding import Vocabulary
@@ -183,7 +184,8 @@ def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
     """
     reading = readers.report_reader.read(claimed.report_text)
     history = read_history(claimed.earlier, claimed.restored, readers.report_reader)
-    detections = tuple(detector.detect(claimed.instances) for detector in readers.detectors)
+    # What was seen before the pixels were removed holds: a new report is compared with that.
+    detections = claimed.seen or tuple(detector.detect(claimed.instances) for detector in readers.detectors)
     result = _weigh(claimed, reading, detections, history, readers.vocabulary)
     if readers.rereader is not None:
         behind = sentences_behind(result.discrepancies)
@@ -261,7 +263,7 @@ def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime)
     """End a case whose look raised: what the input cannot mend is FAILED, all else goes back to the queue."""
     lease = claimed.lease
     try:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError | RemovedError):
             fail_case(store, lease, str(error), now=now)
             _log.warning("failed", reason=str(error), **_names(claimed))
             return

@@ -235,6 +235,9 @@ def _explanation(detail: CaseDetail) -> str | None:
 
 
 def _no_film(detail: CaseDetail) -> str:
+    for instance in detail.instances:
+        if instance.removal is not None:
+            return sentence([instance.removal])
     return "No image of this study can be shown." if detail.instances else "The images have not arrived."
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from overread.discrepancy import Discrepancy
-from overread.errors import UndecodablePixelsError
+from overread.errors import NotFoundError, OutOfResourcesError, UndecodablePixelsError
 from overread.observation import DetectorObservation
 from service.http.picture import PictureSize, measure
 from service.store.records import CaseDetail, InstanceRecord
@@ -56,7 +56,7 @@ def films_of(
 def _size(instance: InstanceRecord) -> PictureSize | None:
     try:
         return measure(instance.path)
-    except UndecodablePixelsError:
+    except (UndecodablePixelsError, NotFoundError, OutOfResourcesError):
         return None
 
 

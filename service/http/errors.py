@@ -23,6 +23,7 @@ from overread.errors import (
     NotFoundError,
     OutOfResourcesError,
     OverreadError,
+    RemovedError,
     TransitionError,
     UndecodablePixelsError,
 )
@@ -50,6 +51,7 @@ HTTP_PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     ),
     (ContradictionError, Problem(status=409, slug="contradiction", title="Contradicts what is stored")),
     (InputError, Problem(status=422, slug="invalid-input", title="The input cannot be used")),
+    (RemovedError, Problem(status=410, slug="removed", title="Removed on purpose; the decisions stay")),
     (NotFoundError, Problem(status=404, slug="not-found", title="The store does not hold this")),
     (
         TransitionError,

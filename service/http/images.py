@@ -57,10 +57,11 @@ def rendered(
 ) -> Response:
     """Return one frame with the window that the object names, for a look beside the diagnostic monitor."""
     instance = load_instance(context.store, sop_instance_uid)
+    path = instance.path  # what was removed is gone, whatever the client has
     tag = _tag(instance.sha256[:32], str(frame), str(max_side))
     if known == tag:
         return _not_modified(tag)
-    picture = Image.fromarray(render_for_display(instance.path, frame=frame, max_side=max_side))
+    picture = Image.fromarray(render_for_display(path, frame=frame, max_side=max_side))
     return _png(picture, tag)
 
 
@@ -82,10 +83,11 @@ def overlay(
     detail = load_case(context.store, case_id)
     observation = observation_of(detail, finding)
     instance = _instance_of(detail, observation)
+    path = instance.path
     tag = _tag(instance.sha256[:32], str(detail.summary.revision), observation.finding, ground, str(max_side))
     if known == tag:
         return _not_modified(tag)
-    return _png(_drawn(instance.path, observation, ground, max_side), tag)
+    return _png(_drawn(path, observation, ground, max_side), tag)
 
 
 def observation_of(detail: CaseDetail, finding: str | None) -> DetectorObservation:

@@ -16,6 +16,7 @@ from service.store.database import Store
 from service.store.files import IncomingFile
 from service.store.records import QuarantineKind
 from service.store.refusals import Refusal, record_refusal, refuse
+from service.store.removal import restore_instance
 
 _log = structlog.get_logger("overread.intake")
 # Columns of a study that a later image fills where the first ones did not say.
@@ -89,8 +90,8 @@ def receive_instance(
     """Keep a DICOM object that has arrived completely, and record it; then it may be acknowledged.
 
     The same content again changes nothing, nor does the same data set under another writer's file meta
-    information. What is refused goes to quarantine before the error is raised. A further image of a closed
-    study opens the study again.
+    information; bytes that were removed on purpose are kept again. What is refused goes to quarantine before
+    the error is raised. A further image of a closed study opens the study again.
 
     Args:
         store: where it goes.
@@ -118,10 +119,12 @@ def receive_instance(
             refuse(store, incoming, _refusal(error, header, source=source, now=now))
         raise
     outcome = ReceiptOutcome.ALREADY_STORED
-    if stored is None or store.files.objects.size_of(stored) is None:
+    if stored is None or store.files.objects.size_of(stored.sha256) is None:
         store.files.keep(incoming)
     if stored is None:
         outcome = _record(store, incoming, header, source=source, now=now, replay=replay)
+    elif stored.removed_at is not None:
+        restore_instance(store, header.sop_instance_uid, now=now)
     _log.info(
         "instance_received",
         outcome=outcome.value,
@@ -130,7 +133,9 @@ def receive_instance(
         size_bytes=incoming.size_bytes,
         source=source,
     )
-    return InstanceReceipt(outcome=outcome, header=header, sha256=stored or incoming.sha256)
+    return InstanceReceipt(
+        outcome=outcome, header=header, sha256=stored.sha256 if stored else incoming.sha256
+    )
 
 
 def identify(incoming: IncomingFile) -> InstanceHeader | None:
@@ -184,21 +189,20 @@ def _check_announced(header: InstanceHeader, announced: AnnouncedInstance | None
 
 def _stored(
     store: Store, connection: Connection, header: InstanceHeader, sha256: str, path: Path | None = None
-) -> str | None:
-    """Return the hash under which this very object is recorded; its UID must not belong to another.
+) -> Row[Any] | None:
+    """Return the row of this very object, if it is recorded; its UID must not belong to another.
 
     The object is in the file at `path`, or kept already.
     """
     row = connection.execute(queries.INSTANCE, {"sop_instance_uid": header.sop_instance_uid}).one_or_none()
     if row is None:
         return None
-    stored: str = row.sha256
-    if stored != sha256 and not _is_same(store, stored, path or store.files.path_of(sha256)):
+    if row.sha256 != sha256 and not _is_same(store, row.sha256, path or store.files.path_of(sha256)):
         raise ContradictionError(
             f"instance {header.sop_instance_uid} is stored with other content; "
             "what differs needs a SOP Instance UID of its own"
         )
-    return stored
+    return row
 
 
 def _is_same(store: Store, stored: str, path: Path) -> bool:

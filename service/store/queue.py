@@ -16,6 +16,7 @@ from overread.case import CaseEvent, CaseState, advance
 from overread.errors import LeaseLostError, NotFoundError
 from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
+from service.codec import from_json
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.conclusion import conclude
@@ -23,6 +24,7 @@ from service.store.database import Store
 from service.store.history import cohort_of, earlier_reports, restored_findings
 from service.store.policies import policy_in_force
 from service.store.records import ClaimedCase, Lease, TriageRecord
+from service.store.rows import instance_of
 
 _BATCH = 100
 
@@ -55,7 +57,7 @@ def peek_case(store: Store, *, now: datetime) -> tuple[Path, ...]:
     """
     with store.reading() as connection:
         rows = connection.execute(queries.PEEK, {"claimable": CaseState.READY.value, "now": now}).all()
-    found = tuple(store.files.objects.local(row.sha256) for row in rows)
+    found = [store.files.objects.local(row.sha256) for row in rows]
     return tuple(path for path in found if path is not None) if None not in found else ()
 
 
@@ -176,6 +178,8 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
         queries.INSTANCES_OF_STUDY, {"study_instance_uid": case.study_instance_uid}
     ).all()
     policy = policy_in_force(connection)
+    instances_sha256 = _hash_of_set(rows)
+    removal = next((gone for row in rows if (gone := instance_of(row, store.files).removal)), None)
     study, past = cohort_of(connection, case, with_past=bool(policy.expectations))
     return ClaimedCase(
         lease=Lease(
@@ -185,14 +189,26 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
         report_version=report.version,
         report_text=report.text,
         objects=tuple(row.sha256 for row in rows),
-        instances_sha256=_hash_of_set(rows),
+        instances_sha256=instances_sha256,
         earlier=earlier_reports(connection, case),
         restored=restored_findings(connection, case.case_id),
         policy=policy,
         study=study,
         past=past,
+        removal=removal,
+        seen=_seen(connection, case, instances_sha256) if removal is not None else (),
         files=store.files,
     )
+
+
+def _seen(connection: Connection, case: CaseRow, instances_sha256: str) -> tuple[Detection, ...]:
+    """Return what detectors saw of the same images in the latest triage of the case."""
+    key = {"case_id": case.case_id, "revision": case.result_revision}
+    result = connection.execute(queries.RESULT, key).one_or_none()
+    if result is None or result.instances_sha256 != instances_sha256:
+        return ()
+    rows = connection.execute(queries.DETECTIONS, key)
+    return tuple(from_json(Detection, row.detection) for row in rows)
 
 
 def _hash_of_set(instances: Sequence[Row[Any]]) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from overread.case import CaseEvent, CaseState
 from overread.cohort import CohortCase
+from overread.errors import RemovedError
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.priority import Policy
@@ -25,6 +26,12 @@ class ReportStatus(StrEnum):
     FINAL = "FINAL"
     CORRECTED = "CORRECTED"
     ADDENDUM = "ADDENDUM"
+
+
+def _removal(what: str, removed_at: datetime | None, why: str | None) -> str | None:
+    if removed_at is None:
+        return None
+    return f"{what} removed by retention on {removed_at:%Y-%m-%d}: {why or 'no reason was recorded'}"
 
 
 class QuarantineKind(StrEnum):
@@ -75,16 +82,26 @@ class InstanceRecord:
     size_bytes: int
     source: str
     received_at: datetime
+    removed_at: datetime | None  # its bytes, on purpose; None while they are kept
+    removed_why: str | None
     files: ObjectFiles = field(repr=False, compare=False)
+
+    @property
+    def removal(self) -> str | None:
+        """When and why its bytes were removed on purpose, as a person is told; None while they are kept."""
+        return _removal("pixels", self.removed_at, self.removed_why)
 
     @property
     def path(self) -> Path:
         """A file with its bytes as received; from object storage it is fetched.
 
         Raises:
+            RemovedError: the bytes were removed on purpose.
             NotFoundError: the bytes are not there.
             OutOfResourcesError: the object storage cannot be reached.
         """
+        if self.removal is not None:
+            raise RemovedError(self.removal)
         return self.files.path_of(self.sha256)
 
 
@@ -250,16 +267,26 @@ class QuarantineEntry:
     report_charset: str | None
     state: QuarantineState
     case_id: int | None  # of the report that it became
+    removed_at: datetime | None  # its bytes, on purpose; None while they are kept
+    removed_why: str | None
     files: ObjectFiles = field(repr=False, compare=False)
+
+    @property
+    def removal(self) -> str | None:
+        """When and why its bytes were removed on purpose, as a person is told; None while they are kept."""
+        return _removal("bytes", self.removed_at, self.removed_why)
 
     @property
     def path(self) -> Path:
         """A file with its bytes as received; from object storage it is fetched.
 
         Raises:
+            RemovedError: the bytes were removed on purpose.
             NotFoundError: the bytes are not there.
             OutOfResourcesError: the object storage cannot be reached.
         """
+        if self.removal is not None:
+            raise RemovedError(self.removal)
         return self.files.quarantine_path_of(self.sha256)
 
 
@@ -290,6 +317,8 @@ class ClaimedCase:
     past: tuple[
         CohortCase, ...
     ] = ()  # the patient's concluded studies, where the policy has a fit to use them
+    removal: str | None = None  # when and why pixels were removed, as a person is told; None: all are kept
+    seen: tuple[Detection, ...] = ()  # what was seen of the same images before they were removed
     files: ObjectFiles = field(repr=False, compare=False)
 
     @property
@@ -297,7 +326,10 @@ class ClaimedCase:
         """A file for each instance, by series and SOP instance UID; from object storage they are fetched.
 
         Raises:
+            RemovedError: the bytes of one were removed on purpose.
             NotFoundError: the bytes of one are not there.
             OutOfResourcesError: the object storage cannot be reached.
         """
+        if self.removal is not None:
+            raise RemovedError(self.removal)
         return tuple(self.files.path_of(sha256) for sha256 in self.objects)

@@ -11,6 +11,7 @@ from service.store import queries
 from service.store.database import Store
 from service.store.files import IncomingFile
 from service.store.records import QuarantineKind
+from service.store.removal import restore_refused
 
 _log = structlog.get_logger("overread.quarantine")
 
@@ -38,6 +39,7 @@ def refuse(store: Store, incoming: IncomingFile, refusal: Refusal) -> None:
     store.files.set_aside(incoming)
     with store.writing(f"quarantine:{sha256}") as connection:
         record_refusal(connection, refusal, sha256=sha256, size_bytes=size_bytes)
+        restore_refused(store, connection, sha256, now=refusal.received_at)
 
 
 def record_refusal(connection: Connection, refusal: Refusal, *, sha256: str, size_bytes: int) -> None:

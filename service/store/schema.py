@@ -99,7 +99,10 @@ instances = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("source", String(256), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),  # its bytes, on purpose; null while they are kept
+    Column("removed_why", String(256)),  # in words
     Index("ix_instances_study_instance_uid", "study_instance_uid"),
+    Index("ix_instances_removed_at_received_at", "removed_at", "received_at"),
     UniqueConstraint("sha256", name="uq_instances_sha256"),
 )
 
@@ -275,7 +278,11 @@ quarantine = Table(
     Column("fingerprint", Sha256, nullable=False),  # the same thing refused twice is one entry
     Column("state", String(16), nullable=False, server_default="WAITING"),  # or RESOLVED, DISCARDED
     Column("case_id", RowNumber),  # of the report that it became; null for images, whose case the study has
+    Column("removed_at", UtcDateTime),  # its bytes, on purpose; null while they are kept
+    Column("removed_why", String(256)),  # in words
     UniqueConstraint("fingerprint", name="uq_quarantine_fingerprint"),
+    Index("ix_quarantine_sha256", "sha256"),
+    Index("ix_quarantine_removed_at_received_at", "removed_at", "received_at"),
     Index("ix_quarantine_received_at", "received_at"),
     Index("ix_quarantine_state_received_at", "state", "received_at"),
 )

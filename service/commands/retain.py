@@ -1,0 +1,65 @@
+"""`overread retain`: removes pixels whose time is over."""
+
+import argparse
+import os
+from pathlib import Path
+
+from overread.command import EXIT_OK, Command
+
+DESCRIPTION = """\
+Removes the pixels of settled cases, and refused bytes, that are over the time that the settings give
+(OVERREAD_KEEP_DAYS_CONCORDANT, ..._NOT_APPLICABLE, ..._QUARANTINE). Reports, results, events and the rows of
+the objects stay, and say when and why. Without such a setting everything is kept.
+
+  overread retain --dry-run   say what would go
+  overread retain             remove it now
+  overread retain --daily     now and once a day, until told to stop; `overread serve` runs this by itself
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="remove nothing, say what would go")
+    how.add_argument("--daily", action="store_true", help="go on until told to stop")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove, or say what would go."""
+    import signal  # noqa: PLC0415  # keeps `overread --help` fast
+    import threading  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from service.log import configure_logging  # noqa: PLC0415
+    from service.settings import load_settings  # noqa: PLC0415
+    from service.store.database import open_store  # noqa: PLC0415
+    from service.upkeep.retention import RetentionCount, retain, retain_daily  # noqa: PLC0415
+
+    configure_logging()
+    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
+    try:
+        if arguments.daily:
+            stop = threading.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
+            retain_daily(store, clock=lambda: datetime.now(UTC), stop=stop)
+            return EXIT_OK
+        counts = retain(store, now=datetime.now(UTC), dry_run=arguments.dry_run)
+        total = sum(counts, start=RetentionCount())
+    finally:
+        store.close()
+    verb = "would go" if arguments.dry_run else "removed"
+    print(f"objects of settled cases {verb}: {total.instances} ({total.instance_bytes} bytes)")
+    print(f"refused things {verb}: {total.refused} ({total.refused_bytes} bytes)")
+    return EXIT_OK
+
+
+command = Command(
+    summary="remove pixels whose time is over; what was decided stays",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)

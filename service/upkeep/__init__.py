@@ -1,0 +1,1 @@
+"""What keeps an installation in order: retention, the check of what is stored, backup and restore."""
