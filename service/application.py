@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
 from service.desk import pages
-from service.http import cases, health, images, openapi, quarantine, reports
+from service.http import cases, fhir, health, images, openapi, quarantine, reports
 from service.http.access import STATIC_ADDRESS
 from service.http.bare import OpenContext, bare_app
 
@@ -30,8 +30,8 @@ def make_app(
         further_documents: OpenAPI documents of what answers beside this application.
     """
     app = bare_app(open_context, title="overread", description=DESCRIPTION)
-    for router in (reports.router, cases.router, images.router, quarantine.router, health.router):
-        app.include_router(router)
+    for room in (reports, fhir, cases, images, quarantine, health):
+        app.include_router(room.router)
     openapi.publish(app, further_documents)
     app.include_router(pages.router)
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from service.http.body import read_body
 from service.http.context import Context, sender
 from service.http.multipart import ContentType, parse_content_type
 from service.intake.instances import ReceiptOutcome
@@ -70,7 +71,7 @@ async def _incoming_report(
 ) -> IncomingReport:
     content_type = parse_content_type(request.headers.get("content-type", ""))
     limit = context.store.settings.report_bytes_max * _ESCAPES_MAX + _ENVELOPE_BYTES
-    content = await _read(request, limit)
+    content = await read_body(request, limit)
     source = sender(request, "HTTP")
     match content_type.media_type:
         case "application/json":
@@ -103,15 +104,6 @@ def post_report(
         response.status_code = 200
     response.headers["Location"] = f"/api/v1/cases/{receipt.case_id}"
     return receipt
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > limit:
-            raise HTTPException(413, f"a report may have at most {limit} bytes")
-    return bytes(content)
 
 
 def _parsed(content: bytes) -> ReportBody:

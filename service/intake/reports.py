@@ -1,7 +1,7 @@
 """Receives reports: every version is kept, matched to its case and committed before anybody is told so."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -81,13 +81,8 @@ def receive_reports(
         _checked_text(report, store.settings.report_bytes_max) for report in reports
     ]
     usable = [number for number, text in enumerate(outcomes) if isinstance(text, str)]
-    names = {
-        name
-        for number in usable
-        for name in lock_names(reports[number].study_instance_uid, reports[number].accession_number)
-    }
     if usable:
-        with store.writing(*names) as connection:
+        with store.writing(*_names(reports[number] for number in usable)) as connection:
             for number in usable:
                 try:
                     outcomes[number] = _receive(connection, reports[number], str(outcomes[number]), now)
@@ -96,9 +91,44 @@ def receive_reports(
     return tuple(_concluded(store, *pair, now) for pair in zip(reports, outcomes, strict=True))
 
 
+def receive_together(
+    store: Store, reports: Sequence[IncomingReport], *, now: datetime
+) -> tuple[ReportReceipt, ...]:
+    """Keep several reports as `receive_report` keeps one, but all of them or none.
+
+    Raises:
+        InputError: one of them cannot be used; what it came in is in quarantine, and none is stored.
+        OutOfResourcesError: they cannot be stored now; the sender should try again.
+    """
+    store.files.require_space()
+    receipts = []
+    report = None
+    try:
+        with store.writing(*_names(reports)) as connection:
+            for report in reports:
+                text = _checked_text(report, store.settings.report_bytes_max)
+                if isinstance(text, InputError):
+                    raise text
+                receipts.append(_receive(connection, report, text, now))
+    except InputError as error:
+        if report is not None and report.replay is None:
+            _refuse(store, report, error, now)
+        raise
+    for report, receipt in zip(reports, receipts, strict=True):
+        _concluded(store, report, receipt, now)
+    return tuple(receipts)
+
+
 def refuse_message(store: Store, message: bytes, error: InputError, *, source: str, now: datetime) -> None:
     """Put a message from which no report can be read into quarantine; it is durable when this returns."""
     _refuse(store, IncomingReport(content=message, source=source), error, now)
+
+
+def _names(reports: Iterable[IncomingReport]) -> set[str]:
+    """Return what to lock for these reports."""
+    return {
+        name for report in reports for name in lock_names(report.study_instance_uid, report.accession_number)
+    }
 
 
 def _concluded(

@@ -1,0 +1,130 @@
+"""Which study and which patient a FHIR DiagnosticReport is about."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from overread.errors import InvalidReportError
+from service.fhir.bundled import Bundled, Collection
+from service.fhir.resources import (
+    DiagnosticReport,
+    Identifier,
+    ImagingStudy,
+    Patient,
+    Reference,
+    ServiceRequest,
+)
+
+SUBJECTS_MAX = 16  # studies of one report
+ACCESSION = "ACSN"  # HL7 table 0203
+_PATIENT_TYPES = ("MR", "PI", "PT", None)  # of the number that images carry too, best first
+_TABLE_0203 = ("http://terminology.hl7.org/CodeSystem/v2-0203", "http://hl7.org/fhir/v2/0203", None)
+_DICOM_UID = "urn:dicom:uid"
+_UID = re.compile(r"(?:urn:oid:)?([0-9]+(?:\.[0-9]+)+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One study that a report is about, by what it is called; at least one name is there."""
+
+    accession_number: str | None
+    study_instance_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The names of one study; there may be none."""
+
+    uid: str | None = None
+    accession_numbers: frozenset[str] = field(default_factory=frozenset)
+
+
+def subjects_of(entry: Bundled, report: DiagnosticReport, collection: Collection) -> tuple[Subject, ...]:
+    """Return the studies that a report is about: those that it references, else those of its orders.
+
+    Raises:
+        InvalidReportError: none is named, or what names it was not sent along; or there are far too many.
+    """
+    own = set(_accession_numbers(report.identifier))
+    orders = own or set(_ordered(report.based_on, entry, collection))
+    studies = [_study(reference, entry, collection) for reference in (*report.imaging_study, *report.study)]
+    named = [study for study in studies if study.uid or study.accession_numbers]
+    if len(named) < len(studies) and not orders:
+        raise InvalidReportError(
+            "it references an ImagingStudy that did not come with it, and no order names it"
+        )
+    subjects = [Subject(accession_number=number, study_instance_uid=None) for number in sorted(orders)]
+    if named:
+        subjects = [_subject(study, orders, len(named)) for study in named]
+    if not subjects:
+        raise InvalidReportError(
+            "it names no study: send its accession number as an identifier of type ACSN, of the report, "
+            "its ServiceRequest or its ImagingStudy, or the ImagingStudy with its UID"
+        )
+    if len(subjects) > SUBJECTS_MAX:
+        raise InvalidReportError(f"it is about more than {SUBJECTS_MAX} studies")
+    return tuple(dict.fromkeys(subjects))
+
+
+def patient_id_of(entry: Bundled, report: DiagnosticReport, collection: Collection) -> str | None:
+    """Return the medical record number of the patient, else another number that images may carry too."""
+    found = collection.find(report.subject.reference, entry)
+    identifiers = list(found.resource.identifier) if found and isinstance(found.resource, Patient) else []
+    if report.subject.identifier is not None:
+        identifiers.append(report.subject.identifier)
+    for kind in _PATIENT_TYPES:
+        for identifier in identifiers:
+            if identifier.value and kind in _types(identifier):
+                return identifier.value
+    return None
+
+
+def _subject(study: _Named, orders: set[str], studies: int) -> Subject:
+    """Return a study under its accession number, or that of the one order where it is the one study."""
+    numbers = study.accession_numbers or (orders if studies == 1 else frozenset())
+    number = next(iter(numbers)) if len(numbers) == 1 else None
+    if number is None and study.uid is None:
+        raise InvalidReportError("an ImagingStudy has several accession numbers and no UID")
+    return Subject(accession_number=number, study_instance_uid=study.uid)
+
+
+def _study(reference: Reference, source: Bundled, collection: Collection) -> _Named:
+    found = collection.find(reference.reference, source)
+    identifiers = [reference.identifier] if reference.identifier else []
+    orders: Iterable[str] = ()
+    if found is not None and isinstance(found.resource, ImagingStudy):
+        identifiers += found.resource.identifier
+        orders = _ordered(found.resource.based_on, found, collection)
+    uids = {uid for identifier in identifiers if (uid := _uid(identifier))}
+    if len(uids) > 1:
+        raise InvalidReportError("an ImagingStudy has several Study Instance UIDs")
+    numbers = frozenset(_accession_numbers(identifiers)) or frozenset(orders)
+    return _Named(next(iter(uids), None), numbers)
+
+
+def _ordered(references: Iterable[Reference], source: Bundled, collection: Collection) -> Iterator[str]:
+    """Give the accession numbers of orders."""
+    for reference in references:
+        found = collection.find(reference.reference, source)
+        if reference.identifier is not None:
+            yield from _accession_numbers([reference.identifier])
+        if found is not None and isinstance(found.resource, ServiceRequest):
+            yield from _accession_numbers(found.resource.identifier)
+
+
+def _accession_numbers(identifiers: Iterable[Identifier]) -> Iterator[str]:
+    return (
+        identifier.value for identifier in identifiers if identifier.value and ACCESSION in _types(identifier)
+    )
+
+
+def _types(identifier: Identifier) -> set[str | None]:
+    """Return the codes of table 0203 that say what an identifier is; None alone where nothing says it."""
+    codes = {coding.code for coding in identifier.type.coding if coding.system in _TABLE_0203}
+    return codes or {None}
+
+
+def _uid(identifier: Identifier) -> str | None:
+    """Return a Study Instance UID (R4 and R5, imagingstudy.html#notes: urn:dicom:uid with urn:oid:...)."""
+    found = _UID.fullmatch(identifier.value or "")
+    return found[1] if found and identifier.system == _DICOM_UID else None
