@@ -14,6 +14,7 @@
     +-- TransitionError           the case is not in a state that allows this
     +-- LeaseLostError            another worker holds the case now; drop the result
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
+    +-- PeerError                 another system that was asked is not there, refuses or breaks off
     +-- ModelError                a model release is missing, altered or does not do what its manifest says
     +-- ConfigurationError        a setting or policy is wrong; nothing works until a person mends it
 
@@ -92,6 +93,10 @@ class LeaseLostError(OverreadError):
 
 class OutOfResourcesError(OverreadError):
     """The input cannot be accepted now; the sender should try again later."""
+
+
+class PeerError(OverreadError):
+    """Another system that was asked, such as the PACS, is not there, refuses or breaks off."""
 
 
 class ModelError(OverreadError):
