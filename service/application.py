@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.desk import pages
+from service.desk import pages, quarantinepages
 from service.http import cases, fhir, health, images, openapi, quarantine, reports
 from service.http.access import STATIC_ADDRESS
 from service.http.bare import OpenContext, bare_app
@@ -34,6 +34,7 @@ def make_app(
         app.include_router(room.router)
     openapi.publish(app, further_documents)
     app.include_router(pages.router)
+    app.include_router(quarantinepages.router)
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)

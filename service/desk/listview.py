@@ -1,4 +1,4 @@
-"""What the worklist and quarantine pages show, ready for the templates."""
+"""What the worklist page shows, ready for the template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,11 @@ from service.desk.words import (
     age,
     dicom_date,
     finding_name,
-    moment,
     sentence,
     stop,
     waited,
 )
-from service.store.records import CaseSummary, QuarantineEntry, WorklistPage
+from service.store.records import CaseSummary, WorklistPage
 
 PAGE_LENGTH = 50
 _SUBSPECIALTIES = tuple(sorted({finding.subspecialty for finding in load_vocabulary().values()}))
@@ -87,17 +86,6 @@ class ListView:
     empty_text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedRow:
-    """One entry of the quarantine."""
-
-    at: datetime
-    at_words: str
-    what: str
-    why: str
-    names: str
-
-
 def shelf_named(slug: str) -> Shelf:
     """Return the shelf with this name in its address; the first for any other."""
     return next((shelf for shelf in SHELVES if shelf.slug == slug), SHELVES[0])
@@ -148,22 +136,6 @@ def list_view(
         first_address=first if after else None,
         empty_heading=shelf.empty_heading,
         empty_text=shelf.empty_text,
-    )
-
-
-def refused_row(entry: QuarantineEntry) -> RefusedRow:
-    """Return one line of the quarantine page."""
-    names = (
-        ("Accession", entry.accession_number),
-        ("Study", entry.study_instance_uid),
-        ("Instance", entry.sop_instance_uid),
-    )
-    return RefusedRow(
-        at=entry.received_at,
-        at_words=moment(entry.received_at),
-        what=f"{entry.kind.capitalize()} from {entry.source}, {entry.size_bytes:,} bytes",
-        why=entry.detail,
-        names=", ".join(f"{name} {value}" for name, value in names if value),
     )
 
 

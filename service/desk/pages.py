@@ -1,12 +1,11 @@
-"""The pages: worklist, case, quarantine, sign-in, and errors for people."""
+"""The pages: worklist, case, sign-in, and errors for people."""
 
 from datetime import datetime
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from overread.finding import load_vocabulary
@@ -15,33 +14,24 @@ from service.desk.listview import (
     PAGE_LENGTH,
     list_view,
     readership_named,
-    refused_row,
     shelf_named,
     shelf_of,
 )
+from service.desk.render import render_page
 from service.http import errors
 from service.http.context import Context, sender
 from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
 from service.reconsideration import restore_finding
 from service.store.database import Store
-from service.store.quarantine import list_quarantine
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_worklist, load_case
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
-_QUARANTINE_LENGTH = 200
 _SESSION_SECONDS = 12 * 3600  # a long shift
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-_templates = Environment(
-    loader=FileSystemLoader(FilePath(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @router.get("/")
@@ -58,7 +48,7 @@ def worklist(
     )
     counts = count_cases(context.store)
     view = list_view(shelf, page, counts, now=now, after=after, readership=reader)
-    return _page("worklist.html", view, here="worklist")
+    return render_page("worklist.html", view, here="worklist")
 
 
 @router.get("/cases/{case_id}")
@@ -77,7 +67,7 @@ def case(
     )
     neighbours = _neighbours(context.store, detail.summary, choice.readership, now=context.clock())
     view = case_view(detail, choice, neighbours, load_vocabulary(), now=context.clock())
-    return _page("case.html", view, here="case")
+    return render_page("case.html", view, here="case")
 
 
 @router.post("/cases/{case_id}/retry")
@@ -99,24 +89,17 @@ def restore(
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
-@router.get("/quarantine")
-def quarantine(context: Context) -> HTMLResponse:
-    """Show what was refused."""
-    entries = list_quarantine(context.store, limit=_QUARANTINE_LENGTH)
-    return _page("quarantine.html", {"entries": [refused_row(entry) for entry in entries]}, here="quarantine")
-
-
 @router.get(SIGN_IN_PATH)
 def sign_in_form() -> HTMLResponse:
     """Ask for the token."""
-    return _page("signin.html", {"refused": False})
+    return render_page("signin.html", {"refused": False})
 
 
 @router.post(SIGN_IN_PATH)
 def sign_in(context: Context, request: Request, token: Annotated[str, Form(max_length=1000)]) -> Response:
     """Give the browser that knows the token a session."""
     if not context.access.knows(token):
-        return _page("signin.html", {"refused": True}, status=403)
+        return render_page("signin.html", {"refused": True}, status=403)
     response = RedirectResponse("/", status_code=303)
     response.set_cookie(
         SESSION_COOKIE,
@@ -135,7 +118,9 @@ def answer_http_exception(request: Request, error: Exception) -> Response:
     if not _is_for_a_person(request) or not isinstance(error, HTTPException):
         return problem
     title = "There is no such page" if error.status_code == 404 else "That did not work"
-    return _page("problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code)
+    return render_page(
+        "problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code
+    )
 
 
 def answer_overread_error(request: Request, error: Exception) -> Response:
@@ -144,7 +129,7 @@ def answer_overread_error(request: Request, error: Exception) -> Response:
         return errors.answer_overread_error(request, error)
     problem = errors.problem_of(error)
     page = {"title": problem.title, "detail": f"{error}."}
-    return _page("problem.html", page, status=problem.status)
+    return render_page("problem.html", page, status=problem.status)
 
 
 def _is_for_a_person(request: Request) -> bool:
@@ -162,9 +147,3 @@ def _neighbours(store: Store, case: CaseSummary, readership: str | None, *, now:
         previous=numbers[at - 1] if at > 0 else None,
         next=numbers[at + 1] if at + 1 < len(numbers) else None,
     )
-
-
-def _page(template: str, page: Any, *, here: str = "", status: int = 200) -> HTMLResponse:
-    content = _templates.get_template(template).render(page=page, here=here)
-    # What is on a page may be a patient's: no cache but the reader's own screen keeps it.
-    return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-store"})

@@ -12,7 +12,7 @@ from overread.triage import TriageResult
 from service.http.context import UID_PATTERN, Context, sender
 from service.intake.closing import close_study
 from service.reconsideration import restore_finding
-from service.store.quarantine import count_quarantine
+from service.store.quarantine import WAITING, count_quarantine
 from service.store.queue import retry_case
 from service.store.records import (
     CaseDetail,
@@ -80,7 +80,7 @@ class StudyClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many cases are in each state, and how much was refused."""
+    """How many cases are in each state, and how much of what was refused waits for a person."""
 
     cases: dict[CaseState, int]
     quarantine: int
@@ -152,7 +152,7 @@ def close(context: Context, study_instance_uid: StudyUid) -> StudyClosed:
 @router.get("/counts", summary="How many cases are in each state")
 def counts(context: Context) -> Counts:
     """Return the counts; states without a case count 0."""
-    return Counts(cases=count_cases(context.store), quarantine=count_quarantine(context.store))
+    return Counts(cases=count_cases(context.store), quarantine=count_quarantine(context.store, WAITING))
 
 
 def case_reply(detail: CaseDetail) -> CaseReply:

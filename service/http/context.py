@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from overread.observation import ReaderIdentity
 from service.http.access import RequestMetrics
 from service.http.guard import Access
+from service.listener_settings import Hl7ListenerSettings
 from service.store.database import Store
 
 UID_PATTERN = r"^[0-9.]{1,64}$"
@@ -25,6 +26,7 @@ class ServerContext:
     clock: Clock
     access: Access
     metrics: RequestMetrics
+    hl7: Hl7ListenerSettings = Hl7ListenerSettings()  # how a message out of quarantine is read
 
 
 def _context_of(request: Request) -> ServerContext:

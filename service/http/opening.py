@@ -9,6 +9,7 @@ from service.http.access import RequestMetrics
 from service.http.bare import OpenContext
 from service.http.context import ServerContext
 from service.http.guard import Access, access_for
+from service.listener_settings import load_hl7_settings
 from service.settings import load_settings
 from service.store.database import open_store
 
@@ -40,7 +41,12 @@ def context_opener(
         store = open_store(load_settings(environ))
         try:
             yield ServerContext(
-                store=store, model=model, clock=lambda: datetime.now(UTC), access=access, metrics=metrics
+                store=store,
+                model=model,
+                clock=lambda: datetime.now(UTC),
+                access=access,
+                metrics=metrics,
+                hl7=load_hl7_settings(environ),
             )
         finally:
             store.close()

@@ -79,6 +79,7 @@ class QuarantineFilter:
 
 
 EVERYTHING = QuarantineFilter()
+WAITING = QuarantineFilter(state=QuarantineState.WAITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

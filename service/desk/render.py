@@ -1,0 +1,22 @@
+"""Fills the templates of the pages."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render_page(template: str, page: Any, *, here: str = "", status: int = 200) -> HTMLResponse:
+    """Return a template filled with what its page shows; `here` names the page in the navigation."""
+    content = _templates.get_template(template).render(page=page, here=here)
+    # What is on a page may be a patient's: no cache but the reader's own screen keeps it.
+    return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-store"})
