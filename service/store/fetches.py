@@ -1,0 +1,275 @@
+"""What is to be fetched from the PACS: one row for each thing, tried again until it is done or given up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, String, bindparam, cast, exists, insert, or_, select, update
+
+from overread.case import CaseState
+from overread.errors import NotFoundError
+from service.store import queries
+from service.store.database import Store
+from service.store.schema import cases, fetches, instances, studies
+
+DELAY_SECONDS_FIRST = 60.0
+DELAY_SECONDS_MAX = 3600.0
+ATTEMPTS_MAX = 80  # three days, at the delays above
+_ATTEMPT_SECONDS = 3600.0  # one that was begun and neither succeeded nor failed is tried again then
+_BATCH = 100
+_ANY_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+class FetchKind(StrEnum):
+    """What is fetched."""
+
+    MISSED = "MISSED"  # the study of a case whose report has come without images; the subject is the case
+    PRIORS = "PRIORS"  # the search for earlier studies; the subject is the study that they are earlier than
+    PRIOR = "PRIOR"  # one earlier study; the subject is itself
+
+
+class FetchState(StrEnum):
+    """Where it stands."""
+
+    DUE = "DUE"
+    DONE = "DONE"
+    GIVEN_UP = "GIVEN_UP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One thing to be fetched."""
+
+    fetch_id: int
+    kind: FetchKind
+    subject: str
+    state: FetchState
+    attempts: int
+    due_at: datetime
+    asked_at: datetime
+    concluded_at: datetime | None
+    detail: str | None  # what came, or why the last attempt failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingCase:
+    """A case whose report has come without images."""
+
+    case_id: int
+    study_instance_uid: str | None
+    accession_number: str | None
+    patient_id: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownStudy:
+    """What decides which studies are earlier ones of the same kind."""
+
+    study_instance_uid: str
+    patient_id: str | None = field(repr=False)
+    issuer_of_patient_id: str | None
+    modality: str | None
+    body_part: str | None
+    study_date: str | None
+
+
+def _has_row(kinds: tuple[FetchKind, ...], subject: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(fetches.c.kind.in_([kind.value for kind in kinds]), fetches.c.subject == subject)
+
+
+_ARRIVING = exists().where(
+    studies.c.closed_at.is_(None),
+    or_(
+        studies.c.study_instance_uid == cases.c.study_instance_uid,
+        studies.c.accession_number == cases.c.accession_number,
+    ),
+)
+
+_WAITING = (
+    select(cases.c.case_id, cases.c.study_instance_uid, cases.c.accession_number, cases.c.patient_id)
+    .where(
+        cases.c.state == CaseState.AWAITING_IMAGES.value,
+        cases.c.due_at <= bindparam("before"),  # of a case that waits: when it was opened
+        ~_ARRIVING,
+    )
+    .order_by(cases.c.due_at)
+)
+"""Cases that have waited for images since before a time, and whose images are not just arriving."""
+
+_NEW_WAITING = _WAITING.where(~_has_row((FetchKind.MISSED,), cast(cases.c.case_id, String(64)))).limit(_BATCH)
+"""Those of them that nothing has been done about."""
+
+_NEW_STUDIES = (
+    select(studies.c.study_instance_uid)
+    .where(
+        studies.c.closed_at > bindparam("after"),
+        studies.c.patient_id.is_not(None),
+        ~_has_row((FetchKind.PRIORS, FetchKind.PRIOR), studies.c.study_instance_uid),
+    )
+    .limit(_BATCH)
+)
+"""Studies that were closed after a time, are not priors themselves, and whose priors nobody has sought."""
+
+_ROW = select(fetches.c.fetch_id).where(
+    fetches.c.kind == bindparam("kind"), fetches.c.subject == bindparam("subject")
+)
+"""The row of one thing, if there is one."""
+
+_ADD = insert(fetches)
+
+_NEXT = (
+    select(fetches.c.fetch_id)
+    .where(
+        fetches.c.state == bindparam("due"),
+        or_(fetches.c.due_at <= bindparam("now"), fetches.c.due_at > bindparam("beyond")),
+    )
+    .order_by(fetches.c.due_at)
+    .limit(1)
+)
+
+_CLAIM = (
+    update(fetches)
+    .where(fetches.c.fetch_id == _NEXT.with_for_update(skip_locked=True).scalar_subquery())
+    .values(attempts=fetches.c.attempts + 1, due_at=bindparam("until"))
+    .returning(fetches)
+)
+"""What has been due for longest; what is due later than any delay was put there by a clock that ran ahead."""
+
+_CHANGE = update(fetches).where(fetches.c.fetch_id == bindparam("changed"))
+
+_LIST = (
+    select(fetches)
+    .where(fetches.c.state.in_(bindparam("states", expanding=True)))
+    .order_by(fetches.c.asked_at.desc(), fetches.c.fetch_id.desc())
+    .limit(bindparam("limit"))
+)
+"""The latest that stand so."""
+
+_STORED = select(instances.c.sop_instance_uid).where(
+    instances.c.study_instance_uid == bindparam("study_instance_uid"),
+    instances.c.series_instance_uid == bindparam("series_instance_uid"),
+)
+"""The instances of a series that are recorded."""
+
+
+def waiting_cases(store: Store, *, before: datetime) -> tuple[WaitingCase, ...]:
+    """Return the cases that have waited for images since before a time, the longest first."""
+    with store.reading() as connection:
+        rows = connection.execute(_WAITING, {"before": before}).all()
+    return tuple(WaitingCase(**row._mapping) for row in rows)
+
+
+def waiting_case(store: Store, case_id: int) -> WaitingCase | None:
+    """Return a case that still waits for images which are not just arriving; None if it does not."""
+    return next((case for case in waiting_cases(store, before=_ANY_TIME) if case.case_id == case_id), None)
+
+
+def known_study(store: Store, study_instance_uid: str) -> KnownStudy:
+    """Return a study of the store.
+
+    Raises:
+        NotFoundError: no image of it has been received.
+    """
+    with store.reading() as connection:
+        key = {"study_instance_uid": study_instance_uid}
+        row = connection.execute(queries.STUDY, key).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no image of study {study_instance_uid} has been received")
+    return KnownStudy(**{column.name: getattr(row, column.name) for column in dataclass_fields(KnownStudy)})
+
+
+def stored_instances(store: Store, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
+    """Return the SOP instance UIDs of what is stored of a series."""
+    key = {"study_instance_uid": study_instance_uid, "series_instance_uid": series_instance_uid}
+    with store.reading() as connection:
+        return frozenset(connection.execute(_STORED, key).scalars())
+
+
+def note_missed(store: Store, *, before: datetime, now: datetime) -> int:
+    """Put down the cases that have waited for images since before a time, once each; return how many."""
+    with store.reading() as connection:
+        found = connection.execute(_NEW_WAITING, {"before": before}).all()
+    return _note(store, FetchKind.MISSED, [str(row.case_id) for row in found], now)
+
+
+def note_new_studies(store: Store, *, after: datetime, now: datetime) -> int:
+    """Put down the search for priors of studies that were closed after a time, once each; return how many."""
+    with store.reading() as connection:
+        found = connection.execute(_NEW_STUDIES, {"after": after}).scalars().all()
+    return _note(store, FetchKind.PRIORS, found, now)
+
+
+def note_priors(store: Store, study_instance_uids: Sequence[str], *, now: datetime) -> int:
+    """Put down earlier studies, once each; return how many were not there yet."""
+    return _note(store, FetchKind.PRIOR, study_instance_uids, now)
+
+
+def claim_fetch(store: Store, *, now: datetime) -> Fetch | None:
+    """Return what has been due for longest, for the caller to fetch; None if nothing is due."""
+    bound = {
+        "due": FetchState.DUE.value,
+        "now": now,
+        "beyond": now + timedelta(seconds=DELAY_SECONDS_MAX + _ATTEMPT_SECONDS),
+    }
+    with store.reading() as connection:
+        if connection.execute(_NEXT, bound).first() is None:
+            return None
+    until = now + timedelta(seconds=_ATTEMPT_SECONDS)
+    with store.writing(durable=False) as connection:
+        row = connection.execute(_CLAIM, {**bound, "until": until}).one_or_none()
+    return None if row is None else _fetch_of(row)
+
+
+def conclude_fetch(store: Store, fetch: Fetch, detail: str, *, now: datetime) -> None:
+    """Note that it is done, and what came."""
+    _change(store, fetch, {"state": FetchState.DONE.value, "concluded_at": now, "detail": detail})
+
+
+def postpone_fetch(store: Store, fetch: Fetch, why: str, *, now: datetime) -> FetchState:
+    """Note why it did not succeed; it is tried again after a growing delay, or given up."""
+    if fetch.attempts >= ATTEMPTS_MAX:
+        give_up_fetch(store, fetch, why, now=now)
+        return FetchState.GIVEN_UP
+    seconds = min(DELAY_SECONDS_FIRST * 2.0 ** min(fetch.attempts - 1, 30), DELAY_SECONDS_MAX)
+    _change(store, fetch, {"due_at": now + timedelta(seconds=seconds), "detail": why})
+    return FetchState.DUE
+
+
+def give_up_fetch(store: Store, fetch: Fetch, why: str, *, now: datetime) -> None:
+    """Note that it cannot succeed, and why."""
+    _change(store, fetch, {"state": FetchState.GIVEN_UP.value, "concluded_at": now, "detail": why})
+
+
+def list_fetches(store: Store, states: Sequence[FetchState], *, limit: int) -> tuple[Fetch, ...]:
+    """Return the latest fetches that stand so."""
+    with store.reading() as connection:
+        bound = {"states": [state.value for state in states], "limit": limit}
+        return tuple(_fetch_of(row) for row in connection.execute(_LIST, bound))
+
+
+def _note(store: Store, kind: FetchKind, subjects: Sequence[str], now: datetime) -> int:
+    if not subjects:
+        return 0
+    fresh = {"state": FetchState.DUE.value, "attempts": 0, "due_at": now, "asked_at": now}
+    with store.writing(f"fetches {kind.value}") as connection:
+        missing = [
+            {"kind": kind.value, "subject": subject, **fresh}
+            for subject in subjects
+            if connection.execute(_ROW, {"kind": kind.value, "subject": subject}).first() is None
+        ]
+        if missing:
+            connection.execute(_ADD, missing)
+    return len(missing)
+
+
+def _change(store: Store, fetch: Fetch, columns: dict[str, object]) -> None:
+    with store.writing(durable=False) as connection:
+        connection.execute(_CHANGE, {"changed": fetch.fetch_id, **columns})
+
+
+def _fetch_of(row: Row[Any]) -> Fetch:
+    values = {item.name: getattr(row, item.name) for item in dataclass_fields(Fetch)}
+    return Fetch(**(values | {"kind": FetchKind(row.kind), "state": FetchState(row.state)}))
