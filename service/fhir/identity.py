@@ -25,7 +25,7 @@ _UID = re.compile(r"(?:urn:oid:)?([0-9]+(?:\.[0-9]+)+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One study that a report is about, by what it is called; at least one name is there."""
+    """One study that a report is about, by what it is called; without a name, a person has to say."""
 
     accession_number: str | None
     study_instance_uid: str | None
@@ -43,27 +43,19 @@ def subjects_of(entry: Bundled, report: DiagnosticReport, collection: Collection
     """Return the studies that a report is about: those that it references, else those of its orders.
 
     Raises:
-        InvalidReportError: none is named, or what names it was not sent along; or there are far too many.
+        InvalidReportError: one is named in several ways, or there are far too many.
     """
     own = set(_accession_numbers(report.identifier))
     orders = own or set(_ordered(report.based_on, entry, collection))
     studies = [_study(reference, entry, collection) for reference in (*report.imaging_study, *report.study)]
     named = [study for study in studies if study.uid or study.accession_numbers]
-    if len(named) < len(studies) and not orders:
-        raise InvalidReportError(
-            "it references an ImagingStudy that did not come with it, and no order names it"
-        )
-    subjects = [Subject(accession_number=number, study_instance_uid=None) for number in sorted(orders)]
     if named:
         subjects = [_subject(study, orders, len(named)) for study in named]
-    if not subjects:
-        raise InvalidReportError(
-            "it names no study: send its accession number as an identifier of type ACSN, of the report, "
-            "its ServiceRequest or its ImagingStudy, or the ImagingStudy with its UID"
-        )
+    else:
+        subjects = [Subject(accession_number=number, study_instance_uid=None) for number in sorted(orders)]
     if len(subjects) > SUBJECTS_MAX:
         raise InvalidReportError(f"it is about more than {SUBJECTS_MAX} studies")
-    return tuple(dict.fromkeys(subjects))
+    return tuple(dict.fromkeys(subjects)) or (Subject(accession_number=None, study_instance_uid=None),)
 
 
 def patient_id_of(entry: Bundled, report: DiagnosticReport, collection: Collection) -> str | None:

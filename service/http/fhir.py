@@ -26,7 +26,7 @@ from service.http.body import read_body
 from service.http.context import Context, ServerContext, sender
 from service.http.errors import RETRY_AFTER_SECONDS, problem_of
 from service.http.multipart import parse_content_type
-from service.intake.instances import ReceiptOutcome
+from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import ReportReceipt
 
 FHIR_JSON = "application/fhir+json"

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from service.http.body import read_body
 from service.http.context import Context, sender
 from service.http.multipart import ContentType, parse_content_type
-from service.intake.instances import ReceiptOutcome
+from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import IncomingReport, ReportReceipt, receive_report
 from service.store.records import ReportStatus
 

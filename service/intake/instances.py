@@ -1,8 +1,7 @@
 """Receives images: whole, durable and recorded before anybody is told so."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,10 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from overread.errors import ContradictionError, InputError, MislabelledDicomError, NotFoundError
+from service.intake.documents import ArrivedDocument, read_document
 from service.intake.header import InstanceHeader, has_same_data_set, read_header
+from service.intake.receipt import ReceiptOutcome, Replay
+from service.intake.reports import ReportReceipt, receive_reports
 from service.store import queries
 from service.store.database import Store
 from service.store.files import IncomingFile
@@ -31,13 +33,8 @@ _DESCRIPTIVE = (
     "patient_age_years",
     "patient_sex",
 )
-
-
-class ReceiptOutcome(StrEnum):
-    """What became of something that was sent."""
-
-    STORED = "STORED"
-    ALREADY_STORED = "ALREADY_STORED"  # the same content had been received before; nothing changed
+_OF_IMAGES = frozenset({"modality", "body_part", "accession_number"})  # which a document does not decide
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,24 +46,13 @@ class AnnouncedInstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
-    """A second try with what lies in quarantine: refused again, it stays there as it is.
-
-    With `accepts` a person has decided that an image belongs to its study though patient or accession number
-    differ, or that a report counts though another version of it came later.
-    """
-
-    arrived_at: datetime  # when it was refused
-    accepts: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReceipt:
     """The acknowledgement of one instance: it is durable and recorded."""
 
     outcome: ReceiptOutcome
     header: InstanceHeader
     sha256: str  # of the stored object
+    reports: tuple[ReportReceipt, ...] = ()  # that the object brought and that are stored
 
 
 def begin_instance(store: Store) -> IncomingFile:
@@ -91,7 +77,9 @@ def receive_instance(
 
     The same content again changes nothing, nor does the same data set under another writer's file meta
     information; bytes that were removed on purpose are kept again. What is refused goes to quarantine before
-    the error is raised. A further image of a closed study opens the study again.
+    the error is raised. A further image of a closed study opens the study again. A report in the object, such
+    as a narrative SR, becomes a version of the report of its case; one that cannot be used goes to quarantine
+    and the object is kept.
 
     Args:
         store: where it goes.
@@ -114,6 +102,7 @@ def receive_instance(
         with store.reading() as connection:
             stored = _stored(store, connection, header, incoming.sha256, incoming.path)
             _check_study(_study(connection, header), header, replay)
+        document = read_document(incoming.path, header, source=source)
     except InputError as error:
         if replay is None:
             refuse(store, incoming, _refusal(error, header, source=source, now=now))
@@ -121,8 +110,11 @@ def receive_instance(
     outcome = ReceiptOutcome.ALREADY_STORED
     if stored is None or store.files.objects.size_of(stored.sha256) is None:
         store.files.keep(incoming)
+    arrival = _Arrival(header=header, document=document, source=source, now=now, replay=replay)
+    # Before the record: an object that is recorded is acknowledged, and its report must not be lost then.
+    reports, refused = _receive_document(store, arrival, stored.sha256 if stored else incoming.sha256)
     if stored is None:
-        outcome = _record(store, incoming, header, source=source, now=now, replay=replay)
+        outcome = _record(store, incoming, arrival)
     elif stored.removed_at is not None:
         restore_instance(store, header.sop_instance_uid, now=now)
     _log.info(
@@ -133,8 +125,13 @@ def receive_instance(
         size_bytes=incoming.size_bytes,
         source=source,
     )
+    if refused is not None and replay is not None:
+        raise refused
     return InstanceReceipt(
-        outcome=outcome, header=header, sha256=stored.sha256 if stored else incoming.sha256
+        outcome=outcome,
+        header=header,
+        sha256=stored.sha256 if stored else incoming.sha256,
+        reports=reports,
     )
 
 
@@ -146,16 +143,49 @@ def identify(incoming: IncomingFile) -> InstanceHeader | None:
         return None
 
 
-def _record(
-    store: Store,
-    incoming: IncomingFile,
-    header: InstanceHeader,
-    *,
-    source: str,
-    now: datetime,
-    replay: Replay | None,
-) -> ReceiptOutcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrival:
+    """One object that has been read."""
+
+    header: InstanceHeader
+    document: ArrivedDocument | None  # None: an image, or any other object that is no document
+    source: str
+    now: datetime
+    replay: Replay | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether a detector may look at it: then the study is not complete before it."""
+        return self.document is None or self.document.is_result
+
+
+def _receive_document(
+    store: Store, arrival: _Arrival, sha256: str
+) -> tuple[tuple[ReportReceipt, ...], InputError | None]:
+    """Keep the reports of a kept object, and return them and why one is not; it is in quarantine then."""
+    document = arrival.document
+    if document is None:
+        return (), None
+    if document.error is not None:
+        if arrival.replay is None:
+            refusal = _refusal(document.error, arrival.header, source=arrival.source, now=arrival.now)
+            with store.files.begin() as copy, store.files.path_of(sha256).open("rb") as kept:
+                while chunk := kept.read(_CHUNK_BYTES):
+                    copy.write(chunk)
+                refuse(store, copy, refusal)
+        return (), document.error
+    if not document.reports:
+        return (), None
+    reports = [replace(report, replay=arrival.replay) for report in document.reports]
+    outcomes = receive_reports(store, reports, now=arrival.now)
+    errors = (outcome for outcome in outcomes if isinstance(outcome, InputError))
+    stored = (outcome for outcome in outcomes if isinstance(outcome, ReportReceipt))
+    return tuple(stored), next(errors, None)
+
+
+def _record(store: Store, incoming: IncomingFile, arrival: _Arrival) -> ReceiptOutcome:
     """Record a kept object in one transaction, unless another process has been faster."""
+    header, source, now, replay = arrival.header, arrival.source, arrival.now, arrival.replay
     names = (f"study {header.study_instance_uid}", f"instance {header.sop_instance_uid}")
     try:
         with store.writing(*names) as connection:
@@ -163,7 +193,7 @@ def _record(
                 return ReceiptOutcome.ALREADY_STORED
             study = _study(connection, header)
             _check_study(study, header, replay)
-            _record_study(connection, study, header, now)
+            _record_study(connection, study, arrival)
             connection.execute(queries.ADD_INSTANCE, _instance_row(incoming, header, source, now))
     except ContradictionError as error:  # another process stored the contradicting one a moment ago
         store.files.set_aside_kept(incoming.sha256)
@@ -227,35 +257,30 @@ def _check_study(study: Row[Any] | None, header: InstanceHeader, replay: Replay 
             )
 
 
-def _record_study(
-    connection: Connection, study: Row[Any] | None, header: InstanceHeader, now: datetime
-) -> None:
+def _record_study(connection: Connection, study: Row[Any] | None, arrival: _Arrival) -> None:
+    """Let the study learn of an object; one that no detector looks at neither opens it nor keeps it open."""
+    header, now = arrival.header, arrival.now
+    columns = [column for column in _DESCRIPTIVE if arrival.counts or column not in _OF_IMAGES]
     if study is None:
-        described = {column: getattr(header, column) for column in _DESCRIPTIVE}
+        described = {column: getattr(header, column) for column in columns}
+        times = {
+            "first_received_at": now,
+            "last_received_at": now,
+            "closed_at": None if arrival.counts else now,
+        }
         connection.execute(
-            queries.ADD_STUDY,
-            {
-                "study_instance_uid": header.study_instance_uid,
-                "first_received_at": now,
-                "last_received_at": now,
-                **described,
-            },
+            queries.ADD_STUDY, {"study_instance_uid": header.study_instance_uid, **times, **described}
         )
         return
-    added = {
+    changed = {
         column: getattr(header, column)
-        for column in _DESCRIPTIVE
+        for column in columns
         if getattr(study, column) is None and getattr(header, column) is not None
     }
-    connection.execute(
-        queries.CHANGE_STUDY,
-        {
-            "changed_study": study.study_instance_uid,
-            "last_received_at": now,
-            "closed_at": None,
-            **added,
-        },
-    )
+    if arrival.counts:
+        changed |= {"last_received_at": now, "closed_at": None}
+    if changed:
+        connection.execute(queries.CHANGE_STUDY, {"changed_study": study.study_instance_uid, **changed})
 
 
 def _instance_row(

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, InputError, InvalidReportError
-from service.intake.instances import ReceiptOutcome, Replay
 from service.intake.matching import case_for_report, lock_names, study_for_report
+from service.intake.receipt import ReceiptOutcome, Replay
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store
@@ -117,6 +117,29 @@ def receive_together(
     for report, receipt in zip(reports, receipts, strict=True):
         _concluded(store, report, receipt, now)
     return tuple(receipts)
+
+
+def check_report(store: Store, report: IncomingReport) -> ReceiptOutcome:
+    """Return what would become of a report if it were received now; nothing is stored or set aside.
+
+    Raises:
+        InputError: it would be refused.
+        OutOfResourcesError: the database cannot be reached.
+    """
+    text = _checked_text(report, store.settings.report_bytes_max)
+    if isinstance(text, InputError):
+        raise text
+    names = {"accession_number": report.accession_number, "patient_id": report.patient_id}
+    with store.reading() as connection:
+        case = case_for_report(connection, study_instance_uid=report.study_instance_uid, **names)
+        if case is None:
+            if report.study_instance_uid is None:
+                study_for_report(connection, **names)
+            return ReceiptOutcome.STORED
+        versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case.case_id}).all()
+    known = {(version.sha256, version.status) for version in versions}
+    is_known = (hashlib.sha256(text.encode("utf-8")).hexdigest(), report.status.value) in known
+    return ReceiptOutcome.ALREADY_STORED if is_known else ReceiptOutcome.STORED
 
 
 def refuse_message(store: Store, message: bytes, error: InputError, *, source: str, now: datetime) -> None:

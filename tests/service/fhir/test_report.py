@@ -115,8 +115,7 @@ def test_a_number_of_another_type_or_of_another_table_is_no_accession_number() -
     foreign = identifier("A1", "ACSN")
     foreign["type"]["coding"][0]["system"] = "http://example.org/codes"
     for other in (identifier("F1", "FILL"), identifier("X1"), foreign):
-        with pytest.raises(InvalidReportError, match="names no study"):
-            read(report(identifier=[other]))
+        assert names(report(identifier=[other])) == [(None, None)]
 
 
 def test_one_report_of_several_orders_is_a_report_of_each() -> None:
@@ -156,8 +155,7 @@ def test_an_order_may_be_named_by_its_identifier_alone() -> None:
 def test_a_uid_under_another_system_is_no_study() -> None:
     sent = report(identifier=None, imagingStudy=[{"identifier": identifier("urn:oid:2.25.3")}])
 
-    with pytest.raises(InvalidReportError, match="did not come with it"):
-        read(sent)
+    assert names(sent) == [(None, None)]
 
 
 def test_a_study_that_did_not_come_along_is_no_matter_where_the_order_is_known() -> None:
@@ -191,8 +189,7 @@ def test_a_reference_that_may_mean_two_resources_leads_nowhere() -> None:
     document["entry"].append({"fullUrl": "urn:uuid:other", "resource": order("A2", "o1")})
     document["entry"][3]["resource"]["imagingStudy"] = []
 
-    with pytest.raises(InvalidReportError, match="names no study"):
-        read(document)
+    assert names(document) == [(None, None)]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from overread.errors import ContradictionError, InvalidDicomError, MislabelledDi
 from service.intake.closing import close_study
 from service.intake.instances import (
     AnnouncedInstance,
-    ReceiptOutcome,
     begin_instance,
     identify,
     receive_instance,
 )
+from service.intake.receipt import ReceiptOutcome
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import QuarantineKind
 from service.store.worklist import load_case, load_instance

@@ -5,7 +5,7 @@ import pytest
 from overread.case import CaseState
 from overread.errors import ContradictionError, InvalidReportError
 from service.intake.closing import close_study
-from service.intake.instances import ReceiptOutcome
+from service.intake.receipt import ReceiptOutcome
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import QuarantineKind, ReportStatus
 from service.store.worklist import count_cases, load_case

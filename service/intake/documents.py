@@ -1,0 +1,135 @@
+"""Reads reports that arrive as DICOM objects: narrative structured reports, encapsulated PDF and CDA.
+
+A sender decides what such an object holds, so it is bounded before a library builds anything of it.
+"""
+
+import mmap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from models.dicom import BROKEN_INPUT, text
+from models.vendor.document import is_result
+from models.vendor.tree import code_of
+from overread.errors import InputError, InvalidDicomError
+from service.intake.elements import open_data_set
+from service.intake.header import InstanceHeader
+from service.intake.reports import IncomingReport
+from service.narrative.form import text_of_document
+from service.narrative.structured import text_of_structured
+from service.narrative.titles import is_report_title
+from service.store.records import ReportStatus
+
+STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."  # PS3.4 section B.5: every SR storage class begins so
+ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."  # and every one of encapsulated documents
+_BYTES_MAX = {STRUCTURED: 4 << 20, ENCAPSULATED: 32 << 20}
+_ITEMS_MAX = 20_000
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # little and big endian
+_STUDIES_MAX = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedDocument:
+    """What a document object brings beside itself."""
+
+    is_result: bool = False  # of a detector, or it may be one: it counts for the study as an image does
+    reports: tuple[IncomingReport, ...] = ()  # one for each study that it reports on
+    error: InputError | None = None  # why it, though a report, cannot be read
+
+
+def read_document(path: Path, header: InstanceHeader, *, source: str) -> ArrivedDocument | None:
+    """Return what a document object brings; None for an image and any other object.
+
+    Raises:
+        OutOfResourcesError: it cannot be read now; the sender should try again.
+    """
+    prefix = next((known for known in _BYTES_MAX if header.sop_class_uid.startswith(known)), None)
+    if prefix is None:
+        return None
+    try:
+        document = _bounded(path, _BYTES_MAX[prefix])
+    except InvalidDicomError:
+        return ArrivedDocument(is_result=prefix == STRUCTURED)
+    if prefix == STRUCTURED and is_result(document):
+        return ArrivedDocument(is_result=True)
+    try:
+        reports = tuple(_reports(document, header, source)) if _is_report(document) else ()
+        return ArrivedDocument(reports=reports)
+    except InputError as error:
+        return ArrivedDocument(error=error)
+    except BROKEN_INPUT as error:
+        return ArrivedDocument(error=InvalidDicomError(f"the document is broken: {type(error).__name__}"))
+
+
+def _bounded(path: Path, bytes_max: int) -> Dataset:
+    """Return the data set, which is neither large nor of many parts.
+
+    Raises:
+        InvalidDicomError: it is, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            data_set = open_data_set(mapped)
+            if data_set.size > bytes_max or sum(map(bytes(data_set.data[:]).count, _ITEM_TAGS)) > _ITEMS_MAX:
+                raise InvalidDicomError("the document is far larger than any report")
+        return dcmread(path)
+    except BROKEN_INPUT:
+        raise InvalidDicomError("the document cannot be read") from None
+
+
+def _is_report(document: Dataset) -> bool:
+    code = code_of(document, "ConceptNameCodeSequence")
+    return is_report_title(code, text(document, "DocumentTitle"))
+
+
+def _text(document: Dataset, sop_class_uid: str) -> str:
+    """Return the text of an SR, or of the document in an Encapsulated Document (PS3.3 section C.24.2)."""
+    if sop_class_uid.startswith(STRUCTURED):
+        return text_of_structured(document)
+    content = bytes(document.get("EncapsulatedDocument") or b"").rstrip(b"\0")
+    media_type = text(document, "MIMETypeOfEncapsulatedDocument").partition(";")[0].strip().lower()
+    return text_of_document(content, media_type)
+
+
+def _reports(document: Dataset, header: InstanceHeader, source: str) -> Iterable[IncomingReport]:
+    """Give the report for each study: of the evidence, else of the requests, else the document's own."""
+    requested = {
+        text(item, "StudyInstanceUID"): text(item, "AccessionNumber")
+        for item in document.get("ReferencedRequestSequence") or ()
+    }
+    evidence = [
+        text(item, "StudyInstanceUID")
+        for item in document.get("CurrentRequestedProcedureEvidenceSequence") or ()
+    ]
+    studies = [uid for uid in dict.fromkeys(evidence or requested) if uid] or [header.study_instance_uid]
+    if len(studies) > _STUDIES_MAX:
+        raise InvalidDicomError(f"the document reports on more than {_STUDIES_MAX} studies")
+    content = _text(document, header.sop_class_uid)
+    numbers = {number for number in (*requested.values(), header.accession_number) if number}
+    only = next(iter(numbers)) if len(numbers) == 1 and len(studies) == 1 else None
+    for uid in studies:
+        own = header.accession_number if uid == header.study_instance_uid else None
+        yield IncomingReport(
+            content=content,
+            status=_status(document),
+            accession_number=requested.get(uid) or own or only,
+            study_instance_uid=uid,
+            patient_id=header.patient_id,
+            source=source,
+        )
+
+
+def _status(document: Dataset) -> ReportStatus:
+    """Return how final a document is (PS3.3 section C.17.2).
+
+    Preliminary Flag says so where it is there; else a document that is partial or unverified is preliminary.
+    An encapsulated document need have none of the flags, and counts as final then.
+    """
+    preliminary = text(document, "PreliminaryFlag")
+    is_open = text(document, "CompletionFlag") == "PARTIAL"
+    if not preliminary:
+        is_open = is_open or text(document, "VerificationFlag") == "UNVERIFIED"
+    return ReportStatus.PRELIMINARY if preliminary == "PRELIMINARY" or is_open else ReportStatus.FINAL
