@@ -44,7 +44,7 @@ class Store:
         Raises:
             OutOfResourcesError: the database cannot be reached or is busy for too long.
         """
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -58,7 +58,7 @@ class Store:
             OutOfResourcesError: the database cannot be reached, is full, or is busy for too long.
         """
         engine = self.engine.execution_options(writes="FULL" if durable else "NORMAL")
-        with _translated(), engine.begin() as connection:
+        with translated(), engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 if not durable:
                     connection.execute(_NOT_DURABLE)
@@ -71,10 +71,11 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, *, sweep: bool = True) -> Store:
     """Return the store, its folders made and its tables brought to this release.
 
-    Several processes may open the same store at once. What receivers that died left behind is removed.
+    Several processes may open the same store at once. What receivers that died left behind is removed, unless
+    `sweep` is off.
 
     Raises:
         ConfigurationError: the data folder cannot be written, the object storage is not set up, or the
@@ -83,18 +84,20 @@ def open_store(settings: Settings) -> Store:
     """
     try:
         files = ObjectFiles.in_folder(settings)
-        files.sweep()
+        if sweep:
+            files.sweep()
     except OSError as error:
         raise ConfigurationError(
             f"the data folder {settings.data_folder} cannot be used: {os.strerror(error.errno or 0)}"
         ) from error
-    engine = _engine(settings.database_url)
-    with _translated():
+    engine = open_engine(settings.database_url)
+    with translated():
         migrate(engine, settings.data_folder / "migration.lock")
     return Store(settings=settings, engine=engine, files=files)
 
 
-def _engine(url: str) -> Engine:
+def open_engine(url: str) -> Engine:
+    """Return the database as it is, its tables of whatever release; nothing is connected yet."""
     # Parameters are hidden: an exception must not carry a report or a patient's id into a log.
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -128,7 +131,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Let what makes the database unavailable be a matter of trying again later."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -181,6 +182,13 @@ class ObjectFiles:
     def sweep(self) -> int:
         """Remove what writers that died left in `incoming`, and return how many files that were."""
         removed = 0
+        for path in self.abandoned():
+            path.unlink(missing_ok=True)
+            removed += 1
+        return removed
+
+    def abandoned(self) -> Iterator[Path]:
+        """Yield the files in `incoming` whose writers died, each locked until the next is asked for."""
         for path in self.incoming.iterdir():
             try:
                 descriptor = os.open(path, os.O_RDWR)
@@ -188,13 +196,11 @@ class ObjectFiles:
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-                removed += 1
+                yield path
             except BlockingIOError:
                 pass  # its writer lives
             finally:
                 os.close(descriptor)
-        return removed
 
 
 def _shelves(settings: Settings) -> tuple[Shelf, ...]:

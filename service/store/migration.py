@@ -38,9 +38,20 @@ def migrate(engine: Engine, lock_file: Path) -> None:
         connection.commit()
 
 
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of the tables; None where there are none yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def newest_revision() -> str:
+    """Return the revision that this release brings a database to."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
 def _is_current(engine: Engine) -> bool:
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == _newest()
+        return revision_of(connection) == newest_revision()
 
 
 @contextmanager
@@ -59,11 +70,6 @@ def _alone(connection: Connection, lock_file: Path) -> Iterator[None]:
     with lock_file.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@cache
-def _newest() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:

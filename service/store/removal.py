@@ -124,7 +124,12 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
         bound = {"marked": quarantine_id, "at": removal.at, "why": removal.why[:_WHY_MAX]}
         if connection.execute(_MARK_REFUSED, bound).rowcount != 1:
             return False
+    drop_refused(store, sha256)
+    return True
+
+
+def drop_refused(store: Store, sha256: str) -> None:
+    """Remove refused bytes that no entry needs any more."""
     with store.writing(f"quarantine:{sha256}", durable=False) as connection:
         if connection.execute(_KEPT_REFUSALS, {"sha256": sha256}).scalar_one() == 0:
             store.files.quarantine.remove(sha256)
-    return True

@@ -9,6 +9,7 @@ import pytest
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
 from tests.service.certificates import Certificates, make_certificates
+from tests.service.objectstorage import CREDENTIALS, ObjectStorage, object_storage
 from tests.service.postgres import MISSING, Cluster, cluster, program
 
 
@@ -33,8 +34,12 @@ def migrated(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of an installation of the test's own, on each database; no free disk is asked for."""
+    return settings_on(request.param, request, tmp_path)
+
+
+def settings_on(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     environ = {"OVERREAD_FREE_BYTES_MIN": "0", "OVERREAD_POLL_SECONDS": "0.01"}
-    if request.param == "postgresql":
+    if database == "postgresql":
         running = request.getfixturevalue("postgres")
         name = running.new_database(template=request.getfixturevalue("migrated"))
         environ["OVERREAD_DATABASE_URL"] = running.url(name)
@@ -62,3 +67,34 @@ def sqlite_store(tmp_path: Path) -> Iterator[Store]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates for TLS; skips where they cannot be made."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[ObjectStorage]:
+    """Object storage in a thread of its own, for the tests that keep objects in a bucket."""
+    with object_storage() as running:
+        yield running
+
+
+@pytest.fixture
+def bucket_settings(storage: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation on SQLite whose objects are in a bucket of the test's own."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    environ = {
+        "OVERREAD_FREE_BYTES_MIN": "0",
+        "OVERREAD_OBJECTS_URL": f"s3://{storage.new_bucket()}/hospital",
+        "OVERREAD_OBJECTS_ENDPOINT": storage.endpoint,
+    }
+    return load_settings(environ, data_folder=tmp_path / "data")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "bucket"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An open store with its objects in a folder, on each database, and one with them in a bucket."""
+    if request.param == "bucket":
+        opened = open_store(request.getfixturevalue("bucket_settings"))
+    else:
+        opened = open_store(settings_on(request.param, request, tmp_path))
+    yield opened
+    opened.close()

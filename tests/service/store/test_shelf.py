@@ -1,6 +1,5 @@
 import base64
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,27 +12,9 @@ from service.store.files import ObjectFiles
 from service.store.queue import claim_case, peek_case
 from service.store.worklist import load_case, load_instance
 from tests.service.material import NOW, after, dicom_bytes, ready_case, send_image, triage_one
-from tests.service.objectstorage import CREDENTIALS, ObjectStorage, object_storage
+from tests.service.objectstorage import object_storage
 
 ABC = hashlib.sha256(b"abc").hexdigest()  # ba7816bf...
-
-
-@pytest.fixture(scope="module")
-def storage() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
-
-
-@pytest.fixture
-def bucket_settings(storage, tmp_path, monkeypatch) -> Settings:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    environ = {
-        "OVERREAD_FREE_BYTES_MIN": "0",
-        "OVERREAD_OBJECTS_URL": f"s3://{storage.new_bucket()}/hospital",
-        "OVERREAD_OBJECTS_ENDPOINT": storage.endpoint,
-    }
-    return load_settings(environ, data_folder=tmp_path / "data")
 
 
 def forget_copies(settings: Settings) -> None:

@@ -1,0 +1,106 @@
+"""`overread db`: the database of an installation: check, upgrade, backup, restore."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from overread.command import EXIT_FAILED, EXIT_OK, Command
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+DESCRIPTION = """\
+  overread db check             the revision of the tables, and whether all is in order; changes nothing
+  overread db upgrade           bring the tables to this release, as every process does when it starts
+  overread db backup FOLDER     database and objects, as they stand at one moment; the service may go on
+  overread db restore FOLDER    into an installation that has no database yet
+
+With PostgreSQL its own pg_dump and pg_restore are called. Objects in a bucket stay where they are.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
+    )
+    parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
+    parts.add_parser("check", help="whether the tables are of this release and in order; status 1 if not")
+    parts.add_parser("upgrade", help="bring the tables to this release")
+    backup = parts.add_parser("backup", help="make a backup in a new folder")
+    backup.add_argument("folder", type=Path, metavar="FOLDER", help="must not exist, or be empty")
+    restore = parts.add_parser("restore", help="bring a backup into an empty installation")
+    restore.add_argument("folder", type=Path, metavar="FOLDER", help="what `backup` made")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do one of them."""
+    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.settings import load_settings  # noqa: PLC0415
+
+    configure_logging()
+    settings = load_settings(os.environ, data_folder=arguments.data_folder)
+    if arguments.part == "check":
+        return _check(settings)
+    if arguments.part == "upgrade":
+        return _upgrade(settings)
+    if arguments.part == "backup":
+        return _backup(settings, arguments.folder)
+    return _restore(settings, arguments.folder)
+
+
+def _check(settings: "Settings") -> int:
+    from service.upkeep.tables import check_tables  # noqa: PLC0415
+
+    report = check_tables(settings)
+    print(f"{report.database}, revision {report.revision or 'none'}, this release has {report.newest}")
+    for name, count in report.rows.items():
+        print(f"{count:12} {name}")
+    for fault in report.faults:
+        print(fault)
+    if not report.is_current:
+        print("overread db upgrade brings it to this release; make a backup before")
+    return EXIT_OK if report.is_current and not report.faults else EXIT_FAILED
+
+
+def _upgrade(settings: "Settings") -> int:
+    from service.upkeep.tables import upgrade_tables  # noqa: PLC0415
+
+    before, after = upgrade_tables(settings)
+    print("nothing to do" if before == after else f"upgraded from {before or 'none'} to {after}")
+    return EXIT_OK
+
+
+def _backup(settings: "Settings", folder: Path) -> int:
+    from service.store.database import open_store  # noqa: PLC0415
+    from service.upkeep.backup import back_up  # noqa: PLC0415
+
+    store = open_store(settings, sweep=False)
+    try:
+        manifest = back_up(store, folder, now=datetime.now(UTC))
+    finally:
+        store.close()
+    print(f"{folder}: database at revision {manifest.revision}, {manifest.objects} objects")
+    for name in manifest.missing:
+        print(f"missing: {name}; see overread fsck")
+    return EXIT_FAILED if manifest.missing else EXIT_OK
+
+
+def _restore(settings: "Settings", folder: Path) -> int:
+    from service.store.database import open_store  # noqa: PLC0415
+    from service.upkeep.backup import restore  # noqa: PLC0415
+
+    manifest = restore(folder, settings)
+    open_store(settings).close()  # brings the tables to this release
+    print(f"restored what was backed up at {manifest.made_at}: {manifest.objects} objects; run overread fsck")
+    return EXIT_OK
+
+
+command = Command(
+    summary="check, upgrade, back up and restore the database",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+)

@@ -1,0 +1,229 @@
+"""Compares what the rows say with what is on the shelves: orphans both ways, and bytes that changed.
+
+One prefix of the hashes at a time, 256 in all, so that neither the rows nor the names of millions of objects
+are in memory at once. It is safe beside a running service: what is young may be on its way, and what looks
+wrong is looked at again before it counts.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from overread.errors import NotFoundError
+from service.store.database import Store
+from service.store.schema import instances, quarantine
+from service.store.shelf import KeptObject, Shelf
+
+_CHUNK_BYTES = 1 << 20
+_NAME = re.compile(r"[0-9a-f]{64}")
+GRACE = timedelta(hours=1)
+"""What is younger may be on its way from the shelf into a row."""
+
+
+class Place(StrEnum):
+    """Which shelf, and the table that belongs to it."""
+
+    OBJECTS = "OBJECTS"
+    QUARANTINE = "QUARANTINE"
+
+
+class Fault(StrEnum):
+    """What is wrong."""
+
+    MISSING = "MISSING"  # a row whose bytes are not there
+    ORPHAN = "ORPHAN"  # bytes that no row mentions
+    DAMAGED = "DAMAGED"  # bytes with another hash than their name
+    LEFT_OVER = "LEFT_OVER"  # bytes that were removed as the row says, and are still there
+    STRANGE = "STRANGE"  # a name that is no hash: not ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Irregularity:
+    """One thing that is not as it should be."""
+
+    place: Place
+    fault: Fault
+    sha256: str  # the name of the object
+    study_instance_uid: str | None = None  # as the row says
+    sop_instance_uid: str | None = None
+    repair: str | None = None  # what was done about it; None: nothing
+    mended: bool = False  # nothing of it is left
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """How much was looked at, and what was found; it grows while the check goes on."""
+
+    objects: int = 0
+    object_bytes: int = 0
+    rows: int = 0
+    stale_incoming: int = 0  # files of receivers that died
+    found: dict[str, int] = field(default_factory=dict)  # by place and fault, such as "OBJECTS ORPHAN"
+    mended: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong, or all of it was mended."""
+        return sum(self.found.values()) + self.stale_incoming == self.mended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How the check is made."""
+
+    now: datetime
+    reads_bytes: bool = True  # whether every hash is computed, or only where the length is wrong
+    grace: timedelta = GRACE
+
+
+Repair = Callable[[Irregularity], Irregularity]
+"""Does something about an irregularity, and returns it with what was done."""
+
+
+def check_prefix(
+    store: Store, place: Place, prefix: str, check: Check, tally: Tally
+) -> Iterator[Irregularity]:
+    """Yield what is wrong with objects whose hash starts so.
+
+    Raises:
+        OutOfResourcesError: the store is not available; what was found so far holds.
+    """
+    shelf = shelf_of(store, place)
+    listed = {item.sha256: item for item in shelf.listed(prefix)}  # before the rows, which follow the bytes
+    rows = _rows(store, place, prefix)
+    tally.objects += len(listed)
+    tally.rows += len(rows)
+    for item in listed.values():
+        tally.object_bytes += item.size_bytes
+        row = rows.get(item.sha256)
+        fault = _fault_of(store, place, item, row, check)
+        if fault is not None:
+            yield _irregularity(place, fault, item.sha256, row)
+    for sha256 in sorted(rows.keys() - listed.keys()):
+        row = _row(store, place, sha256)  # it may have been removed, or sent again, in the meantime
+        if row is not None and row.removed_at is None and shelf.size_of(sha256) is None:
+            yield _irregularity(place, Fault.MISSING, sha256, row)
+
+
+def check_all(
+    store: Store,
+    prefixes: Iterable[tuple[Place, str]],
+    check: Check,
+    tally: Tally,
+    repair: Repair | None = None,
+) -> Iterator[Irregularity]:
+    """Yield what is wrong with these prefixes, after it was repaired if somebody does."""
+    for place, prefix in prefixes:
+        for found in check_prefix(store, place, prefix, check, tally):
+            done = found if repair is None else repair(found)
+            name = f"{done.place} {done.fault}"
+            tally.found[name] = tally.found.get(name, 0) + 1
+            tally.mended += done.mended
+            yield done
+
+
+def stale_incoming(store: Store, check: Check) -> int:
+    """Return how many files of receivers that died lie on this machine."""
+    limit = (check.now - check.grace).timestamp()
+    return sum(1 for path in store.files.abandoned() if path.stat().st_mtime < limit)
+
+
+def shelf_of(store: Store, place: Place) -> Shelf:
+    """Return the shelf of a place."""
+    return store.files.objects if place is Place.OBJECTS else store.files.quarantine
+
+
+def hash_of(shelf: Shelf, sha256: str) -> str:
+    """Return the hash that the bytes of an object have.
+
+    Raises:
+        NotFoundError: it is not there.
+    """
+    seen = hashlib.sha256()
+    with shelf.reading(sha256) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            seen.update(chunk)
+    return seen.hexdigest()
+
+
+def _fault_of(
+    store: Store, place: Place, item: KeptObject, row: Row[Any] | None, check: Check
+) -> Fault | None:
+    """Return what is wrong with an object; None where nothing is, or where it is too early to tell."""
+    if _NAME.fullmatch(item.sha256) is None:
+        return Fault.STRANGE
+    if row is None or row.removed_at is not None:
+        if item.modified_at > check.now - check.grace or shelf_of(store, place).size_of(item.sha256) is None:
+            return None
+        row = _row(store, place, item.sha256)
+        if row is None:
+            return Fault.ORPHAN
+        if row.removed_at is not None:
+            return Fault.LEFT_OVER
+    return Fault.DAMAGED if _is_damaged(shelf_of(store, place), item, row, check) else None
+
+
+def _is_damaged(shelf: Shelf, item: KeptObject, row: Row[Any], check: Check) -> bool:
+    try:
+        suspicious = check.reads_bytes or item.size_bytes != row.size_bytes
+        return suspicious and hash_of(shelf, item.sha256) != item.sha256
+    except NotFoundError:
+        return False  # moved in the meantime; its row tells whether it should be there
+
+
+def _irregularity(place: Place, fault: Fault, sha256: str, row: Row[Any] | None) -> Irregularity:
+    return Irregularity(
+        place=place,
+        fault=fault,
+        sha256=sha256,
+        study_instance_uid=row.study_instance_uid if row is not None else None,
+        sop_instance_uid=row.sop_instance_uid if row is not None else None,
+    )
+
+
+_TABLES = {Place.OBJECTS: instances, Place.QUARANTINE: quarantine}
+_NEEDS = {
+    place: select(
+        table.c.sha256,
+        table.c.size_bytes,
+        table.c.study_instance_uid,
+        table.c.sop_instance_uid,
+        table.c.removed_at,
+    )
+    for place, table in _TABLES.items()
+}
+_WITH_PREFIX = {
+    place: query.where(
+        _TABLES[place].c.sha256 >= bindparam("first"), _TABLES[place].c.sha256 < bindparam("end")
+    )
+    for place, query in _NEEDS.items()
+}
+_WITH_HASH = {
+    place: query.where(_TABLES[place].c.sha256 == bindparam("sha256")) for place, query in _NEEDS.items()
+}
+
+
+def _rows(store: Store, place: Place, prefix: str) -> Mapping[str, Row[Any]]:
+    """Return the rows of hashes that start so; of several that share their bytes, one that needs them."""
+    bound = {"first": prefix, "end": f"{prefix}g"}  # "g" follows the last hexadecimal digit
+    with store.reading() as connection:
+        return _needed(connection.execute(_WITH_PREFIX[place], bound))
+
+
+def _row(store: Store, place: Place, sha256: str) -> Row[Any] | None:
+    with store.reading() as connection:
+        return _needed(connection.execute(_WITH_HASH[place], {"sha256": sha256})).get(sha256)
+
+
+def _needed(rows: Iterable[Row[Any]]) -> dict[str, Row[Any]]:
+    found: dict[str, Row[Any]] = {}
+    for row in rows:
+        if row.sha256 not in found or row.removed_at is None:
+            found[row.sha256] = row
+    return found

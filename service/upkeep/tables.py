@@ -1,0 +1,94 @@
+"""Whether the tables are those of this release, and whether the database itself is in order."""
+
+from dataclasses import dataclass
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from service.settings import Settings
+from service.store.database import open_engine, translated
+from service.store.migration import migrate, newest_revision, revision_of
+from service.store.schema import metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablesReport:
+    """How the database stands."""
+
+    database: str  # sqlite or postgresql
+    revision: str | None  # of the tables; None where there are none yet
+    newest: str  # that this release brings it to
+    faults: tuple[str, ...]  # what is wrong, in words
+    rows: dict[str, int]  # in each table
+
+    @property
+    def is_current(self) -> bool:
+        """Whether an upgrade would change nothing."""
+        return self.revision == self.newest
+
+
+def check_tables(settings: Settings) -> TablesReport:
+    """Return how the database stands; nothing is changed.
+
+    Raises:
+        OutOfResourcesError: it cannot be reached.
+    """
+    engine = open_engine(settings.database_url)
+    try:
+        with translated(), engine.connect() as connection:
+            revision = revision_of(connection)
+            faults = [*_damages(connection)]
+            if revision == newest_revision():
+                faults += _differences(connection)
+            names = set(inspect(connection).get_table_names()) & set(metadata.tables)
+            return TablesReport(
+                database=engine.dialect.name,
+                revision=revision,
+                newest=newest_revision(),
+                faults=tuple(faults),
+                rows={name: _count(connection, name) for name in sorted(names)},
+            )
+    finally:
+        engine.dispose()
+
+
+def upgrade_tables(settings: Settings) -> tuple[str | None, str]:
+    """Bring the tables to this release, and return the revisions before and after.
+
+    Raises:
+        ConfigurationError: the database is of a newer release.
+        OutOfResourcesError: it cannot be reached.
+    """
+    settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = open_engine(settings.database_url)
+    try:
+        with translated():
+            with engine.connect() as connection:
+                before = revision_of(connection)
+            migrate(engine, settings.data_folder / "migration.lock")
+            return before, newest_revision()
+    finally:
+        engine.dispose()
+
+
+def _damages(connection: Connection) -> list[str]:
+    """Return what SQLite says of its own file; PostgreSQL checks its pages by itself."""
+    if connection.dialect.name != "sqlite":
+        return []
+    said = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return [
+        *(f"the file is damaged: {line}" for line in said if line != "ok"),
+        *(f"a row of {row[0]} refers to a row of {row[2]} that is not there" for row in broken),
+    ]
+
+
+def _differences(connection: Connection) -> list[str]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return [f"not as this release makes it: {item}" for item in compare_metadata(context, metadata)]
+
+
+def _count(connection: Connection, name: str) -> int:
+    count: int = connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()  # a name of ours
+    return count
