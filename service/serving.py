@@ -16,6 +16,7 @@ from overread.errors import ConfigurationError
 from service.http.opening import HOST_VARIABLE, STOW_ADDRESS_VARIABLE, access_from
 from service.listener_process import Protocol, check_listener, run_listener
 from service.log import configure_logging
+from service.pacs.settings import load_fetch_settings
 from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.supervisor import ChildSpec, Supervisor
@@ -52,6 +53,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
     wanted = {protocol: port for protocol, port in ports.items() if port is not None}
     for protocol in wanted:
         check_listener(protocol, addresses.host, os.environ)
+    fetching = load_fetch_settings(os.environ)
     open_store(settings).close()  # migrate once, before several processes would want to
     with ExitStack() as sockets:
         api = sockets.enter_context(_listen(addresses.host, addresses.port))
@@ -67,6 +69,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
+            *([_fetcher(environment)] if fetching is not None and fetching.is_automatic else []),
         ]
         lines = _listener_lines(listeners)
         announcer = threading.Thread(
@@ -152,6 +155,11 @@ def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
         return []
     command = (sys.executable, "-P", "-m", "overread", "retain", "--daily")
     return [ChildSpec(name="retain", command=command, environment=environment)]
+
+
+def _fetcher(environment: dict[str, str]) -> ChildSpec:
+    command = (sys.executable, "-P", "-m", "overread", "fetch", "automatic")
+    return ChildSpec(name="fetch", command=command, environment=environment)
 
 
 def _url(listener: socket.socket) -> str:

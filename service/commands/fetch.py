@@ -1,6 +1,7 @@
 """`overread fetch`: studies from the PACS."""
 
 import argparse
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -64,11 +65,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and return whether everything came."""
-    from service.pacs.client import connected, run_automatically  # noqa: PLC0415  # keeps `--help` fast
+    from service.log import configure_logging  # noqa: PLC0415  # keeps `--help` fast
+    from service.pacs.client import connected, run_automatically  # noqa: PLC0415
 
     if arguments.task == "automatic":
         run_automatically(os.environ, arguments.data_folder)
         return EXIT_OK
+    configure_logging(level=logging.WARNING)  # what comes is told on standard output
     if arguments.task == "list":
         return _list(arguments)
     with connected(os.environ, arguments.data_folder) as client:
@@ -110,7 +113,7 @@ def _find_waiting(client: "Client", arguments: argparse.Namespace) -> "Sequence[
             found |= dict.fromkeys(s.study_instance_uid for s in studies_of_case(client.archive, case))
         except (InputError, PeerError) as error:
             client.failures += 1
-            print(f"case {case.case_id}: {error}", file=sys.stderr)
+            print(error, file=sys.stderr)
     return list(found)
 
 

@@ -3,7 +3,7 @@
 import http.client
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -200,13 +200,20 @@ def _copy(response: http.client.HTTPResponse, incoming: IncomingFile) -> None:
     """Write the object that a response brings, in a body of one part, or as the body itself."""
     content_type = parse_content_type(response.getheader("Content-Type") or "")
     if content_type.media_type == _DICOM:
-        while chunk := response.read(_CHUNK_BYTES):
+        for chunk in _chunks(response):
             incoming.write(chunk)
         return
     splitter = MultipartSplitter(content_type.parameters.get("boundary", ""), lambda _: _Part(incoming))
-    while chunk := response.read(_CHUNK_BYTES):
+    for chunk in _chunks(response):
         splitter.feed(chunk)
     splitter.close()
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while chunk := response.read(_CHUNK_BYTES):
+        yield chunk
+    if response.length:  # the connection was closed before
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 def _study(answer: Mapping[str, Any]) -> FoundStudy:

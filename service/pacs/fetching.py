@@ -100,8 +100,8 @@ def studies_of_case(archive: Archive, case: WaitingCase) -> tuple[FoundStudy, ..
     found = archive.find_studies(wanted)
     same = tuple(study for study in found if is_same_patient(study.patient_id, case.patient_id))
     if not same:
-        what = "only of another patient" if found else "not"
-        raise PeerError(f"the PACS holds the study of case {case.case_id} {what}")
+        what = "holds its study for another patient only" if found else "does not hold its study"
+        raise PeerError(f"case {case.case_id}: the PACS {what}")
     return same
 
 

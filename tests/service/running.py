@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 120
+_NAMES = frozenset({b"api", b"stow", b"dicom", b"hl7", b"worker", b"fetch"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Serving:
                 if int(parent) == self.process.pid and state != "Z":
                     words = (stat.parent / "cmdline").read_bytes().split(b"\0")
                     name = next(
-                        (w.decode() for w in words if w in {b"api", b"stow", b"dicom", b"hl7", b"worker"}),
+                        (w.decode() for w in words if w in _NAMES),
                         "starting",
                     )
                     found[name] = int(stat.parent.name)
