@@ -128,7 +128,7 @@ def _show(store: "Store", arguments: argparse.Namespace) -> int:
     from service.store.quarantine import case_of, list_actions, load_entry  # noqa: PLC0415
 
     entry = load_entry(store, arguments.number)
-    content = read_content(store, entry, identified=arguments.identify, with_text=arguments.text)
+    content = read_content(entry, identified=arguments.identify, with_text=arguments.text)
     actions, case_id = list_actions(store, entry.quarantine_id), case_of(store, entry)
     if arguments.json:
         values = _values(entry) | {"case_id": case_id, "form": content.form, "broken": content.broken}

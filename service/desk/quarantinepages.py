@@ -102,7 +102,7 @@ def entry_page(
     entry = load_entry(context.store, quarantine_id)
     view = entry_view(
         entry,
-        read_content(context.store, entry, identified=revealed, with_text=revealed),
+        read_content(entry, identified=revealed, with_text=revealed),
         list_actions(context.store, quarantine_id),
         case_id=case_of(context.store, entry),
         revealed=revealed,

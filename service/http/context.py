@@ -1,7 +1,7 @@
 """What the handlers of one process share: opened once when the process starts, handed to each request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -26,7 +26,7 @@ class ServerContext:
     clock: Clock
     access: Access
     metrics: RequestMetrics
-    hl7: Hl7ListenerSettings = Hl7ListenerSettings()  # how a message out of quarantine is read
+    hl7: Hl7ListenerSettings = field(default_factory=Hl7ListenerSettings)  # for messages out of quarantine
 
 
 def _context_of(request: Request) -> ServerContext:

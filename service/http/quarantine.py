@@ -134,7 +134,7 @@ def quarantine(
 def entry_of(context: Context, quarantine_id: EntryNumber) -> EntryReply:
     """Return an entry with its header and what was done with it."""
     entry = load_entry(context.store, quarantine_id)
-    content = read_content(context.store, entry, identified=False, with_text=False)
+    content = read_content(entry, identified=False, with_text=False)
     return EntryReply(
         entry=_line(entry),
         form=content.form,

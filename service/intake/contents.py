@@ -15,10 +15,11 @@ from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.uid import UID
 
 from overread.errors import InputError, InvalidDicomError, NotFoundError
+from service.fhir.report import read_submission
 from service.intake.elements import PIXEL_ELEMENTS, open_data_set
 from service.intake.header import declared_encoding, element_text
+from service.intake.reports import IncomingReport
 from service.mllp.message import Message, Segment, read_header, read_message
-from service.store.database import Store
 from service.store.records import QuarantineEntry
 
 _START_BYTES = 4096
@@ -91,6 +92,7 @@ class ContentForm(StrEnum):
 
     DICOM = "DICOM"
     HL7 = "HL7"
+    FHIR = "FHIR"
     OTHER = "OTHER"  # text, or something that nobody takes
 
 
@@ -114,31 +116,36 @@ class Content:
 
 
 @contextmanager
-def quarantined_bytes(store: Store, entry: QuarantineEntry) -> Iterator[BinaryIO]:
+def quarantined_bytes(entry: QuarantineEntry) -> Iterator[BinaryIO]:
     """Give the bytes of an entry as a file.
 
     Raises:
         NotFoundError: they are gone.
+        RemovedError: they were removed on purpose.
+        OutOfResourcesError: they cannot be had now.
     """
     try:
-        file = store.files.quarantine_path_of(entry.sha256).open("rb")
+        file = entry.path.open("rb")
     except FileNotFoundError:
         raise NotFoundError(f"the bytes of entry {entry.quarantine_id} of the quarantine are gone") from None
     with file:
         yield file
 
 
-def form_of(store: Store, entry: QuarantineEntry) -> ContentForm:
-    """Return what the bytes of an entry are."""
-    with quarantined_bytes(store, entry) as file:
-        return _form(file.read(_START_BYTES))
+def form_of(entry: QuarantineEntry) -> ContentForm:
+    """Return what the bytes of an entry are.
+
+    Raises:
+        NotFoundError, RemovedError, OutOfResourcesError: they cannot be had, as for `quarantined_bytes`.
+    """
+    with quarantined_bytes(entry) as file:
+        return _form(file)
 
 
-def read_content(store: Store, entry: QuarantineEntry, *, identified: bool, with_text: bool) -> Content:
-    """Return what can be read of an entry.
+def read_content(entry: QuarantineEntry, *, identified: bool, with_text: bool) -> Content:
+    """Return what can be read of an entry; of one whose bytes were removed on purpose, that they were.
 
     Args:
-        store: where it lies.
         entry: which one.
         identified: whether to say who the patient is.
         with_text: whether to give the text of a report.
@@ -146,27 +153,38 @@ def read_content(store: Store, entry: QuarantineEntry, *, identified: bool, with
     Raises:
         NotFoundError: its bytes are gone.
     """
-    with quarantined_bytes(store, entry) as file:
-        start = file.read(_START_BYTES)
-        form = _form(start)
-        file.seek(0)
+    if entry.removal is not None:
+        return Content(form="nothing any more", lines=(), broken=entry.removal, text=None)
+    with quarantined_bytes(entry) as file:
+        form = _form(file)
         if form is ContentForm.DICOM:
             lines, broken = _dicom_lines(file)
             content = Content(form="DICOM object", lines=lines, broken=broken, text=None)
         elif form is ContentForm.HL7:
             content = _hl7_content(file.read(_TEXT_BYTES_MAX), with_text=with_text)
+        elif form is ContentForm.FHIR:
+            content = _fhir_content(file.read(), with_text=with_text)
         else:
-            content = _other_content(entry, start, file.read(_TEXT_BYTES_MAX), with_text=with_text)
+            content = _other_content(entry, file.read(_TEXT_BYTES_MAX), with_text=with_text)
     if identified:
         return content
     kept = tuple(line for line in content.lines if not line.identifies)
     return Content(form=content.form, lines=kept, broken=content.broken, text=content.text)
 
 
-def _form(start: bytes) -> ContentForm:
+def _form(file: BinaryIO) -> ContentForm:
+    """Return what a file shows to be; it is at its start again then."""
+    start = file.read(_START_BYTES)
+    file.seek(0)
     if start[128:132] == b"DICM":
         return ContentForm.DICOM
-    return ContentForm.HL7 if start.lstrip(b"\r\n").startswith(b"MSH") else ContentForm.OTHER
+    if start.lstrip(b"\r\n").startswith(b"MSH"):
+        return ContentForm.HL7
+    if start.lstrip().startswith(b"{"):
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            if mapped.find(b'"resourceType"') >= 0:
+                return ContentForm.FHIR
+    return ContentForm.OTHER
 
 
 def _dicom_lines(file: BinaryIO) -> tuple[tuple[HeaderLine, ...], str | None]:
@@ -237,7 +255,33 @@ def _segment_lines(segment: Segment) -> Iterator[HeaderLine]:
             yield HeaderLine(name=label, value=value, identifies=segment.name == "PID")
 
 
-def _other_content(entry: QuarantineEntry, start: bytes, content: bytes, *, with_text: bool) -> Content:
+def _fhir_content(content: bytes, *, with_text: bool) -> Content:
+    lines: list[HeaderLine] = []
+    broken = None
+    try:
+        submission = read_submission(content, source="quarantine")
+        broken = str(submission.error) if submission.error is not None else None
+        for number, report in enumerate(submission.reports[:_ORDERS_MAX], start=1):
+            lines += _report_lines(f"report {number}, ", report)
+    except InputError as error:
+        broken = str(error)
+    text = content[:_TEXT_BYTES_MAX].decode("utf-8", errors="replace") if with_text else None
+    return Content(form="FHIR document", lines=tuple(lines), broken=broken, text=text)
+
+
+def _report_lines(prefix: str, report: IncomingReport) -> Iterator[HeaderLine]:
+    for name, value, identifies in (
+        ("accession number", report.accession_number, False),
+        ("study", report.study_instance_uid, False),
+        ("status", report.status.value, False),
+        ("patient id", report.patient_id, True),
+    ):
+        if value:
+            yield HeaderLine(name=f"{prefix}{name}", value=value[:_VALUE_MAX], identifies=identifies)
+
+
+def _other_content(entry: QuarantineEntry, content: bytes, *, with_text: bool) -> Content:
+    start = content[:_START_BYTES]
     known = (name for mark, name in _BEGINNINGS if start.lstrip().startswith(mark))
     is_text = b"\0" not in start
     form = next(known, "text" if is_text else "something else")

@@ -10,8 +10,10 @@ from overread.errors import (
     NotFoundError,
     TransitionError,
 )
+from service.fhir import report as fhir
 from service.intake.contents import ContentForm, form_of, quarantined_bytes
-from service.intake.instances import InstanceReceipt, ReceiptOutcome, Replay, begin_instance, receive_instance
+from service.intake.instances import InstanceReceipt, begin_instance, receive_instance
+from service.intake.receipt import ReceiptOutcome, Replay
 from service.intake.reports import IncomingReport, ReportReceipt, receive_reports
 from service.listener_settings import Hl7ListenerSettings
 from service.mllp.message import read_header, read_message
@@ -59,6 +61,7 @@ def replay_entry(
 
     Raises:
         NotFoundError: there is no such entry, or its bytes are gone.
+        RemovedError: its bytes were removed on purpose.
         TransitionError: it is resolved already.
         InputError: nobody's name is given, or what is to be mended is not what such an entry has.
         OutOfResourcesError: it cannot be stored now.
@@ -67,7 +70,7 @@ def replay_entry(
     entry = load_entry(store, quarantine_id)
     if entry.state is QuarantineState.RESOLVED:
         raise TransitionError(f"entry {quarantine_id} of the quarantine is resolved already")
-    is_object = _is_object(store, entry)
+    is_object = _is_object(entry)
     if is_object and mending is not None and mending.changes_report:
         raise InputError(
             "an image is stored as it came or not at all: accept it, discard it, or send a mended one"
@@ -92,8 +95,8 @@ def replay_entry(
     return ReplayResult(quarantine_id=quarantine_id, outcome=outcome, case_id=case_id, detail=detail)
 
 
-def _is_object(store: Store, entry: QuarantineEntry) -> bool:
-    return form_of(store, entry) is ContentForm.DICOM or entry.kind.value == "INSTANCE"
+def _is_object(entry: QuarantineEntry) -> bool:
+    return form_of(entry) is ContentForm.DICOM or entry.kind.value == "INSTANCE"
 
 
 def _replay(
@@ -108,7 +111,7 @@ def _replay(
     replay = Replay(arrived_at=entry.received_at, accepts=mending.accepts)
     if is_object:
         return _replay_instance(store, entry, replay, now=now)
-    reports = tuple(replace(report, replay=replay) for report in _reports(store, entry, mending, hl7))
+    reports = tuple(replace(report, replay=replay) for report in _reports(entry, mending, hl7))
     outcomes = receive_reports(store, reports, now=now)
     for outcome in outcomes:
         if isinstance(outcome, InputError):
@@ -127,7 +130,7 @@ def _replay_instance(
         raise MislabelledDicomError(
             "the object is another than its sender announced; accept it if it is what it says it is"
         )
-    with begin_instance(store) as incoming, quarantined_bytes(store, entry) as file:
+    with begin_instance(store) as incoming, quarantined_bytes(entry) as file:
         while chunk := file.read(_CHUNK_BYTES):
             incoming.write(chunk)
         if incoming.sha256 != entry.sha256:
@@ -138,11 +141,14 @@ def _replay_instance(
 
 
 def _reports(
-    store: Store, entry: QuarantineEntry, mending: Mending, hl7: Hl7ListenerSettings
+    entry: QuarantineEntry, mending: Mending, hl7: Hl7ListenerSettings
 ) -> tuple[IncomingReport, ...]:
-    with quarantined_bytes(store, entry) as file:
+    with quarantined_bytes(entry) as file:
         content = file.read()
-    if form_of(store, entry) is ContentForm.HL7:
+    form = form_of(entry)
+    if form is ContentForm.FHIR:
+        return _mended(fhir.read_reports(content, source=entry.source), entry, mending)
+    if form is ContentForm.HL7:
         if mending.charset:
             content = _declared_as(content, mending.charset)
         message = read_message(content, default_charset=hl7.charset)

@@ -1,17 +1,20 @@
 """What is shown of something that was refused."""
 
+from dataclasses import replace
+
 import pytest
 
-from overread.errors import InputError
+from overread.errors import InputError, InvalidReportError
 from service.intake.contents import Content, read_content
+from service.intake.reports import refuse_message
 from service.store.database import Store
 from service.store.quarantine import list_quarantine
 from tests.service.intake.test_replay import message
-from tests.service.material import dicom_bytes, send_image, send_report
+from tests.service.material import NOW, dicom_bytes, send_image, send_report
 
 
 def content_of(store: Store, *, identified: bool = False, with_text: bool = False) -> Content:
-    return read_content(store, list_quarantine(store)[0], identified=identified, with_text=with_text)
+    return read_content(list_quarantine(store)[0], identified=identified, with_text=with_text)
 
 
 def shown(content: Content) -> dict[str, str]:
@@ -79,3 +82,24 @@ def test_of_a_message_the_fields_are_shown_that_tell_its_way(sqlite_store) -> No
     assert plain["OBR-3 (filler order number)"] == "A9"
     assert not [name for name in plain if name.startswith("PID")]
     assert shown(content_of(sqlite_store, identified=True))["PID-5 (patient name)"] == "Doe^Jane"
+
+
+def test_of_a_fhir_document_its_reports_are_shown(sqlite_store) -> None:
+    document = b'{"resourceType": "DiagnosticReport", "status": "cancelled", "code": {"text": "CXR"}}'
+    refuse_message(sqlite_store, document, InvalidReportError("withdrawn"), source="FHIR", now=NOW)
+
+    content = content_of(sqlite_store, with_text=True)
+
+    assert content.form == "FHIR document"
+    assert "cancelled" in str(content.broken)
+    assert content.text == document.decode()
+
+
+def test_of_bytes_that_were_removed_it_is_said_that_they_were(sqlite_store) -> None:
+    with pytest.raises(InputError):
+        send_image(sqlite_store, b"no image")
+    entry = replace(list_quarantine(sqlite_store)[0], removed_at=NOW, removed_why="after 90 days")
+
+    content = read_content(entry, identified=True, with_text=True)
+
+    assert content.broken == "bytes removed by retention on 2026-03-01: after 90 days"

@@ -1,5 +1,6 @@
 """What lies in quarantine, sent through the real intake again."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -248,3 +249,20 @@ def test_of_two_reports_in_one_message_the_refused_one_is_mended(sqlite_store) -
     assert result.outcome is ActionOutcome.STORED
     assert load_case(sqlite_store, result.case_id).summary.accession_number == "A2"
     assert [len(load_case(sqlite_store, case).reports) for case in (1, 2)] == [1, 1]
+
+
+def test_a_fhir_document_is_read_again_and_mended(sqlite_store) -> None:
+    document = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Chest"},
+        "conclusion": CLEAR,
+    }
+    with pytest.raises(InputError):
+        send_report(sqlite_store, json.dumps(document), accession=None)
+    (entry,) = list_quarantine(sqlite_store)
+
+    result = again(sqlite_store, entry.quarantine_id, accession_number="A1")
+
+    assert (result.outcome, result.detail) == (ActionOutcome.STORED, None)
+    assert CLEAR in load_case(sqlite_store, result.case_id).report.text
