@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from overread.case import TRIAGED
+from service.intake.elements import open_data_set
 from service.store.database import Store
 from service.store.schema import cases, instances, quarantine, report_versions, triage_results
 
@@ -67,7 +68,7 @@ def take_account(store: Store, *, studies: int, images: Sequence[bytes], reports
         results = Counter(row.case_id for row in connection.execute(triage_results.select()))
         refused = len(connection.execute(quarantine.select()).all())
     contents = Counter(_content_hash(store, row.sha256) for row in instance_rows)
-    sent = Counter(hashlib.sha256(image).hexdigest() for image in images)
+    sent = Counter(_data_set_hash(image) for image in images)
     concluded = {state.value for state in TRIAGED}
     return Account(
         studies=studies,
@@ -88,7 +89,12 @@ def take_account(store: Store, *, studies: int, images: Sequence[bytes], reports
 
 def _content_hash(store: Store, sha256: str) -> str:
     path = store.files.path_of(sha256)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+    return _data_set_hash(path.read_bytes()) if path.exists() else "missing"
+
+
+def _data_set_hash(file: bytes) -> str:
+    """Return the hash of what follows the file meta information, which a C-STORE receiver writes itself."""
+    return hashlib.sha256(file[open_data_set(file).at :]).hexdigest()
 
 
 def _surplus(counts: Counter[str] | Counter[int]) -> int:

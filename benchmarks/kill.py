@@ -2,9 +2,10 @@
 
     python -m benchmarks.kill --studies 200 --kills 50 --seed 1
 
-Studies go in by STOW-RS, reports by HTTP, from several senders that send again what was not acknowledged. Any
-process may be hit: page and API, DICOMweb intake, workers, and the supervisor, which is then started again as
-an init system would. Counts what was acknowledged, stored, triaged exactly once, lost and duplicated.
+Studies go in by STOW-RS and C-STORE, reports by HTTP, HL7 and FHIR, from several senders that send again what
+was not acknowledged. Any process may be hit: page and API, DICOMweb intake, C-STORE and HL7 listener,
+workers, and the supervisor, which is then started again as an init system would. Counts what was
+acknowledged, stored, triaged exactly once, lost and duplicated.
 """
 
 import argparse
@@ -22,11 +23,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-import httpx
 import numpy as np
 
 from benchmarks.account import Account, take_account
-from benchmarks.radiographs import dicom_of
+from benchmarks.radiographs import dicom_of, radiograph
+from benchmarks.sending import IMAGE_WAYS, REPORT_WAYS, Parcel, Ports, Sender
 from benchmarks.worker import file_of, name
 from service.settings import load_settings
 from service.store.database import open_store
@@ -35,9 +36,7 @@ SIDE = 512
 SENDERS = 4
 WORKERS = 2
 SUPERVISOR_SHARE = 0.1  # of the kills
-BOUNDARY = "overread-kill"
 PATIENCE_SECONDS = 300.0
-OK = {200, 201}
 USAGE = 2  # exit status
 # Short times, so that what a killed worker held comes back soon; attempts enough for many kills of one case.
 ENVIRONMENT = {
@@ -50,22 +49,15 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """One thing to send: an image, or a report."""
-
-    accession: str
-    image: bytes | None = None
-    report: str = ""
-
-
 @dataclass(slots=True, kw_only=True)
 class Installation:
     """One `overread serve` that is started again whenever it has ended."""
 
     folder: Path
-    ports: tuple[int, int]
+    ports: Ports
     log: Path
+    database_url: str = ""  # SQLite in the folder, if empty
+    environment: dict[str, str] = field(default_factory=dict)  # besides the usual one
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -76,13 +68,21 @@ class Installation:
         if self.process is not None and self.process.returncode == USAGE:
             raise SystemExit(f"overread serve was called wrongly; see {self.log}")
         self.starts += 1
-        api, stow = map(str, self.ports)
-        command = ["-m", "overread", "serve", "--port", api, "--stow-port", stow, "--workers", str(WORKERS)]
-        command += ["--dicom-port", "none", "--hl7-port", "none"]
+        ports = {
+            "": self.ports.api,
+            "stow-": self.ports.stow,
+            "dicom-": self.ports.dicom,
+            "hl7-": self.ports.hl7,
+        }
+        command = ["-m", "overread", "serve", "--workers", str(WORKERS)]
+        command += [word for name, port in ports.items() for word in (f"--{name}port", str(port))]
+        environment = {**os.environ, **ENVIRONMENT, "OVERREAD_FOLDER": str(self.folder), **self.environment}
+        if self.database_url:
+            environment["OVERREAD_DATABASE_URL"] = self.database_url
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
-                env={**os.environ, **ENVIRONMENT, "OVERREAD_FOLDER": str(self.folder)},
+                env=environment,
                 stdout=log,
                 stderr=log,
             )
@@ -129,8 +129,9 @@ def children_of(parent: int) -> dict[int, str]:
 
 def role_of(words: list[str]) -> str:
     """Return what a process is, from its command line."""
-    if "service.http.process" in words:
-        return words[words.index("service.http.process") + 1]
+    for module in ("service.http.process", "service.listener_process"):
+        if module in words:
+            return words[words.index(module) + 1]
     return "worker" if "worker" in words else "starting"
 
 
@@ -138,7 +139,7 @@ def role_of(words: list[str]) -> str:
 class Post:
     """The senders' side: what is waiting, and what has been acknowledged."""
 
-    ports: tuple[int, int]
+    ports: Ports
     pause_seconds: float  # between two things that one sender sends
     waiting: "SimpleQueue[Parcel]" = field(default_factory=SimpleQueue)
     acknowledged: list[Parcel] = field(default_factory=list)
@@ -147,65 +148,47 @@ class Post:
 
     def send_all(self) -> None:
         """Send what is waiting, each thing until it is acknowledged."""
-        with httpx.Client(timeout=20.0) as client:
-            while not self.over.is_set():
-                try:
-                    parcel = self.waiting.get_nowait()
-                except Empty:
-                    return
-                while not self.over.is_set() and not self._send(client, parcel):
-                    self.over.wait(0.1)
-                self.over.wait(self.pause_seconds)
-
-    def _send(self, client: httpx.Client, parcel: Parcel) -> bool:
-        try:
-            reply = self._post(client, parcel)
-        except httpx.TransportError as error:
-            self.repeated[type(error).__name__] += 1
-            return False
-        if reply.status_code not in OK:
-            self.repeated[f"status {reply.status_code}"] += 1
-            return False
-        self.acknowledged.append(parcel)
-        return True
-
-    def _post(self, client: httpx.Client, parcel: Parcel) -> httpx.Response:
-        api, stow = self.ports
-        if parcel.image is None:
-            body = {"text": parcel.report, "accession_number": parcel.accession}
-            return client.post(f"http://127.0.0.1:{api}/api/v1/reports", json=body)
-        head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
-        kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
-        return client.post(
-            f"http://127.0.0.1:{stow}/studies",
-            content=head + parcel.image + f"\r\n--{BOUNDARY}--\r\n".encode(),
-            headers={"Content-Type": kind, "Accept": "application/dicom+json"},
-        )
+        sender = Sender(self.ports)
+        while not self.over.is_set():
+            try:
+                parcel = self.waiting.get_nowait()
+            except Empty:
+                break
+            if refusal := sender.send(parcel):
+                self.repeated[refusal] += 1
+                self.waiting.put(parcel)
+                self.over.wait(0.1)
+                continue
+            self.acknowledged.append(parcel)
+            self.over.wait(self.pause_seconds)
+        sender.close()
 
 
 def parcels_of(studies: int, seed: int) -> list[Parcel]:
     """Return one image and one report per study, in any order."""
     generator, made = np.random.default_rng(seed), []
     for number in range(1, studies + 1):
-        pixels = generator.integers(0, 65536, (SIDE, SIDE), dtype=np.uint16)
-        image = file_of(name(dicom_of(pixels, compressed=False), number))
-        made.append(Parcel(accession=f"A{number}", image=image))
-        made.append(Parcel(accession=f"A{number}", report=f"Case {number}. No mass. No pleural effusion."))
+        image = file_of(name(dicom_of(radiograph(generator, SIDE), compressed=False), number))
+        by = IMAGE_WAYS[number % len(IMAGE_WAYS)]
+        made.append(Parcel(way=by, accession=f"A{number}", image=image))
+        told, by = f"Case {number}. No mass. No pleural effusion.", REPORT_WAYS[number % len(REPORT_WAYS)]
+        made.append(Parcel(way=by, accession=f"A{number}", report=told))
     random.Random(seed).shuffle(made)
     return made
 
 
 def count(installation: Installation, post: Post, studies: int) -> Account:
     """Return what became of everything that has been acknowledged."""
-    settings = replace(load_settings({}, data_folder=installation.folder), free_bytes_min=0)
+    given = {"OVERREAD_DATABASE_URL": installation.database_url} if installation.database_url else {}
+    settings = replace(load_settings(given, data_folder=installation.folder), free_bytes_min=0)
     store = open_store(settings)
     sent = list(post.acknowledged)
     try:
         return take_account(
             store,
             studies=studies,
-            images=[parcel.image for parcel in sent if parcel.image is not None],
-            reports=[parcel.report for parcel in sent if parcel.image is None],
+            images=[parcel.image for parcel in sent if parcel.image],
+            reports=[parcel.report for parcel in sent if not parcel.image],
         )
     finally:
         store.close()
@@ -218,11 +201,19 @@ def free_port() -> int:
         return port
 
 
+def free_ports() -> Ports:
+    """Return ports for an installation."""
+    return Ports(api=free_port(), stow=free_port(), dicom=free_port(), hl7=free_port())
+
+
 def run(arguments: argparse.Namespace, folder: Path) -> tuple[Account, Installation, Post, Counter[str]]:
     """Send, kill, wait until all is triaged, and count."""
-    ports = (free_port(), free_port())
+    ports = free_ports()
     installation = Installation(
-        folder=folder / "data", ports=ports, log=Path(arguments.log or folder / "log")
+        folder=folder / "data",
+        ports=ports,
+        log=Path(arguments.log or folder / "log"),
+        database_url=arguments.database_url,
     )
     pause = SENDERS * arguments.kills * arguments.pause / (2 * arguments.studies)
     post = Post(ports=ports, pause_seconds=pause)
@@ -267,6 +258,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two kills")
+    parser.add_argument("--database-url", default="", help="an empty PostgreSQL database (default: SQLite)")
     parser.add_argument("--log", help="file for the messages of the installation")
     arguments = parser.parse_args()
     start = time.monotonic()

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -18,13 +18,29 @@ MISSING = "PostgreSQL is not installed here; install the Debian package postgres
 _UNPRIVILEGED = ("postgres", "nobody")  # the server refuses to run as root
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Cluster:
     folder: Path  # of its socket: no port that another process could take
     names: Iterator[int]
+    start: Callable[[], "subprocess.Popen[bytes]"]
+    server: "subprocess.Popen[bytes] | None" = None
 
     def url(self, database: str) -> str:
         return f"postgresql://overread@/{database}?host={self.folder}"
+
+    def up(self) -> None:
+        self.server = self.start()
+        _wait_until_up(self, self.server)
+
+    def down(self, number: int = signal.SIGINT) -> None:
+        """By default it ends at once, whoever is connected; SIGQUIT does not even tidy up."""
+        if self.server is not None:
+            self.server.send_signal(number)
+            self.server.wait(timeout=30)
+
+    def restart(self, *, abrupt: bool) -> None:
+        self.down(signal.SIGQUIT if abrupt else signal.SIGINT)
+        self.up()
 
     def new_database(self, template: str = "template1") -> str:
         name = f"test_{next(self.names)}"
@@ -56,14 +72,13 @@ def cluster() -> Iterator[Cluster]:
         options = ["--username=overread", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run([initdb, f"--pgdata={folder / 'data'}", *options], check=True, **quiet)
         settings = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
-        server = subprocess.Popen([postgres, "-D", str(folder / "data"), *settings], **quiet)
+        command = [str(postgres), "-D", str(folder / "data"), *settings]
+        running = Cluster(folder=folder, names=count(), start=lambda: subprocess.Popen(command, **quiet))
         try:
-            running = Cluster(folder=folder, names=count())
-            _wait_until_up(running, server)
+            running.up()
             yield running
         finally:
-            server.send_signal(signal.SIGINT)  # ends at once, whoever is connected
-            server.wait(timeout=30)
+            running.down()
 
 
 def _unprivileged_user() -> pwd.struct_passwd | None:

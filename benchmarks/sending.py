@@ -1,0 +1,169 @@
+"""Sends studies and reports by every way in, as hospitals do: again and again until each is acknowledged."""
+
+import base64
+import io
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import httpx
+from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when it is imported
+    DigitalXRayImageStorageForPresentation,
+)
+
+BOUNDARY = "overread-parcel"
+TIMEOUT_SECONDS = 20.0
+HTTP_OK = frozenset({200, 201})
+_START, _END = b"\x0b", b"\x1c\r"  # of a message (HL7 v2.5.1 appendix C, MLLP)
+
+
+class Way(StrEnum):
+    """How something travels."""
+
+    STOW = "STOW-RS"
+    STORE = "C-STORE"
+    HTTP = "HTTP"
+    HL7 = "HL7"
+    FHIR = "FHIR"
+
+
+IMAGE_WAYS = (Way.STOW, Way.STORE)
+REPORT_WAYS = (Way.HTTP, Way.HL7, Way.FHIR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One thing to send: an image, or a report."""
+
+    way: Way
+    accession: str
+    image: bytes = b""
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where an installation on this machine listens."""
+
+    api: int
+    stow: int
+    dicom: int
+    hl7: int
+
+
+class Sender:
+    """One sender with its own connections, each made anew after it broke. One user at a time."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS)
+        self._association: Association | None = None
+        self._stream: socket.socket | None = None
+        self._sent = 0
+        self._ways: Mapping[Way, Callable[[Parcel], str]] = {
+            Way.STOW: self._stow,
+            Way.STORE: self._store,
+            Way.HTTP: self._http,
+            Way.HL7: self._hl7,
+            Way.FHIR: self._fhir,
+        }
+
+    def send(self, parcel: Parcel) -> str:
+        """Send it once; return why it was not acknowledged, or nothing if it was."""
+        try:
+            return self._ways[parcel.way](parcel)
+        except (httpx.TransportError, OSError) as error:
+            self._hang_up()
+            return f"{parcel.way} {type(error).__name__}"
+
+    def close(self) -> None:
+        """Hang up everywhere."""
+        self._client.close()
+        self._hang_up()
+        if self._association is not None and self._association.is_established:
+            self._association.release()
+
+    def _hang_up(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _stow(self, parcel: Parcel) -> str:
+        head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+        kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+        reply = self._client.post(
+            f"http://127.0.0.1:{self._ports.stow}/studies",
+            content=head + parcel.image + f"\r\n--{BOUNDARY}--\r\n".encode(),
+            headers={"Content-Type": kind, "Accept": "application/dicom+json"},
+        )
+        return _unless_ok(parcel, reply)
+
+    def _store(self, parcel: Parcel) -> str:
+        if self._association is None or not self._association.is_established:
+            entity = AE(ae_title="SENDER")
+            entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_SECONDS
+            entity.connection_timeout = TIMEOUT_SECONDS
+            entity.add_requested_context(DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian)
+            self._association = entity.associate("127.0.0.1", self._ports.dicom, ae_title="OVERREAD")
+        if not self._association.is_established:
+            return f"{parcel.way} no association"
+        reply = self._association.send_c_store(dcmread(io.BytesIO(parcel.image)))
+        status = reply.get("Status")
+        if status is None:
+            return f"{parcel.way} no reply"
+        return "" if status == 0 else f"{parcel.way} status {status:#06x}"
+
+    def _http(self, parcel: Parcel) -> str:
+        body = {"text": parcel.report, "accession_number": parcel.accession}
+        return _unless_ok(parcel, self._post("/api/v1/reports", body))
+
+    def _fhir(self, parcel: Parcel) -> str:
+        kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
+        resource = {
+            "resourceType": "DiagnosticReport",
+            "status": "final",
+            "code": {"text": "Chest radiograph"},
+            "identifier": [{"type": kind, "value": parcel.accession}],
+            "presentedForm": [
+                {"contentType": "text/plain", "data": base64.b64encode(parcel.report.encode()).decode()}
+            ],
+        }
+        return _unless_ok(parcel, self._post("/fhir/DiagnosticReport", resource, "application/fhir+json"))
+
+    def _post(self, path: str, body: object, kind: str = "application/json") -> httpx.Response:
+        url = f"http://127.0.0.1:{self._ports.api}{path}"
+        return self._client.post(url, json=body, headers={"Content-Type": kind})
+
+    def _hl7(self, parcel: Parcel) -> str:
+        if self._stream is None:
+            self._stream = socket.create_connection(("127.0.0.1", self._ports.hl7), TIMEOUT_SECONDS)
+        self._sent += 1
+        control = f"{id(self):x}-{self._sent}"
+        self._stream.sendall(_START + _message(parcel, control) + _END)
+        reply = b""
+        while not reply.endswith(_END):
+            piece = self._stream.recv(65536)
+            if not piece:
+                self._hang_up()
+                return f"{parcel.way} cut off"
+            reply += piece
+        return "" if f"MSA|AA|{control}".encode() in reply else f"{parcel.way} not accepted"
+
+
+def _message(parcel: Parcel, control: str) -> bytes:
+    segments = (
+        rf"MSH|^~\&|RIS|HOSPITAL|OVERREAD|HOSPITAL|20260301120000||ORU^R01|{control}|P|2.5.1",
+        f"PID|1||{parcel.accession.replace('A', 'P')}^^^HOSPITAL^MR",
+        f"OBR|1|||71020^CHEST^L|||20260301|||||||||||{parcel.accession}|||||||F",
+        f"OBX|1|TX|71020^CHEST^L||{parcel.report}||||||F",
+    )
+    return "\r".join(segments).encode() + b"\r"
+
+
+def _unless_ok(parcel: Parcel, reply: httpx.Response) -> str:
+    return "" if reply.status_code in HTTP_OK else f"{parcel.way} status {reply.status_code}"
