@@ -32,13 +32,30 @@ LEAST_SHARE_IN_WINDOW = 0.1  # of the pixels; a window that shows less was not m
 Display = NDArray[np.uint8]
 
 
-def render_for_display(path: Path, frame: int = 0, max_side: int | None = None) -> Display:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Grey values that are shown as black and as white."""
+
+    black: float
+    white: float
+
+    @classmethod
+    def linear(cls, centre: float, width: float, *, exact: bool = False) -> "Window":
+        """Return the window of centre and width: PS3.3 C.11.2.1.2, which is half a value off, or exactly."""
+        span, middle = (width, centre) if exact else (width - 1, centre - 0.5)
+        return cls(black=middle - span / 2, white=middle + span / 2)
+
+
+def render_for_display(
+    path: Path, frame: int = 0, max_side: int | None = None, window: Window | None = None
+) -> Display:
     """Return one frame as it should be shown: (rows, columns), or (rows, columns, 3) in RGB.
 
     Args:
         path: DICOM, JPEG or PNG.
         frame: counted from 0.
         max_side: shrink so that no side is longer, keeping the aspect ratio; None keeps every pixel.
+        window: of the rescaled grey values; None takes what the image names. A colour image has none.
 
     Raises:
         InvalidDicomError: neither DICOM nor a picture, or the header is cut off.
@@ -53,7 +70,7 @@ def render_for_display(path: Path, frame: int = 0, max_side: int | None = None) 
     grey = _modality_values(stored, header)
     if "VOILUTSequence" not in header:  # a window is a straight line, so it may come after shrinking
         grey = _shrink(grey, max_side)
-    shown = _shrink(_windowed(grey, header), max_side)
+    shown = _shrink(_windowed(grey, header, window), max_side)
     shown = 1 - shown if _photometric(header) == "MONOCHROME1" else shown
     return np.rint(shown * 255).astype(np.uint8)
 
@@ -179,16 +196,10 @@ def _padding(stored: NDArray[Any], header: Dataset) -> NDArray[np.bool_] | None:
     return padded if padded.any() and not padded.all() else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Window:
-    """Grey values that are shown as black and as white."""
-
-    black: float
-    white: float
-
-
-def _windowed(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
+def _windowed(grey: intensity.Grey, header: Dataset, asked: Window | None = None) -> intensity.Grey:
     """Return values in [0, 1] after the VOI LUT or the first window that shows something (PS3.3 C.11.2)."""
+    if asked is not None:
+        return _bounded((grey - asked.black) / (asked.white - asked.black))
     if "VOILUTSequence" in header:
         try:
             shown = np.asarray(apply_voi_lut(grey.astype(np.int32), header, prefer_lut=True), np.float32)
@@ -210,7 +221,7 @@ def _bounded(shown: NDArray[np.floating]) -> intensity.Grey:
     return result
 
 
-def _stated_window(grey: intensity.Grey, header: Dataset) -> _Window | None:
+def _stated_window(grey: intensity.Grey, header: Dataset) -> Window | None:
     centres, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
     linear = text(header, "VOILUTFunction") in {
         "",
@@ -218,19 +229,20 @@ def _stated_window(grey: intensity.Grey, header: Dataset) -> _Window | None:
     }  # PS3.3 C.11.2.1.2: half a value off the exact form
     sample = grey[::4, ::4]
     for centre, width in zip(centres, widths, strict=False):
-        span = width - 1 if linear else width
-        middle = centre - 0.5 if linear else centre
-        window = _Window(black=middle - span / 2, white=middle + span / 2)
-        if span > 0 and ((sample > window.black) & (sample < window.white)).mean() >= LEAST_SHARE_IN_WINDOW:
+        window = Window.linear(centre, width, exact=not linear)
+        if (
+            window.white > window.black
+            and ((sample > window.black) & (sample < window.white)).mean() >= LEAST_SHARE_IN_WINDOW
+        ):
             return window
     return None
 
 
-def _fitted_window(grey: intensity.Grey) -> _Window:
+def _fitted_window(grey: intensity.Grey) -> Window:
     """Return a window that shows all but the extreme values of the image itself."""
     share = intensity.CLIPPED_SHARE
     low, high = (float(value) for value in np.percentile(grey[::2, ::2], [share, 100 - share]))
-    return _Window(black=low, white=high if high > low else low + 1)
+    return Window(black=low, white=high if high > low else low + 1)
 
 
 def _colour(stored: NDArray[Any], header: Dataset) -> Display:

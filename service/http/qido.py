@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from service.http.addresses import base_url
+from service.http.archivethreads import run, threads_of
 from service.http.context import Context, ServerContext
 from service.http.negotiation import Offer, accepted, require
 from service.http.qidoquery import parse_query
@@ -30,33 +32,33 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/studies", summary="Search for studies", responses=_RESPONSES)
-def studies(request: Request, context: Context) -> Response:
+async def studies(request: Request, context: Context) -> Response:
     """Return the studies that fit the query, the latest first."""
-    return _search(request, context, Level.STUDY)
+    return await _search(request, context, Level.STUDY)
 
 
 @router.get("/series", summary="Search for series", responses=_RESPONSES)
-def series(request: Request, context: Context) -> Response:
+async def series(request: Request, context: Context) -> Response:
     """Return the series that fit the query."""
-    return _search(request, context, Level.SERIES)
+    return await _search(request, context, Level.SERIES)
 
 
 @router.get("/instances", summary="Search for instances", responses=_RESPONSES)
-def instances(request: Request, context: Context) -> Response:
+async def instances(request: Request, context: Context) -> Response:
     """Return the instances that fit the query."""
-    return _search(request, context, Level.INSTANCE)
+    return await _search(request, context, Level.INSTANCE)
 
 
 @router.get("/studies/{study}/series", summary="Search for series of a study", responses=_RESPONSES)
-def series_of_study(request: Request, context: Context, study: str) -> Response:
+async def series_of_study(request: Request, context: Context, study: str) -> Response:
     """Return the series of the study that fit the query."""
-    return _search(request, context, Level.SERIES, [(Attribute.STUDY_INSTANCE_UID, study)])
+    return await _search(request, context, Level.SERIES, [(Attribute.STUDY_INSTANCE_UID, study)])
 
 
 @router.get("/studies/{study}/instances", summary="Search for instances of a study", responses=_RESPONSES)
-def instances_of_study(request: Request, context: Context, study: str) -> Response:
+async def instances_of_study(request: Request, context: Context, study: str) -> Response:
     """Return the instances of the study that fit the query."""
-    return _search(request, context, Level.INSTANCE, [(Attribute.STUDY_INSTANCE_UID, study)])
+    return await _search(request, context, Level.INSTANCE, [(Attribute.STUDY_INSTANCE_UID, study)])
 
 
 @router.get(
@@ -64,18 +66,19 @@ def instances_of_study(request: Request, context: Context, study: str) -> Respon
     summary="Search for instances of a series",
     responses=_RESPONSES,
 )
-def instances_of_series(request: Request, context: Context, study: str, series: str) -> Response:
+async def instances_of_series(request: Request, context: Context, study: str, series: str) -> Response:
     """Return the instances of the series that fit the query."""
     within = [(Attribute.STUDY_INSTANCE_UID, study), (Attribute.SERIES_INSTANCE_UID, series)]
-    return _search(request, context, Level.INSTANCE, within)
+    return await _search(request, context, Level.INSTANCE, within)
 
 
-def _search(
+async def _search(
     request: Request, context: ServerContext, level: Level, within: Sequence[tuple[Attribute, str]] = ()
 ) -> Response:
     offer = require(accepted(request), OFFERS)
     query = parse_query(level, request.query_params.multi_items(), within)
-    results = find(context.store, query, str(request.base_url))
+    base = base_url(request)
+    results = await run(threads_of(request).reading, lambda: find(context.store, query, base))
     service = request.url.netloc
     warnings = []
     if query.fuzzy:

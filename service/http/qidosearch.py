@@ -12,6 +12,7 @@ import structlog
 from starlette.exceptions import HTTPException
 
 from overread.errors import InputError, NotFoundError
+from service.http.addresses import instance_address, study_address
 from service.http.dicomjson import DicomJson, read_json, tag_key
 from service.http.qidoquery import Query
 from service.store.archive import Found, Level, StudyContent, search, study_contents
@@ -108,7 +109,7 @@ def _matches(store: Store, query: Query, headers_max: int) -> Iterator[tuple[Fou
                     f"this search would have to read more than {headers_max} headers: "
                     "narrow it by StudyDate, PatientID, AccessionNumber or a UID",
                 )
-            header = _header(store, found, wanted)
+            header = _header(found, wanted)
             if not all(condition.holds(header) for condition in query.header_conditions):
                 continue
             if in_headers and skipped < query.offset:
@@ -134,10 +135,10 @@ def _wanted(query: Query) -> frozenset[int] | None:
     return frozenset(fixed | asked | every[query.level]) if query.level in every else None
 
 
-def _header(store: Store, found: Found, wanted: frozenset[int] | None) -> DicomJson:
+def _header(found: Found, wanted: frozenset[int] | None) -> DicomJson:
     """Return what the object itself says; where it cannot be read, what the tables say of it."""
     try:
-        header = read_json(store.files.path_of(found.instance.sha256), wanted=wanted)
+        header = read_json(found.instance.path, wanted=wanted)
     except (InputError, NotFoundError, OSError) as error:
         _log.warning(
             "header_unreadable",
@@ -206,19 +207,6 @@ _COMPLETE: dict[Level, Callable[[Found, StudyContent, str], DicomJson]] = {
     Level.SERIES: _series,
     Level.INSTANCE: _instance,
 }
-
-
-def study_address(base_url: str, study_instance_uid: str) -> str:
-    """Return where a study is retrieved."""
-    return f"{base_url.rstrip('/')}/studies/{study_instance_uid}"
-
-
-def instance_address(
-    base_url: str, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
-) -> str:
-    """Return where an instance is retrieved."""
-    study = study_address(base_url, study_instance_uid)
-    return f"{study}/series/{series_instance_uid}/instances/{sop_instance_uid}"
 
 
 def _element(representation: str, *values: Any) -> DicomJson:

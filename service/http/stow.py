@@ -14,8 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.http import health, openapi, qido
+from service.http import health, openapi, qido, wado, wadopixels
 from service.http.access import AccessMiddleware, RequestMetrics
+from service.http.addresses import DICOMWEB_URL_VARIABLE
+from service.http.archivethreads import ArchiveThreads
 from service.http.bare import OpenContext, bare_app
 from service.http.context import UID_PATTERN, Context, ServerContext, sender
 from service.http.errors import RETRY_AFTER_SECONDS, Problem, problem_response
@@ -155,13 +157,25 @@ def _require_acceptable(accept: str) -> None:
         raise HTTPException(406, f"only {DICOM_JSON} can be returned")
 
 
-def make_stow_app(open_context: OpenContext, access: Access, metrics: RequestMetrics) -> FastAPI:
-    """Return the application of the intake process."""
+def make_stow_app(
+    open_context: OpenContext, access: Access, metrics: RequestMetrics, public_url: str | None = None
+) -> FastAPI:
+    """Return the application of the intake process.
+
+    Args:
+        open_context: opens what the handlers work with.
+        access: who may speak to it.
+        metrics: where requests are counted.
+        public_url: its address as others see it; None where that is the one they send their requests to.
+    """
     app = bare_app(
         open_context, title="overread DICOMweb intake", description="STOW-RS (PS3.18 section 10.5)."
     )
     app.include_router(router)
-    app.include_router(qido.router)
+    for archive in (qido.router, wado.router, wadopixels.router):
+        app.include_router(archive)
+    app.state.public_url = public_url
+    app.state.archive_threads = ArchiveThreads()
     app.include_router(health.router)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware, metrics=metrics)  # the last added is the outermost
@@ -172,7 +186,10 @@ def stow_app(environ: Mapping[str, str]) -> FastAPI:
     """Return the application of the intake process."""
     access, metrics = access_from(environ), RequestMetrics()
     return make_stow_app(
-        context_opener(environ, access=access, metrics=metrics, model=None), access=access, metrics=metrics
+        context_opener(environ, access=access, metrics=metrics, model=None),
+        access=access,
+        metrics=metrics,
+        public_url=environ.get(DICOMWEB_URL_VARIABLE) or None,
     )
 
 

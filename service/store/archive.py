@@ -1,16 +1,16 @@
 """What other systems look for in the store: studies, series and instances by attributes (PS3.18 10.6)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Row, Select, and_, bindparam, exists, func, literal, select
 
 from overread.errors import NotFoundError
 from service.store.database import Store
-from service.store.records import StudyRecord
-from service.store.rows import study_of
+from service.store.records import InstanceRecord, StudyRecord
+from service.store.rows import instance_of, study_of
 from service.store.schema import instances, studies
 
 _BATCH = 500
@@ -76,29 +76,11 @@ Condition = OneOf | Like | Between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredInstance:
-    """One instance as the tables know it; its bytes are fetched when they are read."""
-
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    sha256: str
-    size_bytes: int
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> Self:
-        """Return the instance of a row of `instances`."""
-        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One study, series or instance that fits, with one of its instances to read further attributes from."""
 
     study: StudyRecord
-    instance: StoredInstance
+    instance: InstanceRecord
     instances: int  # of the series; of an instance 1; of a study see `StudyContent`
 
 
@@ -141,7 +123,7 @@ def search(
     return [
         Found(
             study=described[row.study_instance_uid],
-            instance=StoredInstance.of(examples[row.example]),
+            instance=instance_of(examples[row.example], store.files),
             instances=row.instances,
         )
         for row in rows
@@ -164,7 +146,7 @@ def instances_within(
     study_instance_uid: str,
     series_instance_uid: str | None = None,
     sop_instance_uid: str | None = None,
-) -> list[StoredInstance]:
+) -> list[InstanceRecord]:
     """Return the instances of a study, of one of its series, or the one instance, by series and instance UID.
 
     Raises:
@@ -188,7 +170,7 @@ def instances_within(
             if uid is not None
         )
         raise NotFoundError(f"the store holds nothing of {names}")
-    return [StoredInstance.of(row) for row in rows]
+    return [instance_of(row, store.files) for row in rows]
 
 
 # The least UID of a group stands for it: it is there in both databases, and stays the same.

@@ -1,0 +1,39 @@
+"""Addresses of DICOMweb resources, as whoever asks can reach them."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+DICOMWEB_URL_VARIABLE = (
+    "OVERREAD_DICOMWEB_URL"  # of a reverse proxy, such as https://pacs.example.org/dicomweb
+)
+
+
+def base_url(request: Request) -> str:
+    """Return the address before "/studies": as it was set, else as the request was addressed.
+
+    Some clients leave the port out of the Host header (dicomweb-client 0.61 does); unless a proxy is between
+    that has another one, it is that of our socket.
+    """
+    stated: str | None = request.app.state.public_url
+    if stated is not None:
+        return stated.rstrip("/")
+    address = request.base_url
+    _, port = request.scope.get("server") or ("", None)
+    proxied = "forwarded" in request.headers or "x-forwarded-for" in request.headers
+    if urlsplit(f"//{request.headers.get('host', '')}").port is None and port is not None and not proxied:
+        address = address.replace(port=port)
+    return str(address).rstrip("/")
+
+
+def study_address(base: str, study_instance_uid: str) -> str:
+    """Return where a study is retrieved."""
+    return f"{base}/studies/{study_instance_uid}"
+
+
+def instance_address(
+    base: str, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
+) -> str:
+    """Return where an instance is retrieved."""
+    study = study_address(base, study_instance_uid)
+    return f"{study}/series/{series_instance_uid}/instances/{sop_instance_uid}"

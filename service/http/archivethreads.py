@@ -1,0 +1,42 @@
+"""Threads for those who read from the archive, apart from those in which the intake writes.
+
+A process has few threads for blocking work. Searching and rendering have their own share of them, so that no
+number of viewers keeps a sender waiting.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+
+READERS = 8  # requests that read headers or files at once
+DECODERS = 2  # requests that decode pixels at once, each of which may take the memory of a large image
+
+Result = TypeVar("Result")
+
+
+class ArchiveThreads:
+    """The limits of one application."""
+
+    def __init__(self) -> None:
+        self.reading = CapacityLimiter(READERS)
+        self.decoding = CapacityLimiter(DECODERS)
+
+
+def threads_of(request: Request) -> ArchiveThreads:
+    """Return the limits of the application that answers the request."""
+    threads: ArchiveThreads = request.app.state.archive_threads
+    return threads
+
+
+async def run(limiter: CapacityLimiter, work: Callable[[], Result]) -> Result:
+    """Return what the work gives, done in a thread."""
+    return await run_sync(work, limiter=limiter)
+
+
+async def stream(limiter: CapacityLimiter, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces, each made in a thread when the one before it has been sent."""
+    while (piece := await run_sync(next, pieces, None, limiter=limiter)) is not None:
+        yield piece
