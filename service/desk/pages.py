@@ -25,7 +25,7 @@ from service.reconsideration import restore_finding
 from service.store.database import Store
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
-from service.store.worklist import count_cases, list_worklist, load_case
+from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
@@ -138,8 +138,7 @@ def _is_for_a_person(request: Request) -> bool:
 
 def _neighbours(store: Store, case: CaseSummary, readership: str | None, *, now: datetime) -> Neighbours:
     states = shelf_of(case.state).states
-    page = list_worklist(store, now=now, states=states, subspecialty=readership, limit=_NEIGHBOURS_MAX)
-    numbers = [summary.case_id for summary in page.cases]
+    numbers = list_numbers(store, now=now, states=states, subspecialty=readership, limit=_NEIGHBOURS_MAX)
     if case.case_id not in numbers:
         return Neighbours()
     at = numbers.index(case.case_id)

@@ -1,6 +1,6 @@
 """What people look at: the worklist, one case, counts. Nothing here changes anything."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.store import queries
 from service.store.database import Store
-from service.store.order import Position, groups_of
+from service.store.order import Group, Position, groups_of
 from service.store.records import (
     CaseDetail,
     EarlierReport,
@@ -58,21 +58,24 @@ def list_worklist(
         raise InputError(f"a page of the worklist has 1 to {_PAGE_MAX} cases, not {limit}")
     position = Position.parsed(after) if after is not None else None
     as_of = position.as_of if position else now
-    chosen: list[Row[Any]] = []
     with store.reading() as connection:
-        for number, group in enumerate(groups_of(states, as_of=as_of, subspecialty=subspecialty)):
-            if position is not None and number < position.group:
-                continue
-            start = position if position is not None and number == position.group else None
-            room = limit + 1 - len(chosen)
-            if room > 0:
-                chosen += connection.execute(group.first(room, start, number))
+        groups = groups_of(states, as_of=as_of, subspecialty=subspecialty)
+        chosen = _first(connection, groups, position, limit + 1)
         numbers = [row.case_id for row in chosen[:limit]]
         lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
     return WorklistPage(
         cases=tuple(summary_of(lines[number]) for number in numbers),
         next=Position.of(chosen[limit - 1], as_of).text() if len(chosen) > limit else None,
     )
+
+
+def list_numbers(
+    store: Store, *, now: datetime, states: Collection[CaseState], subspecialty: str | None, limit: int
+) -> tuple[int, ...]:
+    """Return the numbers of the first cases of the list alone, in the order of `list_worklist`."""
+    groups = groups_of(states, as_of=now, subspecialty=subspecialty)
+    with store.reading() as connection:
+        return tuple(row.case_id for row in _first(connection, groups, None, limit))
 
 
 def load_case(store: Store, case_id: int) -> CaseDetail:
@@ -155,6 +158,21 @@ def ping(store: Store) -> None:
     store.files.require_space()
     with store.reading() as connection:
         connection.execute(queries.PING)
+
+
+def _first(
+    connection: Connection, groups: Sequence[Group], after: Position | None, limit: int
+) -> list[Row[Any]]:
+    """Return the first cases of the groups after a place, each with its own place."""
+    chosen: list[Row[Any]] = []
+    for number, group in enumerate(groups):
+        if after is not None and number < after.group:
+            continue
+        start = after if after is not None and number == after.group else None
+        room = limit - len(chosen)
+        if room > 0:
+            chosen += connection.execute(group.first(room, start, number))
+    return chosen
 
 
 def _triage(connection: Connection, case_id: int, revision: int | None) -> TriageRecord | None:

@@ -36,7 +36,7 @@ _SQLITE = "database.sqlite3"
 _DUMP = "database.dump"
 _FORMAT = 1
 _BATCH = 1000
-_NEEDED: Mapping[str, Select[tuple[str]]] = {
+_NEEDED: Mapping[str, Select[str]] = {
     "objects": select(instances.c.sha256).where(instances.c.removed_at.is_(None)),
     "quarantine": select(quarantine.c.sha256).where(quarantine.c.removed_at.is_(None)).distinct(),
 }

@@ -56,11 +56,13 @@ def _adopt(store: Store, found: Irregularity, now: datetime) -> Irregularity:
             return replace(found, repair=f"moved to quarantine: {error}", mended=True)
     if receipt.sha256 != found.sha256:  # the same data set under other file meta information
         shelf.remove(found.sha256)
-    uids = {
-        "study_instance_uid": receipt.header.study_instance_uid,
-        "sop_instance_uid": receipt.header.sop_instance_uid,
-    }
-    return replace(found, repair=f"received: {receipt.outcome}", mended=True, **uids)
+    return replace(
+        found,
+        study_instance_uid=receipt.header.study_instance_uid,
+        sop_instance_uid=receipt.header.sop_instance_uid,
+        repair=f"received: {receipt.outcome}",
+        mended=True,
+    )
 
 
 def _set_aside(store: Store, found: Irregularity, now: datetime) -> Irregularity:

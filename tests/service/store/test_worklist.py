@@ -4,7 +4,15 @@ from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.intake.closing import close_study
 from service.store.quarantine import count_quarantine, list_quarantine
-from service.store.worklist import count_cases, find_case, list_worklist, load_case, load_instance, ping
+from service.store.worklist import (
+    count_cases,
+    find_case,
+    list_numbers,
+    list_worklist,
+    load_case,
+    load_instance,
+    ping,
+)
 from tests.service.material import (
     BLACK,
     CLEAR,
@@ -30,6 +38,16 @@ def test_the_worklist_starts_with_the_highest_priority_and_among_equals_with_the
     sooner = triaged_case(store, 3, value=WHITE, now=after(1))
 
     assert listed(list_worklist(store, now=NOW)) == [sooner, later, weaker]
+
+
+def test_the_numbers_alone_are_in_the_order_of_the_list(store) -> None:
+    for number, value in ((1, 140), (2, WHITE), (3, 200)):
+        triaged_case(store, number, value=value)
+    states = (CaseState.LISTED,)
+    order = listed(list_worklist(store, now=NOW, states=states))
+
+    assert list_numbers(store, now=NOW, states=states, subspecialty=None, limit=10) == tuple(order)
+    assert list_numbers(store, now=NOW, states=states, subspecialty=None, limit=2) == tuple(order[:2])
 
 
 def test_the_worklist_shows_only_the_states_asked_for(store) -> None:
