@@ -127,7 +127,7 @@ def load_dicom_settings(environ: Mapping[str, str]) -> DicomListenerSettings:
         ae_title=own or None,
         calling_ae_titles=titles,
         associations_max=_count(environ, f"{prefix}ASSOCIATIONS_MAX", default.associations_max),
-        idle_seconds=_seconds(environ, f"{prefix}IDLE_SECONDS", default.idle_seconds),
+        idle_seconds=seconds_setting(environ, f"{prefix}IDLE_SECONDS", default.idle_seconds),
         tls=_tls(environ, prefix),
         peers=_peers(environ, f"{prefix}PEERS"),
     )
@@ -148,12 +148,12 @@ def load_hl7_settings(environ: Mapping[str, str]) -> Hl7ListenerSettings:
     return Hl7ListenerSettings(
         senders=_networks(environ, f"{prefix}SENDERS"),
         accession_fields=fields,
-        charset=_charset(environ, f"{prefix}CHARSET", default.charset),
+        charset=charset_setting(environ, f"{prefix}CHARSET", default.charset),
         processing_ids=_words(environ, f"{prefix}PROCESSING_IDS") or default.processing_ids,
         statuses=_statuses(environ, f"{prefix}STATUSES"),
         connections_max=_count(environ, f"{prefix}CONNECTIONS_MAX", default.connections_max),
-        idle_seconds=_seconds(environ, f"{prefix}IDLE_SECONDS", default.idle_seconds),
-        message_seconds=_seconds(environ, f"{prefix}MESSAGE_SECONDS", default.message_seconds),
+        idle_seconds=seconds_setting(environ, f"{prefix}IDLE_SECONDS", default.idle_seconds),
+        message_seconds=seconds_setting(environ, f"{prefix}MESSAGE_SECONDS", default.message_seconds),
         tls=_tls(environ, prefix),
     )
 
@@ -218,7 +218,12 @@ def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+def seconds_setting(environ: Mapping[str, str], name: str, default: float) -> float:
+    """Return the number of seconds that a variable gives.
+
+    Raises:
+        ConfigurationError: it is no number above 0.
+    """
     text = environ.get(name) or str(default)
     try:
         value = float(text)
@@ -244,7 +249,12 @@ def _networks(environ: Mapping[str, str], name: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _charset(environ: Mapping[str, str], name: str, default: str) -> str:
+def charset_setting(environ: Mapping[str, str], name: str, default: str) -> str:
+    """Return the character set that a variable names, as Python calls it.
+
+    Raises:
+        ConfigurationError: there is no such character set.
+    """
     text = environ.get(name) or default
     try:
         return codecs.lookup(text).name

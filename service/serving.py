@@ -21,6 +21,7 @@ from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.supervisor import ChildSpec, Supervisor
 from service.upkeep.retention import has_retention
+from service.watch.settings import load_watch_settings, watched_folder
 
 _READY_SECONDS = 120.0
 _BACKLOG = 2048
@@ -54,6 +55,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
     for protocol in wanted:
         check_listener(protocol, addresses.host, os.environ)
     fetching = load_fetch_settings(os.environ)
+    load_watch_settings(os.environ)  # or refuse to start
     open_store(settings).close()  # migrate once, before several processes would want to
     with ExitStack() as sockets:
         api = sockets.enter_context(_listen(addresses.host, addresses.port))
@@ -69,6 +71,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
+            *_watcher(environment),
             *([_fetcher(environment)] if fetching is not None and fetching.is_automatic else []),
         ]
         lines = _listener_lines(listeners)
@@ -155,6 +158,15 @@ def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
         return []
     command = (sys.executable, "-P", "-m", "overread", "retain", "--daily")
     return [ChildSpec(name="retain", command=command, environment=environment)]
+
+
+def _watcher(environment: dict[str, str]) -> list[ChildSpec]:
+    """Return what takes files from the watched folder, if the settings name one."""
+    folder = watched_folder(os.environ)
+    if folder is None:
+        return []
+    command = (sys.executable, "-P", "-m", "overread", "receive", "folder", str(folder))
+    return [ChildSpec(name="folder", command=command, environment=environment)]
 
 
 def _fetcher(environment: dict[str, str]) -> ChildSpec:

@@ -1,18 +1,24 @@
 """`overread receive`: one listener on its own, for an installation on many machines."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
-from overread.command import EXIT_OK, Command
+from overread.command import EXIT_OK, EXIT_USAGE, Command
 
 DEFAULT_PORTS = {"dicom": 11112, "hl7": 2575}  # registered with IANA for DICOM and for HL7
 
+FOLDER = "folder"
+
 DESCRIPTION = f"""\
-Takes images (dicom: C-STORE) or reports (hl7: ORU^R01 over MLLP) until it is told to stop (SIGTERM). Both run
-under `overread serve` too; here they run alone, on this machine, for the same data folder and database.
+Takes images (dicom: C-STORE), reports (hl7: ORU^R01 over MLLP) or both from a folder that others put files
+into, until it is told to stop (SIGTERM). Each runs under `overread serve` too; here it runs alone, on this
+machine, for the same data folder and database.
 
   overread receive dicom --port {DEFAULT_PORTS["dicom"]}
   OVERREAD_HL7_SENDERS=10.1.0.0/16 overread receive hl7 --host 0.0.0.0
+  overread receive folder /srv/export        .dcm, .hl7, .json, .txt; then in done/ or refused/ there
 
 docs/deployment.md lists the settings: allow-lists, TLS, limits, fields and statuses of this site.
 """
@@ -20,7 +26,8 @@ docs/deployment.md lists the settings: allow-lists, TLS, limits, fields and stat
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("protocol", choices=sorted(DEFAULT_PORTS), help="what to listen for")
+    parser.add_argument("protocol", choices=(*sorted(DEFAULT_PORTS), FOLDER), help="what to listen for")
+    parser.add_argument("path", nargs="?", type=Path, help="the folder to watch")
     parser.add_argument(
         "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
     )
@@ -29,7 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Listen until told to stop."""
+    """Listen or watch until told to stop."""
+    if (arguments.protocol == FOLDER) != (arguments.path is not None):
+        sys.stderr.write("overread receive: give a path with `folder`, and with nothing else\n")
+        return EXIT_USAGE
+    if arguments.protocol == FOLDER:
+        from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+        from service.watch.process import watch  # noqa: PLC0415
+
+        configure_logging()
+        watch(arguments.path.expanduser().absolute(), os.environ, data_folder=arguments.data_folder)
+        return EXIT_OK
     from service.serving import receive  # noqa: PLC0415  # keeps `overread --help` fast
 
     port = DEFAULT_PORTS[arguments.protocol] if arguments.port is None else arguments.port
@@ -38,5 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 command = Command(
-    summary="take images by C-STORE, or reports by HL7", description=DESCRIPTION, configure=configure, run=run
+    summary="take images by C-STORE, reports by HL7, or both from a folder",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
 )
