@@ -41,7 +41,10 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
     _close(store, study_instance_uid, now=now, quiet_since=None)
     with store.reading() as connection:
         uid = {"study_instance_uid": study_instance_uid}
-        return CaseState(connection.execute(queries.CASE_OF_STUDY, uid).one().state)
+        case = connection.execute(queries.CASE_OF_STUDY, uid).one_or_none()
+    if case is None:  # only documents came, which are no images
+        raise NotFoundError(f"no image of study {study_instance_uid} has been received")
+    return CaseState(case.state)
 
 
 def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None) -> bool:

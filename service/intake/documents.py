@@ -26,7 +26,7 @@ from service.store.records import ReportStatus
 STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."  # PS3.4 section B.5: every SR storage class begins so
 ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."  # and every one of encapsulated documents
 _BYTES_MAX = {STRUCTURED: 4 << 20, ENCAPSULATED: 32 << 20}
-_ITEMS_MAX = 20_000
+_ITEMS_MAX = 5_000
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # little and big endian
 _STUDIES_MAX = 16
 

@@ -66,19 +66,19 @@ def _section(section: Element) -> str:
 
 def _plain(element: Element | None) -> str:
     """Return the text of a title or a text; its elements are nearly those of HTML (CDA section 4.3.5)."""
-    return "" if element is None else text_of_markup("".join(_marked(element)))
+    return "" if element is None else text_of_markup("".join(_content(element)))
 
 
-def _marked(element: Element) -> Iterator[str]:
-    """Give the element as HTML."""
-    name = element.tag.removeprefix(_NAMESPACE)
-    name = _STANDS_FOR.get(name, name)
-    yield f"<{name}>"
+def _content(element: Element) -> Iterator[str]:
+    """Give what is in an element as HTML."""
     yield _escaped(element.text)
     for child in element:
-        yield from _marked(child)
+        name = child.tag.removeprefix(_NAMESPACE)
+        name = _STANDS_FOR.get(name, name)
+        yield f"<{name}>"
+        yield from _content(child)
+        yield f"</{name}>"
         yield _escaped(child.tail)
-    yield f"</{name}>"
 
 
 def _escaped(text: str | None) -> str:

@@ -37,7 +37,7 @@ def text_of_markup(markup: str) -> str:
             unshown = None if is_end and name == unshown else unshown
         elif name in _UNSHOWN and not is_end and not tag.endswith("/"):
             unshown = name
-        elif name in _LINES:
+        elif name in _LINES and not (name == "br" and is_end):
             parts.append("\n")
         elif name in _CELLS:
             parts.append(" ")

@@ -12,7 +12,7 @@ from models.vendor.tree import code_of
 from overread.errors import InvalidReportError
 
 _DEPTH_MAX = 40
-_ITEMS_MAX = 20_000
+_ITEMS_MAX = 5_000
 # PS3.16 CID 7001 and CID 7002, by code: LOINC and the DCM codes that earlier editions had.
 _HEADINGS = {
     ("LN", "55752-0"): "CLINICAL INFORMATION",
@@ -50,6 +50,7 @@ _HEADINGS = {
     ("LN", "55107-7"): "ADDENDUM",
     ("DCM", "121078"): "ADDENDUM",
 }
+_KNOWN = frozenset(_HEADINGS.values())
 # Relationships (PS3.3 table C.17.3-8) to what is said about the document, and not in it.
 _ABOUT = frozenset({"HAS OBS CONTEXT", "HAS CONCEPT MOD", "HAS ACQ CONTEXT"})
 
@@ -100,14 +101,15 @@ class _Reader:
         kind = text(item, "ValueType")
         concept = code_of(item, "ConceptNameCodeSequence")
         known = _HEADINGS.get((concept.scheme_designator, concept.value)) if concept else None
-        below = heading
         if kind == "CONTAINER" and depth > 0:
-            below = known or (concept.meaning.upper() if concept else "") or heading
+            heading = known or (concept.meaning.upper() if concept else "") or heading
+        elif known and heading not in _KNOWN:  # what a section of a known kind holds is of that kind
+            heading = known
         if said := _said(item, kind, "" if known or concept is None else concept.meaning):
-            yield _Line(known or heading, said)
+            yield _Line(heading, said)
         for child in item.get("ContentSequence") or ():
             if text(child, "RelationshipType") not in _ABOUT:
-                yield from self.lines(child, heading=below, depth=depth + 1)
+                yield from self.lines(child, heading=heading, depth=depth + 1)
 
 
 def _said(item: Dataset, kind: str, label: str) -> str:
