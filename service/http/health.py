@@ -69,6 +69,7 @@ def readiness_checks(context: ServerContext) -> tuple[Check, ...]:
     checks = [
         _check("database", lambda: _write_to_database(context)),
         _check("disk", lambda: _find_room(context)),
+        _check("objects", lambda: _reach_objects(context)),
     ]
     if context.model is not None:
         model = context.model
@@ -93,6 +94,11 @@ def _write_to_database(context: ServerContext) -> str:
 def _find_room(context: ServerContext) -> str:
     context.store.files.require_space()
     return "has room"
+
+
+def _reach_objects(context: ServerContext) -> str:
+    context.store.files.objects.check()
+    return "can be reached"
 
 
 def _name(model: ReaderIdentity) -> str:

@@ -24,14 +24,15 @@ MEGABYTE = 1 << 20
 
 
 def test_a_study_and_its_report_become_a_case_and_a_stop_is_quick_and_complete(tmp_path: Path) -> None:
-    with serving(tmp_path, OVERREAD_QUIET_SECONDS="0") as running:
+    chosen = {"OVERREAD_QUIET_SECONDS": "0", "OVERREAD_KEEP_DAYS_CONCORDANT": "365"}
+    with serving(tmp_path, **chosen) as running:
         stored = httpx.post(f"{running.stow}/studies", content=HEAD + dicom_bytes() + TAIL, headers=MULTIPART)
         assert stored.status_code == 200
         report = {"text": "No mass is seen.", "accession_number": "A1"}
         case_id = httpx.post(f"{running.api}/api/v1/reports", json=report).json()["case_id"]
         eventually(lambda: triaged(running.api, case_id))
         children = running.children()
-        assert set(children) == {"api", "stow", "dicom", "hl7", "worker"}
+        assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain"}
         started = time.monotonic()
         running.process.terminate()
         assert running.process.wait(20) == 0

@@ -217,6 +217,7 @@ def test_readiness_looks_at_database_disk_and_model(api: httpx.Client) -> None:
     assert [(check["name"], check["ok"]) for check in answer.json()["checks"]] == [
         ("database", True),
         ("disk", True),
+        ("objects", True),
         ("model", True),
     ]
 
