@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class _Level:
         """Return the level of an item of a sequence in this one."""
         return _Level(
             implicit=implicit,
-            prefix=f"{place}/{number}/",
+            prefix=f"{place}.{number}.",
             depth=self.depth + 1,
             encodings=self.encodings,
         )
@@ -86,7 +86,7 @@ def read_json(
         path: a DICOM file (PS3.10).
         wanted: the elements of the first level to return; None returns all.
         bulk_address: gives the Bulk Data URI of a value from its place, such as "00420011" or
-            "00540016/0/00181272"; None leaves such values empty.
+            "00540016.0.00181272"; None leaves such values empty.
 
     Raises:
         InvalidDicomError: it is no DICOM file, or its header is malformed or beyond the limits.
@@ -278,8 +278,14 @@ def _values(representation: str, content: bytes, order: str, encodings: list[str
 def _numbers(content: bytes, form: str) -> list[float | int | str]:
     size = struct.calcsize(form)
     whole = content[: len(content) // size * size]
-    # JSON knows no number that is not finite; annex F.2.3 has those as text.
-    return [value if isfinite(value) else str(value) for (value,) in struct.iter_unpack(form, whole)]
+    return [_json_number(value) for (value,) in struct.iter_unpack(form, whole)]
+
+
+def _json_number(value: float) -> float | int | str:
+    """Return a number, or as text what JSON has no number for (annex F.2.3)."""
+    if isfinite(value):
+        return value
+    return "NaN" if isnan(value) else str(value)
 
 
 def _decoded(content: bytes, encodings: list[str]) -> str:

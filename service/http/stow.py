@@ -197,7 +197,9 @@ def stow_document(environ: Mapping[str, str]) -> openapi.Document:
     """Return the OpenAPI document of the intake process, as seen from the address of the API."""
     document = stow_app(environ).openapi()
     document["paths"] = {
-        path: item for path, item in document["paths"].items() if path.startswith("/studies")
+        path: item
+        for path, item in document["paths"].items()
+        if path.startswith(("/studies", "/series", "/instances"))
     }
     address = environ.get(STOW_ADDRESS_VARIABLE) or "http://127.0.0.1:8401"
     return openapi.with_server(document, address, "DICOMweb intake, a process of its own")

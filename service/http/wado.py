@@ -28,7 +28,7 @@ from service.store.records import InstanceRecord
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
 PIXEL_DATA = "7FE00010"
-_PLACE = re.compile(r"[0-9A-F]{8}(/[0-9]{1,7}/[0-9A-F]{8}){0,32}")
+_PLACE = re.compile(r"[0-9A-F]{8}(\.[0-9]{1,7}\.[0-9A-F]{8}){0,32}")
 
 _log = structlog.get_logger("overread.dicomweb")
 router = APIRouter(tags=["DICOMweb"])
@@ -107,7 +107,7 @@ async def instance_metadata(request: Request, context: Context, address: Address
 
 
 @router.get(
-    f"{INSTANCE}/bulkdata/{{place:path}}",
+    f"{INSTANCE}/bulkdata/{{place}}",
     summary="A long value",
     responses={200: {"content": {OCTETS: _BINARY}, "description": "The value"}, **REFUSALS},
 )

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from models.dicom import read_header
 from models.pixels import Window, render_for_display
-from models.stored import StoredFrames, locate_frames
+from models.stored import StoredFrames, layout_of, locate_frames
 from overread.errors import NotFoundError
 from service.http.archivethreads import run, threads_of
 from service.http.context import Context
@@ -206,7 +206,14 @@ class _Drawing:
     quality: int
 
     def draw(self, path: Path, frame: int) -> bytes:
-        """Return the picture of a frame."""
+        """Return the picture of a frame.
+
+        Raises:
+            NotFoundError: the image has no such frame.
+        """
+        frames = layout_of(read_header(path)).frames
+        if frame >= frames:
+            raise NotFoundError(f"the image has {frames} frames, and none of number {frame + 1}")
         picture = Image.fromarray(render_for_display(path, frame=frame, window=self.window))
         if self.box is not None:
             scale = min(self.box[0] / picture.width, self.box[1] / picture.height)

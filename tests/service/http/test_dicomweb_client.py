@@ -11,7 +11,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import generate_frames
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from service.http.access import RequestMetrics
 from service.http.guard import access_for
@@ -50,7 +50,7 @@ def objects() -> dict[str, Dataset]:
     for number, name in enumerate(NAMES):
         dataset = dcmread(real(name))
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"2.25.90.{number}", f"2.25.91.{number}"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.92.{number}"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"2.25.92.{number}")
         dataset.AccessionNumber, dataset.PatientID = f"ACC{number}", f"PAT{number}"
         found[name] = dataset
     return found
