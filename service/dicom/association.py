@@ -17,12 +17,12 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, N_ACTION_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
-from pynetdicom.transport import AssociationSocket, RequestHandler
+from pynetdicom.transport import RequestHandler
 
 from service.dicom.arrival import ArrivingObject
+from service.dicom.transport import BoundedSocket
 from service.intake.instances import AnnouncedInstance
 
-PDU_BYTES_MAX = 1 << 20  # an association request with 128 contexts is the longest; data comes in 128 kB
 _COMMAND_BYTES_MAX = 1 << 16
 _ACTION_BYTES_MAX = 2 << 20  # a request for the storage commitment of ten thousand objects
 _UNANSWERED_MAX = 8  # requests in advance of our answers; nobody has negotiated any
@@ -47,32 +47,6 @@ class Limits(Protocol):
     idle_seconds: float
     tls: ssl.SSLContext | None
     begin: BeginObject
-
-
-class BoundedSocket(AssociationSocket):
-    """Reads a PDU in one piece, of bounded length and within bounded time."""
-
-    idle_seconds = 60.0
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Return so many bytes, fewer if the connection was closed.
-
-        Raises:
-            OSError: nobody sends a PDU so long, or the sender is too slow; the connection is given up.
-        """
-        if nr_bytes > PDU_BYTES_MAX or self.socket is None:
-            raise OSError(f"a PDU of more than {PDU_BYTES_MAX} bytes")
-        deadline = time.monotonic() + self.idle_seconds
-        received, buffer = 0, bytearray(nr_bytes)
-        with memoryview(buffer) as view:
-            while received < nr_bytes:
-                count = self.socket.recv_into(view[received:])
-                if not count:
-                    break
-                received += count
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the sender is too slow")
-        return buffer if received == nr_bytes else buffer[:received]
 
 
 class StreamingDimse(DIMSEServiceProvider):
@@ -130,6 +104,13 @@ class StreamingDimse(DIMSEServiceProvider):
         return not self.dul.is_alive() or isinstance(
             self.dul.peek_next_pdu(), A_RELEASE | A_ABORT | A_P_ABORT
         )
+
+    def sink(self) -> tuple[int, ArrivingObject] | None:
+        """Return the object that is arriving, with its presentation context; None between objects."""
+        message = self.message
+        if not isinstance(message, C_STORE_RQ) or not isinstance(message.data_set, ArrivingObject):
+            return None
+        return int(message.context_id or 0), message.data_set
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments one by one; whatever cannot be understood ends the association."""
@@ -216,4 +197,5 @@ class ConnectionHandler(RequestHandler):
         bounded.idle_seconds = limits.idle_seconds
         association.dul.socket = bounded
         association.dimse = StreamingDimse(association, limits.begin)
+        bounded.sink = association.dimse.sink
         return association

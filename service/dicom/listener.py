@@ -21,11 +21,11 @@ from service.dicom.association import ConnectionHandler
 from service.dicom.commitment import SOP_CLASS as STORAGE_COMMITMENT
 from service.dicom.reporting import SYNTAXES, CommitmentDesk
 from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status_of
+from service.dicom.transport import PDU_BYTES
 from service.intake.instances import AnnouncedInstance, receive_instance
 from service.listener_settings import ANYBODY, DicomListenerSettings
 from service.store.database import Store
 
-PDU_BYTES = 128 << 10  # the longest P-DATA-TF PDU that we ask for
 _ANY_TITLE = "OVERREAD"  # what we are called where we answer to any title
 _SPARE_CONNECTIONS = 8  # beyond the associations, so that one too many is told so
 _NEGOTIATION_SECONDS = 30.0  # from the connection to the request for an association, PS3.8 ARTIM

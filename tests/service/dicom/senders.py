@@ -1,6 +1,7 @@
 """C-STORE senders that are not ours, and one that speaks the upper layer protocol byte by byte."""
 
 import socket
+import ssl
 import struct
 import subprocess
 from pathlib import Path
@@ -26,9 +27,13 @@ def dcmtk(
 class RawSender:
     """An association that can be broken at any byte."""
 
-    def __init__(self, port: int, *, transfer_syntax: str = IMPLICIT) -> None:
+    def __init__(
+        self, port: int, *, transfer_syntax: str = IMPLICIT, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.connection = socket.create_connection(("127.0.0.1", port))
         self.connection.settimeout(20)
+        if tls is not None:
+            self.connection = tls.wrap_socket(self.connection, server_hostname="localhost")
         self.connection.sendall(associate_request(STORAGE, transfer_syntax=transfer_syntax))
         self.accepted = self.read_pdu()[:1] == b"\x02"
 
