@@ -31,6 +31,7 @@ class Settings:
     report_bytes_max: int = 1 << 20
     object_bytes_max: int = 4 << 30
     free_bytes_min: int = 1 << 30  # intake refuses while the disk of the data folder has less than this
+    free_bytes_warn: int = 5 << 30  # with less than this the page and the readiness warn
     objects_url: str | None = None  # s3://bucket/prefix; None: objects and quarantine are in the data folder
     objects_endpoint: str | None = None  # of S3-compatible storage; None: as boto3 finds it, else Amazon's
     cache_bytes_max: int = 20 << 30  # of copies of what lies in object storage
@@ -51,6 +52,7 @@ _NUMBERS: dict[str, tuple[str, type[int] | type[float], float]] = {
     "OVERREAD_REPORT_BYTES_MAX": ("report_bytes_max", int, 1),
     "OVERREAD_OBJECT_BYTES_MAX": ("object_bytes_max", int, 1),
     "OVERREAD_FREE_BYTES_MIN": ("free_bytes_min", int, 0),
+    "OVERREAD_FREE_BYTES_WARN": ("free_bytes_warn", int, 0),
     "OVERREAD_CACHE_BYTES_MAX": ("cache_bytes_max", int, 0),
     "OVERREAD_KEEP_DAYS_CONCORDANT": ("keep_days_concordant", float, 0),
     "OVERREAD_KEEP_DAYS_NOT_APPLICABLE": ("keep_days_not_applicable", float, 0),

@@ -21,6 +21,7 @@ from service.desk.render import render_page
 from service.http import errors
 from service.http.context import Context, sender
 from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
+from service.http.pressure import pressure_words
 from service.reconsideration import restore_finding
 from service.store.database import Store
 from service.store.queue import retry_case
@@ -48,7 +49,8 @@ def worklist(
     )
     counts = count_cases(context.store)
     view = list_view(shelf, page, counts, now=now, after=after, readership=reader)
-    return render_page("worklist.html", view, here="worklist")
+    alarms = pressure_words(context.store.settings, now=now)
+    return render_page("worklist.html", view, here="worklist", alarms=alarms)
 
 
 @router.get("/cases/{case_id}")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.desk.quarantineview import PAGE_LENGTH, ListChoice, entry_view, quarantine_view, states
 from service.desk.render import render_page
 from service.http.context import Context, ServerContext, sender
+from service.http.pressure import pressure_words
 from service.intake.contents import read_content
 from service.intake.replay import replay_entry
 from service.store.quarantine import (
@@ -78,7 +79,8 @@ def quarantine(context: Context, choice: Choice) -> HTMLResponse:
     store = context.store
     counts = {state: count_quarantine(store, choice.wanted(state)) for state in states()}
     view = quarantine_view(choice, _shown(context, choice), counts, quarantine_reasons(store))
-    return render_page("quarantine.html", view, here="quarantine")
+    alarms = pressure_words(store.settings, now=context.clock())
+    return render_page("quarantine.html", view, here="quarantine", alarms=alarms)
 
 
 @router.post("/quarantine/replay")

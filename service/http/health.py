@@ -10,6 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from overread.errors import OverreadError
 from overread.observation import ReaderIdentity
 from service.http.context import Context, ServerContext
+from service.http.pressure import in_gigabytes, pressure_words
+from service.store.pressure import read_pressure
 
 router = APIRouter(tags=["health"])
 _log = structlog.get_logger("overread.health")
@@ -30,6 +32,7 @@ class Readiness:
 
     ready: bool
     checks: tuple[Check, ...]
+    warnings: tuple[str, ...]  # what a person should see to soon
 
 
 @router.get("/health/live", summary="The process answers")
@@ -46,7 +49,8 @@ def live() -> dict[str, str]:
 def ready(context: Context, response: Response) -> Readiness:
     """Return 200 if the database takes writes, the disk has room and the model is verified; else 503."""
     checks = readiness_checks(context)
-    readiness = Readiness(ready=all(check.ok for check in checks), checks=checks)
+    warnings = pressure_words(context.store.settings, now=context.clock())
+    readiness = Readiness(ready=all(check.ok for check in checks), checks=checks, warnings=warnings)
     if not readiness.ready:
         response.status_code = 503
         _log.warning("not_ready", checks=[check.name for check in checks if not check.ok])
@@ -93,7 +97,7 @@ def _write_to_database(context: ServerContext) -> str:
 
 def _find_room(context: ServerContext) -> str:
     context.store.files.require_space()
-    return "has room"
+    return f"has room: {in_gigabytes(read_pressure(context.store.settings).free_bytes)} free"
 
 
 def _reach_objects(context: ServerContext) -> str:

@@ -116,7 +116,7 @@ def _tar(path: Path) -> Iterator[ArchivedFile]:
     try:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:*") as archive:
             for member in archive:
-                archive.members = []  # it would keep every one of them
+                archive.members = []  # type: ignore[attr-defined]  # it would keep every one of them
                 if member.isfile():
                     yield ArchivedFile(
                         name=f"{path.name}/{member.name}",

@@ -16,6 +16,7 @@ from service.intake.reports import ReportReceipt, receive_reports
 from service.store import queries
 from service.store.database import Store
 from service.store.files import IncomingFile
+from service.store.pressure import notes_turned_away
 from service.store.records import QuarantineKind
 from service.store.refusals import Refusal, record_refusal, refuse
 from service.store.removal import restore_instance
@@ -55,6 +56,7 @@ class InstanceReceipt:
     reports: tuple[ReportReceipt, ...] = ()  # that the object brought and that are stored
 
 
+@notes_turned_away
 def begin_instance(store: Store) -> IncomingFile:
     """Return an empty file for an object that starts to arrive; use it in a `with` block.
 
@@ -64,6 +66,7 @@ def begin_instance(store: Store) -> IncomingFile:
     return store.files.begin()
 
 
+@notes_turned_away
 def receive_instance(
     store: Store,
     incoming: IncomingFile,

@@ -16,6 +16,7 @@ from service.intake.receipt import ReceiptOutcome, Replay
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store
+from service.store.pressure import notes_turned_away
 from service.store.records import QuarantineKind, ReportStatus
 from service.store.refusals import Refusal, refuse
 
@@ -68,6 +69,7 @@ def receive_report(store: Store, report: IncomingReport, *, now: datetime) -> Re
     return outcome
 
 
+@notes_turned_away
 def receive_reports(
     store: Store, reports: Sequence[IncomingReport], *, now: datetime
 ) -> tuple[ReportReceipt | InputError, ...]:
@@ -91,6 +93,7 @@ def receive_reports(
     return tuple(_concluded(store, *pair, now) for pair in zip(reports, outcomes, strict=True))
 
 
+@notes_turned_away
 def receive_together(
     store: Store, reports: Sequence[IncomingReport], *, now: datetime
 ) -> tuple[ReportReceipt, ...]:
@@ -142,6 +145,7 @@ def check_report(store: Store, report: IncomingReport) -> ReceiptOutcome:
     return ReceiptOutcome.ALREADY_STORED if is_known else ReceiptOutcome.STORED
 
 
+@notes_turned_away
 def refuse_message(store: Store, message: bytes, error: InputError, *, source: str, now: datetime) -> None:
     """Put a message from which no report can be read into quarantine; it is durable when this returns."""
     _refuse(store, IncomingReport(content=message, source=source), error, now)

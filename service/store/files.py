@@ -21,6 +21,7 @@ from typing import Self
 from overread.errors import ConfigurationError, InputError, OutOfResourcesError
 from service.settings import Settings
 from service.store.cache import ObjectCache
+from service.store.pressure import note_turned_away, prepare_mark
 from service.store.shelf import FolderShelf, Shelf, disk_errors, sync_folder
 
 _CHECK_BYTES = 64 << 20  # free space is looked at once in so many bytes written
@@ -59,9 +60,13 @@ class IncomingFile:
             self._checked_bytes = self.size_bytes
         self._hash.update(chunk)
         remaining = memoryview(chunk)
-        with disk_errors():
-            while remaining:
-                remaining = remaining[os.write(self._descriptor, remaining) :]
+        try:
+            with disk_errors():
+                while remaining:
+                    remaining = remaining[os.write(self._descriptor, remaining) :]
+        except OutOfResourcesError:
+            note_turned_away(self._files.settings.data_folder)
+            raise
 
     @property
     def sha256(self) -> str:
@@ -111,6 +116,7 @@ class ObjectFiles:
         # The folder itself too: by default the database lies in it. One that a person made keeps its mode.
         for part in (folder, folder / "incoming"):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        prepare_mark(folder)
         objects, quarantine = _shelves(settings)
         sync_folder(folder)
         return cls(settings=settings, incoming=folder / "incoming", objects=objects, quarantine=quarantine)
