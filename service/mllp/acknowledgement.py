@@ -1,16 +1,20 @@
 """The table of this adapter: from what became of a message to its acknowledgement (HL7 v2.5.1 section 2.9).
 
 AR says: not now, or not here; AE says: not like this. A sender repeats what was rejected for want of
-resources and lets a person look at what is in error.
+resources and lets a person look at what is in error. In enhanced mode (section 2.9.3) it chooses by MSH-15
+and MSH-16 which acknowledgements it wants, and when: of acceptance (CA, CE, CR), of application, or both.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from overread.errors import ContradictionError, InputError, OutOfResourcesError, UnsupportedMessageError
 from service.mllp.message import Segment
 
 _TEXT_MAX = 80  # MSA-3 is ST of 80
+_ACCEPTANCE = {"AA": "CA", "AE": "CE", "AR": "CR"}
+# HL7 table 0155, by whether all went well; an empty field beside one that is valued is NE.
+_WANTED = {"AL": {True, False}, "SU": {True}, "ER": {False}}
 _ERR_IN_FIELDS_SINCE = (2, 5)  # before, ERR-1 held everything
 
 
@@ -18,7 +22,7 @@ _ERR_IN_FIELDS_SINCE = (2, 5)  # before, ERR-1 held everything
 class Verdict:
     """What the sender is told."""
 
-    code: str  # MSA-1: AA, AE or AR
+    code: str  # MSA-1: AA, AE or AR; of acceptance alone CA, CE or CR
     error: int | None = None  # HL7 table 0357
     text: str = ""
 
@@ -44,6 +48,26 @@ def verdict_on(error: Exception) -> Verdict:
     return _FAILED
 
 
+def acknowledgements(header: Segment | None, verdict: Verdict, *, now: datetime) -> tuple[bytes, ...]:
+    """Return the ACK messages that the sender of a message with this MSH wants; one in original mode.
+
+    What is committed is accepted and applied at once. What is not accepted gets no answer of the application,
+    unless only that is wanted.
+    """
+    accept, apply = (header.component(15), header.component(16)) if header else ("", "")
+    if not accept and not apply:
+        return (acknowledgement(header, verdict, now=now),)
+    is_well = verdict.code == ACCEPTED.code
+    is_acceptance_wanted = is_well in _WANTED.get(accept, ())
+    is_answer_wanted = is_well in _WANTED.get(apply, ()) and (is_well or not is_acceptance_wanted)
+    answers = []
+    if is_acceptance_wanted:
+        answers.append(replace(verdict, code=_ACCEPTANCE[verdict.code]))
+    if is_answer_wanted:
+        answers.append(verdict)
+    return tuple(acknowledgement(header, answer, now=now) for answer in answers)
+
+
 def acknowledgement(header: Segment | None, verdict: Verdict, *, now: datetime) -> bytes:
     """Return the ACK message for a message with this MSH, in the sender's separators.
 
@@ -64,7 +88,7 @@ def acknowledgement(header: Segment | None, verdict: Verdict, *, now: datetime) 
         return header.raw(number) if header else ""
 
     ours = (sent(5), sent(6), sent(3), sent(4))  # the receiver becomes the sender
-    kind = f"ACK{component}R01"
+    kind = f"ACK{component}{(header.component(9, 2) if header else '') or 'R01'}"
     when = f"{now:%Y%m%d%H%M%S}"
     rest = (sent(11) or "P", version or "2.5.1", "", "", "", "", "", sent(18))
     segments = [

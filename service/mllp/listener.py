@@ -16,7 +16,7 @@ from overread.errors import InputError
 from service.bounded_server import BoundedServerMixin
 from service.intake.reports import refuse_message
 from service.listener_settings import Hl7ListenerSettings
-from service.mllp.acknowledgement import ACCEPTED, Verdict, acknowledgement, verdict_on
+from service.mllp.acknowledgement import ACCEPTED, Verdict, acknowledgements, verdict_on
 from service.mllp.committer import GroupCommitter, Outcomes
 from service.mllp.framing import FrameReader, FramingError, frame
 from service.mllp.message import Segment, read_header, read_message
@@ -81,7 +81,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 return
             if messages or not was_within:
                 started = time.monotonic()
-            self._answer(connection, [self._take(message) for message in messages])
+            self._answer(connection, [self._take(message) for message in messages if not _is_answer(message)])
 
     def finish(self) -> None:
         """Close the connection, the secured one too."""
@@ -135,9 +135,15 @@ class _Connection(socketserver.BaseRequestHandler):
     def _answer(self, connection: socket.socket, pending: list[_Pending]) -> None:
         """Send the acknowledgements in the order of the messages, each when its message is committed."""
         now = cast(Hl7Listener, self.server).clock
-        answers = (acknowledgement(header, _verdict(outcome), now=now()) for header, outcome in pending)
-        for answer in answers:
-            connection.sendall(frame(answer))
+        for header, outcome in pending:
+            for answer in acknowledgements(header, _verdict(outcome), now=now()):
+                connection.sendall(frame(answer))
+
+
+def _is_answer(content: bytes) -> bool:
+    """Whether a message is itself an acknowledgement, such as of ours: it gets none."""
+    header = read_header(content)
+    return header is not None and header.component(9) == "ACK"
 
 
 def _verdict(outcome: "Verdict | Future[Outcomes]") -> Verdict:

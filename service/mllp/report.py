@@ -1,5 +1,6 @@
-"""The reports in an ORU^R01 message (HL7 v2.3 to v2.5.1, chapter 7)."""
+"""The reports in an ORU^R01 (HL7 v2.3 to v2.5.1, chapter 7) or an MDM message with content (chapter 9)."""
 
+import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from overread.errors import InvalidReportError, UnsupportedMessageError
 from service.intake.reports import IncomingReport
 from service.listener_settings import Hl7ListenerSettings
 from service.mllp.message import Message, Segment
+from service.narrative.form import text_of_document
 from service.store.records import ReportStatus
 
 _TEXT_TYPES = frozenset({"TX", "FT", "ST", ""})  # OBX-2: text, formatted text, string
@@ -28,6 +30,17 @@ _STATUSES = {
 _WITHDRAWN = frozenset({"D", "W", "X"})  # OBX-11: deleted, of another patient, cannot be obtained
 _NO_RESULTS_YET = frozenset({"I", "O", "S", "N"})  # OBR-25: ordered, scheduled, arrived, done but not read
 _CANCELLED = "X"  # OBR-25
+# MDM with content (section 9.6): a new document, its addendum, its edited form, its replacement.
+_DOCUMENT_EVENTS = {
+    "T02": ReportStatus.FINAL,
+    "T06": ReportStatus.ADDENDUM,
+    "T08": ReportStatus.CORRECTED,
+    "T10": ReportStatus.CORRECTED,
+}
+_AUTHENTICATED = frozenset({"AU", "LA", ""})  # HL7 table 0271 (TXA-17); before that, a document is a draft
+_DOCUMENT = "TXA"
+# ED.2 (HL7 table 0191), as MIME has it.
+_MEDIA = {"application": "application", "ap": "application", "text": "text", "tx": "text"}
 # Suffixes of OBX-3 (HL7 v2.3 section 7.1.4): the part of the report that an OBX holds.
 _HEADINGS = {"GDT": "FINDINGS", "IMP": "IMPRESSION", "REC": "RECOMMENDATION", "ADT": "ADDENDUM"}
 _ADDENDUM_SUFFIX = "ADT"
@@ -56,14 +69,15 @@ def read_reports(
         source: who sent it.
 
     Raises:
-        UnsupportedMessageError: it is no ORU^R01 for production in HL7 2.x.
-        InvalidReportError: it has no order, or a report was cancelled.
+        UnsupportedMessageError: it is no ORU^R01 and no MDM with content, for production in HL7 2.x.
+        InvalidReportError: it has no order, a report was cancelled, or the document in it cannot be read.
+        OutOfResourcesError: the document in it cannot be read now.
     """
     _require_supported(message.header, settings)
     orders = _orders(message)
     if not orders:
         raise InvalidReportError("the message has no OBR segment (HL7 section 7.3.1)")
-    texts = [_text(order.observations, message.charset) for order in orders]
+    texts = [_text(order.observations, message.charset) or _embedded(order.observations) for order in orders]
     told = [number for number, text in enumerate(texts) if text]
     if not told:
         _require_nothing_lost(orders)
@@ -76,7 +90,8 @@ def read_reports(
             reports.append(
                 IncomingReport(
                     content=texts[told_by],
-                    status=_status(order.request, orders[told_by].observations, settings),
+                    status=_document_status(message)
+                    or _status(order.request, orders[told_by].observations, settings),
                     accession_number=_accession_number(order.request, settings.accession_fields),
                     study_instance_uid=order.study_instance_uid,
                     patient_id=patient_id,
@@ -90,8 +105,9 @@ def read_reports(
 def _require_supported(header: Segment, settings: Hl7ListenerSettings) -> None:
     """HL7 v2.5.1 section 2.9.2.1: what is rejected before the content is looked at."""
     kind = (header.component(9, 1), header.component(9, 2))
-    if kind not in {("ORU", "R01"), ("ORU", "")}:
-        raise UnsupportedMessageError("MSH-9: only ORU^R01 is taken")
+    documents = {("MDM", event) for event in _DOCUMENT_EVENTS}
+    if kind not in {("ORU", "R01"), ("ORU", ""), *documents}:
+        raise UnsupportedMessageError("MSH-9: only ORU^R01 and MDM^T02, T06, T08 and T10 are taken")
     if not header.component(12).startswith("2."):
         raise UnsupportedMessageError("MSH-12: only HL7 version 2 is taken")
     if header.component(11) not in {*settings.processing_ids, ""}:
@@ -105,7 +121,8 @@ def _require_supported(header: Segment, settings: Hl7ListenerSettings) -> None:
 def _orders(message: Message) -> list[_Order]:
     orders: list[_Order] = []
     for segment in message.segments:
-        if segment.name == "OBR":
+        # A document without an order before it names its order itself.
+        if segment.name == "OBR" or (segment.name == _DOCUMENT and not orders):
             orders.append(_Order(request=segment))
         elif segment.name == "OBX" and orders:
             orders[-1].observations.append(segment)
@@ -178,8 +195,36 @@ def _status(request: Segment, observations: Sequence[Segment], settings: Hl7List
     return ReportStatus.FINAL
 
 
+def _document_status(message: Message) -> ReportStatus | None:
+    """Return how final the document of an MDM message is; None of any other message."""
+    if message.header.component(9) != "MDM":
+        return None
+    for document in message.named(_DOCUMENT):
+        if document.component(17) not in _AUTHENTICATED:
+            return ReportStatus.PRELIMINARY
+        return _DOCUMENT_EVENTS.get(message.header.component(9, 2))
+    return None
+
+
+def _embedded(observations: Sequence[Segment]) -> str:
+    """Return the text of the first embedded document (OBX-2 ED), such as a PDF; empty where there is none."""
+    for observation in observations:
+        if observation.component(2) != "ED" or observation.component(11) in _WITHDRAWN:
+            continue
+        kind, form = observation.component(5, 2).lower(), observation.component(5, 3).lower()
+        if observation.component(5, 4).lower() != "base64":
+            raise InvalidReportError("OBX-5: the embedded document is not in Base64")
+        try:
+            content = base64.b64decode(re.sub(r"\s", "", observation.component(5, 5)), validate=True)
+        except ValueError:
+            raise InvalidReportError("OBX-5: the embedded document is not valid Base64") from None
+        return text_of_document(content, f"{_MEDIA.get(kind, kind)}/{form}")
+    return ""
+
+
 def _accession_number(request: Segment, names: Sequence[str]) -> str | None:
-    numbers = (request.component(int(name.removeprefix("OBR-"))) for name in names)
+    fields = [int(name.removeprefix("OBR-")) for name in names]
+    numbers = (request.component(field) for field in ((15, 14) if request.name == _DOCUMENT else fields))
     return next((number for number in numbers if number), None)
 
 

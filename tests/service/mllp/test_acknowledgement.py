@@ -4,7 +4,13 @@ import hl7
 import pytest
 
 from overread import errors
-from service.mllp.acknowledgement import ACCEPTED, Verdict, acknowledgement, verdict_on
+from service.mllp.acknowledgement import (
+    ACCEPTED,
+    Verdict,
+    acknowledgement,
+    acknowledgements,
+    verdict_on,
+)
 from service.mllp.message import read_header
 from tests.service.mllp.messages import oru
 
@@ -63,3 +69,42 @@ def test_the_answer_is_in_the_separators_of_the_question() -> None:
     header = read_header(oru().translate(str.maketrans("|^~\\&", "!@#$%")).encode())
 
     assert acknowledgement(header, ACCEPTED, now=NOW).startswith(b"MSH!@#$%!OVERREAD!HOSPITAL!RIS!HOSPITAL!")
+
+
+@pytest.mark.parametrize(
+    ("accept", "apply", "well", "rejected", "in_error"),
+    [
+        ("", "", ["AA"], ["AR"], ["AE"]),  # original mode
+        ("AL", "NE", ["CA"], ["CR"], ["CE"]),
+        ("AL", "", ["CA"], ["CR"], ["CE"]),
+        ("NE", "AL", ["AA"], ["AR"], ["AE"]),
+        ("", "AL", ["AA"], ["AR"], ["AE"]),
+        ("AL", "AL", ["CA", "AA"], ["CR"], ["CE"]),
+        ("ER", "AL", ["AA"], ["CR"], ["CE"]),
+        ("SU", "ER", ["CA"], ["AR"], ["AE"]),
+        ("ER", "NE", [], ["CR"], ["CE"]),
+        ("NE", "NE", [], [], []),
+        ("SU", "SU", ["CA", "AA"], [], []),
+        ("XX", "AL", ["AA"], ["AR"], ["AE"]),
+    ],
+)
+def test_in_enhanced_mode_the_sender_chooses_its_acknowledgements(
+    accept, apply, well, rejected, in_error
+) -> None:
+    fields = oru().split("\r")[0].split("|")
+    fields[14:16] = [accept, apply]
+    header = read_header("|".join(fields).encode())
+    refused = verdict_on(errors.OutOfResourcesError("full"))
+    broken = verdict_on(errors.InvalidReportError("empty"))
+
+    def codes(verdict: Verdict) -> list[str]:
+        messages = acknowledgements(header, verdict, now=NOW)
+        return [str(hl7.parse(message.decode()).segment("MSA")[1]) for message in messages]
+
+    assert (codes(ACCEPTED), codes(refused), codes(broken)) == (well, rejected, in_error)
+
+
+def test_an_acknowledgement_names_the_event_of_its_message() -> None:
+    header = read_header(oru().replace("ORU^R01", "MDM^T02").encode())
+
+    assert str(hl7.parse(acknowledgement(header, ACCEPTED, now=NOW).decode()).segment("MSH")[9]) == "ACK^T02"

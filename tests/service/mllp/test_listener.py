@@ -263,3 +263,19 @@ def test_the_threads_of_a_connection_end_with_it(sqlite_store: Store) -> None:
         connection.close()
         while threading.active_count() > before:
             send(port, oru())
+
+
+def test_in_enhanced_mode_both_acknowledgements_come_and_the_senders_own_gets_none(port: int) -> None:
+    fields = oru(control="E1").split("\r")[0].split("|")
+    fields[14:16] = ["AL", "AL"]
+    enhanced = oru(control="E1").replace(oru(control="E1").split("\r")[0], "|".join(fields))
+    answer = "MSH|^~\\&|RIS|H|OVERREAD|H|20260301||ACK|X1|P|2.5.1\rMSA|CA|E1\r"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(
+            frame(enhanced.encode()) + frame(answer.encode()) + frame(oru(control="E2").encode())
+        )
+        received = read_answers(connection, 3)
+
+    assert [b"MSA|CA|E1" in received[0], b"MSA|AA|E1" in received[1], b"MSA|AA|E2" in received[2]] == [
+        True
+    ] * 3

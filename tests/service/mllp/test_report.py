@@ -1,3 +1,4 @@
+import base64
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from service.mllp.message import read_message
 from service.mllp.report import read_reports
 from service.store.records import ReportStatus
 from tests.service.mllp.messages import oru, segments
+from tests.service.narrative.pdfs import pdf_of
 
 SETTINGS = Hl7ListenerSettings()
 HEAD = oru().split("OBR")[0].rstrip("\r")
@@ -202,3 +204,80 @@ def test_every_version_in_use_is_taken(version) -> None:
 
 def test_the_test_messages_of_a_site_are_taken_where_it_says_so() -> None:
     assert reports(oru().replace("|P|", "|T|"), processing_ids=("P", "T"))
+
+
+# --- messages that bring a document
+
+
+def document(event: str = "T02", *, status: str = "AU", orders: str = "", text: str = "No mass.") -> str:
+    """A message that brings a document (HL7 section 9.6)."""
+    described = f"TXA|1|RAD|TX|20260301||||||||DOC1||PLACER7|FILLER7||{status}"
+    head = HEAD.replace("ORU^R01", f"MDM^{event}")
+    return segments(head, *([orders] if orders else []), described, line(text, status=""))
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "expected"),
+    [
+        ("T02", "AU", ReportStatus.FINAL),
+        ("T02", "LA", ReportStatus.FINAL),
+        ("T02", "", ReportStatus.FINAL),
+        ("T02", "DI", ReportStatus.PRELIMINARY),
+        ("T02", "PA", ReportStatus.PRELIMINARY),
+        ("T06", "AU", ReportStatus.ADDENDUM),
+        ("T06", "DO", ReportStatus.PRELIMINARY),
+        ("T08", "AU", ReportStatus.CORRECTED),
+        ("T10", "AU", ReportStatus.CORRECTED),
+    ],
+)
+def test_a_document_says_what_it_is_by_its_event_and_how_final_by_its_status(event, status, expected) -> None:
+    (report,) = reports(document(event, status=status))
+
+    assert (report.content, report.status) == ("No mass.", expected)
+
+
+def test_a_document_is_of_the_order_before_it_else_of_the_one_that_it_names() -> None:
+    (alone,) = reports(document())
+    (ordered,) = reports(document(orders=order()))
+    several = reports(document(orders=segments(order(), order(2, accession="A2")).rstrip()))
+
+    assert alone.accession_number == "FILLER7"
+    assert ordered.accession_number == "A1"
+    assert [report.accession_number for report in several] == ["A1", "A2"]
+
+
+@pytest.mark.parametrize("event", ["T01", "T04", "T11"])
+def test_a_document_message_without_content_is_not_taken(event) -> None:
+    with pytest.raises(UnsupportedMessageError, match="MDM"):
+        reports(document(event))
+
+
+# --- embedded documents
+
+
+def embedded(kind: str, content: bytes, *, encoding: str = "Base64") -> str:
+    data = f"RIS^{kind}^{encoding}^{base64.b64encode(content).decode()}"
+    return segments(HEAD, order(), line(data, kind="ED"))
+
+
+def test_an_embedded_document_is_the_report_where_there_is_no_text() -> None:
+    (pdf,) = reports(embedded("application^pdf", pdf_of("There is a mass.")))
+    (page,) = reports(embedded("TEXT^HTML", b"<p>No mass.</p>"))
+    (both,) = reports(embedded("AP^PDF", b"unread") + segments(line("No mass.")))
+
+    assert pdf.content.strip() == "There is a mass."
+    assert (page.content, both.content) == ("No mass.", "No mass.")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (embedded("application^pdf", pdf_of()), "no text"),
+        (embedded("application^pdf", b"x", encoding="Hex"), "not in Base64"),
+        (embedded("application^pdf", b"x").replace("Base64^", "Base64^?"), "not valid Base64"),
+        (embedded("application^msword", b"x"), "cannot be read"),
+    ],
+)
+def test_an_embedded_document_that_cannot_be_read_is_refused_with_the_reason(text, reason) -> None:
+    with pytest.raises(InvalidReportError, match=reason):
+        reports(text)
