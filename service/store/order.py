@@ -110,9 +110,9 @@ class Group:
 
     def _beyond(self, after: Position) -> ColumnElement[bool]:
         if self.overdue:
-            return or_(
-                cases.c.overdue_at > after.overdue_at,
-                and_(cases.c.overdue_at == after.overdue_at, cases.c.case_id > after.case_id),
+            return and_(
+                cases.c.overdue_at >= after.overdue_at,  # where the walk along the index begins
+                or_(cases.c.overdue_at > after.overdue_at, cases.c.case_id > after.case_id),
             )
         return and_(
             cases.c.priority <= after.priority,

@@ -24,6 +24,7 @@ from service.store.schema import UtcDateTime, cases, instances, quarantine, stud
 _log = structlog.get_logger("overread.retention")
 _PAGE = 500
 _DAY_SECONDS = 86400.0
+_RETRY_SECONDS = 600.0
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 
 
@@ -101,7 +102,7 @@ def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading
             "nothing is ever removed: set OVERREAD_KEEP_DAYS_CONCORDANT or another; see docs/store.md"
         )
     while not stop.is_set():
-        total = RetentionCount()
+        total, pause = RetentionCount(), _DAY_SECONDS
         try:
             for count in retain(store, now=clock()):
                 total += count
@@ -109,6 +110,7 @@ def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading
                     break
         except OutOfResourcesError as error:
             _log.warning("store_unavailable", why=str(error))
+            pause = _RETRY_SECONDS
         _log.info(
             "retained",
             instances=total.instances,
@@ -116,7 +118,7 @@ def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading
             refused=total.refused,
             refused_bytes=total.refused_bytes,
         )
-        stop.wait(_DAY_SECONDS)
+        stop.wait(pause)
 
 
 def _over_time(store: Store, rules: Sequence[Rule], now: datetime) -> Iterator[Sequence[Row[Any]]]:

@@ -131,9 +131,8 @@ def test_a_database_of_an_earlier_revision_keeps_its_rows_and_works(
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_new_database_has_no_revision_until_it_is_upgraded(database, empty) -> None:
-    empty.data_folder.mkdir()
-
     assert check_tables(empty).revision is None
+    assert not empty.data_folder.exists()
     assert upgrade_tables(empty) == (None, newest_revision())
     assert check_tables(empty).is_current
     assert upgrade_tables(empty) == (newest_revision(), newest_revision())
