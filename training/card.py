@@ -31,8 +31,8 @@ _LIMITS = """\
   calibrated to this mix; elsewhere it ranks but overstates.
 - The radiographs come from samples chosen in different ways, and which one an image is from tells much about
   its labels (see "Without the image"): a part of what the model reaches is to know a sample by its look.
-- Thresholds were chosen on what the teachers said of patients that they had not seen; the released network is
-  another one of the same recipe. What it reaches on the test patients is in the table.
+- Thresholds were chosen on what the teachers said of patients that they had not seen; the released networks
+  are others of the same recipe. What they reach on the test patients is in the table.
 - Heat maps are coarse. They were taught by boxes on few radiographs, mostly of consolidation and effusion;
   for findings without boxes they are a by-product.
 - Where another detector's reads were learnt from, its errors were too: the two are not independent.
@@ -81,10 +81,11 @@ def _origin(manifest: Manifest, split: Split, settings: Settings) -> str:
         f"| group | radiographs | patients | views |\n|---|---|---|---|\n{rows}\n\n"
         f"{settings.teachers} teachers were each trained without one of {settings.parts} parts of the "
         "training patients. What they say of the patients that they left out corrects the labels that the "
-        "released network learns from, calibrates it and chooses the operating points. Test patients decide "
-        "nothing.\n\n"
+        f"{settings.networks} released networks learn from, calibrates them and chooses the operating "
+        "points. The released networks share their frozen first layers, and their answers are averaged. Test "
+        "patients decide nothing.\n\n"
         f"Made again by `{manifest.training['command']}`. Made with torch {manifest.training['torch']}: "
-        "another version or number of threads may change the last digits. Settings:\n\n"
+        "another version may change the last digits. Settings:\n\n"
         f"```\n{_settings(settings)}\n```"
     )
 

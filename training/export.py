@@ -1,5 +1,6 @@
-"""From a trained network to the ONNX file of a release."""
+"""From trained networks to the ONNX file of a release."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,22 +14,26 @@ INPUT, SCORES, MAPS, UNUSUAL = "image", "scores", "maps", "unusual"
 
 
 class _Served(nn.Module):
-    """The network as it is served: scores instead of logits, and how unusual the image is."""
+    """The networks as they are served: one trunk, the mean of what they say, and how unusual the image is."""
 
-    def __init__(self, network: ChestNetwork, unusualness: Unusualness) -> None:
+    def __init__(self, networks: Sequence[ChestNetwork], unusualness: Unusualness) -> None:
         super().__init__()
-        self.network = network
+        self.registered = nn.ModuleList(networks)  # so that the export finds their weights
+        self.networks = tuple(networks)
         self.unusualness = unusualness
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.network.trunk(image)
-        reading = self.network.tail(features)
-        return torch.sigmoid(reading.logits), reading.maps, self.unusualness(features)
+        first, *others = self.networks
+        features = first.trunk(image)  # none of them has changed it
+        readings = [network.tail(features) for network in (first, *others)]
+        logits = torch.stack([reading.logits for reading in readings]).mean(dim=0)
+        maps = torch.stack([reading.maps for reading in readings]).mean(dim=0)
+        return torch.sigmoid(logits), maps, self.unusualness(features)
 
 
-def export_onnx(network: ChestNetwork, unusualness: Unusualness, path: Path, *, side: int) -> None:
-    """Write the network with its weights in one file; any batch size goes in."""
-    served = _Served(network, unusualness).eval()
+def export_onnx(networks: Sequence[ChestNetwork], unusualness: Unusualness, path: Path, *, side: int) -> None:
+    """Write the networks as one, with its weights in one file; any batch size goes in."""
+    served = _Served(networks, unusualness).eval()
     torch.onnx.export(
         served,
         (torch.zeros(2, 1, side, side),),

@@ -30,7 +30,8 @@ class Settings:
     salt: str = "overread-nih-2"  # of the patients' hash; another salt is another split
     test_share: float = 0.20  # of the patients
     parts: int = 4  # of the training patients; each teacher leaves out one
-    teachers: int = 2  # from 1 to as many as parts; they read the patients that they left out
+    teachers: int = 4  # from 1 to as many as parts; they read the patients that they left out
+    networks: int = 2  # that are released together, each from a seed of its own; their answers are averaged
     side: int = 288  # pixels; a multiple of 32
     views: int = 12  # of every radiograph, changed at random; each epoch shows one
     epochs: int = 16  # of every network

@@ -1,4 +1,4 @@
-"""From a trained network to a release folder: ONNX, manifest with calibration, and model card."""
+"""From trained networks to a release folder: ONNX, manifest with calibration, and model card."""
 
 import hashlib
 import platform
@@ -95,7 +95,7 @@ def write_release(
     """
     release.folder.mkdir(parents=True, exist_ok=True)
     usual = learn_usual(taught.views, assign_parts(split.training, settings.parts))
-    export_onnx(taught.network, usual.distance, release.folder / NETWORK_FILE, side=settings.side)
+    export_onnx(taught.networks, usual.distance, release.folder / NETWORK_FILE, side=settings.side)
     cohort = _cohort(split.training, "each compared with those of other patients")
     manifest = _manifest(taught, split, settings, release, usual.familiarity(UNUSUAL, cohort))
     save_manifest(manifest, release.folder)
@@ -249,6 +249,7 @@ def _provenance(split: Split, settings: Settings, release: Release) -> dict[str,
         "training_radiographs": str(len(split.training)),
         "test_radiographs": str(len(split.test)),
         "teachers": str(settings.teachers),
+        "networks": str(settings.networks),
         "epochs": str(settings.epochs),
         "torch": version("torch"),
         "python": platform.python_version(),

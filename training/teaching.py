@@ -1,15 +1,16 @@
-"""Teachers that each leave out one part of the patients, and the network that learns from them too.
+"""Teachers that each leave out one part of the patients, and the networks that learn from them too.
 
 What a teacher says of patients that it was not trained on is honest: it corrects mined labels (distillation,
-Hinton et al. 2015), and it calibrates the network that is released, which is made by the same recipe.
+Hinton et al. 2015), and it calibrates the networks that are released, which are made by the same recipe.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from training.split import assign_parts
 from training.targets import box_masks, places_known, soft_targets
 from training.views import MIRRORED, UNCHANGED, Plan, Views, make_views
 
+_LISTEN_SECONDS = 1.0
 MASK_CELLS = 64  # resolution at which boxes are moved with the image before the network's grid takes over
 
 Report = Callable[[str, Progress], None]
@@ -49,26 +51,28 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taught:
-    """The trained network and what its teachers said."""
+    """The trained networks and what their teachers said."""
 
-    network: ChestNetwork
+    networks: tuple[ChestNetwork, ...]  # alike up to the end of the trunk
     views: Views  # of the training radiographs
     unseen: Unseen
 
 
 def teach(radiographs: Sequence[Radiograph], settings: Settings, place: Workplace, report: Report) -> Taught:
-    """Return the network, taught by teachers; goes on with whatever the folder holds already."""
+    """Return the networks, taught by teachers; goes on with whatever the folder holds already."""
     keep_freed_memory()
     torch.set_num_threads(place.threads)
-    results = _results_folder(radiographs, settings, place.folder)
+    place.folder.mkdir(parents=True, exist_ok=True)
     views = open_views(radiographs, settings, place.folder)
-    unseen = _ask_teachers(radiographs, settings, place, report)
-    material = prepare(
-        radiographs, settings, views, teachers=(unseen.logits + unseen.mirrored) / 2, left_out=None
-    )
-    run = Run(material, settings, epochs=settings.epochs, seed=settings.seed)
-    network = train(run, results / "network.checkpoint", lambda done: report("network", done))
-    return Taught(network=network, views=views, unseen=unseen)
+    lessons = [
+        _Lesson(radiographs=tuple(radiographs), settings=settings, folder=place.folder, number=number)
+        for number in range(settings.teachers + settings.networks)
+    ]
+    teachers, pupils = lessons[: settings.teachers], lessons[settings.teachers :]
+    _side_by_side([lesson for lesson in teachers if not lesson.answers.is_file()], place.threads, report)
+    _side_by_side([lesson for lesson in pupils if not lesson.answers.is_file()], place.threads, report)
+    networks = tuple(_load_network(lesson) for lesson in pupils)
+    return Taught(networks=networks, views=views, unseen=_gather(teachers, radiographs))
 
 
 def _results_folder(radiographs: Sequence[Radiograph], settings: Settings, folder: Path) -> Path:
@@ -127,67 +131,104 @@ def placed_radiographs(radiographs: Sequence[Radiograph]) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lesson:
-    """One teacher's work, sent to a process of its own."""
+    """What one network has to learn, sent to a process of its own."""
 
     radiographs: tuple[Radiograph, ...]
     settings: Settings
     folder: Path
-    left_out: int
+    number: int  # teachers come first
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether it leaves out the part of the patients that has its number."""
+        return self.number < self.settings.teachers
+
+    @property
+    def name(self) -> str:
+        """What to call it before a person."""
+        teachers, networks = self.settings.teachers, self.settings.networks
+        if self.is_teacher:
+            return f"teacher {self.number + 1} of {teachers}"
+        return f"network {self.number - teachers + 1} of {networks}"
+
+    @property
+    def seed(self) -> int:
+        """Of its first weights and of the order of what it sees."""
+        return self.settings.seed + (1 + self.number if self.is_teacher else -self.number)
 
     @property
     def answers(self) -> Path:
-        """Where it is written what this teacher says."""
+        """Where a teacher's answers go, or a pupil's weights."""
         results = _results_folder(self.radiographs, self.settings, self.folder)
-        return results / f"teacher-{self.left_out}.npz"
+        return results / f"{self.name.replace(' ', '-')}.{'npz' if self.is_teacher else 'pt'}"
 
 
-def _ask_teachers(
-    radiographs: Sequence[Radiograph], settings: Settings, place: Workplace, report: Report
-) -> Unseen:
-    """Train the teachers side by side, each on one thread: two on two cores are faster than one on both."""
-    lessons = [
-        _Lesson(radiographs=tuple(radiographs), settings=settings, folder=place.folder, left_out=part)
-        for part in range(settings.teachers)
-    ]
-    missing = [lesson for lesson in lessons if not lesson.answers.is_file()]
-    with ProcessPoolExecutor(max_workers=place.threads, mp_context=get_context("spawn")) as pool:
-        for lesson, done in zip(missing, pool.map(_teach_one, missing), strict=True):
-            report(f"teacher {lesson.left_out + 1} of {settings.teachers}", done)
-    return _gather(lessons, radiographs)
+def _side_by_side(lessons: Sequence[_Lesson], threads: int, report: Report) -> None:
+    """Train networks, each in a process of one thread: two on two cores are faster than one on both."""
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(threads, mp_context=context) as pool:
+        told = manager.Queue()
+        running = {pool.submit(_learn, lesson, told) for lesson in lessons}
+        while running or not told.empty():
+            done, running = wait(running, timeout=_LISTEN_SECONDS)
+            while not told.empty():
+                report(*told.get())
+            for lesson in done:
+                lesson.result()  # raises what went wrong in it
 
 
-def _teach_one(lesson: _Lesson) -> Progress:
-    """Train one teacher and write what it says of the patients that it was not trained on."""
+def _learn(lesson: _Lesson, told: "Queue[tuple[str, Progress]]") -> None:
+    """Train one network and write what is to be kept of it."""
     keep_freed_memory()
     torch.set_num_threads(1)
-    settings = lesson.settings
-    views = open_views(lesson.radiographs, settings, lesson.folder)
-    material = prepare(lesson.radiographs, settings, views, teachers=None, left_out=lesson.left_out)
-    run = Run(material, settings, epochs=settings.epochs, seed=settings.seed + 1 + lesson.left_out)
-    done = Progress(epoch=run.epochs, epochs=run.epochs, loss=float("nan"))
-
-    def note(progress: Progress) -> None:
-        nonlocal done
-        done = progress
-
+    views = open_views(lesson.radiographs, lesson.settings, lesson.folder)
+    material = prepare(
+        lesson.radiographs,
+        lesson.settings,
+        views,
+        teachers=None if lesson.is_teacher else _heard(lesson),
+        left_out=lesson.number if lesson.is_teacher else None,
+    )
+    run = Run(material, lesson.settings, epochs=lesson.settings.epochs, seed=lesson.seed)
     checkpoint = lesson.answers.with_suffix(".checkpoint")
-    network = train(run, checkpoint, note)
-    held = np.setdiff1d(np.arange(len(lesson.radiographs)), material.chosen)
+    network = train(run, checkpoint, lambda progress: told.put((lesson.name, progress)))
+    partial = lesson.answers.with_name(f"partial-{lesson.answers.name}")
+    if lesson.is_teacher:
+        _write_answers(network, material, partial)
+    else:
+        torch.save(network.state_dict(), partial)
+    partial.replace(lesson.answers)
+    checkpoint.unlink()
+
+
+def _heard(lesson: _Lesson) -> NDArray[np.float32]:
+    """Return what teachers say of the patients that they left out, seen both ways round."""
+    teachers = [replace(lesson, number=number) for number in range(lesson.settings.teachers)]
+    unseen = _gather(teachers, lesson.radiographs)
+    return (unseen.logits + unseen.mirrored) / np.float32(2)
+
+
+def _write_answers(network: ChestNetwork, material: Material, path: Path) -> None:
+    """Write what a teacher says of the patients that it was not trained on."""
+    held = np.setdiff1d(np.arange(len(material.placed)), material.chosen)
     placed = np.flatnonzero(material.placed[held] >= 0)
-    plain = predict(network, views, held, view=UNCHANGED)
-    mirrored = predict(network, views, held, view=MIRRORED)
-    partial = lesson.answers.with_suffix(".partial.npz")
+    plain = predict(network, material.views, held, view=UNCHANGED)
+    mirrored = predict(network, material.views, held, view=MIRRORED)
     np.savez(
-        partial,
+        path,
         held=held,
         logits=torch.cat([reading.logits for reading in plain]).numpy(),
         mirrored=torch.cat([reading.logits for reading in mirrored]).numpy(),
         placed=held[placed],
         maps=torch.cat([reading.maps for reading in plain]).numpy()[placed],
     )
-    partial.replace(lesson.answers)
-    checkpoint.unlink()
-    return done
+
+
+def _load_network(lesson: _Lesson) -> ChestNetwork:
+    settings = lesson.settings
+    network = ChestNetwork(len(FINDINGS), dropout=settings.dropout, frozen_blocks=settings.frozen_blocks)
+    network.load_state_dict(torch.load(lesson.answers, weights_only=True))
+    return network.eval()
 
 
 def _gather(lessons: Sequence[_Lesson], radiographs: Sequence[Radiograph]) -> Unseen:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Trains the default chest radiograph model and writes a release folder: network, manifest, recorded input and
-model card. About 40 minutes on two CPU cores and 2 GB of disk beside the release; goes on where it was
+model card. About an hour on two CPU cores and 2 GB of disk beside the release; goes on where it was
 interrupted. Needs the extra `train` (PyTorch).
 
 example:
   overread train --data nih/ --out releases/chest-radiograph
 """
 
-OPTIONS = ("seed", "epochs", "side", "teachers", "views")
+OPTIONS = ("seed", "epochs", "side", "teachers", "networks", "views")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of everything random (default: the recipe's)")
     parser.add_argument("--epochs", type=int, help="of every network (default: the recipe's)")
     parser.add_argument("--teachers", type=int, help="networks to learn from, 1 to 4 (default: the recipe's)")
+    parser.add_argument("--networks", type=int, help="to release together (default: the recipe's)")
     parser.add_argument("--views", type=int, help="of every radiograph, changed at random")
     parser.add_argument("--side", type=int, help="of the square that the network sees, in pixels")
-    parser.add_argument("--threads", type=int, default=2, help="and teachers at a time (default: 2)")
+    parser.add_argument("--threads", type=int, default=2, help="and networks trained at a time (default: 2)")
     parser.add_argument(
         "--outside",
         type=Path,
