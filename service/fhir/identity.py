@@ -16,7 +16,9 @@ from service.fhir.resources import (
 )
 
 SUBJECTS_MAX = 16  # studies of one report
-ACCESSION = "ACSN"  # HL7 table 0203
+_ACCESSION = "ACSN"
+# HL7 table 0203, best first: without an accession number the order's own does, as it does over HL7 v2.
+_NUMBER_TYPES = (_ACCESSION, "FILL", "PLAC")
 _PATIENT_TYPES = ("MR", "PI", "PT", None)  # of the number that images carry too, best first
 _TABLE_0203 = ("http://terminology.hl7.org/CodeSystem/v2-0203", "http://hl7.org/fhir/v2/0203", None)
 _DICOM_UID = "urn:dicom:uid"
@@ -45,8 +47,7 @@ def subjects_of(entry: Bundled, report: DiagnosticReport, collection: Collection
     Raises:
         InvalidReportError: one is named in several ways, or there are far too many.
     """
-    own = set(_accession_numbers(report.identifier))
-    orders = own or set(_ordered(report.based_on, entry, collection))
+    orders = _numbers(entry, report, collection)
     studies = [_study(reference, entry, collection) for reference in (*report.imaging_study, *report.study)]
     named = [study for study in studies if study.uid or study.accession_numbers]
     if named:
@@ -71,6 +72,15 @@ def patient_id_of(entry: Bundled, report: DiagnosticReport, collection: Collecti
     return None
 
 
+def _numbers(entry: Bundled, report: DiagnosticReport, collection: Collection) -> set[str]:
+    """Return the accession number of the report, else those of its orders."""
+    for kind in _NUMBER_TYPES:
+        own = set(_values(report.identifier, kind))
+        if numbers := own or set(_ordered(report.based_on, entry, collection, kind)):
+            return numbers
+    return set()
+
+
 def _subject(study: _Named, orders: set[str], studies: int) -> Subject:
     """Return a study under its accession number, or that of the one order where it is the one study."""
     numbers = study.accession_numbers or (orders if studies == 1 else frozenset())
@@ -86,28 +96,28 @@ def _study(reference: Reference, source: Bundled, collection: Collection) -> _Na
     orders: Iterable[str] = ()
     if found is not None and isinstance(found.resource, ImagingStudy):
         identifiers += found.resource.identifier
-        orders = _ordered(found.resource.based_on, found, collection)
+        orders = _ordered(found.resource.based_on, found, collection, _ACCESSION)
     uids = {uid for identifier in identifiers if (uid := _uid(identifier))}
     if len(uids) > 1:
         raise InvalidReportError("an ImagingStudy has several Study Instance UIDs")
-    numbers = frozenset(_accession_numbers(identifiers)) or frozenset(orders)
+    numbers = frozenset(_values(identifiers, _ACCESSION)) or frozenset(orders)
     return _Named(next(iter(uids), None), numbers)
 
 
-def _ordered(references: Iterable[Reference], source: Bundled, collection: Collection) -> Iterator[str]:
-    """Give the accession numbers of orders."""
+def _ordered(
+    references: Iterable[Reference], source: Bundled, collection: Collection, kind: str
+) -> Iterator[str]:
+    """Give the numbers of orders that are of this type."""
     for reference in references:
         found = collection.find(reference.reference, source)
         if reference.identifier is not None:
-            yield from _accession_numbers([reference.identifier])
+            yield from _values([reference.identifier], kind)
         if found is not None and isinstance(found.resource, ServiceRequest):
-            yield from _accession_numbers(found.resource.identifier)
+            yield from _values(found.resource.identifier, kind)
 
 
-def _accession_numbers(identifiers: Iterable[Identifier]) -> Iterator[str]:
-    return (
-        identifier.value for identifier in identifiers if identifier.value and ACCESSION in _types(identifier)
-    )
+def _values(identifiers: Iterable[Identifier], kind: str) -> Iterator[str]:
+    return (identifier.value for identifier in identifiers if identifier.value and kind in _types(identifier))
 
 
 def _types(identifier: Identifier) -> set[str | None]:

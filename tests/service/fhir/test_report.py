@@ -114,8 +114,17 @@ def test_the_number_of_the_report_itself_comes_before_that_of_its_order() -> Non
 def test_a_number_of_another_type_or_of_another_table_is_no_accession_number() -> None:
     foreign = identifier("A1", "ACSN")
     foreign["type"]["coding"][0]["system"] = "http://example.org/codes"
-    for other in (identifier("F1", "FILL"), identifier("X1"), foreign):
+    for other in (identifier("F1", "MR"), identifier("X1"), foreign):
         assert names(report(identifier=[other])) == [(None, None)]
+
+
+def test_without_an_accession_number_the_number_of_the_order_does() -> None:
+    filler, placer = identifier("F1", "FILL"), identifier("P1", "PLAC")
+    based = {"basedOn": [{"reference": "ServiceRequest/o1"}]}
+
+    assert names(report(identifier=[placer, filler])) == [("F1", None)]
+    assert names(report(identifier=[placer])) == [("P1", None)]
+    assert names(bundle(order("A1"), report(identifier=[filler], **based))) == [("A1", None)]
 
 
 def test_one_report_of_several_orders_is_a_report_of_each() -> None:
