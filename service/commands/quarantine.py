@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.command import EXIT_FAILED, EXIT_OK, Command
-from overread.errors import InputError
+from overread.errors import InputError, NotFoundError, TransitionError
 
 if TYPE_CHECKING:
     from service.intake.contents import Content
@@ -66,7 +66,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("instance", "report"), help="only images, or only reports")
     parser.add_argument("--reason", help="only with this reason, such as CONTRADICTION")
     parser.add_argument(
-        "--since", type=_day, metavar="DATE", help="only what arrived since, such as 2026-03-01"
+        "--since", type=date, metavar="DATE", help="only what arrived since, such as 2026-03-01"
     )
 
 
@@ -87,7 +87,8 @@ def _add_mending(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _day(text: str) -> datetime:
+def date(text: str) -> datetime:
+    """Return the moment that a word names, in UTC where it does not say."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -189,7 +190,11 @@ def _try(store: "Store", numbers: Iterable[int], mending: "Mending | None", name
     hl7, actor, stored, tried = load_hl7_settings(os.environ), name or getpass.getuser(), 0, 0
     for number in numbers:
         tried += 1
-        result = replay_entry(store, number, actor=actor, now=datetime.now(UTC), hl7=hl7, mending=mending)
+        try:
+            result = replay_entry(store, number, actor=actor, now=datetime.now(UTC), hl7=hl7, mending=mending)
+        except (NotFoundError, TransitionError) as error:  # of this one; the others may do
+            print(f"{number}: {error}")
+            continue
         stored += result.detail is None
         words = result.outcome.value.lower().replace("_", " ")
         case = f", case {result.case_id}" if result.case_id is not None else ""

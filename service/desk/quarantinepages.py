@@ -88,7 +88,7 @@ def replay_shown(context: Context, request: Request, choice: Choice, name: Perso
     """Send what one page of the list shows through the intake again, and show the list."""
     actor = _actor(request, name)
     for entry in reversed(_shown(context, choice)):  # in the order in which they came
-        if entry.state is not QuarantineState.RESOLVED:
+        if entry.state is not QuarantineState.RESOLVED and entry.removal is None:
             _replay(context, entry.quarantine_id, actor, None)
     return RedirectResponse(choice.address(), status_code=303)
 

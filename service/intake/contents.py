@@ -249,7 +249,7 @@ def _order_lines(message: Message) -> list[HeaderLine]:
 
 def _segment_lines(segment: Segment) -> Iterator[HeaderLine]:
     for number, name in _HL7_FIELDS[segment.name]:
-        value = segment.raw(number)[:_VALUE_MAX]
+        value = _printable(segment.raw(number))
         if value:
             label = f"{segment.name}-{number} ({name})"
             yield HeaderLine(name=label, value=value, identifies=segment.name == "PID")
@@ -277,7 +277,7 @@ def _report_lines(prefix: str, report: IncomingReport) -> Iterator[HeaderLine]:
         ("patient id", report.patient_id, True),
     ):
         if value:
-            yield HeaderLine(name=f"{prefix}{name}", value=value[:_VALUE_MAX], identifies=identifies)
+            yield HeaderLine(name=f"{prefix}{name}", value=_printable(value), identifies=identifies)
 
 
 def _other_content(entry: QuarantineEntry, content: bytes, *, with_text: bool) -> Content:
@@ -287,6 +287,10 @@ def _other_content(entry: QuarantineEntry, content: bytes, *, with_text: bool) -
     form = next(known, "text" if is_text else "something else")
     text = content.decode(_known_charset(entry.report_charset), errors="replace") if is_text else None
     return Content(form=form, lines=(), broken=None, text=text if with_text else None)
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())[:_VALUE_MAX]
 
 
 def _known_charset(name: str | None) -> str:

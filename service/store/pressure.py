@@ -86,7 +86,7 @@ def notes_turned_away(receive: Callable[Concatenate[S, P], T]) -> Callable[Conca
     """Return the function so that it notes when it has no room for what a sender brings."""
 
     @wraps(receive)
-    def noting(store: S, *arguments: P.args, **named: P.kwargs) -> T:
+    def noting(store: S, /, *arguments: P.args, **named: P.kwargs) -> T:
         try:
             return receive(store, *arguments, **named)
         except OutOfResourcesError:

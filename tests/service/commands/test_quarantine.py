@@ -84,6 +84,7 @@ def test_all_of_a_reason_are_replayed_and_the_status_says_whether_all_are_resolv
     assert replayed.status == 1
     assert replayed.out.splitlines()[-1] == "0 of 2 resolved"
     assert [len(list_actions(filled, number)) for number in (1, 2, 3)] == [1, 1, 0]
+    assert quarantine("replay", "99", "1").out.splitlines()[0] == "99: there is no entry 99 of the quarantine"
     assert quarantine("replay").status == 1
     assert "give the numbers" in quarantine("replay").err
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from overread.errors import InputError, InvalidReportError
 from service.intake.contents import Content, read_content
@@ -103,3 +105,29 @@ def test_of_bytes_that_were_removed_it_is_said_that_they_were(sqlite_store) -> N
     content = read_content(entry, identified=True, with_text=True)
 
     assert content.broken == "bytes removed by retention on 2026-03-01: after 90 days"
+
+
+FORMS = (
+    dicom_bytes(StudyDescription="Thorax"),
+    message("A1", charset="UNICODE UTF-8").encode(),
+    b'{"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}, "conclusion": "y"}',
+    b"plain words",
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(whole=st.sampled_from(FORMS), data=st.data())
+def test_whatever_is_in_it_is_shown_or_said_to_be_broken(sqlite_store, whole: bytes, data) -> None:
+    if not list_quarantine(sqlite_store):
+        with pytest.raises(InputError):
+            send_image(sqlite_store, b"to be spoilt")
+    (entry,) = list_quarantine(sqlite_store)
+    spoilt = bytearray(whole)
+    for _ in range(data.draw(st.integers(0, 4))):
+        spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(spoilt)))
+    entry.path.write_bytes(bytes(spoilt[:cut]))
+
+    content = read_content(entry, identified=True, with_text=True)
+
+    assert all(line.value.isprintable() for line in content.lines)
