@@ -153,7 +153,7 @@ def test_what_is_no_whole_backup_is_refused(sqlite_store, tmp_path) -> None:
     copy.write_bytes(content)
     restore(tmp_path / "backup", settings)  # again, after it was mended
     (tmp_path / "backup" / "backup.json").unlink()
-    with pytest.raises(InvalidFileError, match="no backup.json"):
+    with pytest.raises(InvalidFileError, match=r"no backup\.json"):
         read_manifest(tmp_path / "backup")
 
 

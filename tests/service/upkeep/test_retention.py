@@ -5,14 +5,20 @@ from datetime import timedelta
 import pytest
 
 from overread.case import CaseState
-from overread.errors import ConfigurationError, InvalidDicomError, NotFoundError, RemovedError
+from overread.errors import (
+    ConfigurationError,
+    InvalidDicomError,
+    NotFoundError,
+    OutOfResourcesError,
+    RemovedError,
+)
 from service.intake.closing import close_study
-from service.intake.instances import ReceiptOutcome
+from service.intake.receipt import ReceiptOutcome
 from service.store.database import Store
 from service.store.quarantine import list_quarantine, load_entry
 from service.store.queue import claim_case
 from service.store.records import ReportStatus
-from service.store.removal import Removal, mark_removed
+from service.store.removal import Removal, drop_removed, mark_removed, restore_instance
 from service.store.worklist import list_worklist, load_case, load_instance
 from service.upkeep.retention import RetentionCount, has_retention, retain, retain_daily
 from tests.service.material import (
@@ -145,6 +151,29 @@ def test_a_study_that_is_sent_again_is_kept_again_from_then_on(store) -> None:
     assert instance.path.read_bytes() == dicom_bytes(value=BLACK)
     assert load_case(store, case_id).summary.state is CaseState.CONCORDANT
     assert (run(kept, 69).instances, run(kept, 70).instances) == (0, 1)
+
+
+def test_what_comes_again_between_the_record_and_the_removal_keeps_its_bytes(store) -> None:
+    concordant(store)
+    removal = Removal(at=NOW, why="test", state=CaseState.CONCORDANT)
+    assert mark_removed(store, "2.25.1", [uid()], removal) == 1
+
+    send_image(store, dicom_bytes(value=BLACK))
+
+    assert not drop_removed(store, uid())
+    assert load_instance(store, uid()).path.read_bytes() == dicom_bytes(value=BLACK)
+
+
+def test_what_is_removed_in_the_moment_it_comes_again_is_not_acknowledged(store) -> None:
+    concordant(store)
+    removal = Removal(at=NOW, why="test", state=CaseState.CONCORDANT)
+    mark_removed(store, "2.25.1", [uid()], removal)
+    assert drop_removed(store, uid())
+
+    with pytest.raises(OutOfResourcesError, match="try again"):
+        restore_instance(store, uid(), now=after(1))
+
+    assert load_instance(store, uid()).removed_at == NOW
 
 
 def test_a_report_that_is_corrected_after_the_pixels_went_is_compared_with_what_was_seen(store) -> None:
