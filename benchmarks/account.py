@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from overread.case import TRIAGED
+from overread.errors import NotFoundError
 from service.intake.elements import open_data_set
 from service.store.database import Store
 from service.store.schema import cases, instances, quarantine, report_versions, triage_results
@@ -88,8 +89,10 @@ def take_account(store: Store, *, studies: int, images: Sequence[bytes], reports
 
 
 def _content_hash(store: Store, sha256: str) -> str:
-    path = store.files.path_of(sha256)
-    return _data_set_hash(path.read_bytes()) if path.exists() else "missing"
+    try:
+        return _data_set_hash(store.files.path_of(sha256).read_bytes())
+    except NotFoundError:
+        return "missing"
 
 
 def _data_set_hash(file: bytes) -> str:
