@@ -29,6 +29,7 @@ class Settings:
     retry_seconds: float = 5.0  # wait after the first failed attempt; doubled with each further one
     poll_seconds: float = 0.5  # pause of a worker that found nothing to do
     report_bytes_max: int = 1 << 20
+    report_titles: tuple[str, ...] = ()  # further titles of reports in DICOM objects: words, or scheme:value
     object_bytes_max: int = 4 << 30
     free_bytes_min: int = 1 << 30  # intake refuses while the disk of the data folder has less than this
     free_bytes_warn: int = 5 << 30  # with less than this the page and the readiness warn
@@ -89,6 +90,9 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
         language_model=_language_model(environ),
         objects_url=_objects_url(environ.get("OVERREAD_OBJECTS_URL") or None),
         objects_endpoint=environ.get("OVERREAD_OBJECTS_ENDPOINT") or None,
+        report_titles=tuple(
+            title for part in environ.get("OVERREAD_REPORT_TITLES", "").split(",") if (title := part.strip())
+        ),
         **numbers,  # type: ignore[arg-type]
     )
 

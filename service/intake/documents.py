@@ -4,7 +4,7 @@ A sender decides what such an object holds, so it is bounded before a library bu
 """
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,16 @@ class ArrivedDocument:
     error: InputError | None = None  # why it, though a report, cannot be read
 
 
-def read_document(path: Path, header: InstanceHeader, *, source: str) -> ArrivedDocument | None:
+def read_document(
+    path: Path, header: InstanceHeader, *, titles: Collection[str] = (), source: str
+) -> ArrivedDocument | None:
     """Return what a document object brings; None for an image and any other object.
+
+    Args:
+        path: the object.
+        header: its header.
+        titles: of reports at this site, beside those that every site has.
+        source: who sent it.
 
     Raises:
         OutOfResourcesError: it cannot be read now; the sender should try again.
@@ -56,7 +64,7 @@ def read_document(path: Path, header: InstanceHeader, *, source: str) -> Arrived
     if prefix == STRUCTURED and is_result(document):
         return ArrivedDocument(is_result=True)
     try:
-        reports = tuple(_reports(document, header, source)) if _is_report(document) else ()
+        reports = tuple(_reports(document, header, source)) if _is_report(document, titles) else ()
         return ArrivedDocument(reports=reports)
     except InputError as error:
         return ArrivedDocument(error=error)
@@ -80,9 +88,9 @@ def _bounded(path: Path, bytes_max: int) -> Dataset:
         raise InvalidDicomError("the document cannot be read") from None
 
 
-def _is_report(document: Dataset) -> bool:
+def _is_report(document: Dataset, titles: Collection[str]) -> bool:
     code = code_of(document, "ConceptNameCodeSequence")
-    return is_report_title(code, text(document, "DocumentTitle"))
+    return is_report_title(code, text(document, "DocumentTitle"), further=titles)
 
 
 def _text(document: Dataset, sop_class_uid: str) -> str:

@@ -105,7 +105,7 @@ def receive_instance(
         with store.reading() as connection:
             stored = _stored(store, connection, header, incoming.sha256, incoming.path)
             _check_study(_study(connection, header), header, replay)
-        document = read_document(incoming.path, header, source=source)
+        document = read_document(incoming.path, header, titles=store.settings.report_titles, source=source)
     except InputError as error:
         if replay is None:
             refuse(store, incoming, _refusal(error, header, source=source, now=now))

@@ -1,6 +1,7 @@
 """Which documents are reports of an imaging study, by their titles: a consent form or dose sheet is none."""
 
 import re
+from collections.abc import Collection
 
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
@@ -34,13 +35,19 @@ def _report_titles() -> frozenset[tuple[str, str]]:
 _TITLES = _report_titles()
 
 
-def is_report_title(code: Code | None, words: str = "") -> bool:
+def is_report_title(code: Code | None, words: str = "", *, further: Collection[str] = ()) -> bool:
     """Whether a title is that of a report: by its code (PS3.16 CID 7000), else by its words.
 
     Args:
         code: the concept of the title; None where there is none.
         words: the title in words, where it has no code that says so.
+        further: titles of the site's own, in words or as scheme:value, in either case of the letters.
     """
+    said = {words.strip().lower()}
+    if code is not None:
+        said |= {code.meaning.lower(), f"{code.scheme_designator}:{code.value}".lower()}
+    if said & {title.lower() for title in further}:
+        return True
     if code is not None and (code.scheme_designator, code.value) in _TITLES:
         return True
     if code is not None and code.scheme_designator == "DCM":

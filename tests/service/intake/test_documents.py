@@ -11,6 +11,7 @@ from overread.errors import ContradictionError, InvalidReportError, NotFoundErro
 from service.intake.closing import close_quiet_studies, close_study
 from service.intake.instances import Replay, begin_instance, receive_instance
 from service.intake.receipt import ReceiptOutcome
+from service.settings import load_settings
 from service.store.database import Store
 from service.store.quarantine import list_quarantine
 from service.store.queue import claim_case
@@ -296,6 +297,17 @@ def test_a_pdf_whose_title_is_a_code_is_known_by_it(sqlite_store) -> None:
     )
 
     assert (len(first.reports), len(second.reports)) == (0, 1)
+
+
+def test_a_site_names_what_else_is_a_report_by_its_title(sqlite_store) -> None:
+    titled = {"DocumentTitle": "Thorax letter"}
+    object.__setattr__(
+        sqlite_store.settings,
+        "report_titles",
+        load_settings({"OVERREAD_REPORT_TITLES": "99SITE:R1, thorax letter,"}).report_titles,
+    )
+
+    assert len(send_image(sqlite_store, pdf_object_bytes(pdf_of("Normal."), **titled)).reports) == 1
 
 
 CDA = """<?xml version="1.0"?>

@@ -30,3 +30,13 @@ from service.narrative.titles import is_report_title
 )
 def test_a_title_says_whether_a_document_is_a_report(code: Code | None, words: str, is_report: bool) -> None:
     assert is_report_title(code, words) is is_report
+
+
+def test_a_site_names_further_titles_of_its_own() -> None:
+    further = ("99SITE:R1", "Thorax letter")
+
+    assert is_report_title(Code("R1", "99site", "Letter"), further=further)
+    assert is_report_title(Code("R2", "99SITE", "THORAX LETTER"), further=further)
+    assert is_report_title(None, " Thorax Letter ", further=further)
+    assert not is_report_title(Code("R2", "99SITE", "Letter"), further=further)
+    assert not is_report_title(None, "", further=further)
