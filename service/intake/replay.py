@@ -79,7 +79,8 @@ def replay_entry(
     try:
         receipt = _replay(store, entry, mending or _NOTHING, hl7, now=now, is_object=is_object)
         outcome = ActionOutcome(receipt.outcome.value)
-        case_id = receipt.case_id if isinstance(receipt, ReportReceipt) else None
+        reports = (receipt,) if isinstance(receipt, ReportReceipt) else receipt.reports
+        case_id = reports[0].case_id if reports else None
     except InputError as error:
         outcome, detail = ActionOutcome.REFUSED, str(error)
     new = NewAction(

@@ -232,6 +232,33 @@ def test_many_rows_are_committed_in_batches_and_progress_is_told(sqlite_store, t
     assert "600 stored; 600 at" in importer.said[-1]
 
 
+class Interrupting(Importer):
+    """One whose person has seen enough when progress is told for the first time."""
+
+    def progress(self) -> Progress:
+        return Progress("archive", self.interrupt, self.tick, every_seconds=0)
+
+    def interrupt(self, _: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_import_that_is_interrupted_goes_on_where_it_was(sqlite_store, tmp_path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("accession,text\n" + "".join(f"A{number},Clear.\n" for number in range(300)))
+    images = tmp_path / "images.zip"
+    with zipfile.ZipFile(images, "w") as packed:
+        for number in (1, 2, 3):
+            packed.writestr(f"{number}.dcm", dicom_bytes(number=number))
+
+    with pytest.raises(KeyboardInterrupt):
+        Interrupting(sqlite_store).reports(path)
+    with pytest.raises(KeyboardInterrupt):
+        Interrupting(sqlite_store).images(images)
+
+    assert counted(Importer(sqlite_store).reports(path)) == {BEFORE: 256, STORED: 44}
+    assert counted(Importer(sqlite_store).images(images)) == {BEFORE: 1, STORED: 2}
+
+
 def test_progress_is_told_now_and_then_with_rate_and_time_left() -> None:
     said: list[str] = []
     times = iter([0.0, 1.0, 10.0, 12.0, 20.0])
