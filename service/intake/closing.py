@@ -11,6 +11,7 @@ from overread.errors import ContradictionError, NotFoundError
 from service.intake.matching import case_for_study, lock_names
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
+from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.records import QuarantineKind
 from service.store.refusals import Refusal, record_refusal
@@ -24,7 +25,7 @@ def close_quiet_studies(store: Store, *, now: datetime) -> int:
     """Close studies that have had no new image for the quiet period, and return how many."""
     before = now - timedelta(seconds=store.settings.quiet_seconds)
     with store.reading() as connection:
-        bound = {"before": before, "limit": _BATCH}
+        bound = {"before": before, "beyond": beyond_reason(now), "limit": _BATCH}
         quiet = connection.execute(queries.QUIET_STUDIES, bound).scalars().all()
     return sum(_close(store, uid, now=now, quiet_since=before) for uid in quiet)
 
@@ -56,7 +57,7 @@ def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since:
         raise NotFoundError(f"no image of study {study_instance_uid} has been received")
     with store.writing(*lock_names(study_instance_uid, seen.accession_number)) as connection:
         study = connection.execute(queries.STUDY, uid).one()
-        is_busy = quiet_since is not None and study.last_received_at > quiet_since
+        is_busy = quiet_since is not None and quiet_since < study.last_received_at <= beyond_reason(now)
         if study.closed_at is not None or is_busy:
             return False
         connection.execute(queries.CHANGE_STUDY, {"changed_study": study_instance_uid, "closed_at": now})

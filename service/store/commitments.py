@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from overread.errors import ContradictionError
+from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.schema import commitments, instances
 
@@ -131,7 +132,7 @@ def claim_commitment(store: Store, *, now: datetime) -> Commitment | None:
     bound = {
         "due": CommitmentState.DUE.value,
         "now": now,
-        "beyond": now + timedelta(seconds=DELAY_SECONDS_MAX + _ATTEMPT_SECONDS),
+        "beyond": beyond_reason(now, longest_seconds=max(DELAY_SECONDS_MAX, _ATTEMPT_SECONDS)),
     }
     with store.reading() as connection:
         if connection.execute(_NEXT, bound).first() is None:

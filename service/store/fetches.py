@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, String, bindparam, cast, exists, inse
 from overread.case import CaseState
 from overread.errors import NotFoundError
 from service.store import queries
+from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.schema import cases, fetches, instances, studies
 
@@ -151,8 +152,9 @@ _LIST = (
 _STORED = select(instances.c.sop_instance_uid).where(
     instances.c.study_instance_uid == bindparam("study_instance_uid"),
     instances.c.series_instance_uid == bindparam("series_instance_uid"),
+    instances.c.removed_at.is_(None),
 )
-"""The instances of a series that are recorded."""
+"""The instances of a series whose bytes are stored."""
 
 
 def waiting_cases(store: Store, *, before: datetime) -> tuple[WaitingCase, ...]:
@@ -212,7 +214,7 @@ def claim_fetch(store: Store, *, now: datetime) -> Fetch | None:
     bound = {
         "due": FetchState.DUE.value,
         "now": now,
-        "beyond": now + timedelta(seconds=DELAY_SECONDS_MAX + _ATTEMPT_SECONDS),
+        "beyond": beyond_reason(now, longest_seconds=max(DELAY_SECONDS_MAX, _ATTEMPT_SECONDS)),
     }
     with store.reading() as connection:
         if connection.execute(_NEXT, bound).first() is None:

@@ -25,11 +25,17 @@ STUDIES_OF_ACCESSION = select(studies).where(studies.c.accession_number == bindp
 
 QUIET_STUDIES = (
     select(studies.c.study_instance_uid)
-    .where(studies.c.closed_at.is_(None), studies.c.last_received_at <= bindparam("before"))
+    .where(
+        studies.c.closed_at.is_(None),
+        or_(
+            studies.c.last_received_at <= bindparam("before"),
+            studies.c.last_received_at > bindparam("beyond"),
+        ),
+    )
     .order_by(studies.c.last_received_at)
     .limit(bindparam("limit"))
 )
-"""Open studies without a new image since `before`, the quietest first."""
+"""Open studies without a new image since `before`, the quietest first; a time `beyond` is none."""
 
 INSTANCE = select(instances).where(instances.c.sop_instance_uid == bindparam("sop_instance_uid"))
 """One instance."""
@@ -71,7 +77,10 @@ CASES_OF_ACCESSION = (
 
 _NEXT_DUE = (
     select(cases.c.case_id)
-    .where(cases.c.state == bindparam("claimable"), cases.c.due_at <= bindparam("now"))
+    .where(
+        cases.c.state == bindparam("claimable"),
+        or_(cases.c.due_at <= bindparam("now"), cases.c.due_at > bindparam("beyond")),
+    )
     .order_by(cases.c.due_at)
     .limit(1)
 )
@@ -113,7 +122,10 @@ RENEW = (
 
 EXPIRED = (
     select(cases)
-    .where(cases.c.state == bindparam("claimed"), cases.c.lease_until <= bindparam("now"))
+    .where(
+        cases.c.state == bindparam("claimed"),
+        or_(cases.c.lease_until <= bindparam("now"), cases.c.lease_until > bindparam("beyond")),
+    )
     .order_by(cases.c.lease_until)
     .limit(bindparam("limit"))
 )

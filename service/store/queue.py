@@ -19,6 +19,7 @@ from overread.triage import TriageResult
 from service.codec import from_json
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
+from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
 from service.store.database import Store
 from service.store.history import cohort_of, earlier_reports, restored_findings
@@ -27,6 +28,7 @@ from service.store.records import ClaimedCase, Lease, TriageRecord
 from service.store.rows import instance_of
 
 _BATCH = 100
+_PAUSE_SECONDS_MAX = 86_400.0
 
 
 def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | None:
@@ -40,6 +42,7 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
                 "claimed": claimed.value,
                 "owner": worker,
                 "now": now,
+                "beyond": _beyond_reason(store, now),
                 "until": now + timedelta(seconds=store.settings.lease_seconds),
             },
         ).one_or_none()
@@ -56,7 +59,8 @@ def peek_case(store: Store, *, now: datetime) -> tuple[Path, ...]:
     case may be another's a moment later.
     """
     with store.reading() as connection:
-        rows = connection.execute(queries.PEEK, {"claimable": CaseState.READY.value, "now": now}).all()
+        bound = {"claimable": CaseState.READY.value, "now": now, "beyond": _beyond_reason(store, now)}
+        rows = connection.execute(queries.PEEK, bound).all()
     found = [store.files.objects.local(row.sha256) for row in rows]
     return tuple(path for path in found if path is not None) if None not in found else ()
 
@@ -143,7 +147,8 @@ def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, fail
 
 def expire_leases(store: Store, *, now: datetime) -> int:
     """Give back every case whose lease ran out, and return how many; one tried too often is FAILED."""
-    bound = {"claimed": CaseState.IN_TRIAGE.value, "now": now, "limit": _BATCH}
+    beyond = beyond_reason(now, longest_seconds=store.settings.lease_seconds)
+    bound = {"claimed": CaseState.IN_TRIAGE.value, "now": now, "beyond": beyond, "limit": _BATCH}
     with store.reading() as connection:
         if not connection.execute(queries.EXPIRED, bound).all():
             return 0
@@ -245,9 +250,18 @@ def _give_back(
             connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=case.lease_owner, detail=detail)
         )
         return CaseState(row.state)
-    pause = timedelta(seconds=store.settings.retry_seconds * 2 ** (case.attempts - 1))
+    pause = timedelta(seconds=_pause_seconds(store, case.attempts))
     entry = Entry(event=event, at=now, actor=case.lease_owner, detail=reason)
     return CaseState(change_case(connection, case, entry, due_at=now + pause).state)
+
+
+def _pause_seconds(store: Store, attempts: int) -> float:
+    return min(store.settings.retry_seconds * 2.0 ** min(attempts - 1, 60), _PAUSE_SECONDS_MAX)
+
+
+def _beyond_reason(store: Store, now: datetime) -> datetime:
+    """Return the time beyond which no READY case was put on purpose."""
+    return beyond_reason(now, longest_seconds=_pause_seconds(store, store.settings.attempts_max))
 
 
 def _fail(connection: Connection, case: CaseRow, entry: Entry) -> CaseRow:
