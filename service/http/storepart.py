@@ -1,5 +1,7 @@
 """One part of a STOW-RS body on its way into the store."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import structlog
 
 from overread.errors import ContradictionError, InputError, NotFoundError, OutOfResourcesError
@@ -17,13 +19,17 @@ _log = structlog.get_logger("overread.stow")
 
 
 class PartsReceiver:
-    """Receives the parts of one request; `outcomes` tells, in order, what became of each."""
+    """Receives the parts of one request, and keeps each in a thread of its own while the next one comes.
+
+    One part is kept at a time, so that no more than two are in memory or on their way to the disk.
+    """
 
     def __init__(self, context: ServerContext, *, study_instance_uid: str | None, source: str) -> None:
         self._context = context
         self._study_instance_uid = study_instance_uid
         self._source = source
-        self.outcomes: list[PartOutcome] = []
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="stow-part")
+        self._outcomes: list[Future[PartOutcome]] = []
 
     def open_part(self, headers: dict[str, str]) -> PartReceiver:
         """Return the receiver of a part with these headers; a part without Content-Type is taken as DICOM."""
@@ -35,7 +41,26 @@ class PartsReceiver:
         except OutOfResourcesError as error:
             return _RefusedPart(self, PartOutcome(failure_reason=failure_reason_of(error)))
 
-    def receive(self, incoming: IncomingFile) -> PartOutcome:
+    def note(self, outcome: PartOutcome) -> None:
+        """Note what became of a part that is not kept."""
+        self._outcomes.append(self._keeper.submit(lambda: outcome))
+
+    def keep(self, incoming: IncomingFile) -> None:
+        """Hand a complete object to the store, once the one before it has been kept or refused."""
+        if self._outcomes:
+            self._outcomes[-1].result()
+        self._outcomes.append(self._keeper.submit(self._kept, incoming))
+
+    def close(self) -> list[PartOutcome]:
+        """Return, in order, what became of each part, once the last one has been kept or refused."""
+        self._keeper.shutdown()
+        return [outcome.result() for outcome in self._outcomes]
+
+    def _kept(self, incoming: IncomingFile) -> PartOutcome:
+        with incoming:
+            return self._receive(incoming)
+
+    def _receive(self, incoming: IncomingFile) -> PartOutcome:
         """Keep a complete object, or refuse it with its reason."""
         store = self._context.store
         try:
@@ -49,7 +74,10 @@ class PartsReceiver:
         except (InputError, OutOfResourcesError) as error:
             return PartOutcome(failure_reason=failure_reason_of(error))
         return PartOutcome(
-            sop_class_uid=receipt.header.sop_class_uid, sop_instance_uid=receipt.header.sop_instance_uid
+            sop_class_uid=receipt.header.sop_class_uid,
+            sop_instance_uid=receipt.header.sop_instance_uid,
+            study_instance_uid=receipt.header.study_instance_uid,
+            series_instance_uid=receipt.header.series_instance_uid,
         )
 
 
@@ -65,7 +93,7 @@ class _RefusedPart:
 
     def finish(self) -> None:
         """Note why it was refused."""
-        self._parts.outcomes.append(self._outcome)
+        self._parts.note(self._outcome)
 
     def discard(self, reason: FramingError | None) -> None:
         """Note why it was refused; that it broke off as well changes nothing."""
@@ -94,14 +122,16 @@ class _DicomPart:
 
     def finish(self) -> None:
         """Hand the object to the store."""
-        with self._incoming:
-            self._parts.outcomes.append(self._failure or self._parts.receive(self._incoming))
+        if self._failure is None:
+            self._parts.keep(self._incoming)
+        else:
+            self._parts.note(self._failure)
 
     def discard(self, reason: FramingError | None) -> None:
         """Remove what was written of an object that will never be complete."""
         self._incoming.close()
         if reason is not None:
-            self._parts.outcomes.append(PartOutcome(failure_reason=CANNOT_UNDERSTAND))
+            self._parts.note(PartOutcome(failure_reason=CANNOT_UNDERSTAND))
 
 
 def _failure(header: InstanceHeader | None, reason: int) -> PartOutcome:

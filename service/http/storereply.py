@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.http.addresses import instance_address, study_address
 from service.http.errors import OUT_OF_RESOURCES
 
 _RETRIEVE_URL = "00081190"
@@ -21,17 +22,26 @@ class PartOutcome:
 
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
+    study_instance_uid: str = ""  # of what was stored, and
+    series_instance_uid: str = ""  # with it where it can be retrieved
     failure_reason: int | None = None  # None: stored, or stored before with the same content
     unsupported_type: bool = False  # the part announced a media type that is not application/dicom
 
 
-def store_reply(outcomes: Sequence[PartOutcome]) -> dict[str, Any]:
-    """Return the response data set in the DICOM JSON Model; a part without UIDs goes to Other Failures."""
-    stored = [_reference(outcome) | _retrieve_url() for outcome in outcomes if outcome.failure_reason is None]
+def store_reply(outcomes: Sequence[PartOutcome], base: str) -> dict[str, Any]:
+    """Return the response data set in the DICOM JSON Model; a part without UIDs goes to Other Failures.
+
+    Args:
+        outcomes: what became of the parts, in order.
+        base: the address before "/studies" where what was stored can be retrieved.
+    """
+    kept = [outcome for outcome in outcomes if outcome.failure_reason is None]
+    stored = [_reference(outcome) | _retrieve_url(_address(base, outcome)) for outcome in kept]
     failures = [outcome for outcome in outcomes if outcome.failure_reason is not None]
     named = [_reference(outcome) | _reason(outcome) for outcome in failures if outcome.sop_instance_uid]
     unnamed = [_reason(outcome) for outcome in failures if not outcome.sop_instance_uid]
-    reply = _retrieve_url()
+    studies = {outcome.study_instance_uid for outcome in kept}
+    reply = _retrieve_url(study_address(base, *studies) if len(studies) == 1 else "")
     for tag, items in (
         (_REFERENCED_SEQUENCE, stored),
         (_FAILED_SEQUENCE, named),
@@ -63,9 +73,14 @@ def _reference(outcome: PartOutcome) -> dict[str, Any]:
     }
 
 
-def _retrieve_url() -> dict[str, Any]:
-    """Return an empty Retrieve URL: the attribute is of type 2 and nothing can be retrieved here."""
-    return {_RETRIEVE_URL: {"vr": "UR"}}
+def _retrieve_url(address: str) -> dict[str, Any]:
+    """Return the Retrieve URL, of type 2: empty where the parts are not of one study."""
+    return {_RETRIEVE_URL: _value("UR", address)}
+
+
+def _address(base: str, outcome: PartOutcome) -> str:
+    uids = (outcome.study_instance_uid, outcome.series_instance_uid, outcome.sop_instance_uid)
+    return instance_address(base, *uids)
 
 
 def _reason(outcome: PartOutcome) -> dict[str, Any]:

@@ -4,7 +4,8 @@ It is an application and a process of its own: BentoML's traffic timeout would c
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import structlog
@@ -16,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from service.http import health, openapi, qido, wado, wadopixels
 from service.http.access import AccessMiddleware, RequestMetrics
-from service.http.addresses import DICOMWEB_URL_VARIABLE
+from service.http.addresses import DICOMWEB_URL_VARIABLE, base_url
 from service.http.archivethreads import ArchiveThreads
 from service.http.bare import OpenContext, bare_app
 from service.http.context import UID_PATTERN, Context, ServerContext, sender
@@ -30,6 +31,7 @@ from service.http.storereply import store_reply, store_status
 DICOM_JSON = "application/dicom+json"
 MULTIPART = "multipart/related"
 FEED_BYTES = 1 << 20  # enough for a disk and little enough for many uploads at once
+AHEAD_BUFFERS = 4  # of FEED_BYTES, read while earlier ones are written
 IDLE_SECONDS = 60.0  # a sender that is silent for so long has gone
 DRAIN_BYTES = 32 << 20  # of a broken body, so that its sender gets to read why
 
@@ -81,28 +83,32 @@ async def _store(request: Request, context: ServerContext, study_instance_uid: s
         splitter = MultipartSplitter(_boundary(request), parts.open_part)
     except FramingError as error:
         raise HTTPException(400, str(error)) from error
-    broken = await _receive(request, splitter)
-    status = store_status(parts.outcomes, broken_framing=broken is not None)
-    stored = sum(outcome.failure_reason is None for outcome in parts.outcomes)
-    _log.info("stow", parts=len(parts.outcomes), stored=stored, status=status, framing=str(broken or "whole"))
+    try:
+        broken = await _receive(request, splitter)
+    finally:
+        outcomes = await run_in_threadpool(parts.close)
+    status = store_status(outcomes, broken_framing=broken is not None)
+    stored = sum(outcome.failure_reason is None for outcome in outcomes)
+    _log.info("stow", parts=len(outcomes), stored=stored, status=status, framing=str(broken or "whole"))
     if broken is not None and status == 400:
         return problem_response(Problem(status=400, slug="broken-multipart", title=str(broken)))
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
     return JSONResponse(
-        store_reply(parts.outcomes), status_code=status, media_type=DICOM_JSON, headers=headers
+        store_reply(outcomes, base_url(request)), status_code=status, media_type=DICOM_JSON, headers=headers
     )
 
 
 async def _receive(request: Request, splitter: MultipartSplitter) -> FramingError | None:
     """Feed the body to the splitter in a thread; returns what is wrong with its framing, if anything."""
-    buffers = _buffers(request)
     try:
-        async for buffer in buffers:
-            await run_in_threadpool(splitter.feed, buffer)
-        await run_in_threadpool(splitter.close)
-    except FramingError as error:
-        await _drain(buffers)
-        return error
+        async with aclosing(_ahead(_buffers(request))) as buffers:
+            try:
+                async for buffer in buffers:
+                    await run_in_threadpool(splitter.feed, buffer)
+                await run_in_threadpool(splitter.close)
+            except FramingError as error:
+                await _drain(buffers)
+                return error
     except TimeoutError:
         raise HTTPException(408, f"the sender was silent for {IDLE_SECONDS:.0f} s") from None
     except ClientDisconnect:
@@ -128,6 +134,28 @@ async def _buffers(request: Request) -> AsyncIterator[bytes]:
             gathered.clear()
     if gathered:
         yield bytes(gathered)
+
+
+async def _ahead(buffers: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Give the same pieces, and read AHEAD_BUFFERS further ones while one is worked on."""
+    read: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(AHEAD_BUFFERS)
+
+    async def read_on() -> None:
+        try:
+            async for buffer in buffers:
+                await read.put(buffer)
+            await read.put(None)
+        except (TimeoutError, ClientDisconnect) as error:
+            await read.put(error)
+
+    reader = asyncio.create_task(read_on())
+    try:
+        while (item := await read.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        reader.cancel()
 
 
 async def _drain(buffers: AsyncIterator[bytes]) -> None:
