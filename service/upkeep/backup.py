@@ -29,7 +29,7 @@ from service.store.database import Store, open_engine, translated
 from service.store.files import ObjectFiles
 from service.store.migration import revision_of
 from service.store.schema import instances, quarantine
-from service.store.shelf import FolderShelf, Shelf, disk_errors, sync_folder
+from service.store.shelf import PREFIXES, FolderShelf, Shelf, disk_errors, sync_folder
 
 _MANIFEST = "backup.json"
 _SQLITE = "database.sqlite3"
@@ -79,6 +79,7 @@ def back_up(store: Store, folder: Path, *, now: datetime) -> Manifest:
                     copied += 1
                 else:
                     missing.append(f"{name}/{sha256}")
+    os.sync()  # links, copies and dump before the word that they are there
     manifest = Manifest(
         format=_FORMAT,
         made_at=now.isoformat(),
@@ -155,7 +156,6 @@ def _snapshot(store: Store, folder: Path) -> Iterator[Connection]:
     ):
         source.backup(target)  # in one step: one state, while others go on writing to the log
         target.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself
-    _sync(copy)
     engine = create_engine(f"sqlite:///{copy}")
     try:
         with engine.connect() as connection:
@@ -178,7 +178,8 @@ def _put(shelf: Shelf, sha256: str, folder: Path) -> bool:
 
 
 def _put_back(folder: Path, shelf: Shelf, files: ObjectFiles) -> None:
-    for path in sorted(folder.glob("??/*")):
+    paths = (path for prefix in PREFIXES for path in sorted(folder.glob(f"{prefix}/*")))
+    for path in paths:
         if shelf.size_of(path.name) == path.stat().st_size:
             continue
         with files.begin() as incoming:
@@ -199,7 +200,6 @@ def _link(source: Path, target: Path) -> None:
         raise
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
-        _sync(target)
 
 
 def _check_target(engine: Engine, settings: Settings, manifest: Manifest) -> None:
@@ -213,7 +213,8 @@ def _check_target(engine: Engine, settings: Settings, manifest: Manifest) -> Non
             "set OVERREAD_OBJECTS_URL to the same"
         )
     if engine.dialect.name == "sqlite":
-        is_there = Path(engine.url.database or "").exists()
+        # A log that was left behind would be taken for that of the restored file.
+        is_there = any(Path(f"{engine.url.database}{end}").exists() for end in ("", "-wal", "-shm"))
     else:
         with engine.connect() as connection:
             is_there = revision_of(connection) is not None

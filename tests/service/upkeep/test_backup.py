@@ -138,6 +138,18 @@ def test_a_backup_is_never_written_over_and_nothing_is_restored_over(store, tmp_
         restore(tmp_path / "backup", store.settings)
 
 
+def test_a_log_that_another_database_left_is_not_taken_for_that_of_the_restored_one(
+    sqlite_store, tmp_path
+) -> None:
+    back_up(sqlite_store, tmp_path / "backup", now=NOW)
+    settings = load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=tmp_path / "new")
+    settings.data_folder.mkdir()
+    (settings.data_folder / "overread.sqlite3-wal").write_bytes(b"log")
+
+    with pytest.raises(ConfigurationError, match="a database already"):
+        restore(tmp_path / "backup", settings)
+
+
 def test_what_is_no_whole_backup_is_refused(sqlite_store, tmp_path) -> None:
     send_image(sqlite_store)
     settings = load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=tmp_path / "new")
