@@ -20,6 +20,7 @@ from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.transport import RequestHandler
 
 from service.dicom.arrival import ArrivingObject
+from service.dicom.timing import SteadyTimer
 from service.dicom.transport import BoundedSocket
 from service.intake.instances import AnnouncedInstance
 
@@ -192,10 +193,13 @@ class ConnectionHandler(RequestHandler):
     def _create_association(self) -> Association:
         limits = cast(Limits, self.server)
         association = super()._create_association()
-        association.dul.event_queue.get_nowait()  # the socket that is replaced has announced the connection
+        dul = association.dul
+        dul.artim_timer = SteadyTimer(dul.artim_timer.timeout)
+        dul._idle_timer = SteadyTimer(limits.idle_seconds)
+        dul.event_queue.get_nowait()  # the socket that is replaced has announced the connection
         bounded = BoundedSocket(association, client_socket=cast(socket.socket, self.request))
         bounded.idle_seconds = limits.idle_seconds
-        association.dul.socket = bounded
+        dul.socket = bounded
         association.dimse = StreamingDimse(association, limits.begin)
         bounded.sink = association.dimse.sink
         return association
