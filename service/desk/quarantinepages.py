@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.desk.quarantineview import PAGE_LENGTH, ListChoice, entry_view, quarantine_view, states
+from service.desk.quarantineview import PAGE_LENGTH, ListChoice, entry_view, quarantine_view
 from service.desk.render import render_page
 from service.http.context import Context, ServerContext, sender
 from service.http.pressure import pressure_words
@@ -16,12 +16,12 @@ from service.store.quarantine import (
     Mending,
     case_of,
     checked_actor,
-    count_quarantine,
+    count_states,
     discard,
+    known_reasons,
     list_actions,
     list_quarantine,
     load_entry,
-    quarantine_reasons,
 )
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
 
@@ -77,8 +77,8 @@ Choice = Annotated[ListChoice, Depends(_choice)]
 def quarantine(context: Context, choice: Choice) -> HTMLResponse:
     """Show what was refused."""
     store = context.store
-    counts = {state: count_quarantine(store, choice.wanted(state)) for state in states()}
-    view = quarantine_view(choice, _shown(context, choice), counts, quarantine_reasons(store))
+    counts = count_states(store, choice.wanted())
+    view = quarantine_view(choice, _shown(context, choice), counts, known_reasons())
     alarms = pressure_words(store.settings, now=context.clock())
     return render_page("quarantine.html", view, here="quarantine", alarms=alarms)
 

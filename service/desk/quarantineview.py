@@ -61,12 +61,12 @@ class ListChoice:
             page=page,
         )
 
-    def wanted(self, state: str | None = None) -> QuarantineFilter:
-        """Return the entries that are meant, or those in another state."""
+    def wanted(self) -> QuarantineFilter:
+        """Return the entries that are meant."""
         return QuarantineFilter(
             kind=_KINDS.get(self.kind),
             reason=self.reason or None,
-            state=_STATES[state or self.state],
+            state=_STATES[self.state],
             since=_day(self.since),
         )
 
@@ -167,11 +167,14 @@ class EntryView:
 def quarantine_view(
     choice: ListChoice,
     entries: tuple[QuarantineEntry, ...],
-    counts: Mapping[str, int],
+    counts: Mapping[QuarantineState, int],
     reasons: tuple[str, ...],
 ) -> QuarantineView:
     """Return the list for a choice; `counts` are of the states under its other filters."""
-    total = counts[choice.state]
+    totals = {
+        name: sum(counts.values()) if state is None else counts[state] for name, state in _STATES.items()
+    }
+    total = totals[choice.state]
     last = choice.page * PAGE_LENGTH >= total
     return QuarantineView(
         lead="What arrived and could not be used. Nothing here was lost, and nothing here was triaged.",
@@ -179,7 +182,7 @@ def quarantine_view(
             StateTab(
                 name=state.capitalize(),
                 address=choice.address(state=state),
-                count=counts[state],
+                count=totals[state],
                 current=state == choice.state,
                 urgent=state == "waiting",
             )
@@ -194,11 +197,6 @@ def quarantine_view(
         next_address=None if last else choice.address(page=choice.page + 1),
         empty_text=_EMPTY[choice.state],
     )
-
-
-def states() -> tuple[str, ...]:
-    """Return the states by which the list is divided, as its address names them."""
-    return tuple(_STATES)
 
 
 def entry_view(

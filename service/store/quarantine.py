@@ -4,7 +4,7 @@ Nothing is deleted here: an entry waits, is resolved (its content is in the stor
 step stands in a table that only grows.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -138,12 +138,23 @@ def numbers_of(store: Store, wanted: QuarantineFilter) -> tuple[int, ...]:
         return tuple(connection.execute(query).scalars())
 
 
-def quarantine_reasons(store: Store) -> tuple[str, ...]:
-    """Return the reasons for which anything was refused, in alphabetical order."""
+def count_states(store: Store, wanted: QuarantineFilter = EVERYTHING) -> dict[QuarantineState, int]:
+    """Return how many of the wanted entries are in each state, whatever state is wanted."""
+    any_state = replace(wanted, state=None)
+    query = select(quarantine.c.state, func.count()).where(_matches(any_state)).group_by(quarantine.c.state)
+    counts = dict.fromkeys(QuarantineState, 0)
     with store.reading() as connection:
-        return tuple(
-            connection.execute(select(quarantine.c.reason).distinct().order_by(quarantine.c.reason)).scalars()
-        )
+        for state, count in connection.execute(query):
+            counts[QuarantineState(state)] = count
+    return counts
+
+
+def known_reasons() -> tuple[str, ...]:
+    """Return every reason for which the intake refuses, in alphabetical order."""
+    kinds: list[type[InputError]] = [InputError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return tuple(sorted({kind.reason for kind in kinds}))
 
 
 def load_entry(store: Store, quarantine_id: int) -> QuarantineEntry:
