@@ -26,7 +26,7 @@ def test_a_report_object_by_c_store_and_again_by_stow_is_one_version(
     sent = tmp_path / "report.dcm"
     sent.write_bytes(sr_bytes())
 
-    done = dcmtk(STORESCU, "127.0.0.1", str(port), str(sent))
+    done = dcmtk(STORESCU, port, sent, options=("-R",))
     app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
     with listening(app) as url:
         reply = DICOMwebClient(url).store_instances([dcmread(io.BytesIO(sr_bytes()))])
@@ -41,7 +41,7 @@ def test_a_scanned_report_is_stored_with_success(port: int, sqlite_store: Store,
     sent = tmp_path / "scan.dcm"
     sent.write_bytes(pdf_object_bytes(pdf_of()))
 
-    done = dcmtk(STORESCU, "127.0.0.1", str(port), str(sent))
+    done = dcmtk(STORESCU, port, sent, options=("-R",))
 
     assert done.returncode == 0, done.stderr
     assert load_instance(sqlite_store, f"{STUDY}.9.1").study_instance_uid == STUDY
