@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.exceptions import HTTPException
 
-from overread.errors import InputError, NotFoundError
+from overread.errors import InputError, NotFoundError, RemovedError
 from service.http.addresses import base_url, instance_address
 from service.http.archivethreads import run, stream, threads_of
 from service.http.context import Context, ServerContext
@@ -28,6 +28,7 @@ from service.store.records import InstanceRecord
 DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
 PIXEL_DATA = "7FE00010"
+PARTIAL = 206  # some of the objects were removed by retention
 _PLACE = re.compile(r"[0-9A-F]{8}(\.[0-9]{1,7}\.[0-9A-F]{8}){0,32}")
 
 _log = structlog.get_logger("overread.dicomweb")
@@ -47,6 +48,7 @@ _OBJECTS: dict[int | str, dict[str, Any]] = {
         "content": {f'multipart/related; type="{DICOM}"': _BINARY},
         "description": "The objects, a part each",
     },
+    206: {"description": "Those objects whose pixels retention has not removed"},
     **REFUSALS,
 }
 _METADATA: dict[int | str, dict[str, Any]] = {
@@ -54,6 +56,7 @@ _METADATA: dict[int | str, dict[str, Any]] = {
         "content": {DICOM_JSON: {"schema": {"type": "array", "items": {"type": "object"}}}},
         "description": "The data sets, with the address of what is too long for them",
     },
+    206: {"description": "Those of the objects whose pixels retention has not removed"},
     **REFUSALS,
 }
 
@@ -161,7 +164,7 @@ def address_of(request: Request, record: InstanceRecord) -> str:
     )
 
 
-async def related(request: Request, body: RelatedBody, *, decoding: bool) -> Response:
+async def related(request: Request, body: RelatedBody, *, decoding: bool, complete: bool = True) -> Response:
     """Return the answer that sends a body, of which the beginning has been made, so that an error shows."""
     threads = threads_of(request)
     limiter = threads.decoding if decoding else threads.reading
@@ -169,7 +172,9 @@ async def related(request: Request, body: RelatedBody, *, decoding: bool) -> Res
     headers = {"Content-Type": body.content_type}
     if body.size_bytes is not None:
         headers["Content-Length"] = str(body.size_bytes)
-    return StreamingResponse(stream(limiter, pieces), headers=headers)
+    return StreamingResponse(
+        stream(limiter, pieces), status_code=200 if complete else PARTIAL, headers=headers
+    )
 
 
 def primed(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -177,8 +182,20 @@ def primed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     return itertools.chain(list(itertools.islice(pieces, 2)), pieces)
 
 
-async def _retrieve(request: Request, records: Sequence[InstanceRecord]) -> Response:
-    ranges = accepted(request)
+def _kept(records: Sequence[InstanceRecord]) -> list[InstanceRecord]:
+    """Return those whose bytes retention did not remove.
+
+    Raises:
+        RemovedError: it removed those of all.
+    """
+    kept = [record for record in records if record.removal is None]
+    if not kept:
+        raise RemovedError(records[0].removal or "")
+    return kept
+
+
+async def _retrieve(request: Request, every: Sequence[InstanceRecord]) -> Response:
+    ranges, records = accepted(request), _kept(every)
     chosen = [(record, choose(ranges, _offers(record, single=len(records) == 1))) for record in records]
     refused = [record for record, offer in chosen if offer is None]
     if refused:
@@ -206,7 +223,8 @@ async def _retrieve(request: Request, records: Sequence[InstanceRecord]) -> Resp
         )
         for record, offer in offers
     ]
-    return await related(request, RelatedBody(DICOM, parts), decoding=decoding)
+    body = RelatedBody(DICOM, parts)
+    return await related(request, body, decoding=decoding, complete=len(records) == len(every))
 
 
 def _offers(record: InstanceRecord, *, single: bool) -> list[Offer]:
@@ -235,13 +253,14 @@ def _content(record: InstanceRecord, offer: Offer) -> Iterator[bytes]:
         yield from transcoded(record.path)
 
 
-async def _metadata(request: Request, records: Sequence[InstanceRecord]) -> Response:
-    offer = require(accepted(request), OFFERS)
+async def _metadata(request: Request, every: Sequence[InstanceRecord]) -> Response:
+    offer, records = require(accepted(request), OFFERS), _kept(every)
     addresses = {record.sop_instance_uid: address_of(request, record) for record in records}
     pieces = _json_array(records, lambda record: addresses[record.sop_instance_uid])
     reading = threads_of(request).reading
     first = await run(reading, lambda: primed(pieces))
-    return StreamingResponse(stream(reading, first), media_type=offer.media_type)
+    status = 200 if len(records) == len(every) else PARTIAL
+    return StreamingResponse(stream(reading, first), status_code=status, media_type=offer.media_type)
 
 
 def _json_array(

@@ -21,9 +21,10 @@ from service.http.guard import access_for
 from service.http.stow import make_stow_app
 from service.settings import load_settings
 from service.store.database import Store, open_store
-from service.store.worklist import load_instance
+from service.store.removal import Removal, drop_removed, mark_removed
+from service.store.worklist import load_case, load_instance
 from tests.service.http.listening import listening, opener
-from tests.service.material import dicom_bytes, send_image
+from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
 
 DICOM = 'multipart/related; type="application/dicom"'
 OCTETS = 'multipart/related; type="application/octet-stream"'
@@ -258,6 +259,24 @@ def test_bytes_that_are_missing_are_not_found_and_the_study_still_is(sqlite_stor
         for address in ("", "/metadata", "/frames/1", "/rendered"):
             assert httpx.get(f"{url}{PLAIN}{address}").status_code == 404
         assert httpx.get(f"{url}/studies").status_code == 200
+
+
+def test_what_retention_removed_is_gone_with_the_day_and_the_rest_is_still_given(sqlite_store: Store) -> None:
+    send_image(sqlite_store, dicom_bytes(number=2, AccessionNumber="A1"))
+    case = load_case(sqlite_store, triaged_case(sqlite_store)).summary
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    with listening(app) as url:
+        for number, status in ((1, 206), (2, 410)):
+            removal = Removal(at=NOW, why="older than 30 days", state=case.state)
+            assert mark_removed(sqlite_store, "2.25.1", [f"2.25.1.1.{number}"], removal) == 1
+            assert drop_removed(sqlite_store, f"2.25.1.1.{number}")
+            assert httpx.get(f"{url}/studies/2.25.1").status_code == status
+            assert httpx.get(f"{url}/studies/2.25.1/metadata").status_code == status
+        gone = httpx.get(f"{url}{PLAIN}/frames/1")
+        assert gone.status_code == 410
+        assert f"{NOW:%Y-%m-%d}" in gone.json()["detail"]
+        (dataset,) = httpx.get(f"{url}/studies").json()
+        assert dataset["00080056"]["Value"] == ["UNAVAILABLE"]
 
 
 def test_addresses_are_those_of_the_proxy_where_one_is_set(archive: Store) -> None:
