@@ -5,12 +5,18 @@ Logs name UIDs, case numbers and what to do; never a patient's name or id, never
 
 import logging
 import sys
+import warnings
 
 import structlog
 
 
 def configure_logging(*, level: int = logging.INFO) -> None:
-    """From now on every structlog logger of this process writes JSON lines to standard error."""
+    """From now on every structlog logger of this process writes JSON lines to standard error.
+
+    pydicom is silenced: it quotes the values that it finds fault with, which may be a patient's.
+    """
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"pydicom\.")
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -32,7 +32,8 @@ CONTENTS = st.sampled_from(
         b"<ClinicalDocument/>",
     ]
 ) | st.binary(max_size=40)
-STATUSES = st.sampled_from([*STATUS_TABLE, "cancelled", "entered-in-error", "unknown", "", "FINAL"])
+TEXTS = st.text(min_size=1).map(lambda text: f"FINDINGS: {text}".encode("utf-8", "replace"))
+STATUSES = st.sampled_from([*STATUS_TABLE] * 3 + ["cancelled", "entered-in-error", "unknown", "", "FINAL"])
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
@@ -46,6 +47,7 @@ def some(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
 
 
 CODINGS = some(system=st.sampled_from([TABLE_0203, "http://example.org"]), code=TYPES.filter(bool))
+ACCESSIONS = st.integers(0, 999).map("A{}".format)
 IDENTIFIERS = some(
     system=st.sampled_from(["urn:dicom:uid", "http://example.org"]),
     value=WORDS | st.just("urn:oid:2.25.1"),
@@ -59,8 +61,16 @@ REFERENCES = some(
     | WORDS,
     identifier=IDENTIFIERS,
 )
-ATTACHMENTS = st.builds(attachment, CONTENTS, CONTENT_TYPES) | some(
-    contentType=CONTENT_TYPES, data=WORDS, url=IDS.map("Binary/{}".format) | WORDS, hash=WORDS, language=WORDS
+ATTACHMENTS = (
+    st.builds(attachment, TEXTS)
+    | st.builds(attachment, CONTENTS, CONTENT_TYPES)
+    | some(
+        contentType=CONTENT_TYPES,
+        data=WORDS,
+        url=IDS.map("Binary/{}".format) | WORDS,
+        hash=WORDS,
+        language=WORDS,
+    )
 )
 
 
@@ -91,7 +101,8 @@ def reports(contained: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
     return st.fixed_dictionaries(
         {"resourceType": st.just("DiagnosticReport"), "id": IDS, "status": STATUSES, "contained": contained},
         optional={
-            "identifier": st.lists(IDENTIFIERS, max_size=2) | st.just([identifier("A1", "ACSN")]),
+            "identifier": st.lists(IDENTIFIERS, max_size=2)
+            | ACCESSIONS.map(lambda number: [identifier(number, "ACSN")]),
             "basedOn": references,
             "imagingStudy": references,
             "study": references,

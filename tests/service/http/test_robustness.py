@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.http import cases, health, images, quarantine, reports
+from service.http import cases, fhir, health, images, quarantine, reports
 from service.store.database import Store
 from tests.service.http.seeing import seen_case
 
-ROUTERS = (cases.router, health.router, images.router, quarantine.router, reports.router)
+ROUTERS = (cases.router, fhir.router, health.router, images.router, quarantine.router, reports.router)
 GETS = sorted(
     route.path
     for router in ROUTERS

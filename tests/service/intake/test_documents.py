@@ -1,5 +1,6 @@
 """Reports that arrive as DICOM objects: before, with and after their images, once and again."""
 
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from overread.case import CaseState
-from overread.errors import ContradictionError, InvalidReportError, NotFoundError
+from overread.errors import ContradictionError, InputError, InvalidReportError, NotFoundError
 from service.intake.closing import close_quiet_studies, close_study
+from service.intake.documents import read_document
+from service.intake.header import read_header
 from service.intake.instances import Replay, begin_instance, receive_instance
 from service.intake.receipt import ReceiptOutcome
 from service.settings import load_settings
@@ -17,6 +20,7 @@ from service.store.quarantine import list_quarantine
 from service.store.queue import claim_case
 from service.store.records import QuarantineKind, ReportStatus
 from service.store.worklist import load_case, load_instance
+from tests.service.faults.mutate import mutated
 from tests.service.intake.narratives import (
     DOSE_REPORT,
     ENCAPSULATED_CDA,
@@ -402,3 +406,29 @@ def test_content_nested_far_too_deep_is_set_aside(sqlite_store) -> None:
 
     (entry,) = list_quarantine(sqlite_store)
     assert "levels" in entry.detail
+
+
+def test_no_mutated_report_object_raises_anything_but_a_refusal(tmp_path: Path) -> None:
+    chance = random.Random(20260301)
+    whole = sr_bytes(
+        section(FINDINGS, said(MASS), said("Heart normal.")),
+        CurrentRequestedProcedureEvidenceSequence=[reference("2.25.1")],
+        ReferencedRequestSequence=[reference("2.25.1", "A1")],
+    )
+    file, met = tmp_path / "object.dcm", set()
+    for _ in range(500):
+        file.write_bytes(whole[:132] + mutated(whole[132:], chance))
+        try:
+            found = read_document(file, read_header(file), source="test")
+        except InputError:
+            met.add("refused")
+        else:
+            met.add(
+                "no document"
+                if found is None
+                else "error"
+                if found.error
+                else f"{len(found.reports)} reports"
+            )
+
+    assert met >= {"refused", "error", "0 reports", "1 reports"}
