@@ -21,7 +21,7 @@ from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.supervisor import ChildSpec, Supervisor
 from service.upkeep.retention import has_retention
-from service.watch.settings import load_watch_settings, watched_folder
+from service.watch.settings import check_watch, watched_folder
 
 _READY_SECONDS = 120.0
 _BACKLOG = 2048
@@ -55,7 +55,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
     for protocol in wanted:
         check_listener(protocol, addresses.host, os.environ)
     fetching = load_fetch_settings(os.environ)
-    load_watch_settings(os.environ)  # or refuse to start
+    check_watch(os.environ)
     open_store(settings).close()  # migrate once, before several processes would want to
     with ExitStack() as sockets:
         api = sockets.enter_context(_listen(addresses.host, addresses.port))
@@ -165,7 +165,7 @@ def _watcher(environment: dict[str, str]) -> list[ChildSpec]:
     folder = watched_folder(os.environ)
     if folder is None:
         return []
-    command = (sys.executable, "-P", "-m", "overread", "receive", "folder", str(folder))
+    command = (sys.executable, "-P", "-m", "service.watch.process", str(folder))
     return [ChildSpec(name="folder", command=command, environment=environment)]
 
 

@@ -17,6 +17,7 @@ from service.importing.columns import Columns, match_columns
 
 _LINE_BYTES_MAX = 64 << 20
 _PARQUET_ROWS = 256  # in memory at once
+_PARQUET_BUFFER_BYTES = 1 << 20  # of each column; else it reads a whole row group of each
 _DELIMITERS = (",", ";", "\t", "|")
 _WIDE_ENCODINGS = ("utf-16", "utf-32", "utf-7")  # in which a line does not end with a byte
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"))
@@ -120,7 +121,7 @@ def _read_parquet(path: Path, options: TableOptions) -> Iterator[ReportRow]:
             "Parquet needs the extra `parquet`: pip install 'overread[parquet]'"
         ) from error
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, buffer_size=_PARQUET_BUFFER_BYTES) as file:
             names = file.schema_arrow.names
             columns = match_columns(names, options.columns, path.name)
             wanted = [name for position, name in enumerate(names) if position in _used(columns)]

@@ -44,7 +44,7 @@ class _Seen:
 
     state: _State
     since: float  # by the clock of the watcher
-    left: bool = False  # looked at as it is, and left where it is
+    left: int | None = None  # it could not be taken in this state: when that was last changed, mode and all
 
 
 @dataclass(slots=True)
@@ -80,10 +80,7 @@ class FolderWatcher:
             root = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             self._descriptors["."] = root
             fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for name in (DONE, REFUSED):
-                if not _is_there(name, root):
-                    os.mkdir(name, mode=0o700, dir_fd=root)
-                self._descriptors[name] = os.open(name, _FOLDER_FLAGS, dir_fd=root)
+            self._open_own()
         except BlockingIOError:
             self.close()
             raise ConfigurationError(f"the folder {self.folder} is watched by another process") from None
@@ -106,6 +103,7 @@ class FolderWatcher:
 
     def look(self) -> Look:
         """Take what is complete by now, and return what that was."""
+        self._open_own()
         result, present = Look(), set()
         for path, name, folder in _files(self._descriptors["."]):
             present.add(path)
@@ -119,6 +117,20 @@ class FolderWatcher:
             del self._seen[gone]
         return result
 
+    def _open_own(self) -> None:
+        """Open the folders for what is done and refused; they are made where they are not, or no more."""
+        root = self._descriptors["."]
+        for name in (DONE, REFUSED):
+            known = self._descriptors.get(name)
+            if known is not None and os.fstat(known).st_nlink:
+                continue
+            if not _is_there(name, root):
+                os.mkdir(name, mode=0o700, dir_fd=root)
+            opened = os.open(name, _FOLDER_FLAGS, dir_fd=root)
+            self._descriptors[name] = opened
+            if known is not None:
+                os.close(known)
+
     def _is_settled(self, path: str, name: str, folder: int) -> bool:
         """Whether a file has not changed for so long, and was not left where it is as it is."""
         state, now = _state(name, folder), self.ticks()
@@ -128,14 +140,16 @@ class FolderWatcher:
         if seen is None or seen.state != state:
             self._seen[path] = _Seen(state=state, since=now)
             return False
-        return not seen.left and now - seen.since >= self.settings.settled_seconds
+        if seen.left is not None and seen.left == _changed_at(name, folder):
+            return False
+        return now - seen.since >= self.settings.settled_seconds
 
     def _take(self, path: str, name: str, folder: int, result: Look) -> None:
         seen = self._seen[path]
         try:
             descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
         except OSError as error:
-            _leave(seen, error, result)
+            _leave(seen, error, result, _changed_at(name, folder))
             return
         try:
             read = _state_of(os.fstat(descriptor))
@@ -152,10 +166,8 @@ class FolderWatcher:
             _log.warning("no_room", reason=str(error))
             result.has_room = False
             result.waiting += 1
-        except OSError as error:
-            _leave(seen, error, result)
         except Exception as error:  # noqa: BLE001  # one file must not end the watch; it stays where it is
-            _leave(seen, error, result)
+            _leave(seen, error, result, _changed_at(name, folder))
         finally:
             os.close(descriptor)
 
@@ -177,9 +189,9 @@ class FolderWatcher:
         _log.info("refused" if problems else "taken", inode=read[0], problems=len(problems))
 
 
-def _leave(seen: _Seen, error: Exception, result: Look) -> None:
-    """Leave a file where it is until it changes or the watch starts again."""
-    seen.left = True
+def _leave(seen: _Seen, error: Exception, result: Look, changed_at: int | None) -> None:
+    """Leave a file where it is until it or its mode changes, or the watch starts again."""
+    seen.left = changed_at
     result.waiting += 1
     words = error.strerror if isinstance(error, OSError) else type(error).__name__
     _log.error("left", inode=seen.state[0], reason=words)
@@ -212,6 +224,14 @@ def _state(name: str, folder: int) -> _State | None:
     except OSError:
         return None
     return _state_of(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _changed_at(name: str, folder: int) -> int | None:
+    """Return when anything of a file, its mode included, was last changed; None where it is gone."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ctime_ns
+    except OSError:
+        return None
 
 
 def _state_of(status: os.stat_result) -> _State:

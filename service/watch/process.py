@@ -1,6 +1,12 @@
-"""The watch as a process: looks again and again until SIGTERM or SIGINT."""
+"""The watch as a process: looks again and again until SIGTERM or SIGINT.
 
+Under `overread serve` it runs as `python -m service.watch.process FOLDER`: there a folder that is gone for a
+while, such as a share that is not mounted, is waited for.
+"""
+
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -9,17 +15,27 @@ from pathlib import Path
 
 import structlog
 
+from overread.errors import ConfigurationError
+from service.log import configure_logging
 from service.settings import load_settings
 from service.store.database import open_store
 from service.watch.folder import FolderWatcher
-from service.watch.settings import load_watch_settings
+from service.watch.settings import WatchSettings, load_watch_settings
 
 _log = structlog.get_logger("overread.watch")
-_NO_ROOM_SECONDS = 30.0  # pause while the store takes nothing
+_PAUSE_SECONDS = 30.0  # while the store takes nothing, or the folder is not there
 
 
-def watch(folder: Path, environ: Mapping[str, str], *, data_folder: Path | None) -> None:
+def watch(
+    folder: Path, environ: Mapping[str, str], *, data_folder: Path | None = None, waits: bool = False
+) -> None:
     """Take what is put into a folder until told to stop; a file that is being taken is finished first.
+
+    Args:
+        folder: which one.
+        environ: the settings.
+        data_folder: of the store, where it is not the one of the settings.
+        waits: whether to wait for a folder that cannot be watched now.
 
     Raises:
         ConfigurationError: the folder cannot be watched, or a setting is wrong.
@@ -37,10 +53,34 @@ def watch(folder: Path, environ: Mapping[str, str], *, data_folder: Path | None)
         ticks=time.monotonic,
     )
     try:
-        with watcher:
-            _log.info("watching", folder=str(folder))
-            while not stop.is_set():
-                look = watcher.look()
-                stop.wait(settings.poll_seconds if look.has_room else _NO_ROOM_SECONDS)
+        while not stop.is_set():
+            try:
+                _look_until(stop, watcher, settings)
+            except ConfigurationError as error:
+                if not waits:
+                    raise
+                _log.error("cannot_watch", reason=str(error))
+            except OSError as error:
+                _log.error("cannot_watch", reason=error.strerror)
+            stop.wait(_PAUSE_SECONDS)
     finally:
         store.close()
+
+
+def _look_until(stop: threading.Event, watcher: FolderWatcher, settings: WatchSettings) -> None:
+    with watcher:
+        _log.info("watching")
+        while not stop.is_set():
+            look = watcher.look()
+            stop.wait(settings.poll_seconds if look.has_room else _PAUSE_SECONDS)
+
+
+def main(arguments: list[str]) -> None:
+    """Watch the named folder."""
+    (folder,) = arguments
+    configure_logging()
+    watch(Path(folder), os.environ, waits=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -46,6 +46,18 @@ def load_watch_settings(environ: Mapping[str, str]) -> WatchSettings:
     )
 
 
+def check_watch(environ: Mapping[str, str]) -> None:
+    """Return if `overread serve` can be started with these settings.
+
+    Raises:
+        ConfigurationError: a value is wrong, or the folder is not there.
+    """
+    load_watch_settings(environ)
+    folder = watched_folder(environ)
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError(f"{FOLDER_VARIABLE}: {folder} is no folder")
+
+
 def watched_folder(environ: Mapping[str, str]) -> Path | None:
     """Return the folder that `overread serve` watches; None: none."""
     text = environ.get(FOLDER_VARIABLE, "").strip()

@@ -267,3 +267,23 @@ def test_unfinished_and_hidden_names_are_left_alone(watched: Watched) -> None:
 def test_wrong_settings_are_told(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"OVERREAD_WATCH_{name}"):
         load_watch_settings({f"OVERREAD_WATCH_{name}": value})
+
+
+def test_a_file_that_fails_is_left_until_something_of_it_changes(watched: Watched) -> None:
+    path = watched.put("A1.txt", CLEAR)
+    beside = watched.folder / "A1.txt.json"
+    beside.mkdir()
+    assert watched.take() == Look(waiting=1)
+    beside.rmdir()
+    assert watched.look(after=6) == Look(waiting=1)
+    path.chmod(0o604)
+    assert watched.look(after=6).taken == 1
+
+
+def test_folders_that_somebody_removed_are_made_again(watched: Watched) -> None:
+    watched.put("A1.txt", CLEAR)
+    watched.look()
+    for name in ("done", "refused"):
+        (watched.folder / name).rmdir()
+    assert watched.look(after=6).taken == 1
+    assert watched.done() == {"A1.txt"}
