@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Table, text
 
 from overread.case import CaseEvent, CaseState
-from overread.finding import load_vocabulary
+from overread.finding import Actionable, load_vocabulary
 from overread.observation import (
     Detection,
     DetectorObservation,
@@ -155,8 +155,11 @@ def rows_of(
     if specimen is None:
         return made
     priority = round(chance.uniform(0, 100), 1) if state is CaseState.LISTED else 0.0
-    subspecialty = chance.choice(SUBSPECIALTIES) if state is CaseState.LISTED else None
-    result = replace(specimen.result, priority=priority, subspecialty=subspecialty)
+    result = replace(specimen.result, priority=priority)
+    if state is CaseState.LISTED:  # two days later some wait too long, some do not
+        result = replace(
+            result, subspecialty=chance.choice(SUBSPECIALTIES), actionable=chance.choice(tuple(Actionable))
+        )
     made[3][1].update(
         priority=priority,
         report_version=1,

@@ -8,6 +8,7 @@ of each, and ends with status 1 if a 99th percentile is above the limit.
 """
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -118,8 +119,9 @@ def main() -> int:
         with opened(database) as store:
             fill(store, arguments.cases, chance)
             print(
-                f"{arguments.cases} cases on {database}, {arguments.repeats} times each, "
-                f"seed {arguments.seed}"
+                f"{arguments.cases} cases on {database}, {arguments.repeats} times each, seed {arguments.seed}; "
+                f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+                flush=True,
             )
             for name, work in questions(store, arguments.cases, chance).items():
                 median, worst = timed(work, arguments.repeats)
