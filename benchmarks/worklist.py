@@ -119,8 +119,8 @@ def main() -> int:
         with opened(database) as store:
             fill(store, arguments.cases, chance)
             print(
-                f"{arguments.cases} cases on {database}, {arguments.repeats} times each, seed {arguments.seed}; "
-                f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+                f"{arguments.cases} cases on {database}, {arguments.repeats} times each, "
+                f"seed {arguments.seed}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
                 flush=True,
             )
             for name, work in questions(store, arguments.cases, chance).items():
