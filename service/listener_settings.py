@@ -80,6 +80,7 @@ class DicomListenerSettings:
     idle_seconds: float = 60.0  # a sender that is silent for so long, or needs so long for a PDU, has gone
     tls: TlsFiles | None = None
     peers: Mapping[str, Peer] = field(default_factory=dict)  # whom we can call, by AE title
+    silence_seconds: float = 0.5  # after so long a requester that stays is given its commitment's report
 
     @property
     def is_restricted(self) -> bool:

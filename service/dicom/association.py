@@ -33,7 +33,6 @@ _COMMAND_KEYWORDS = (
     "MessageID",
     "Priority",
 )  # PS3.7 9.3.1.1
-_SILENCE_SECONDS = 0.5  # after which a requester that keeps its association open awaits something of us
 _POLL_SECONDS = 0.002
 _ABORT = "Evt19"  # "unrecognized or invalid PDU" of the state machine, PS3.8 table 9-10
 
@@ -46,6 +45,7 @@ class Limits(Protocol):
     """What a server has to offer to the handler of its connections."""
 
     idle_seconds: float
+    silence_seconds: float
     tls: ssl.SSLContext | None
     begin: BeginObject
 
@@ -56,9 +56,10 @@ class StreamingDimse(DIMSEServiceProvider):
     What is owed to the requester is given to it when it has fallen silent, in the association's own thread.
     """
 
-    def __init__(self, assoc: Association, begin: BeginObject) -> None:
+    def __init__(self, assoc: Association, begin: BeginObject, silence_seconds: float) -> None:
         super().__init__(assoc)
         self._begin = begin
+        self._silence_seconds = silence_seconds
         self._begun: list[ArrivingObject] = []  # those that are open; whoever has them may drop them
         self._owed: list[Callable[[StreamingDimse | None], None]] = []
         self._put_off: deque[Any] = deque()  # what came while we awaited an answer
@@ -75,7 +76,9 @@ class StreamingDimse(DIMSEServiceProvider):
         found = super().get_msg(block)
         if found[1] is not None:
             self._heard_at = time.monotonic()
-        elif self._owed and time.monotonic() - self._heard_at > _SILENCE_SECONDS and not self._is_ending():
+        elif (
+            self._owed and time.monotonic() - self._heard_at > self._silence_seconds and not self._is_ending()
+        ):
             self._owed.pop(0)(self)
         return found
 
@@ -200,6 +203,6 @@ class ConnectionHandler(RequestHandler):
         bounded = BoundedSocket(association, client_socket=cast(socket.socket, self.request))
         bounded.idle_seconds = limits.idle_seconds
         dul.socket = bounded
-        association.dimse = StreamingDimse(association, limits.begin)
+        association.dimse = StreamingDimse(association, limits.begin, limits.silence_seconds)
         bounded.sink = association.dimse.sink
         return association

@@ -47,7 +47,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         self._clock = clock
         self._commitments = CommitmentDesk(store, settings, clock)
         self.prepare(listener, connections_max=settings.associations_max + _SPARE_CONNECTIONS)
-        self.idle_seconds = settings.idle_seconds
+        self.idle_seconds, self.silence_seconds = settings.idle_seconds, settings.silence_seconds
         self.tls: ssl.SSLContext | None = settings.tls.context() if settings.tls else None
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class, private and future ones included
         _config.LOG_HANDLER_LEVEL = "none"  # we log ourselves, without what was sent

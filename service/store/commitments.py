@@ -3,32 +3,34 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, or_, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from overread.errors import ContradictionError
-from service.store.clock import beyond_reason
+from service.store.backlog import DUE, GIVEN_UP, Backlog
 from service.store.database import Store
 from service.store.schema import commitments, instances
 
 NO_SUCH_INSTANCE = 0x0112  # No such object instance, PS3.4 section J.3.3.1.1.3 and PS3.3 section C.14.1.1
 OTHER_CLASS = 0x0119  # Class/Instance conflict, the same
-DELAY_SECONDS_FIRST = 10.0
-DELAY_SECONDS_MAX = 3600.0
-ATTEMPTS_MAX = 80  # three days, at the delays above
-_ATTEMPT_SECONDS = 120.0  # a report that was begun and neither succeeded nor failed is tried again then
 _BATCH = 500
+_BACKLOG = Backlog(
+    table=commitments,
+    number=commitments.c.commitment_id,
+    first_delay_seconds=10.0,
+    attempt_seconds=120.0,
+)
 
 
 class CommitmentState(StrEnum):
     """Where a commitment stands."""
 
-    DUE = "DUE"  # to be reported
+    DUE = DUE  # to be reported
     REPORTED = "REPORTED"
-    GIVEN_UP = "GIVEN_UP"  # nobody took the report
+    GIVEN_UP = GIVEN_UP  # nobody took the report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,28 +76,7 @@ _KNOWN = select(commitments).where(
 
 _ADD = insert(commitments).returning(commitments)
 
-_CHANGE = update(commitments).where(
-    commitments.c.commitment_id == bindparam("changed"), commitments.c.state == bindparam("still")
-)
-"""One commitment that still stands so."""
-
-_NEXT = (
-    select(commitments.c.commitment_id)
-    .where(
-        commitments.c.state == bindparam("due"),
-        or_(commitments.c.due_at <= bindparam("now"), commitments.c.due_at > bindparam("beyond")),
-    )
-    .order_by(commitments.c.due_at)
-    .limit(1)
-)
-
-_CLAIM = (
-    update(commitments)
-    .where(commitments.c.commitment_id == _NEXT.with_for_update(skip_locked=True).scalar_subquery())
-    .values(attempts=commitments.c.attempts + 1, due_at=bindparam("until"))
-    .returning(commitments)
-)
-"""The commitment due for longest; one due later than any delay was put there by a clock that ran ahead."""
+_ASK_AGAIN = update(commitments).where(commitments.c.commitment_id == bindparam("asked_again"))
 
 _ROWS = select(instances).where(instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)))
 """Those of these instances that are recorded."""
@@ -123,23 +104,13 @@ def record_commitment(
                 f"transaction {request.transaction_uid} has been asked for with other objects; "
                 "a request needs a Transaction UID of its own"
             )
-        connection.execute(_CHANGE, {"changed": row.commitment_id, "still": row.state, **fresh})
+        connection.execute(_ASK_AGAIN, {"asked_again": row.commitment_id, **fresh})
         return _commitment_of(row)
 
 
 def claim_commitment(store: Store, *, now: datetime) -> Commitment | None:
     """Return the commitment that has been due for longest, for the caller to report; None if none is due."""
-    bound = {
-        "due": CommitmentState.DUE.value,
-        "now": now,
-        "beyond": beyond_reason(now, longest_seconds=max(DELAY_SECONDS_MAX, _ATTEMPT_SECONDS)),
-    }
-    with store.reading() as connection:
-        if connection.execute(_NEXT, bound).first() is None:
-            return None
-    until = now + timedelta(seconds=_ATTEMPT_SECONDS)
-    with store.writing(durable=False) as connection:
-        row = connection.execute(_CLAIM, {**bound, "until": until}).one_or_none()
+    row = _BACKLOG.claim(store, now=now)
     return None if row is None else _commitment_of(row)
 
 
@@ -168,31 +139,14 @@ def conclude_commitment(
     store: Store, commitment: Commitment, result: CommitmentResult, *, now: datetime
 ) -> None:
     """Note that the requester has taken the report."""
-    changed = {
-        "state": CommitmentState.REPORTED.value,
-        "concluded_at": now,
-        "detail": f"{len(result.kept)} kept, {len(result.failed)} not",
-    }
-    _change(store, commitment, changed)
+    detail = f"{len(result.kept)} kept, {len(result.failed)} not"
+    _BACKLOG.end(store, commitment.commitment_id, CommitmentState.REPORTED.value, detail, now=now)
 
 
 def postpone_commitment(store: Store, commitment: Commitment, why: str, *, now: datetime) -> CommitmentState:
     """Note why nobody took the report; it is tried again after a growing delay, or given up."""
-    if commitment.attempts >= ATTEMPTS_MAX:
-        _change(
-            store, commitment, {"state": CommitmentState.GIVEN_UP.value, "concluded_at": now, "detail": why}
-        )
-        return CommitmentState.GIVEN_UP
-    doubled = DELAY_SECONDS_FIRST * 2.0 ** max(min(commitment.attempts, 30) - 1, 0)
-    delay = timedelta(seconds=min(doubled, DELAY_SECONDS_MAX)) if commitment.attempts else timedelta()
-    _change(store, commitment, {"due_at": now + delay, "detail": why})
-    return CommitmentState.DUE
-
-
-def _change(store: Store, commitment: Commitment, columns: dict[str, object]) -> None:
-    key = {"changed": commitment.commitment_id, "still": CommitmentState.DUE.value}
-    with store.writing(durable=False) as connection:
-        connection.execute(_CHANGE, {**key, **columns})
+    again = _BACKLOG.postpone(store, commitment.commitment_id, commitment.attempts, why, now=now)
+    return CommitmentState.DUE if again else CommitmentState.GIVEN_UP
 
 
 def _commitment_of(row: Row[Any]) -> Commitment:

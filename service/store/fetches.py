@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, bindparam, cast, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, String, bindparam, cast, exists, insert, or_, select
 
 from overread.case import CaseState
 from overread.errors import NotFoundError
 from service.store import queries
-from service.store.clock import beyond_reason
+from service.store.backlog import DUE, GIVEN_UP, Backlog
 from service.store.database import Store
 from service.store.schema import cases, fetches, instances, studies
 
-DELAY_SECONDS_FIRST = 60.0
-DELAY_SECONDS_MAX = 3600.0
-ATTEMPTS_MAX = 80  # three days, at the delays above
-_ATTEMPT_SECONDS = 3600.0  # one that was begun and neither succeeded nor failed is tried again then
 _BATCH = 100
+_BACKLOG = Backlog(table=fetches, number=fetches.c.fetch_id, first_delay_seconds=60.0, attempt_seconds=3600.0)
 _ANY_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,9 +32,9 @@ class FetchKind(StrEnum):
 class FetchState(StrEnum):
     """Where it stands."""
 
-    DUE = "DUE"
+    DUE = DUE
     DONE = "DONE"
-    GIVEN_UP = "GIVEN_UP"
+    GIVEN_UP = GIVEN_UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,26 +118,6 @@ _ROW = select(fetches.c.fetch_id).where(
 
 _ADD = insert(fetches)
 
-_NEXT = (
-    select(fetches.c.fetch_id)
-    .where(
-        fetches.c.state == bindparam("due"),
-        or_(fetches.c.due_at <= bindparam("now"), fetches.c.due_at > bindparam("beyond")),
-    )
-    .order_by(fetches.c.due_at)
-    .limit(1)
-)
-
-_CLAIM = (
-    update(fetches)
-    .where(fetches.c.fetch_id == _NEXT.with_for_update(skip_locked=True).scalar_subquery())
-    .values(attempts=fetches.c.attempts + 1, due_at=bindparam("until"))
-    .returning(fetches)
-)
-"""What has been due for longest; what is due later than any delay was put there by a clock that ran ahead."""
-
-_CHANGE = update(fetches).where(fetches.c.fetch_id == bindparam("changed"))
-
 _LIST = (
     select(fetches)
     .where(fetches.c.state.in_(bindparam("states", expanding=True)))
@@ -211,38 +188,24 @@ def note_priors(store: Store, study_instance_uids: Sequence[str], *, now: dateti
 
 def claim_fetch(store: Store, *, now: datetime) -> Fetch | None:
     """Return what has been due for longest, for the caller to fetch; None if nothing is due."""
-    bound = {
-        "due": FetchState.DUE.value,
-        "now": now,
-        "beyond": beyond_reason(now, longest_seconds=max(DELAY_SECONDS_MAX, _ATTEMPT_SECONDS)),
-    }
-    with store.reading() as connection:
-        if connection.execute(_NEXT, bound).first() is None:
-            return None
-    until = now + timedelta(seconds=_ATTEMPT_SECONDS)
-    with store.writing(durable=False) as connection:
-        row = connection.execute(_CLAIM, {**bound, "until": until}).one_or_none()
+    row = _BACKLOG.claim(store, now=now)
     return None if row is None else _fetch_of(row)
 
 
 def conclude_fetch(store: Store, fetch: Fetch, detail: str, *, now: datetime) -> None:
     """Note that it is done, and what came."""
-    _change(store, fetch, {"state": FetchState.DONE.value, "concluded_at": now, "detail": detail})
+    _BACKLOG.end(store, fetch.fetch_id, FetchState.DONE.value, detail, now=now)
 
 
 def postpone_fetch(store: Store, fetch: Fetch, why: str, *, now: datetime) -> FetchState:
     """Note why it did not succeed; it is tried again after a growing delay, or given up."""
-    if fetch.attempts >= ATTEMPTS_MAX:
-        give_up_fetch(store, fetch, why, now=now)
-        return FetchState.GIVEN_UP
-    seconds = min(DELAY_SECONDS_FIRST * 2.0 ** min(fetch.attempts - 1, 30), DELAY_SECONDS_MAX)
-    _change(store, fetch, {"due_at": now + timedelta(seconds=seconds), "detail": why})
-    return FetchState.DUE
+    again = _BACKLOG.postpone(store, fetch.fetch_id, fetch.attempts, why, now=now)
+    return FetchState.DUE if again else FetchState.GIVEN_UP
 
 
 def give_up_fetch(store: Store, fetch: Fetch, why: str, *, now: datetime) -> None:
     """Note that it cannot succeed, and why."""
-    _change(store, fetch, {"state": FetchState.GIVEN_UP.value, "concluded_at": now, "detail": why})
+    _BACKLOG.end(store, fetch.fetch_id, FetchState.GIVEN_UP.value, why, now=now)
 
 
 def list_fetches(store: Store, states: Sequence[FetchState], *, limit: int) -> tuple[Fetch, ...]:
@@ -265,11 +228,6 @@ def _note(store: Store, kind: FetchKind, subjects: Sequence[str], now: datetime)
         if missing:
             connection.execute(_ADD, missing)
     return len(missing)
-
-
-def _change(store: Store, fetch: Fetch, columns: dict[str, object]) -> None:
-    with store.writing(durable=False) as connection:
-        connection.execute(_CHANGE, {"changed": fetch.fetch_id, **columns})
 
 
 def _fetch_of(row: Row[Any]) -> Fetch:

@@ -269,14 +269,18 @@ def test_the_same_transaction_is_reported_again_and_another_under_its_uid_is_not
         assert ask(association, asked((STORAGE, "2.25.1.1.2"))) == 0x0210
 
 
-def test_requests_in_a_row_are_all_answered_before_any_report(port: int, sqlite_store: Store) -> None:
+def test_requests_in_a_row_are_all_answered_before_any_report(sqlite_store: Store) -> None:
     requester = Requester()
-    with associated(port, requester) as association:
+    heard: list[str] = []
+    patient = replace(SETTINGS, silence_seconds=2.0)
+    with serving(sqlite_store, patient) as port, associated(port, requester) as association:
+        association.bind(evt.EVT_DIMSE_RECV, lambda event: heard.append(type(event.message).__name__))
         for number in range(3):
             information = asked((STORAGE, "2.25.1.1.1"), transaction=f"2.25.{number}")
             assert ask(association, information) == 0x0000
         wait_until(lambda: len(requester.reports) == 3)
 
+    assert heard == ["N_ACTION_RSP"] * 3 + ["N_EVENT_REPORT_RQ"] * 3
     assert {report.TransactionUID for _, report, _ in requester.reports} == {"2.25.0", "2.25.1", "2.25.2"}
 
 

@@ -11,9 +11,9 @@ from service.intake.closing import close_quiet_studies, close_study
 from service.pacs.archive import Archive, Brought, FoundSeries, FoundStudy, Progress, StudyQuery
 from service.pacs.automatic import fetch_by_itself
 from service.pacs.settings import DicomwebAddress, FetchSettings
+from service.store.backlog import ATTEMPTS_MAX
 from service.store.database import Store
 from service.store.fetches import (
-    ATTEMPTS_MAX,
     FetchKind,
     FetchState,
     claim_fetch,

@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy import select
 
 from overread.errors import ContradictionError
+from service.store.backlog import ATTEMPTS_MAX
 from service.store.commitments import (
-    ATTEMPTS_MAX,
     CommitmentRequest,
     CommitmentState,
     ReferencedInstance,
