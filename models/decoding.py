@@ -103,9 +103,18 @@ def _decode_compressed(codestream: bytes, header: Dataset, syntax: UID, layout: 
     dataset = _alone(header, codestream)
     first, *others = DECODERS[syntax]
     try:
-        return pixel_array(dataset, decoding_plugin=first)
+        return _decoded(dataset, first)
     except BROKEN_INPUT:
         for other in others:
             with suppress(*BROKEN_INPUT):
-                return pixel_array(dataset, decoding_plugin=other)
+                return _decoded(dataset, other)
+        raise
+
+
+def _decoded(dataset: Dataset, plugin: str) -> NDArray[Any]:
+    try:
+        return pixel_array(dataset, decoding_plugin=plugin)
+    except BaseException as error:  # a panic of a decoder in Rust is no Exception, and its class has no home
+        if type(error).__name__ == "PanicException":
+            raise ValueError("the decoder gave up on it") from error
         raise

@@ -159,3 +159,13 @@ def test_compressed_bytes_that_are_noise_are_an_error(tmp_path) -> None:
 )
 def test_a_codestream_states_its_own_size(codestream, size) -> None:
     assert stated_size(codestream) == size
+
+
+def test_runs_beyond_the_frame_do_not_end_the_process(tmp_path: Path) -> None:
+    dataset = dcmread(real("MR_small_RLE.dcm"))
+    segment = b"\x81\x07" * 40  # 128 times 7 each: 5,120 bytes where the frame has 4,096
+    header = struct.pack("<16L", 2, 64, 64 + len(segment), *[0] * 13)
+    dataset.PixelData = encapsulate([header + segment * 2])
+    path = tmp_path / "runs.dcm"
+    dataset.save_as(path)
+    assert (decode(path) == 0x0707).all()
