@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, Select, and_, bindparam, exists, func, literal, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+)
 
 from overread.errors import NotFoundError
 from service.store.database import Store
@@ -81,7 +93,7 @@ class Found:
 
     study: StudyRecord
     instance: InstanceRecord
-    instances: int  # of the series; of an instance 1; of a study see `StudyContent`
+    instances: int  # of the study or series; of an instance 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,26 +120,30 @@ def search(
     statement = _STATEMENTS[level].where(and_(True, *clauses)).limit(limit).offset(offset)
     with store.reading() as connection:
         rows = connection.execute(statement).all()
-        uids = [row.example for row in rows]
-        examples: dict[str, Row[Any]] = {}
-        for start in range(0, len(uids), _BATCH):
-            batch = {"uids": uids[start : start + _BATCH]}
-            examples |= {row.sop_instance_uid: row for row in connection.execute(_EXAMPLES, batch)}
-        described: dict[str, StudyRecord] = {}
-        study_uids = sorted({row.study_instance_uid for row in rows})
-        for start in range(0, len(study_uids), _BATCH):
-            batch = {"uids": study_uids[start : start + _BATCH]}
-            described |= {
-                row.study_instance_uid: study_of(row) for row in connection.execute(_STUDIES, batch)
-            }
+        if level is Level.STUDY:  # looked up for the page alone, not for each study before they are sorted
+            groups = _by(connection, _GROUPS, "study_instance_uid", [row.study_instance_uid for row in rows])
+            rows = [groups[row.study_instance_uid] for row in rows if row.study_instance_uid in groups]
+        examples = _by(connection, _EXAMPLES, "sop_instance_uid", [row.example for row in rows])
+        described = _by(
+            connection, _STUDIES, "study_instance_uid", sorted({row.study_instance_uid for row in rows})
+        )
     return [
         Found(
-            study=described[row.study_instance_uid],
+            study=study_of(described[row.study_instance_uid]),
             instance=instance_of(examples[row.example], store.files),
             instances=row.instances,
         )
         for row in rows
     ]
+
+
+def _by(connection: Connection, query: Select[Any], column: str, uids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return the rows of a query for these UIDs, by the column that holds them."""
+    found: dict[str, Row[Any]] = {}
+    for start in range(0, len(uids), _BATCH):
+        for row in connection.execute(query, {"uids": uids[start : start + _BATCH]}):
+            found[getattr(row, column)] = row
+    return found
 
 
 def study_contents(store: Store, study_instance_uids: Sequence[str]) -> dict[str, StudyContent]:
@@ -178,13 +194,7 @@ _LATEST_FIRST = (func.coalesce(studies.c.study_date, "").desc(), studies.c.study
 _OF_STUDY = instances.c.study_instance_uid == studies.c.study_instance_uid
 
 _STATEMENTS: dict[Level, Select[Any]] = {
-    Level.STUDY: select(
-        studies.c.study_instance_uid,
-        select(func.min(instances.c.sop_instance_uid)).where(_OF_STUDY).scalar_subquery().label("example"),
-        select(func.count()).select_from(instances).where(_OF_STUDY).scalar_subquery().label("instances"),
-    )
-    .where(exists().where(_OF_STUDY))
-    .order_by(*_LATEST_FIRST),
+    Level.STUDY: select(studies.c.study_instance_uid).order_by(*_LATEST_FIRST),
     Level.SERIES: select(
         studies.c.study_instance_uid,
         func.min(instances.c.sop_instance_uid).label("example"),
@@ -201,6 +211,15 @@ _STATEMENTS: dict[Level, Select[Any]] = {
     .join_from(instances, studies, _OF_STUDY)
     .order_by(*_LATEST_FIRST, instances.c.series_instance_uid, instances.c.sop_instance_uid),
 }
+_GROUPS = (
+    select(
+        instances.c.study_instance_uid,
+        func.min(instances.c.sop_instance_uid).label("example"),
+        func.count().label("instances"),
+    )
+    .where(instances.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
+    .group_by(instances.c.study_instance_uid)
+)
 _EXAMPLES = select(instances).where(instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)))
 _STUDIES = select(studies).where(studies.c.study_instance_uid.in_(bindparam("uids", expanding=True)))
 _CONTENTS = (
