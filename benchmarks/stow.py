@@ -1,24 +1,31 @@
 """DICOMweb intake: objects per second through `overread serve`, each synced and committed, and memory.
 
     python -m benchmarks.stow [--objects 60] [--senders 1]
+    python -m benchmarks.stow --memory 2
 
-In the same run and on the same disk: the same bytes written, synced and renamed by a bare loop.
+In the same run and on the same disk: the same bytes written, synced and renamed by a bare loop. The second
+form measures memory alone: that many gigabytes in one request, as many objects and as a single one, and that
+one retrieved again by WADO-RS.
 """
 
 import argparse
 import io
+import math
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -46,7 +53,7 @@ def radiograph(number: int, generator: np.random.Generator) -> bytes:
     return buffer.getvalue()
 
 
-def body(objects: list[bytes]) -> Iterator[bytes]:
+def body(objects: Iterable[bytes]) -> Iterator[bytes]:
     """Give one request's body in pieces, as a sender that does not hold it whole."""
     for content in objects:
         yield f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
@@ -55,10 +62,10 @@ def body(objects: list[bytes]) -> Iterator[bytes]:
     yield f"--{BOUNDARY}--\r\n".encode()
 
 
-def send(url: str, objects: list[bytes]) -> None:
-    """Store the objects in one request; raises unless every one was stored."""
+def send(url: str, content: Iterator[bytes]) -> None:
+    """Store the objects of one request; raises unless every one was stored."""
     headers = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
-    answer = httpx.post(f"{url}/studies", content=body(objects), headers=headers, timeout=600)
+    answer = httpx.post(f"{url}/studies", content=content, headers=headers, timeout=600)
     if answer.status_code != 200:
         raise SystemExit(f"the intake answered {answer.status_code}: {answer.text[:300]}")
 
@@ -82,8 +89,14 @@ def peak_megabytes(pid: int) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def measure(objects: list[bytes], senders: int, folder: Path) -> None:
-    """Print one line for the intake and one for the bare loop."""
+def reset_peak(pid: int) -> None:
+    """Let the peak of a process be measured from now on."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """Give address and process id of the DICOMweb process of an `overread serve`."""
     command = [sys.executable, "-m", "overread", "serve", "--workers", "0", "--port", "0", "--stow-port", "0"]
     command += ["--dicom-port", "none", "--hl7-port", "none"]
     with (folder / "log").open("w") as log:
@@ -93,12 +106,20 @@ def measure(objects: list[bytes], senders: int, folder: Path) -> None:
     try:
         lines = iter(process.stdout or ())
         url = next(found[1] for line in lines if (found := re.search(r"(http://\S+)/studies", line)))
-        intake = int(re.findall(r'"child": "stow".*?"pid": (\d+)', (folder / "log").read_text())[0])
+        yield url, int(re.findall(r'"child": "stow".*?"pid": (\d+)', (folder / "log").read_text())[0])
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(objects: list[bytes], senders: int, folder: Path) -> None:
+    """Print one line for the intake and one for the bare loop."""
+    with serving(folder) as (url, intake):
         shares = [objects[number::senders] for number in range(senders)]
         before = peak_megabytes(intake)
         started = time.perf_counter()
         with ThreadPoolExecutor(senders) as pool:
-            list(pool.map(lambda share: send(url, share), shares))
+            list(pool.map(lambda share: send(url, body(share)), shares))
         seconds = time.perf_counter() - started
         bare = written_bare(objects, folder / "bare")
         megabytes = sum(map(len, objects)) / 1e6
@@ -110,9 +131,56 @@ def measure(objects: list[bytes], senders: int, folder: Path) -> None:
         print(
             f"bare write + fsync + rename: {len(objects) / bare:.1f} objects/s, {megabytes / bare:.0f} MB/s"
         )
-    finally:
-        process.terminate()
-        process.wait()
+
+
+def many(count: int) -> Iterator[bytes]:
+    """Give a request of so many radiographs, none of them in memory for longer than it is sent."""
+    generator = np.random.default_rng(2)
+    return body(radiograph(1000 + number, generator) for number in range(count))
+
+
+def single(template: bytes, frames: int) -> Iterator[bytes]:
+    """Give a request of one object of so many frames, each the pixels of the template."""
+    dataset = dcmread(io.BytesIO(template))
+    pixels = dataset.PixelData
+    dataset.NumberOfFrames = frames
+    dataset.PixelData = b""
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    head = buffer.getvalue()[:-4] + struct.pack("<L", len(pixels) * frames)  # its length is the last there
+    yield f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    yield head
+    for _ in range(frames):
+        yield pixels
+    yield f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def retrieve(url: str, study: str) -> int:
+    """Return how many bytes of a study come by WADO-RS."""
+    received = 0
+    with httpx.stream("GET", f"{url}/studies/{study}", timeout=600) as answer:
+        for piece in answer.iter_raw():
+            received += len(piece)
+    return received
+
+
+def measure_memory(gigabytes: float, folder: Path) -> None:
+    """Print the memory that requests of this size take."""
+    template = radiograph(1, np.random.default_rng(1))
+    count = math.ceil(gigabytes * 1e9 / len(template))
+    with serving(folder) as (url, intake):
+        send(url, body([template]))  # what every first request takes
+        print(f"idle: {peak_megabytes(intake):.0f} MB at most so far")
+        for name, request in (
+            (f"{count} objects in one request", lambda: many(count)),
+            (f"one object of {count} frames", lambda: single(radiograph(2, np.random.default_rng(3)), count)),
+        ):
+            reset_peak(intake)
+            send(url, request())
+            print(f"{name}, {gigabytes:g} GB by STOW-RS: peak {peak_megabytes(intake):.0f} MB")
+        reset_peak(intake)
+        received = retrieve(url, "2.25.7.0")
+        print(f"{received / 1e9:.2f} GB by WADO-RS: peak {peak_megabytes(intake):.0f} MB")
 
 
 def main() -> None:
@@ -122,7 +190,12 @@ def main() -> None:
     )
     parser.add_argument("--objects", type=int, default=60)
     parser.add_argument("--senders", type=int, default=1)
+    parser.add_argument("--memory", type=float, metavar="GB", help="measure the memory of large requests")
     arguments = parser.parse_args()
+    if arguments.memory is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            measure_memory(arguments.memory, Path(folder))
+        return
     generator = np.random.default_rng(1)
     objects = [radiograph(number, generator) for number in range(arguments.objects)]
     with tempfile.TemporaryDirectory() as folder:
