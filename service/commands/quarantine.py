@@ -4,13 +4,14 @@ import argparse
 import getpass
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.command import EXIT_FAILED, EXIT_OK, Command
-from overread.errors import InputError, NotFoundError, TransitionError
+from overread.errors import InputError, InvalidFileError, NotFoundError, TransitionError
 
 if TYPE_CHECKING:
     from service.intake.contents import Content
@@ -24,6 +25,7 @@ resolved when its content is in the store, or discarded with a reason, and who d
 
   overread quarantine list --reason CONTRADICTION --since 2026-03-01
   overread quarantine show 12                             its header; --identify also says whose it is
+  overread quarantine save 12 image.dcm                   its bytes as they came, to be mended and sent again
   overread quarantine replay --reason INVALID_REPORT      all of them again, after what caused it was mended
   overread quarantine mend 12 --accession A-1001          with the right accession number
   overread quarantine mend 13 --accept                    the image belongs to its study all the same
@@ -48,6 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--identify", action="store_true", help="say who the patient is")
     show.add_argument("--text", action="store_true", help="print the text of a report")
     show.add_argument("--json", action="store_true", help="as JSON")
+    save = parts.add_parser("save", help="write the bytes of one entry to a file, as they came")
+    save.add_argument("number", type=int, metavar="NUMBER")
+    save.add_argument("file", type=Path, metavar="FILE", help="a new file")
     replay = parts.add_parser("replay", help="send entries through the intake again, as they are")
     replay.add_argument("numbers", nargs="*", type=int, metavar="NUMBER")
     _add_filters(replay)
@@ -101,7 +106,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     configure_logging()
     store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
-    parts = {"list": _list, "show": _show, "replay": _replay, "mend": _mend, "discard": _discard}
+    parts = {
+        "list": _list,
+        "show": _show,
+        "save": _save,
+        "replay": _replay,
+        "mend": _mend,
+        "discard": _discard,
+    }
     try:
         return parts[arguments.part](store, arguments)
     finally:
@@ -146,6 +158,20 @@ def _show(store: "Store", arguments: argparse.Namespace) -> int:
         print(_action_line(action))
     if arguments.text and content.text is not None:
         print(f"\n{content.text}")
+    return EXIT_OK
+
+
+def _save(store: "Store", arguments: argparse.Namespace) -> int:
+    from service.intake.contents import quarantined_bytes  # noqa: PLC0415
+    from service.store.quarantine import load_entry  # noqa: PLC0415
+
+    entry = load_entry(store, arguments.number)
+    try:
+        with quarantined_bytes(entry) as content, arguments.file.open("xb") as file:
+            shutil.copyfileobj(content, file)
+    except OSError as error:
+        raise InvalidFileError(f"cannot write {arguments.file}: {error.strerror}") from error
+    print(f"{arguments.number}: {entry.size_bytes} bytes in {arguments.file}")
     return EXIT_OK
 
 

@@ -5,9 +5,9 @@
     <folder>/refused/<name>      not taken, or not all of it; <name>.reason.txt says why
 
 A file is complete when it has not changed for some seconds. Names of files are never followed out of the
-folder: everything is opened through descriptors of its folders, and no symbolic link is followed. Logs
-give inodes, since names may be patients'. A crash
-between storing and moving is harmless: the file is taken again, which changes nothing.
+folder: everything is opened through descriptors of its folders, and no symbolic link is followed. A crash
+between storing and moving is harmless: the file is taken again, which changes nothing. Logs give inodes:
+names may be patients'.
 """
 
 import fcntl

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import structlog
@@ -87,6 +88,15 @@ def test_all_of_a_reason_are_replayed_and_the_status_says_whether_all_are_resolv
     assert quarantine("replay", "99", "1").out.splitlines()[0] == "99: there is no entry 99 of the quarantine"
     assert quarantine("replay").status == 1
     assert "give the numbers" in quarantine("replay").err
+
+
+def test_the_bytes_of_an_entry_are_saved_as_they_came_and_no_file_is_overwritten(
+    filled: Store, quarantine: Quarantine, tmp_path: Path
+) -> None:
+    assert quarantine("save", "3", str(tmp_path / "3.dcm")).status == 0
+    assert (tmp_path / "3.dcm").read_bytes() == dicom_bytes(number=2, PatientID="P2")
+    again = quarantine("save", "1", str(tmp_path / "3.dcm"))
+    assert (again.status, "File exists" in again.err) == (1, True)
 
 
 def test_programs_get_json(filled: Store, quarantine: Quarantine) -> None:
