@@ -83,6 +83,17 @@ def test_pixels_of_a_concordant_case_go_after_its_days_and_all_else_stays(store)
         _ = now.instances[0].path
 
 
+def test_the_days_count_from_the_last_change_of_the_case(store) -> None:
+    send_image(store, dicom_bytes(value=BLACK))
+    close_study(store, "2.25.1", now=NOW)
+    send_report(store, now=NOW + 20 * DAY)
+    claimed = claim_case(store, worker="w", now=NOW + 20 * DAY)
+    triage_one(store, claimed, clock=lambda: NOW + 20 * DAY)
+    kept = keeping(store, concordant=30)
+
+    assert [run(kept, day).instances for day in (31, 49.9, 50)] == [0, 0, 1]
+
+
 def test_without_a_setting_everything_is_kept(store) -> None:
     concordant(store)
 
