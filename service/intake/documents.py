@@ -133,11 +133,11 @@ def _reports(document: Dataset, header: InstanceHeader, source: str) -> Iterable
 def _status(document: Dataset) -> ReportStatus:
     """Return how final a document is (PS3.3 section C.17.2).
 
-    Preliminary Flag says so where it is there; else a document that is partial or unverified is preliminary.
-    An encapsulated document need have none of the flags, and counts as final then.
+    What is partial or preliminary says so; what nobody has verified is a draft, unless it says that it is
+    final. An encapsulated document need have none of the flags, and counts as final then.
     """
-    preliminary = text(document, "PreliminaryFlag")
-    is_open = text(document, "CompletionFlag") == "PARTIAL"
-    if not preliminary:
-        is_open = is_open or text(document, "VerificationFlag") == "UNVERIFIED"
-    return ReportStatus.PRELIMINARY if preliminary == "PRELIMINARY" or is_open else ReportStatus.FINAL
+    flag = text(document, "PreliminaryFlag")
+    is_draft = not flag and text(document, "VerificationFlag") == "UNVERIFIED"
+    if flag == "PRELIMINARY" or is_draft or text(document, "CompletionFlag") == "PARTIAL":
+        return ReportStatus.PRELIMINARY
+    return ReportStatus.FINAL
