@@ -240,7 +240,7 @@ def _run_postgresql(engine: Engine, program: str, *arguments: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise ConfigurationError(f"{program} is not installed; it comes with PostgreSQL's client programs")
-    url = engine.url.set(drivername="postgresql", password=None).render_as_string()
+    url = engine.url._replace(drivername="postgresql", password=None).render_as_string()
     environment = {**os.environ, "PGPASSWORD": engine.url.password or os.environ.get("PGPASSWORD", "")}
     done = subprocess.run(  # noqa: S603  # no shell, and the program by its path
         [found, f"--dbname={url}", *arguments], env=environment, capture_output=True, text=True, check=False

@@ -90,6 +90,25 @@ def test_a_backup_made_under_writes_is_whole_when_it_is_restored_elsewhere(store
     restored.close()
 
 
+def test_the_password_of_the_database_is_not_among_the_arguments_of_another_program(
+    postgres, migrated, tmp_path, monkeypatch
+) -> None:
+    program = tmp_path / "pg_dump"
+    program.write_text(f'#!/bin/sh\necho "$PGPASSWORD $@" > {tmp_path}/said\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    name = postgres.new_database(template=migrated)
+    url = postgres.url(name).replace("overread@", "overread:secret@")
+    store = open_store(load_settings({"OVERREAD_DATABASE_URL": url}, data_folder=tmp_path / "data"))
+
+    back_up(store, tmp_path / "backup", now=NOW)
+    store.close()
+
+    password, address, *_ = (tmp_path / "said").read_text().split()
+    assert password == "secret"
+    assert address.startswith(f"--dbname=postgresql://overread@/{name}?host=")
+
+
 def test_a_backup_on_the_same_file_system_takes_no_room_for_objects(sqlite_store, tmp_path) -> None:
     send_image(sqlite_store)
     path = load_instance(sqlite_store, "2.25.1.1.1").path
