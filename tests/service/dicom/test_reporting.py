@@ -35,8 +35,11 @@ class Requester:
     status: int = 0x0000  # what it answers
     reports: list[tuple[int, Dataset, str]] = field(default_factory=list)
     got: threading.Event = field(default_factory=threading.Event)
+    roles: list[bool] = field(default_factory=list)  # whether who called us was the provider
 
     def take(self, event: evt.Event) -> tuple[int, None]:
+        role = event.assoc.requestor.role_selection.get(StorageCommitmentPushModel)
+        self.roles.append(role is not None and role.scp_role and not role.scu_role)
         self.reports.append(
             (event.event_type, event.event_information, event.assoc.requestor.ae_title.strip())
         )
@@ -157,6 +160,7 @@ def test_a_requester_that_leaves_is_called_back_by_the_title_that_it_called(sqli
 
     assert (event_type, uids(report.ReferencedSOPSequence)) == (ALL, ["2.25.1.1.1"])
     assert requester.reports[0][2] == "OVERREAD"
+    assert requester.roles == [True]
 
 
 def test_what_is_not_kept_is_named_with_the_reason(port: int, sqlite_store: Store) -> None:

@@ -99,15 +99,15 @@ def test_images_that_are_just_arriving_are_not_fetched(sqlite_store: Store) -> N
     assert note_missed(sqlite_store, before=LATER, now=LATER) == 0
 
 
-def test_images_that_came_by_themselves_are_not_fetched(store: Store) -> None:
-    send_report(store)
-    note_missed(store, before=LATER, now=LATER)
-    send_image(store)
-    close_study(store, "2.25.1", now=LATER)
+def test_images_that_came_by_themselves_are_not_fetched(sqlite_store: Store) -> None:
+    send_report(sqlite_store)
+    note_missed(sqlite_store, before=LATER, now=LATER)
+    send_image(sqlite_store)
+    close_study(sqlite_store, "2.25.1", now=LATER)
 
-    drain(store, BrokenArchive(RuntimeError()))
+    drain(sqlite_store, BrokenArchive(RuntimeError()))
 
-    assert fetches(store) == {("MISSED", "1"): ("DONE", "its images have come by themselves")}
+    assert fetches(sqlite_store) == {("MISSED", "1"): ("DONE", "its images have come by themselves")}
 
 
 def test_a_pacs_that_fails_is_asked_again_ever_later_and_given_up_with_the_reason(store: Store) -> None:
@@ -127,12 +127,12 @@ def test_a_pacs_that_fails_is_asked_again_ever_later_and_given_up_with_the_reaso
     assert fetch.attempts == ATTEMPTS_MAX
 
 
-def test_what_cannot_be_asked_for_is_given_up_at_once(store: Store) -> None:
-    send_report(store, accession="A*")
+def test_what_cannot_be_asked_for_is_given_up_at_once(sqlite_store: Store) -> None:
+    send_report(sqlite_store, accession="A*")
 
-    drain(store, BrokenArchive(RuntimeError()), missed_minutes=MINUTES)
+    drain(sqlite_store, BrokenArchive(RuntimeError()), missed_minutes=MINUTES)
 
-    ((state, detail),) = fetches(store).values()
+    ((state, detail),) = fetches(sqlite_store).values()
     assert state == "GIVEN_UP"
     assert detail == r"an identifier that holds *, ? or \ cannot be asked for"
 
