@@ -155,7 +155,7 @@ def _show(store: "Store", arguments: argparse.Namespace) -> int:
         return EXIT_OK
     print("\n".join(_described(entry, content, case_id, identified=arguments.identify)))
     for action in actions:
-        print(_action_line(action))
+        print(_action_line(action, identified=arguments.identify))
     if arguments.text and content.text is not None:
         print(f"\n{content.text}")
     return EXIT_OK
@@ -286,8 +286,9 @@ def _described(
         yield f"  no more can be read: {content.broken}"
 
 
-def _action_line(action: "ActionRecord") -> str:
-    words = f"{action.action.value.lower()}, {action.outcome.value.lower().replace('_', ' ')}"
+def _action_line(action: "ActionRecord", *, identified: bool) -> str:
+    mending = f" ({action.mending.words(identified=identified)})" if action.mending else ""
+    words = f"{action.action.value.lower()}{mending}, {action.outcome.value.lower().replace('_', ' ')}"
     detail = f": {action.detail}" if action.detail else ""
     return f"{action.happened_at:%Y-%m-%d %H:%M:%S} UTC  {words} by {action.actor}{detail}"
 
@@ -320,8 +321,8 @@ def _action_values(action: "ActionRecord", *, identified: bool) -> dict[str, obj
         "actor": action.actor,
         "detail": action.detail,
     }
-    if identified and action.mending is not None:
-        values["patient_id"] = action.mending.patient_id
+    if action.mending is not None:
+        values["mending"] = action.mending.words(identified=identified)
     return values
 
 

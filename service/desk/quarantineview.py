@@ -232,7 +232,7 @@ def entry_view(
         patient_id=(entry.patient_id or "") if revealed else "",
         charset=entry.report_charset or "",
         statuses=_options({"": "as sent"} | {status: status.capitalize() for status in ReportStatus}, ""),
-        actions=tuple(_action(action) for action in actions),
+        actions=tuple(_action(action, revealed=revealed) for action in actions),
         list_address=ListChoice(state=entry.state.value.lower()).address(),
     )
 
@@ -281,8 +281,9 @@ def _facts(entry: QuarantineEntry, content: Content, *, revealed: bool) -> tuple
     return tuple(HeaderLine(name=name, value=value, identifies=False) for name, value in facts if value)
 
 
-def _action(action: ActionRecord) -> ActionRow:
-    parts = (_ACTIONS[action.action], _OUTCOMES[action.outcome])
+def _action(action: ActionRecord, *, revealed: bool) -> ActionRow:
+    mending = f" ({action.mending.words(identified=revealed)})" if action.mending else ""
+    parts = (f"{_ACTIONS[action.action]}{mending}", _OUTCOMES[action.outcome])
     words = ", ".join(part for part in parts if part)
     detail = f": {action.detail}" if action.detail else ""
     return ActionRow(

@@ -1,7 +1,7 @@
 """What an import counts, and how it tells its progress."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -96,11 +96,6 @@ class Progress:
 
     def _rate(self, tally: Tally, now: float) -> str:
         return f"{tally.total:,} at {tally.total / max(now - self._started, 1e-9):,.1f}/s"
-
-
-def as_values(tally: Tally) -> Mapping[str, int]:
-    """Return the counts by name, those that are 0 too."""
-    return {outcome.value: tally.counts[outcome] for outcome in ImportOutcome}
 
 
 def _duration(seconds: float) -> str:

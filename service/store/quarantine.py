@@ -67,6 +67,26 @@ class Mending:
             )
         )
 
+    def words(self, *, identified: bool) -> str:
+        """Return what was put right, in words; the patient id itself only if the patient may be named."""
+        given = (
+            ("accession number", self.accession_number),
+            ("study", self.study_instance_uid),
+            ("patient id", self.patient_id),
+            ("charset", self.charset),
+            ("status", self.status),
+        )
+        words = [
+            name
+            if name == "patient id" and value and not identified
+            else f"{name} {value}"
+            if value
+            else f"no {name}"
+            for name, value in given
+            if value is not None
+        ]
+        return ", ".join([*words, *(["accepted"] if self.accepts else [])])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineFilter:

@@ -73,7 +73,7 @@ def test_a_person_looks_through_mends_and_discards_and_each_step_is_told(
     assert accepted.out.startswith("3: stored")
     assert quarantine("discard", "2", "--because", "empty", "--by", "Dr Roe").status == 0
     assert quarantine("list").out == "0 in all\n"
-    assert "mended, stored by Dr Roe" in quarantine("show", "1").out
+    assert "mended (accession number A1), stored by Dr Roe" in quarantine("show", "1").out
     assert load_entry(filled, 2).state is QuarantineState.DISCARDED
 
 

@@ -67,7 +67,7 @@ def test_a_report_is_put_right_on_the_page_and_leads_to_its_case(
 
     assert shown.status_code == 200
     assert 'href="/cases/1"' in shown.text
-    assert "Mended and sent again, stored, by Dr Roe (page 127.0.0.1)" in shown.text
+    assert "Mended and sent again (accession number A1), stored, by Dr Roe (page 127.0.0.1)" in shown.text
     assert load_case(sqlite_store, 1).summary.accession_number == "A1"
     assert load_case(sqlite_store, 1).patient_id == "P1"  # a field that was not shown changes nothing
     assert "Resolved 1 " in get(api, "/quarantine").text
@@ -86,6 +86,18 @@ def test_what_the_form_showed_and_a_person_emptied_is_left_out(
 
     assert list_actions(sqlite_store, 1)[0].mending.patient_id == ""
     assert load_entry(sqlite_store, 1).state is QuarantineState.RESOLVED
+
+
+def test_a_patient_id_that_a_person_gave_is_shown_only_on_request(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    refuse_reports(sqlite_store)
+
+    hidden = post(api, "1/mend", accession_number="A1", patient_id="P77", name="Dr Roe").text
+
+    assert "(accession number A1, patient id)" in hidden
+    assert "P77" not in hidden
+    assert "patient id P77" in api.get("/quarantine/1?reveal=yes", headers=PERSON).text
 
 
 def test_an_image_is_accepted_or_refused_again_and_the_page_says_which(
