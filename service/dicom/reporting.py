@@ -38,6 +38,7 @@ from service.store.commitments import (
     check_commitment,
     claim_commitment,
     conclude_commitment,
+    is_due,
     postpone_commitment,
     record_commitment,
 )
@@ -113,6 +114,8 @@ class CommitmentDesk:
     def _report_here(self, dimse: StreamingDimse | None, commitment: Commitment) -> None:
         """Report on the association of the request, in its own thread; None: it has ended."""
         try:
+            if not is_due(self._store, commitment):
+                return
             if dimse is not None and self._was_taken_here(dimse, commitment):
                 return
             postpone_commitment(self._store, commitment, "the association ended", now=self._clock())

@@ -26,6 +26,7 @@ from service.store.fetches import (
 )
 
 _NEW_FOR = timedelta(days=1)  # a study that was closed before is not new any more
+_MADE_WITHIN = timedelta(days=30)  # nor is one that was made before, and imported or fetched now
 _POLL_SECONDS = 5.0
 _PAUSE_SECONDS_MAX = 600.0  # of asking at all, while the PACS fails
 
@@ -66,7 +67,8 @@ def note_due(store: Store, settings: FetchSettings, *, now: datetime) -> None:
     if settings.missed_minutes is not None:
         note_missed(store, before=now - timedelta(minutes=settings.missed_minutes), now=now)
     if settings.priors_max > 0:
-        note_new_studies(store, after=now - _NEW_FOR, now=now)
+        first_day = (now - _MADE_WITHIN).date()
+        note_new_studies(store, after=now - _NEW_FOR, first_day=first_day, now=now)
 
 
 def attempt(

@@ -76,6 +76,9 @@ _KNOWN = select(commitments).where(
 
 _ADD = insert(commitments).returning(commitments)
 
+_STATE = select(commitments.c.state).where(commitments.c.commitment_id == bindparam("commitment_id"))
+"""Where one commitment stands."""
+
 _ASK_AGAIN = update(commitments).where(commitments.c.commitment_id == bindparam("asked_again"))
 
 _ROWS = select(instances).where(instances.c.sop_instance_uid.in_(bindparam("uids", expanding=True)))
@@ -112,6 +115,13 @@ def claim_commitment(store: Store, *, now: datetime) -> Commitment | None:
     """Return the commitment that has been due for longest, for the caller to report; None if none is due."""
     row = _BACKLOG.claim(store, now=now)
     return None if row is None else _commitment_of(row)
+
+
+def is_due(store: Store, commitment: Commitment) -> bool:
+    """Whether the report is still to be made: another process may have made it."""
+    with store.reading() as connection:
+        row = connection.execute(_STATE, {"commitment_id": commitment.commitment_id}).one_or_none()
+    return row is not None and row.state == DUE
 
 
 def check_commitment(store: Store, request: CommitmentRequest) -> CommitmentResult:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -104,12 +104,13 @@ _NEW_STUDIES = (
     select(studies.c.study_instance_uid)
     .where(
         studies.c.closed_at > bindparam("after"),
+        studies.c.study_date >= bindparam("first_day"),
         studies.c.patient_id.is_not(None),
         ~_has_row((FetchKind.PRIORS, FetchKind.PRIOR), studies.c.study_instance_uid),
     )
     .limit(_BATCH)
 )
-"""Studies that were closed after a time, are not priors themselves, and whose priors nobody has sought."""
+"""New studies that were closed after a time, are no priors themselves, and whose priors nobody has sought."""
 
 _ROW = select(fetches.c.fetch_id).where(
     fetches.c.kind == bindparam("kind"), fetches.c.subject == bindparam("subject")
@@ -174,10 +175,14 @@ def note_missed(store: Store, *, before: datetime, now: datetime) -> int:
     return _note(store, FetchKind.MISSED, [str(row.case_id) for row in found], now)
 
 
-def note_new_studies(store: Store, *, after: datetime, now: datetime) -> int:
-    """Put down the search for priors of studies that were closed after a time, once each; return how many."""
+def note_new_studies(store: Store, *, after: datetime, first_day: date, now: datetime) -> int:
+    """Put down the search for priors of studies that were closed after a time, once each; return how many.
+
+    Those made before the first day are not new: they were imported or fetched.
+    """
+    bound = {"after": after, "first_day": first_day.strftime("%Y%m%d")}
     with store.reading() as connection:
-        found = connection.execute(_NEW_STUDIES, {"after": after}).scalars().all()
+        found = connection.execute(_NEW_STUDIES, bound).scalars().all()
     return _note(store, FetchKind.PRIORS, found, now)
 
 

@@ -92,6 +92,16 @@ def test_priors_come_once_and_wait_without_a_report(archive: Archive, sqlite_sto
     assert counts[CaseState.AWAITING_REPORT] == 2
 
 
+@pytest.mark.parametrize("elements", [{"StudyDate": "20260101"}, {"StudyDate": None}, {"PatientID": None}])
+def test_priors_are_sought_of_new_studies_of_somebody_only(sqlite_store: Store, elements) -> None:
+    send_image(sqlite_store, dicom_bytes(**({"StudyDate": "20260228"} | elements)))
+    close_study(sqlite_store, "2.25.1", now=NOW)
+
+    drain(sqlite_store, BrokenArchive(PeerError("asked")), priors_max=2)
+
+    assert fetches(sqlite_store) == {}
+
+
 def test_images_that_are_just_arriving_are_not_fetched(sqlite_store: Store) -> None:
     send_report(sqlite_store)
     send_image(sqlite_store)
