@@ -1,5 +1,6 @@
 """Every earlier revision, with data in it, is brought to this release by opening it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,8 +48,17 @@ EARLIER = [
 ]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store of this release with rows in every table that the first releases had."""
+    settings = load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=tmp_path_factory.mktemp("filled"))
+    store = open_store(settings)
+    fill(store)
+    yield store
+    store.close()
+
+
 def fill(store: Store) -> None:
-    """A row in every table that the first releases had."""
     listed = triaged_case(store, 1)
     triaged_case(store, 2, value=BLACK)
     ready_case(store, 3)
@@ -93,16 +103,15 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("revision", EARLIER)
 def test_a_database_of_an_earlier_revision_keeps_its_rows_and_works(
-    database, revision, empty, sqlite_store
+    database, revision, empty, filled
 ) -> None:
-    fill(sqlite_store)
     empty.data_folder.mkdir()
     engine = create_engine(empty.database_url)
     with engine.connect() as connection:
         config = alembic()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        copied = copy_rows(sqlite_store, connection)
+        copied = copy_rows(filled, connection)
         connection.commit()
     engine.dispose()
 
@@ -115,9 +124,9 @@ def test_a_database_of_an_earlier_revision_keeps_its_rows_and_works(
     assert {name: after.rows[name] for name in copied} == copied
     assert copied["cases"] == 5
     store = open_store(empty)
-    assert count_cases(store) == count_cases(sqlite_store)
+    assert count_cases(store) == count_cases(filled)
     (case,) = list_worklist(store, now=NOW).cases
-    opened, original = load_case(store, case.case_id), load_case(sqlite_store, case.case_id)
+    opened, original = load_case(store, case.case_id), load_case(filled, case.case_id)
     assert (opened.study.patient_id, opened.reports, opened.triage, opened.events) == (
         original.study.patient_id,
         original.reports,
