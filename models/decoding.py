@@ -28,7 +28,7 @@ from pydicom.uid import (
 
 from models.codestream import stated_size
 from models.dicom import BROKEN_INPUT, text
-from models.stored import Layout, check_length, layout_of, locate_frames, with_pixels
+from models.stored import Layout, StoredFrames, check_length, layout_of, locate_frames, with_pixels
 from overread.errors import UndecodablePixelsError
 
 # The fastest exact decoder first; the next takes what it refuses.
@@ -48,8 +48,16 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def decode_frame(path: Path, header: Dataset, frame: int = 0) -> NDArray[Any]:
+def decode_frame(
+    path: Path, header: Dataset, frame: int = 0, *, located: StoredFrames | None = None
+) -> NDArray[Any]:
     """Return the stored pixels of one frame: (rows, columns), or (rows, columns, 3) in RGB.
+
+    Args:
+        path: a DICOM file.
+        header: of it.
+        frame: counted from 0.
+        located: what `locate_frames` found, for who reads many frames; None looks for them.
 
     Raises:
         UndecodablePixelsError: no such frame, or pixel data absent, truncated, contradicting the header,
@@ -60,7 +68,7 @@ def decode_frame(path: Path, header: Dataset, frame: int = 0) -> NDArray[Any]:
         layout = layout_of(header)
         if not 0 <= frame < layout.frames:
             raise UndecodablePixelsError(f"there is no frame {frame}; it has {layout.frames}, counted from 0")
-        pixels = _decode(path, header, frame, layout)
+        pixels = _decode(path, header, frame, located)
     except UndecodablePixelsError as error:
         raise UndecodablePixelsError(f"image {image}: {error}") from error
     except BROKEN_INPUT as error:
@@ -71,17 +79,17 @@ def decode_frame(path: Path, header: Dataset, frame: int = 0) -> NDArray[Any]:
     return pixels
 
 
-def _decode(path: Path, header: Dataset, frame: int, layout: Layout) -> NDArray[Any]:
+def _decode(path: Path, header: Dataset, frame: int, located: StoredFrames | None) -> NDArray[Any]:
     syntax = UID(header.file_meta.TransferSyntaxUID)
     if syntax == DeflatedExplicitVRLittleEndian:
         dataset = with_pixels(path)
-        check_length(len(dataset.PixelData), layout)
+        check_length(len(dataset.PixelData), layout_of(header))
         return pixel_array(dataset, index=frame)
     if syntax.is_encapsulated and syntax not in DECODERS:
         raise UndecodablePixelsError(f"transfer syntax {syntax.name} is not supported; send it uncompressed")
-    frames = locate_frames(path, header)
+    frames = located or locate_frames(path, header)
     if syntax.is_encapsulated:
-        return _decode_compressed(frames.read(frame), header, syntax, layout)
+        return _decode_compressed(frames.read(frame), header, syntax, frames.layout)
     return pixel_array(path, index=frame)  # reads this frame alone
 
 

@@ -63,7 +63,7 @@ def plain_frame(path: Path, header: Dataset, frames: StoredFrames, frame: int) -
     """
     if not _needs_decoding(header):
         return frames.read(frame)
-    pixels = decode_frame(path, header, frame)
+    pixels = decode_frame(path, header, frame, located=frames)
     if pixels.dtype.itemsize * 8 != int(header.BitsAllocated):
         raise UndecodablePixelsError("its pixels have another number of bits than the header says")
     return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
