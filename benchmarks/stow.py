@@ -171,12 +171,13 @@ def measure_memory(gigabytes: float, folder: Path) -> None:
     with serving(folder) as (url, intake):
         send(url, body([template]))  # what every first request takes
         print(f"idle: {peak_megabytes(intake):.0f} MB at most so far")
-        for name, request in (
-            (f"{count} objects in one request", lambda: many(count)),
-            (f"one object of {count} frames", lambda: single(radiograph(2, np.random.default_rng(3)), count)),
-        ):
+        requests = {
+            f"{count} objects in one request": many(count),
+            f"one object of {count} frames": single(radiograph(2, np.random.default_rng(3)), count),
+        }
+        for name, request in requests.items():
             reset_peak(intake)
-            send(url, request())
+            send(url, request)
             print(f"{name}, {gigabytes:g} GB by STOW-RS: peak {peak_megabytes(intake):.0f} MB")
         reset_peak(intake)
         received = retrieve(url, "2.25.7.0")
