@@ -109,6 +109,7 @@ def work(
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
+                _await_objects(store, stop)
             else:
                 if drain and kept:
                     break
@@ -124,6 +125,16 @@ def keep_house(store: Store, *, now: datetime) -> None:
     expire_leases(store, now=now)
     close_quiet_studies(store, now=now)
     reorder_list(store, now=now)
+
+
+def _await_objects(store: Store, stop: threading.Event) -> None:
+    """Return when objects can be reached, or `stop` is set: a claim before that only fills a history."""
+    while not stop.wait(store.settings.poll_seconds):
+        try:
+            store.files.objects.check()
+        except OutOfResourcesError:
+            continue
+        return
 
 
 def _hint_next(store: Store, readers: Readers, *, now: datetime) -> None:

@@ -1,6 +1,9 @@
 import base64
 import hashlib
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +14,8 @@ from service.store.database import open_store
 from service.store.files import ObjectFiles
 from service.store.queue import claim_case, peek_case
 from service.store.worklist import load_case, load_instance
-from tests.service.material import NOW, after, dicom_bytes, ready_case, send_image, triage_one
+from service.worker import work
+from tests.service.material import NOW, after, dicom_bytes, readers, ready_case, send_image, triage_one
 from tests.service.objectstorage import object_storage
 
 ABC = hashlib.sha256(b"abc").hexdigest()  # ba7816bf...
@@ -170,6 +174,38 @@ def test_while_the_storage_is_away_nothing_is_acknowledged_and_no_case_fails(buc
     assert [item.sop_instance_uid for item in case.instances] == ["2.25.1.1.1"]
     assert list(store.files.incoming.iterdir()) == []
     store.close()
+
+
+class Away:
+    """A shelf that cannot be reached; at the third look the worker is told to stop."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.looks = 0
+        self._stop = stop
+
+    def local(self, sha256: str) -> None:
+        return None
+
+    def fetch(self, sha256: str) -> Path:
+        raise OutOfResourcesError("away; try again later")
+
+    def check(self) -> None:
+        self.looks += 1
+        if self.looks == 3:
+            self._stop.set()
+        raise OutOfResourcesError("away; try again later")
+
+
+def test_a_worker_claims_nothing_more_until_the_storage_is_back(store) -> None:
+    numbers = [ready_case(store, number) for number in (1, 2)]
+    stop = threading.Event()
+    away = replace(store, files=replace(store.files, objects=Away(stop)))
+
+    claims = work(away, readers(), name="w", clock=lambda: after(1), stop=stop, drain=False)
+
+    assert claims == 1
+    events = [event.event for number in numbers for event in load_case(store, number).events]
+    assert (events.count("CLAIMED"), events.count("RELEASED")) == (1, 1)
 
 
 def test_a_bucket_that_does_not_exist_is_told_at_once(bucket_settings, storage, tmp_path) -> None:
