@@ -164,8 +164,8 @@ def _fault_of(
         row = _row(store, place, item.sha256)
         if row is None:
             return Fault.ORPHAN
-        if row.removed_at is not None:
-            return Fault.LEFT_OVER
+        if row.removed_at is not None:  # a moment ago: its bytes are about to go
+            return Fault.LEFT_OVER if row.removed_at <= check.now - check.grace else None
     return Fault.DAMAGED if _is_damaged(shelf_of(store, place), item, row, check) else None
 
 

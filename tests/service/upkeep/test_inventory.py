@@ -165,17 +165,18 @@ def test_refused_bytes_that_are_gone_or_changed_are_found(kept) -> None:
 
 
 def test_what_retention_did_not_finish_is_finished(kept) -> None:
-    case_id = triaged_case(kept)
+    triaged_case(kept)
     instance = load_instance(kept, "2.25.1.1.1")
-    removal = Removal(at=NOW, why="test", state="LISTED")
+    removal = Removal(at=datetime.now(UTC) + timedelta(hours=3), why="test", state="LISTED")
     mark_removed(kept, "2.25.1", [instance.sop_instance_uid], removal)
-    assert case_id
+    later = timedelta(hours=5)
 
-    assert look(kept, instance.sha256)[0] == [(Place.OBJECTS, Fault.LEFT_OVER)]
-    look(kept, instance.sha256, mends=True)
+    assert look(kept, instance.sha256, later=timedelta(hours=3.5))[0] == []  # about to go
+    assert look(kept, instance.sha256, later=later)[0] == [(Place.OBJECTS, Fault.LEFT_OVER)]
+    look(kept, instance.sha256, later=later, mends=True)
 
     assert kept.files.objects.size_of(instance.sha256) is None
-    assert look(kept, instance.sha256)[0] == []
+    assert look(kept, instance.sha256, later=later)[0] == []
 
 
 def test_a_name_that_is_no_hash_is_told_and_left_alone(sqlite_store) -> None:
