@@ -187,10 +187,7 @@ def _replay(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _mend(store: "Store", arguments: argparse.Namespace) -> int:
-    mending = _mending(arguments)
-    if not (mending.changes_report or mending.accepts):
-        raise InputError("say what to mend; `overread quarantine mend --help` lists it")
-    return _try(store, [arguments.number], mending, arguments.by)
+    return _try(store, [arguments.number], _mending(arguments), arguments.by)
 
 
 def _discard(store: "Store", arguments: argparse.Namespace) -> int:

@@ -67,6 +67,8 @@ def replay_entry(
         OutOfResourcesError: it cannot be stored now.
     """
     actor = checked_actor(actor)
+    if mending == _NOTHING:
+        raise InputError("say what to mend, or send it again as it is")
     entry = load_entry(store, quarantine_id)
     if entry.state is QuarantineState.RESOLVED:
         raise TransitionError(f"entry {quarantine_id} of the quarantine is resolved already")

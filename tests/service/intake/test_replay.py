@@ -131,6 +131,8 @@ def test_an_image_is_not_mended_as_a_report_is(sqlite_store) -> None:
 
     with pytest.raises(InputError, match="stored as it came or not at all"):
         again(sqlite_store, number, accession_number="A1")
+    with pytest.raises(InputError, match="say what to mend"):
+        replay_entry(sqlite_store, number, actor="Dr Roe", now=NOW, hl7=HL7, mending=Mending())
     assert list_actions(sqlite_store, number) == ()
 
 
