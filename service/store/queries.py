@@ -1,6 +1,6 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -318,6 +318,3 @@ QUARANTINED = select(quarantine.c.quarantine_id).where(quarantine.c.fingerprint 
 """The entry of the same thing, if it has been refused before."""
 
 ADD_QUARANTINE = insert(quarantine)
-
-PING = text("SELECT 1")
-"""Nothing; succeeds when the database can be reached."""

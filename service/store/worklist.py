@@ -149,17 +149,6 @@ def count_cases(store: Store) -> dict[CaseState, int]:
     return counts
 
 
-def ping(store: Store) -> None:
-    """Return if the store can be read now; for readiness checks.
-
-    Raises:
-        OutOfResourcesError: the database cannot be reached, or the disk is nearly full.
-    """
-    store.files.require_space()
-    with store.reading() as connection:
-        connection.execute(queries.PING)
-
-
 def _first(
     connection: Connection, groups: Sequence[Group], after: Position | None, limit: int
 ) -> list[Row[Any]]:

@@ -310,13 +310,13 @@ def test_a_case_shows_what_is_there_while_a_half_is_missing(api: httpx.Client, s
 
 def test_an_object_that_is_no_image_is_no_film(api: httpx.Client, sqlite_store: Store) -> None:
     no_image = dicom_bytes(
-        SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1",
-        Modality="DOC",
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.11.1",
+        Modality="PR",
         Rows=None,
         Columns=None,
         PixelData=None,
     )
-    content = no_image.replace(b"1.2.840.10008.5.1.4.1.1.1.1\0", b"1.2.840.10008.5.1.4.1.1.104.1"[:28])
+    content = no_image.replace(b"1.2.840.10008.5.1.4.1.1.1.1\0", b"1.2.840.10008.5.1.4.1.1.11.1")
     send_image(sqlite_store, content)
     send_report(sqlite_store)
     api.post("/api/v1/studies/2.25.1/close")

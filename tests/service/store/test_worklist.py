@@ -11,7 +11,6 @@ from service.store.worklist import (
     list_worklist,
     load_case,
     load_instance,
-    ping,
 )
 from tests.service.material import (
     BLACK,
@@ -169,7 +168,3 @@ def test_the_quarantine_shows_the_latest_first_in_pages(store) -> None:
     assert [entry.size_bytes for entry in list_quarantine(store, limit=2)] == [3, 2]
     assert [entry.size_bytes for entry in list_quarantine(store, limit=2, offset=2)] == [1]
     assert count_quarantine(store) == 3
-
-
-def test_the_store_answers_when_it_is_well(store) -> None:
-    ping(store)
