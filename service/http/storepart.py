@@ -1,6 +1,6 @@
 """One part of a STOW-RS body on its way into the store."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import structlog
 
@@ -47,8 +47,7 @@ class PartsReceiver:
 
     def keep(self, incoming: IncomingFile) -> None:
         """Hand a complete object to the store, once the one before it has been kept or refused."""
-        if self._outcomes:
-            self._outcomes[-1].result()
+        wait(self._outcomes[-1:])
         self._outcomes.append(self._keeper.submit(self._kept, incoming))
 
     def close(self) -> list[PartOutcome]:
