@@ -40,7 +40,7 @@ def archive(store: Store) -> Store:
 
 
 def found(store: Store, level: Level, *conditions: tuple[Attribute, Condition], **page: int) -> list[str]:
-    results = search(store, level, conditions, **{"limit": 100, **page})  # type: ignore[arg-type]
+    results = search(store, level, conditions, **{"limit": 100, **page})
     if level is Level.STUDY:
         return [result.study.study_instance_uid for result in results]
     if level is Level.SERIES:
