@@ -8,21 +8,21 @@ from overread.observation import Presence
 from tests.models.test_decoding import real
 
 RECORDED_SCORES = {
-    "effusion": 0.2082,
-    "pneumothorax": 0.0743,
-    "cardiomegaly": 0.0699,
-    "edema": 0.0677,
-    "consolidation": 0.2753,
-    "pneumonia": 0.4637,
-    "atelectasis": 0.1151,
-    "nodule": 0.1754,
-    "mass": 0.1692,
-    "emphysema": 0.0719,
-    "fibrosis": 0.1138,
-    "pleural_thickening": 0.1115,
-    "hernia": 0.0264,
-    "opacity": 0.3493,
-    "any_abnormality": 0.9300,
+    "effusion": 0.1705,
+    "pneumothorax": 0.0661,
+    "cardiomegaly": 0.0624,
+    "edema": 0.0441,
+    "consolidation": 0.1921,
+    "pneumonia": 0.3752,
+    "atelectasis": 0.1272,
+    "nodule": 0.1225,
+    "mass": 0.1124,
+    "emphysema": 0.0584,
+    "fibrosis": 0.0906,
+    "pleural_thickening": 0.0905,
+    "hernia": 0.0263,
+    "opacity": 0.3163,
+    "any_abnormality": 0.8951,
 }
 
 
