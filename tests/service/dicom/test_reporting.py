@@ -276,7 +276,7 @@ def test_the_same_transaction_is_reported_again_and_another_under_its_uid_is_not
 def test_requests_in_a_row_are_all_answered_before_any_report(sqlite_store: Store) -> None:
     requester = Requester()
     heard: list[str] = []
-    patient = replace(SETTINGS, silence_seconds=2.0)
+    patient = replace(SETTINGS, silence_seconds=1.0)
     with serving(sqlite_store, patient) as port, associated(port, requester) as association:
         association.bind(evt.EVT_DIMSE_RECV, lambda event: heard.append(type(event.message).__name__))
         for number in range(3):
