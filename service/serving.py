@@ -23,7 +23,7 @@ from service.supervisor import ChildSpec, Supervisor
 from service.upkeep.retention import has_retention
 from service.watch.settings import check_watch, watched_folder
 
-_READY_SECONDS = 120.0
+_ASK_SECONDS = 60.0
 _BACKLOG = 2048
 
 
@@ -182,12 +182,21 @@ def _url(listener: socket.socket) -> str:
 def _announce(api: str, stow: str, settings: Settings, listeners: Sequence[str]) -> None:
     """Say where everything is, as soon as it answers: a request waits in the socket's queue until then."""
     for url in (api, stow):
-        try:
-            with urllib.request.urlopen(f"{url}/health/live", timeout=_READY_SECONDS):  # noqa: S310  # http only
-                pass
-        except (urllib.error.URLError, OSError):
+        if not _answers(url):
             return  # stopped or given up meanwhile; the supervisor says why
     _say(_welcome(api, stow, settings, listeners))
+
+
+def _answers(url: str) -> bool:
+    """Wait until it answers, however long a busy machine takes; return whether it ever can."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health/live", timeout=_ASK_SECONDS):  # noqa: S310  # http only
+                return True
+        except TimeoutError:
+            continue
+        except (urllib.error.URLError, OSError):
+            return False
 
 
 def _say(text: str) -> None:
@@ -201,7 +210,7 @@ overread is ready.
 
   Worklist    {api}/
   API         {api}/openapi.json
-  DICOMweb    {stow}/studies (STOW-RS){further}
+  DICOMweb    {stow}/studies (STOW-RS, QIDO-RS, WADO-RS){further}
   Data        {settings.data_folder}
 
 Send a study and its report:
