@@ -13,8 +13,9 @@ from service.mllp.message import Segment
 
 _TEXT_MAX = 80  # MSA-3 is ST of 80
 _ACCEPTANCE = {"AA": "CA", "AE": "CE", "AR": "CR"}
-# HL7 table 0155, by whether all went well; an empty field beside one that is valued is NE.
-_WANTED = {"AL": {True, False}, "SU": {True}, "ER": {False}}
+# HL7 table 0155, by whether all went well; an empty field beside one that is valued is NE. What is not in the
+# table counts as empty: a sender that says nothing we know waits for an answer.
+_WANTED = {"AL": {True, False}, "SU": {True}, "ER": {False}, "NE": set[bool]()}
 _ERR_IN_FIELDS_SINCE = (2, 5)  # before, ERR-1 held everything
 
 
@@ -55,7 +56,7 @@ def acknowledgements(header: Segment | None, verdict: Verdict, *, now: datetime)
     unless only that is wanted.
     """
     accept, apply = (header.component(15), header.component(16)) if header else ("", "")
-    if not accept and not apply:
+    if accept not in _WANTED and apply not in _WANTED:
         return (acknowledgement(header, verdict, now=now),)
     is_well = verdict.code == ACCEPTED.code
     is_acceptance_wanted = is_well in _WANTED.get(accept, ())

@@ -84,6 +84,8 @@ def test_the_answer_is_in_the_separators_of_the_question() -> None:
         ("SU", "ER", ["CA"], ["AR"], ["AE"]),
         ("ER", "NE", [], ["CR"], ["CE"]),
         ("NE", "NE", [], [], []),
+        ("junk", "", ["AA"], ["AR"], ["AE"]),
+        ("AL", "junk", ["CA"], ["CR"], ["CE"]),
         ("SU", "SU", ["CA", "AA"], [], []),
         ("XX", "AL", ["AA"], ["AR"], ["AE"]),
     ],
