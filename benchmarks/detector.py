@@ -10,7 +10,7 @@ intervals over the rounds. Preparing the next image is a core's time too, though
 
     session.run            ONNX Runtime on a prepared tensor, nothing else
     session.run, int8      the same after static quantisation (QDQ), calibrated on these radiographs
-    torch, torch.compile   the architecture of `overread train` with random weights, on the same tensor
+    torch, torch.compile   the networks of `overread train` with random weights, on the same tensor
     look                   the detector on a prepared image: calibration, boxes, side, heat maps
     detect                 the detector on a file of 2048 x 2048 pixels, the next one prepared meanwhile
     prepare                decoding, guard and pixel pipeline alone
@@ -212,11 +212,18 @@ def _session(material: Material, content: bytes) -> Way:
 def _torch(material: Material, *, compiled: bool) -> Way:
     import torch  # noqa: PLC0415  # not of the runtime set
 
-    from training.networks import ChestNetwork  # noqa: PLC0415
+    from training.networks import ChestNetwork, Reading  # noqa: PLC0415
+    from training.recipe import Settings  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    network = ChestNetwork(len(material.detector.findings), dropout=0.0).eval()
-    run = torch.compile(network) if compiled else network
+    findings = len(material.detector.findings)
+    first, *others = (ChestNetwork(findings, dropout=0.0).eval() for _ in range(Settings().networks))
+
+    def look(image: torch.Tensor) -> list[Reading]:
+        features = first.trunk(image)
+        return [network.tail(features) for network in (first, *others)]
+
+    run = torch.compile(look) if compiled else look
     tensors = [torch.from_numpy(tensor) for tensor in material.tensors]
 
     def job(number: int) -> object:
