@@ -5,12 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
 from tests.service.certificates import Certificates, make_certificates
 from tests.service.objectstorage import CREDENTIALS, ObjectStorage, object_storage
 from tests.service.postgres import MISSING, Cluster, cluster, program
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command that a test runs in this process logs to a stream that ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
