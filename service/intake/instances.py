@@ -110,32 +110,8 @@ def receive_instance(
         if replay is None:
             refuse(store, incoming, _refusal(error, header, source=source, now=now))
         raise
-    outcome = ReceiptOutcome.ALREADY_STORED
-    if stored is None or store.files.objects.size_of(stored.sha256) is None:
-        store.files.keep(incoming)
     arrival = _Arrival(header=header, document=document, source=source, now=now, replay=replay)
-    # Before the record: an object that is recorded is acknowledged, and its report must not be lost then.
-    reports, refused = _receive_document(store, arrival, stored.sha256 if stored else incoming.sha256)
-    if stored is None:
-        outcome = _record(store, incoming, arrival)
-    elif stored.removed_at is not None:
-        restore_instance(store, header.sop_instance_uid, now=now)
-    _log.info(
-        "instance_received",
-        outcome=outcome.value,
-        study_instance_uid=header.study_instance_uid,
-        sop_instance_uid=header.sop_instance_uid,
-        size_bytes=incoming.size_bytes,
-        source=source,
-    )
-    if refused is not None and replay is not None:
-        raise refused
-    return InstanceReceipt(
-        outcome=outcome,
-        header=header,
-        sha256=stored.sha256 if stored else incoming.sha256,
-        reports=reports,
-    )
+    return _take_in(store, incoming, arrival, stored)
 
 
 def identify(incoming: IncomingFile) -> InstanceHeader | None:
@@ -160,6 +136,33 @@ class _Arrival:
     def counts(self) -> bool:
         """Whether a detector may look at it: then the study is not complete before it."""
         return self.document is None or self.document.is_result
+
+
+def _take_in(
+    store: Store, incoming: IncomingFile, arrival: _Arrival, stored: Row[Any] | None
+) -> InstanceReceipt:
+    """Keep and record an object that may be stored, unless it is recorded already, and its reports."""
+    header, outcome = arrival.header, ReceiptOutcome.ALREADY_STORED
+    sha256 = stored.sha256 if stored else incoming.sha256
+    if stored is None or store.files.objects.size_of(stored.sha256) is None:
+        store.files.keep(incoming)
+    # Before the record: an object that is recorded is acknowledged, and its report must not be lost then.
+    reports, refused = _receive_document(store, arrival, sha256)
+    if stored is None:
+        outcome = _record(store, incoming, arrival)
+    elif stored.removed_at is not None:
+        restore_instance(store, header.sop_instance_uid, now=arrival.now)
+    _log.info(
+        "instance_received",
+        outcome=outcome.value,
+        study_instance_uid=header.study_instance_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        size_bytes=incoming.size_bytes,
+        source=arrival.source,
+    )
+    if refused is not None and arrival.replay is not None:
+        raise refused
+    return InstanceReceipt(outcome=outcome, header=header, sha256=sha256, reports=reports)
 
 
 def _receive_document(
