@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.networks import ChestNetwork
+from training.networks import ChestNetwork, Reading
 from training.unusual import Unusualness
 
 OPSET = 18
@@ -14,7 +14,10 @@ INPUT, SCORES, MAPS, UNUSUAL = "image", "scores", "maps", "unusual"
 
 
 class _Served(nn.Module):
-    """The networks as they are served: one trunk, the mean of what they say, and how unusual the image is."""
+    """The networks as they are served: one trunk, the mean of what they say, and how unusual the image is.
+
+    Every second network sees the image mirrored: two that look differently agree on more of what is true.
+    """
 
     def __init__(self, networks: Sequence[ChestNetwork], unusualness: Unusualness) -> None:
         super().__init__()
@@ -25,10 +28,19 @@ class _Served(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         first, *others = self.networks
         features = first.trunk(image)  # none of them has changed it
-        readings = [network.tail(features) for network in (first, *others)]
+        readings = [first.tail(features)]
+        if others:
+            mirrored = first.trunk(image.flip(3))
+            for at, network in enumerate(others, 1):
+                readings.append(_mirror(network.tail(mirrored)) if at % 2 else network.tail(features))
         logits = torch.stack([reading.logits for reading in readings]).mean(dim=0)
         maps = torch.stack([reading.maps for reading in readings]).mean(dim=0)
         return torch.sigmoid(logits), maps, self.unusualness(features)
+
+
+def _mirror(reading: Reading) -> Reading:
+    """Return what was said of a mirrored image as said of the image."""
+    return reading._replace(maps=reading.maps.flip(3))
 
 
 def export_onnx(networks: Sequence[ChestNetwork], unusualness: Unusualness, path: Path, *, side: int) -> None:

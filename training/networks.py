@@ -17,7 +17,7 @@ IMAGENET_CENTRE, IMAGENET_SCALE = 127 / 255, 128 / 255  # one value for all colo
 FEATURES = 1280
 FINER_BLOCK, FINER_CHANNELS = 10, 112  # the last block at a sixteenth of the input's side
 PLACE_CHANNELS = 96
-HEADS = ("classifier.", "place_head.")  # without published weights
+HEADS = ("classifier.", "imitator.", "place_head.")  # without published weights
 RARE_PLACE = -3.0  # first log odds of a finding at one place
 POOLING_SHARPNESS = 4.0
 
@@ -87,6 +87,7 @@ class Reading(NamedTuple):
     """What the network says of a batch."""
 
     logits: Tensor  # (batch, findings), of the image as a whole
+    imitated: Tensor  # (batch, findings), log odds of the other detector, standardised
     pooled: Tensor  # (batch, findings), logits of its strongest places
     maps: Tensor  # (batch, findings, cells, cells), logits of every place
     embedding: Tensor  # (batch, FEATURES), what the image looks like
@@ -118,8 +119,11 @@ class ChestNetwork(nn.Module):
     """EfficientNet-Lite0 with two heads: one reads the image as a whole, one every place.
 
     The first layers, `trunk`, keep their ImageNet weights, so that what they make of an image can be computed
-    once; `tail` is what learns.
+    once; `tail` is what learns. `imitator` says what another detector would; nothing of it counts until
+    `imitated_share` is set.
     """
+
+    imitated_share: Tensor  # (findings), of what is imitated in the logits
 
     def __init__(self, findings: int, *, dropout: float, frozen_blocks: int = 5) -> None:
         super().__init__()
@@ -135,6 +139,8 @@ class ChestNetwork(nn.Module):
         self.head = ConvNorm(channels, FEATURES)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(FEATURES, findings)
+        self.imitator = nn.Linear(FEATURES, findings)
+        self.register_buffer("imitated_share", torch.zeros(findings))
         self.place_head = PlaceHead(findings, dropout=dropout)
 
     def forward(self, images: Tensor) -> Reading:
@@ -158,8 +164,11 @@ class ChestNetwork(nn.Module):
         last = functional.relu6(self.head(features))
         embedding = last.mean(dim=(2, 3))
         maps = self.place_head(finer, last)
+        kept = self.dropout(embedding)
+        imitated = self.imitator(kept)
         return Reading(
-            logits=self.classifier(self.dropout(embedding)),
+            logits=self.classifier(kept) + self.imitated_share * imitated,
+            imitated=imitated,
             pooled=pool_places(maps),
             maps=maps,
             embedding=embedding,
@@ -189,7 +198,7 @@ def load_imagenet_weights(network: ChestNetwork) -> None:
     # A grey image has three equal colours, so one filter that is the sum of the three sees the same.
     translated["stem.conv.weight"] = translated["stem.conv.weight"].sum(dim=1, keepdim=True)
     missing, unexpected = network.load_state_dict(translated, strict=False)
-    if unexpected or not all(name.startswith(HEADS) for name in missing):
+    if unexpected or not all(name.startswith((*HEADS, "imitated_share")) for name in missing):
         raise ValueError(
             f"{path} does not hold EfficientNet-Lite0: missing {missing}, unexpected {unexpected}"
         )

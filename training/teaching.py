@@ -21,7 +21,7 @@ from training.datasets import FINDINGS, Radiograph
 from training.networks import ChestNetwork, load_imagenet_weights
 from training.recipe import Material, Progress, Run, Settings, predict, train
 from training.split import assign_parts
-from training.targets import box_masks, places_known, soft_targets
+from training.targets import box_masks, places_known, soft_targets, standard_reads
 from training.views import MIRRORED, UNCHANGED, Plan, Views, make_views
 
 _LISTEN_SECONDS = 1.0
@@ -43,8 +43,7 @@ class Unseen:
     """What teachers say of training patients that they were not trained on."""
 
     asked: NDArray[np.intp]  # the radiographs that a teacher left out, and read
-    logits: NDArray[np.float32]  # (all radiographs, findings), of the unchanged view; NaN where not asked
-    mirrored: NDArray[np.float32]  # the same of the mirrored view
+    logits: NDArray[np.float32]  # (all radiographs, findings), seen both ways round; NaN where not asked
     placed: NDArray[np.intp]  # the radiographs with boxes or experts, rows of `maps`
     maps: NDArray[np.float32]  # (placed, findings, cells, cells)
 
@@ -60,19 +59,32 @@ class Taught:
 
 def teach(radiographs: Sequence[Radiograph], settings: Settings, place: Workplace, report: Report) -> Taught:
     """Return the networks, taught by teachers; goes on with whatever the folder holds already."""
+    unseen = ask_teachers(radiographs, settings, place, report)
+    pupils = _lessons(radiographs, settings, place)[settings.teachers :]
+    _side_by_side(pupils, place.threads, report)
+    networks = tuple(_load_network(lesson) for lesson in pupils)
+    return Taught(networks=networks, views=open_views(radiographs, settings, place.folder), unseen=unseen)
+
+
+def ask_teachers(
+    radiographs: Sequence[Radiograph], settings: Settings, place: Workplace, report: Report
+) -> Unseen:
+    """Return what the teachers say; goes on with whatever the folder holds already."""
     keep_freed_memory()
     torch.set_num_threads(place.threads)
     place.folder.mkdir(parents=True, exist_ok=True)
-    views = open_views(radiographs, settings, place.folder)
-    lessons = [
+    open_views(radiographs, settings, place.folder)  # once, with all threads, for everybody
+    teachers = _lessons(radiographs, settings, place)[: settings.teachers]
+    _side_by_side(teachers, place.threads, report)
+    return _gather(teachers, radiographs)
+
+
+def _lessons(radiographs: Sequence[Radiograph], settings: Settings, place: Workplace) -> "list[_Lesson]":
+    """Return the lessons of the teachers and, after them, those of the networks that are released."""
+    return [
         _Lesson(radiographs=tuple(radiographs), settings=settings, folder=place.folder, number=number)
         for number in range(settings.teachers + settings.networks)
     ]
-    teachers, pupils = lessons[: settings.teachers], lessons[settings.teachers :]
-    _side_by_side([lesson for lesson in teachers if not lesson.answers.is_file()], place.threads, report)
-    _side_by_side([lesson for lesson in pupils if not lesson.answers.is_file()], place.threads, report)
-    networks = tuple(_load_network(lesson) for lesson in pupils)
-    return Taught(networks=networks, views=views, unseen=_gather(teachers, radiographs))
 
 
 def _results_folder(radiographs: Sequence[Radiograph], settings: Settings, folder: Path) -> Path:
@@ -107,16 +119,17 @@ def prepare(
     rows = np.full(len(radiographs), -1, np.intp)
     rows[placed] = np.arange(len(placed))
     marked = [radiographs[int(at)] for at in placed]
+    seen = [radiographs[int(at)] for at in chosen]
     targets = np.zeros((len(radiographs), len(FINDINGS)), np.float32)
-    targets[chosen] = soft_targets(
-        [radiographs[int(at)] for at in chosen],
-        settings.blend,
-        None if teachers is None else teachers[chosen],
-    )
+    targets[chosen] = soft_targets(seen, settings.blend, None if teachers is None else teachers[chosen])
+    reads, read = np.zeros_like(targets), np.zeros(len(radiographs), bool)
+    reads[chosen], read[chosen] = standard_reads(seen)
     return Material(
         views=views,
         chosen=chosen,
         targets=torch.from_numpy(targets),
+        reads=torch.from_numpy(reads),
+        read=read,
         masks=views.masks(box_masks(marked, cells=MASK_CELLS), placed, cells=settings.side // 16),
         known=places_known(marked),
         placed=rows,
@@ -164,11 +177,11 @@ class _Lesson:
 
 
 def _side_by_side(lessons: Sequence[_Lesson], threads: int, report: Report) -> None:
-    """Train networks, each in a process of one thread: two on two cores are faster than one on both."""
+    """Train those without answers, each in a process of one thread: two on two cores beat one on both."""
     context = get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(threads, mp_context=context) as pool:
         told = manager.Queue()
-        running = {pool.submit(_learn, lesson, told) for lesson in lessons}
+        running = {pool.submit(_learn, lesson, told) for lesson in lessons if not lesson.answers.is_file()}
         while running or not told.empty():
             done, running = wait(running, timeout=_LISTEN_SECONDS)
             while not told.empty():
@@ -202,25 +215,24 @@ def _learn(lesson: _Lesson, told: "Queue[tuple[str, Progress]]") -> None:
 
 
 def _heard(lesson: _Lesson) -> NDArray[np.float32]:
-    """Return what teachers say of the patients that they left out, seen both ways round."""
+    """Return what teachers say of the patients that they left out."""
     teachers = [replace(lesson, number=number) for number in range(lesson.settings.teachers)]
-    unseen = _gather(teachers, lesson.radiographs)
-    return (unseen.logits + unseen.mirrored) / np.float32(2)
+    return _gather(teachers, lesson.radiographs).logits
 
 
 def _write_answers(network: ChestNetwork, material: Material, path: Path) -> None:
     """Write what a teacher says of the patients that it was not trained on."""
     held = np.setdiff1d(np.arange(len(material.placed)), material.chosen)
     placed = np.flatnonzero(material.placed[held] >= 0)
-    plain = predict(network, material.views, held, view=UNCHANGED)
-    mirrored = predict(network, material.views, held, view=MIRRORED)
+    plain, mirrored = (predict(network, material.views, held, view=view) for view in (UNCHANGED, MIRRORED))
+    logits = [torch.cat([reading.logits for reading in readings]) for readings in (plain, mirrored)]
+    maps = [torch.cat([reading.maps for reading in readings])[placed] for readings in (plain, mirrored)]
     np.savez(
         path,
         held=held,
-        logits=torch.cat([reading.logits for reading in plain]).numpy(),
-        mirrored=torch.cat([reading.logits for reading in mirrored]).numpy(),
+        logits=((logits[0] + logits[1]) / 2).numpy(),
         placed=held[placed],
-        maps=torch.cat([reading.maps for reading in plain]).numpy()[placed],
+        maps=((maps[0] + maps[1].flip(3)) / 2).numpy(),
     )
 
 
@@ -234,18 +246,15 @@ def _load_network(lesson: _Lesson) -> ChestNetwork:
 def _gather(lessons: Sequence[_Lesson], radiographs: Sequence[Radiograph]) -> Unseen:
     """Return every teacher's answers on the patients that it left out, in the order of the radiographs."""
     logits = np.full((len(radiographs), len(FINDINGS)), np.nan, np.float32)
-    mirrored = np.full_like(logits, np.nan)
     placed, maps = [], []
     for lesson in lessons:
         with np.load(lesson.answers) as answers:
             logits[answers["held"]] = answers["logits"]
-            mirrored[answers["held"]] = answers["mirrored"]
             placed.append(answers["placed"])
             maps.append(answers["maps"])
     return Unseen(
         asked=np.flatnonzero(np.isfinite(logits).all(axis=1)),
         logits=logits,
-        mirrored=mirrored,
         placed=np.concatenate(placed),
         maps=np.concatenate(maps),
     )

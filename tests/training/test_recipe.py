@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch", reason="needs the extra `train`")
 from overread.errors import ConfigurationError  # noqa: E402
 from tests.training.material import write_nih  # noqa: E402
 from training.augmentation import Strength, augment, warp  # noqa: E402
-from training.datasets import read_nih  # noqa: E402
+from training.datasets import ANY, FINDINGS, read_nih  # noqa: E402
 from training.networks import ChestNetwork, load_imagenet_weights, pool_places  # noqa: E402
-from training.recipe import Material, Run, Settings, place_loss, train  # noqa: E402
+from training.recipe import Material, Run, Settings, mix, place_loss, train  # noqa: E402
 from training.teaching import open_views, prepare  # noqa: E402
 from training.views import MIRRORED, UNCHANGED, load_images  # noqa: E402
 
@@ -153,3 +153,36 @@ def test_frozen_layers_stay_as_they_were_published(material) -> None:
     }
     assert not any(name.startswith(("stem.", "blocks.0.", "blocks.4.")) for name in changed)
     assert any(name.startswith("blocks.5.") for name in changed)
+
+
+def test_what_is_imitated_counts_as_much_as_what_labels_teach(material) -> None:
+    run = start(material)
+    run.train_epoch()
+    network = run.trained_network()
+    share = network.imitated_share
+    any_abnormality = FINDINGS.index(ANY)
+    assert share[any_abnormality] == 0
+    assert (np.delete(share.numpy(), any_abnormality) > 0).all()
+    said = network(torch.rand(3, 1, 64, 64))
+    taught = said.logits - share * said.imitated
+    torch.testing.assert_close(taught, network.classifier(said.embedding))
+
+
+@pytest.mark.parametrize("silence", [{"imitation_weight": 0.0}, {}])
+def test_nothing_is_imitated_where_nothing_was_read_or_asked_for(material, silence) -> None:
+    unread = material if silence else replace(material, read=np.zeros_like(material.read))
+    run = start(unread, replace(SETTINGS, **silence))
+    before = run.network.imitator.weight.clone()
+    run.train_epoch()
+    assert not run.trained_network().imitated_share.any()
+    if not silence:
+        torch.testing.assert_close(run.network.imitator.weight, before, atol=1e-3, rtol=0.05)
+
+
+def test_the_read_are_blended_with_the_read(material) -> None:
+    marked = replace(material, reads=torch.from_numpy(material.read).float()[:, None].repeat(1, 2))
+    chosen = np.flatnonzero(material.placed < 0)
+    features = torch.arange(len(chosen)).float().view(-1, 1, 1, 1)
+    mixed = mix(marked, features, chosen, replace(SETTINGS, mixed_share=1.0), np.random.default_rng(1))
+    assert (mixed.features != features).any()
+    torch.testing.assert_close(mixed.reads, marked.reads[torch.from_numpy(chosen)])

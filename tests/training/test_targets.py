@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.training.material import write_nih
 from training.datasets import ANY, FINDINGS, Box, read_nih
-from training.targets import Blend, box_masks, places_known, soft_targets
+from training.targets import Blend, box_masks, places_known, soft_targets, standard_reads
 
 MASS, HERNIA, OPACITY = (FINDINGS.index(name) for name in ("mass", "hernia", "opacity"))
 NOTHING = Blend(reads=0.0, expert=0.0, teachers=0.0)
@@ -35,6 +35,19 @@ def test_reads_count_by_half_where_there_are_any(radiographs) -> None:
     read = 2 * mixed - plain
     assert (read[sick] > 0.5).all()
     assert (read[well] < 0.5).all()
+
+
+def test_reads_to_imitate_have_one_scale_and_say_nothing_of_the_unread(radiographs) -> None:
+    values, read = standard_reads(radiographs)
+    assert list(read) == [found.reads is not None for found in radiographs]
+    np.testing.assert_allclose(values[read].mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(values[read].std(axis=0), 1, atol=1e-4)
+    assert not values[~read].any()
+    sick = [bool(found.findings) for found in radiographs]
+    assert values[read & sick].min() > values[read & ~np.array(sick)].max()
+    values, read = standard_reads([replace(found, reads=None) for found in radiographs])
+    assert not values.any()
+    assert not read.any()
 
 
 def test_radiologists_count_on_what_they_looked_for(radiographs) -> None:
