@@ -125,7 +125,7 @@ class ChestNetwork(nn.Module):
 
     imitated_share: Tensor  # (findings), of what is imitated in the logits
 
-    def __init__(self, findings: int, *, dropout: float, frozen_blocks: int = 5) -> None:
+    def __init__(self, findings: int, *, dropout: float, frozen_blocks: int = 6) -> None:
         super().__init__()
         self.frozen_blocks = frozen_blocks
         self.stem = ConvNorm(1, 32, kernel=3, stride=2)

@@ -31,12 +31,12 @@ class Settings:
     test_share: float = 0.20  # of the patients
     parts: int = 4  # of the training patients; each teacher leaves out one
     teachers: int = 4  # from 1 to as many as parts; they read the patients that they left out
-    networks: int = 2  # that are released together, each from a seed of its own; their answers are averaged
+    networks: int = 4  # that are released together, each from a seed of its own; their answers are averaged
     side: int = 288  # pixels; a multiple of 32
     views: int = 12  # of every radiograph, changed at random; each epoch shows one
     epochs: int = 16  # of every network
     batch_size: int = 32
-    frozen_blocks: int = 5  # of 16, and the stem
+    frozen_blocks: int = 6  # of 16, and the stem
     backbone_rate: float = 3e-4  # highest learning rate of the ImageNet layers
     head_rate: float = 1e-3  # highest learning rate of the new layers
     weight_decay: float = 0.02
@@ -47,7 +47,7 @@ class Settings:
     mixed_share: float = 0.75  # of the radiographs without places, which need an image of their own
     pooled_weight: float = 0.5  # of the loss of the strongest places
     place_weight: float = 0.5  # of the loss that draws the maps into the boxes
-    imitation_weight: float = 1.0  # of the loss that imitates the other detector where it has read the image
+    imitation_weight: float = 0.5  # of the loss that imitates the other detector where it has read the image
     blend: Blend = field(default_factory=Blend)
     augmentation: Strength = field(default_factory=Strength)
 
