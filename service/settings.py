@@ -38,7 +38,7 @@ class Settings:
     cache_bytes_max: int = 20 << 30  # of copies of what lies in object storage
     keep_days_concordant: float | None = None  # pixels of such cases are kept so long; None: for ever
     keep_days_not_applicable: float | None = None
-    keep_days_quarantine: float | None = None  # the same for bytes that were refused
+    keep_days_quarantine: float | None = None  # the same for refused bytes that a person has dealt with
     language_model: EndpointSettings | None = None  # re-reads the sentences behind a flag; None: nobody does
 
 

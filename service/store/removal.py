@@ -14,6 +14,7 @@ from overread.case import CaseState
 from overread.errors import OutOfResourcesError
 from service.store import queries
 from service.store.database import Store
+from service.store.records import QuarantineState
 from service.store.schema import instances, quarantine
 
 _WHY_MAX = 256
@@ -30,7 +31,11 @@ _RESTORE_INSTANCE = (
 )
 _MARK_REFUSED = (
     update(quarantine)
-    .where(quarantine.c.quarantine_id == bindparam("marked"), quarantine.c.removed_at.is_(None))
+    .where(
+        quarantine.c.quarantine_id == bindparam("marked"),
+        quarantine.c.removed_at.is_(None),
+        quarantine.c.state != QuarantineState.WAITING.value,
+    )
     .values(removed_at=bindparam("at"), removed_why=bindparam("why"))
 )
 _RESTORE_REFUSED = (
@@ -116,9 +121,9 @@ def restore_refused(store: Store, connection: Connection, sha256: str, *, now: d
 
 
 def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Removal) -> bool:
-    """Remove the bytes of a refused thing, and return whether it was not done before.
+    """Remove the bytes of a refused thing, and return whether they may go and had not gone before.
 
-    Bytes that another entry still needs stay until that one goes.
+    They stay while the entry waits for a person, or another entry needs them.
     """
     with store.writing(f"quarantine:{sha256}") as connection:
         bound = {"marked": quarantine_id, "at": removal.at, "why": removal.why[:_WHY_MAX]}

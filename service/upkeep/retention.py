@@ -1,7 +1,7 @@
 """Retention by policy: pixels go when their time is over, what was decided stays.
 
-Only the pixels of cases that triage has settled go, each state after its own time. A case that waits for
-something, or for somebody, keeps everything.
+Only the pixels of cases that triage has settled go, each state after its own time, and of what was refused
+only what a person has dealt with. What waits for something, or for somebody, keeps everything.
 """
 
 import threading
@@ -18,6 +18,7 @@ from overread.case import CaseState
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
 from service.store.database import Store
+from service.store.records import QuarantineState
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
 from service.store.schema import UtcDateTime, cases, instances, quarantine, studies
 
@@ -188,6 +189,7 @@ def _refused_over_time(store: Store, days: float, now: datetime) -> Iterator[Row
         select(quarantine)
         .where(
             quarantine.c.removed_at.is_(None),
+            quarantine.c.state != QuarantineState.WAITING.value,
             quarantine.c.received_at <= now - timedelta(days=days),
             quarantine.c.quarantine_id > bindparam("after"),
         )
