@@ -212,19 +212,18 @@ def _session(material: Material, content: bytes) -> Way:
 def _torch(material: Material, *, compiled: bool) -> Way:
     import torch  # noqa: PLC0415  # not of the runtime set
 
-    from training.networks import ChestNetwork, Reading  # noqa: PLC0415
+    from training.export import Served  # noqa: PLC0415
+    from training.networks import ChestNetwork  # noqa: PLC0415
     from training.recipe import Settings  # noqa: PLC0415
+    from training.unusual import GRID, Unusualness  # noqa: PLC0415
 
     torch.set_num_threads(1)
     findings = len(material.detector.findings)
-    first, *others = (ChestNetwork(findings, dropout=0.0).eval() for _ in range(Settings().networks))
-
-    def look(image: torch.Tensor) -> list[Reading]:
-        features = first.trunk(image)
-        return [network.tail(features) for network in (first, *others)]
-
-    run = torch.compile(look) if compiled else look
+    networks = [ChestNetwork(findings, dropout=0.0) for _ in range(Settings().networks)]
     tensors = [torch.from_numpy(tensor) for tensor in material.tensors]
+    width = networks[0].trunk(tensors[0]).shape[1] * GRID * GRID
+    served = Served(networks, Unusualness(np.zeros(width), np.eye(width))).eval()
+    run = torch.compile(served) if compiled else served
 
     def job(number: int) -> object:
         with torch.inference_mode():

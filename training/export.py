@@ -13,7 +13,7 @@ OPSET = 18
 INPUT, SCORES, MAPS, UNUSUAL = "image", "scores", "maps", "unusual"
 
 
-class _Served(nn.Module):
+class Served(nn.Module):
     """The networks as they are served: one trunk, the mean of what they say, and how unusual the image is.
 
     Every second network sees the image mirrored: two that look differently agree on more of what is true.
@@ -26,6 +26,7 @@ class _Served(nn.Module):
         self.unusualness = unusualness
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scores, maps and unusualness of images (batch, 1, side, side)."""
         first, *others = self.networks
         features = first.trunk(image)  # none of them has changed it
         readings = [first.tail(features)]
@@ -45,7 +46,7 @@ def _mirror(reading: Reading) -> Reading:
 
 def export_onnx(networks: Sequence[ChestNetwork], unusualness: Unusualness, path: Path, *, side: int) -> None:
     """Write the networks as one, with its weights in one file; any batch size goes in."""
-    served = _Served(networks, unusualness).eval()
+    served = Served(networks, unusualness).eval()
     torch.onnx.export(
         served,
         (torch.zeros(2, 1, side, side),),
