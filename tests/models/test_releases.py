@@ -8,21 +8,21 @@ from overread.observation import Presence
 from tests.models.test_decoding import real
 
 RECORDED_SCORES = {
-    "effusion": 0.1705,
-    "pneumothorax": 0.0661,
-    "cardiomegaly": 0.0624,
-    "edema": 0.0441,
-    "consolidation": 0.1921,
-    "pneumonia": 0.3752,
-    "atelectasis": 0.1272,
-    "nodule": 0.1225,
-    "mass": 0.1124,
-    "emphysema": 0.0584,
-    "fibrosis": 0.0906,
-    "pleural_thickening": 0.0905,
-    "hernia": 0.0263,
-    "opacity": 0.3163,
-    "any_abnormality": 0.8951,
+    "effusion": 0.7577,
+    "pneumothorax": 0.1256,
+    "cardiomegaly": 0.1214,
+    "edema": 0.0589,
+    "consolidation": 0.4898,
+    "pneumonia": 0.6494,
+    "atelectasis": 0.1530,
+    "nodule": 0.4392,
+    "mass": 0.7929,
+    "emphysema": 0.0567,
+    "fibrosis": 0.2327,
+    "pleural_thickening": 0.3341,
+    "hernia": 0.0544,
+    "opacity": 0.4669,
+    "any_abnormality": 0.9319,
 }
 
 
