@@ -16,7 +16,7 @@ INPUT, SCORES, MAPS, UNUSUAL = "image", "scores", "maps", "unusual"
 class Served(nn.Module):
     """The networks as they are served: one trunk, the mean of what they say, and how unusual the image is.
 
-    Every second network sees the image mirrored: two that look differently agree on more of what is true.
+    Every second network sees the image mirrored, so that the mean is over both ways round.
     """
 
     def __init__(self, networks: Sequence[ChestNetwork], unusualness: Unusualness) -> None:
