@@ -14,6 +14,7 @@ Map = NDArray[np.float32]
 FINENESS = 4  # a grid cell is divided into this many, by interpolation, before boxes are drawn
 BOX_LEVEL = 0.6  # of the strongest evidence in the image
 MOST_BOXES = 3
+SPECK = 1.5  # summed evidence of interpolated cells; beside a patch, less than that has no box
 CELLS = 64  # a side, of the map that stands for a network's own boxes
 ONE_SIDE_SHARE = 0.75  # of the evidence above `BOX_LEVEL`; less on either side is bilateral
 
@@ -53,7 +54,7 @@ def evidence_of_boxes(boxes: Sequence[Box]) -> Map:
 
 
 def find_boxes(evidence: Map) -> tuple[Box, ...]:
-    """Return boxes around the strongest evidence, the strongest first, at most `MOST_BOXES`."""
+    """Return boxes around the strongest evidence, strongest first, at most `MOST_BOXES`, without specks."""
     fine = _refine(evidence)
     rows, columns = fine.shape
     strongest = sorted(_patches(fine), key=lambda patch: patch.strength, reverse=True)[:MOST_BOXES]
@@ -65,6 +66,7 @@ def find_boxes(evidence: Map) -> tuple[Box, ...]:
             bottom=patch.bottom / rows,
         )
         for patch in strongest
+        if patch is strongest[0] or patch.strength >= SPECK
     )
 
 

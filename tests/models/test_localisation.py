@@ -42,6 +42,12 @@ def test_separate_peaks_have_separate_boxes_with_the_strongest_first_and_not_too
     assert boxes[0].right - boxes[0].left > 1 / 8  # the pair of cells
 
 
+def test_a_speck_beside_a_patch_has_no_box_but_a_small_peak_has() -> None:
+    patch = [(row, column, 5.0) for row in (1, 2) for column in (1, 2)]
+    assert len(find_boxes(relative_evidence(grid(*patch, (6, 6, 3.3))))) == 1  # just above the level
+    assert len(find_boxes(relative_evidence(grid(*patch, (6, 6, 5.0))))) == 2
+
+
 @pytest.mark.parametrize(
     ("peaks", "side"),
     [
