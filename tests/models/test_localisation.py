@@ -44,8 +44,10 @@ def test_separate_peaks_have_separate_boxes_with_the_strongest_first_and_not_too
 
 def test_a_speck_beside_a_patch_has_no_box_but_a_small_peak_has() -> None:
     patch = [(row, column, 5.0) for row in (1, 2) for column in (1, 2)]
-    assert len(find_boxes(relative_evidence(grid(*patch, (6, 6, 3.3))))) == 1  # just above the level
+    speck = [(6, 6, 2.8), (5, 6, 1.0), (6, 5, 1.0)]  # above the level in one corner of a cell
+    assert len(find_boxes(relative_evidence(grid(*patch, *speck)))) == 1
     assert len(find_boxes(relative_evidence(grid(*patch, (6, 6, 5.0))))) == 2
+    assert len(find_boxes(relative_evidence(grid(*speck)))) == 1  # alone it is all there is
 
 
 @pytest.mark.parametrize(
