@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Trains the default chest radiograph model and writes a release folder: network, manifest, recorded input and
-model card. About an hour on two CPU cores and 2 GB of disk beside the release; goes on where it was
+model card. About an hour on two CPU cores and 1 GB of disk beside the release; goes on where it was
 interrupted. Needs the extra `train` (PyTorch).
 
 example:
