@@ -92,7 +92,11 @@ def describe(
     recipe: NDArray[np.floating],
     radiographs: Sequence[Radiograph],
 ) -> list[str]:
-    """Return what to print of logits (radiographs, findings), NaN where nobody was asked."""
+    """Return what to print of logits (radiographs, findings), NaN where nobody was asked.
+
+    Raises:
+        ConfigurationError: the patients asked about are too few to measure anything.
+    """
     asked = np.flatnonzero(np.isfinite(said).all(axis=1))
     labels = label_matrix(radiographs)[asked]
     patients = [radiographs[int(at)].patient for at in asked]
@@ -101,6 +105,10 @@ def describe(
     columns = [
         FINDINGS.index(finding) for finding in MEAN_OVER if 0 < labels[:, FINDINGS.index(finding)].mean() < 1
     ]
+    if not columns or not 0 < labels[:, last].mean() < 1:
+        raise ConfigurationError(
+            "the patients left out lack findings or their absence: give more radiographs"
+        )
     before, after = recipe[asked][:, columns], said[asked][:, columns]
     mean = mean_auc_interval(after, labels[:, columns], samples)
     lines = [

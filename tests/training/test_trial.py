@@ -40,8 +40,15 @@ def test_a_better_change_gains_and_who_was_not_asked_does_not_count(tmp_path) ->
     assert len(describe("the recipe", nothing, nothing, radiographs)) == 3  # with nothing to compare
 
 
+def test_too_few_patients_are_refused_with_the_reason(tmp_path) -> None:
+    radiographs = read_nih(write_nih(tmp_path, patients=12))
+    well = [found for found in radiographs if not found.findings]
+    with pytest.raises(ConfigurationError, match="give more radiographs"):
+        describe("change", np.zeros((len(well), len(FINDINGS))), np.zeros((len(well), len(FINDINGS))), well)
+
+
 def test_the_command_trains_recipe_and_change(tmp_path, capsys, monkeypatch) -> None:
-    write_nih(tmp_path / "data", patients=16)
+    write_nih(tmp_path / "data", patients=40)
     arguments = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--teachers", "1"]
     small = "side=64,views=1,epochs=1,batch_size=8"
     monkeypatch.setattr("training.trial.Settings", lambda: change_settings(Settings(), small))
