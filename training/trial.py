@@ -5,7 +5,7 @@
 Trains the teachers of the recipe, and again with each change, and prints the mean AUC over 13 findings on the
 patients that each teacher had left out, pooled, and the difference from the recipe in pairs; intervals over
 patients. Settings are those of `training.recipe.Settings`; a comma joins several into one change. Two
-teachers take about a quarter of an hour on two CPU cores. FOLDER keeps what is done, so that a trial goes on
+teachers take about ten minutes on two CPU cores. FOLDER keeps what is done, so that a trial goes on
 where it stopped.
 
 Runs of one recipe that differ only in their random numbers differ, too: `seed=1` shows by how much.
@@ -39,7 +39,10 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("OVERREAD_DATA"))
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps views and answers")
-    parser.add_argument("--teachers", type=int, default=Settings().teachers, help="1 to 4 (default: all)")
+    every = range(1, Settings().parts + 1)
+    parser.add_argument(
+        "--teachers", type=int, default=Settings().teachers, choices=every, help="default: all"
+    )
     parser.add_argument("--threads", type=int, default=2, help="and networks trained at a time (default: 2)")
     parser.add_argument("changes", nargs="*", metavar="NAME=VALUE[,NAME=VALUE...]")
     arguments = parser.parse_args()
