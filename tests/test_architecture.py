@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "evaluation": {"evaluation", "models", "overread"},
 }
 TRAINING_ONLY = {"torch", "monai", "onnx", "onnxscript"}
-MAY_KNOW_TORCH = ("models.bundle.", "models.torchxrayvision.")  # packages that the runtime never imports
+MAY_KNOW_TORCH = ("models.bundle.", "models.onnx_export", "models.torchxrayvision.")  # not for the runtime
 SERVICE_ONLY = {"alembic", "bentoml", "fastapi", "pynetdicom", "sqlalchemy", "starlette"}
 FORBIDDEN_IN_THE_DOMAIN = {"onnxruntime", "pydicom"} | SERVICE_ONLY | TRAINING_ONLY
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from models.onnx_export import write_onnx
 from training.networks import ChestNetwork, Reading
 from training.unusual import Unusualness
 
-OPSET = 18
 INPUT, SCORES, MAPS, UNUSUAL = "image", "scores", "maps", "unusual"
 
 
@@ -47,15 +47,6 @@ def _mirror(reading: Reading) -> Reading:
 def export_onnx(networks: Sequence[ChestNetwork], unusualness: Unusualness, path: Path, *, side: int) -> None:
     """Write the networks as one, with its weights in one file; any batch size goes in."""
     served = Served(networks, unusualness).eval()
-    torch.onnx.export(
-        served,
-        (torch.zeros(2, 1, side, side),),
-        path,
-        input_names=[INPUT],
-        output_names=[SCORES, MAPS, UNUSUAL],
-        opset_version=OPSET,
-        dynamo=True,
-        dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=4096)}},
-        external_data=False,
-        verbose=False,
+    write_onnx(
+        served, path, side=side, input_name=INPUT, output_names=(SCORES, MAPS, UNUSUAL), half_size=True
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.calibration import fit_logistic
 from training.datasets import ANY, FINDINGS, Radiograph
-from training.metrics import Interval, auc_interval, mean_auc_interval, patient_samples
+from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
 from training.pointing import Pointing
 from training.targets import label_matrix
 
@@ -64,6 +64,18 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The model beside the other detector, on the radiographs that the latter has read."""
+
+    radiographs: int
+    patients: int
+    findings: int  # of `MEAN_OVER` that these radiographs hold; the means are over them
+    own: Interval
+    other: Interval
+    gain: Interval  # of the model over the other detector, in pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What the card states; None where the test patients lack the finding or its absence."""
 
@@ -73,6 +85,7 @@ class Figures:
     groups: tuple[Group, ...]
     source_alone: Interval  # mean AUC over the same findings, knowing which files name the image
     patient_alone: Interval  # the same, knowing age, sex and view
+    beside: Beside | None  # None where the other detector has read nothing that could be measured
     unusual: float  # share of the test radiographs less usual than 95 % of those trained on
 
 
@@ -115,7 +128,34 @@ def measure(evaluation: Evaluation, training: Sequence[Radiograph]) -> Figures:
         ),
         source_alone=mean_of(guess_by_source(evaluation.radiographs, training)),
         patient_alone=mean_of(guess_by_patient(evaluation.radiographs, training)),
+        beside=measure_beside(evaluation),
         unusual=float((evaluation.out_of_distribution > 0.95).mean()),
+    )
+
+
+def measure_beside(evaluation: Evaluation) -> Beside | None:
+    """Return how the model and the other detector do on the same radiographs: those that the latter read.
+
+    It tells how far these labels let a detector come that was trained on many more radiographs.
+    """
+    read = [at for at, radiograph in enumerate(evaluation.radiographs) if radiograph.reads is not None]
+    labels = evaluation.labels[read]
+    columns = [FINDINGS.index(name) for name in MEAN_OVER]
+    columns = [at for at in columns if read and 0 < labels[:, at].mean() < 1]
+    if not columns:
+        return None
+    radiographs = [evaluation.radiographs[at] for at in read]
+    samples = _samples(radiographs)
+    labels, own = labels[:, columns], evaluation.probabilities[read][:, columns]
+    reads = [found.reads or {} for found in radiographs]
+    other = np.array([[said[FINDINGS[at]] for at in columns] for said in reads])
+    return Beside(
+        radiographs=len(read),
+        patients=len({found.patient for found in radiographs}),
+        findings=len(columns),
+        own=mean_auc_interval(own, labels, samples),
+        other=mean_auc_interval(other, labels, samples),
+        gain=gain_interval(own, other, labels, samples),
     )
 
 

@@ -77,6 +77,24 @@ def mean_auc_interval(scores: Scores, labels: Labels, samples: Sequence[NDArray[
     return Interval(value=value, low=float(low), high=float(high))
 
 
+def gain_interval(
+    scores: Scores, others: Scores, labels: Labels, samples: Sequence[NDArray[np.intp]]
+) -> Interval:
+    """Return by how much the mean AUC over findings (columns) exceeds that of other scores, in pairs.
+
+    A finding counts where there is a positive and a negative, as in each round; NaN where there is none.
+    """
+    drawn = [_gain(scores[sample], others[sample], labels[sample]) for sample in samples]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return Interval(value=_gain(scores, others, labels), low=float(low), high=float(high))
+
+
+def _gain(scores: Scores, others: Scores, labels: Labels) -> float:
+    held = [at for at in range(labels.shape[1]) if 0 < labels[:, at].mean() < 1]
+    gains = [roc_auc(scores[:, at], labels[:, at]) - roc_auc(others[:, at], labels[:, at]) for at in held]
+    return float(np.mean(gains)) if gains else float("nan")
+
+
 def share_interval(hits: NDArray[np.bool_], patients: Sequence[str]) -> Interval:
     """Return the share of hits with the 2.5th and 97.5th percentile of rounds over patients."""
     samples = patient_samples(patients, rounds=SHARE_ROUNDS, seed=SHARE_SEED)

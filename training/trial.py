@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from overread.errors import ConfigurationError, OverreadError
 from training.datasets import ANY, FINDINGS, Radiograph, read_nih
 from training.figures import BOOTSTRAP_ROUNDS, BOOTSTRAP_SEED, MEAN_OVER
-from training.metrics import Interval, auc_interval, mean_auc_interval, patient_samples, roc_auc
+from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
 from training.recipe import Progress, Settings
 from training.split import split_by_patient
 from training.targets import label_matrix
@@ -120,18 +120,9 @@ def describe(
         f"{name}: any abnormality {_show(auc_interval(said[asked, last], labels[:, last], samples))}",
     ]
     if said is not recipe:
-        gains = [_gain(before[sample], after[sample], labels[sample][:, columns]) for sample in samples]
-        low, high = np.nanpercentile(gains, [2.5, 97.5])
-        value = _gain(before, after, labels[:, columns])
-        lines.append(f"{name}: {value:+.3f} [{low:+.3f}, {high:+.3f}] against the recipe")
+        gain = gain_interval(after, before, labels[:, columns], samples)
+        lines.append(f"{name}: {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] against the recipe")
     return lines
-
-
-def _gain(before: NDArray[np.floating], after: NDArray[np.floating], labels: NDArray[np.floating]) -> float:
-    """Return the difference of the mean AUC over the findings that these radiographs hold."""
-    held = [at for at in range(labels.shape[1]) if 0 < labels[:, at].mean() < 1]
-    gains = [roc_auc(after[:, at], labels[:, at]) - roc_auc(before[:, at], labels[:, at]) for at in held]
-    return float(np.mean(gains)) if gains else float("nan")
 
 
 def _show(interval: Interval) -> str:

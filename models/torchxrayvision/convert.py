@@ -17,6 +17,7 @@ from models.manifest import (
     OperatingPoint,
     save_manifest,
 )
+from models.onnx_export import write_onnx
 from models.pixels import PIPELINE_VERSION
 from models.torchxrayvision.published import PublishedSet, find_set
 from models.torchxrayvision.weights import read_weights
@@ -25,7 +26,6 @@ from overread.errors import ConfigurationError, ModelError
 SIDE = 224
 OUTPUTS = 18
 SCALE = 1024.0  # their images run from -1024 to 1024
-OPSET = 18
 NETWORK_FILE = "network.onnx"
 COHORT = "none: a probability of 0.5 stands for the published operating point, and is no frequency"
 
@@ -71,25 +71,16 @@ def convert(weights: Path, folder: Path, *, published: str = "all") -> Manifest:
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(known.columns.values())
     weight, bias = state["class_layers.out.weight"][rows], state["class_layers.out.bias"][rows]
-    _export(ClassMaps(network.features, weight, bias).eval(), folder / NETWORK_FILE)
+    write_onnx(
+        ClassMaps(network.features, weight, bias).eval(),
+        folder / NETWORK_FILE,
+        side=SIDE,
+        input_name="image",
+        output_names=("scores", "maps"),
+    )
     manifest = _manifest(known, folder, weights)
     save_manifest(manifest, folder)
     return manifest
-
-
-def _export(network: nn.Module, path: Path) -> None:
-    torch.onnx.export(
-        network,
-        (torch.zeros(2, 1, SIDE, SIDE),),
-        path,
-        input_names=["image"],
-        output_names=["scores", "maps"],
-        opset_version=OPSET,
-        dynamo=True,
-        dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=4096)}},
-        external_data=False,
-        verbose=False,
-    )
 
 
 def _manifest(known: PublishedSet, folder: Path, weights: Path) -> Manifest:

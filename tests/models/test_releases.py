@@ -8,21 +8,21 @@ from overread.observation import Presence
 from tests.models.test_decoding import real
 
 RECORDED_SCORES = {
-    "effusion": 0.7577,
+    "effusion": 0.7574,
     "pneumothorax": 0.1256,
-    "cardiomegaly": 0.1214,
-    "edema": 0.0589,
-    "consolidation": 0.4898,
-    "pneumonia": 0.6494,
+    "cardiomegaly": 0.1211,
+    "edema": 0.0588,
+    "consolidation": 0.4892,
+    "pneumonia": 0.6485,
     "atelectasis": 0.1530,
-    "nodule": 0.4392,
-    "mass": 0.7929,
+    "nodule": 0.4387,
+    "mass": 0.7925,
     "emphysema": 0.0567,
-    "fibrosis": 0.2327,
-    "pleural_thickening": 0.3341,
+    "fibrosis": 0.2322,
+    "pleural_thickening": 0.3336,
     "hernia": 0.0544,
-    "opacity": 0.4669,
-    "any_abnormality": 0.9319,
+    "opacity": 0.4662,
+    "any_abnormality": 0.9318,
 }
 
 

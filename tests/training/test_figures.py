@@ -1,5 +1,6 @@
 """The figures of the card: with and without the image, and in subgroups."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def evaluation(radiographs: list[Radiograph], *, skill: float) -> Evaluation:
 COHORT = [
     radiograph(at, sick=at % 2 == 0, view="AP" if at % 5 else "PA", age=30 + at % 50) for at in range(120)
 ]
+
+
+def test_the_other_detector_is_measured_on_what_it_has_read() -> None:
+    blind = dict.fromkeys(FINDINGS, 0.5)
+    read = [replace(found, reads=blind) if at < 40 else found for at, found in enumerate(COHORT)]
+    beside = measure(evaluation(read, skill=1.0), COHORT).beside
+    assert beside is not None
+    assert (beside.radiographs, beside.patients, beside.findings) == (40, 20, 13)
+    assert (beside.own.value, beside.other.value, beside.gain.value) == (1.0, 0.5, 0.5)
+    assert measure(evaluation(COHORT, skill=1.0), COHORT).beside is None
 
 
 def test_a_perfect_model_is_perfect_in_every_group() -> None:

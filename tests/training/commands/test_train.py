@@ -39,6 +39,7 @@ def test_one_command_makes_a_release_with_its_card(tmp_path, capsys) -> None:
         "| mass |",
         "## By view, sex and age",
         "## Without the image",
+        "## Beside the detector that it imitates",
         "## Unfamiliar images",
         "## Limits",
     ):
