@@ -20,7 +20,7 @@ def add_import_actions(actions: Any) -> None:
         "--threshold", type=float, default=0.5, help="score from which a finding is there (default: 0.5)"
     )
     bundle.set_defaults(run_action=_import_bundle)
-    summary = "make a release of a weights file of TorchXRayVision (DenseNet-121, 224 pixels)"
+    summary = "make a release of a weights file of TorchXRayVision"
     weights = actions.add_parser("import-torchxrayvision", help=summary, description=summary)
     weights.add_argument("weights", type=Path, metavar="FILE", help="as the library downloads it")
     weights.add_argument("folder", type=Path, help="to write; its last part is the release's name")
@@ -28,7 +28,8 @@ def add_import_actions(actions: Any) -> None:
         "--set",
         dest="published",
         default="all",
-        help="which weights: all, nih, pc, chex, rsna, mimic_nb or mimic_ch (default: all)",
+        help="which weights: all, nih, pc, chex, rsna, mimic_nb or mimic_ch, of a DenseNet-121 at 224 "
+        "pixels, or resnet50-res512-all, of a ResNet-50 at 512 (default: all)",
     )
     weights.set_defaults(run_action=_import_torchxrayvision)
 

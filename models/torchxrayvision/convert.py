@@ -1,10 +1,13 @@
 """Writes a release folder from published weights: the network with class maps as ONNX, and its manifest."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from monai.networks.nets.densenet import DenseNet121
+from monai.networks.nets.resnet import resnet50
 from torch import Tensor, nn
 
 from models.form import InputForm
@@ -23,11 +26,50 @@ from models.torchxrayvision.published import PublishedSet, find_set
 from models.torchxrayvision.weights import read_weights
 from overread.errors import ConfigurationError, ModelError
 
-SIDE = 224
 OUTPUTS = 18
 SCALE = 1024.0  # their images run from -1024 to 1024
 NETWORK_FILE = "network.onnx"
 COHORT = "none: a probability of 0.5 stands for the published operating point, and is no frequency"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A network of theirs, as MONAI builds it."""
+
+    title: str
+    side: int  # pixels of the square that it sees
+    build: Callable[[], nn.Module]
+    last: str  # name of the layer that gives the logits
+    features: Callable[[nn.Module], nn.Module]  # of a network, all before the mean over places
+
+
+def _densenet121() -> nn.Module:
+    return DenseNet121(spatial_dims=2, in_channels=1, out_channels=OUTPUTS)
+
+
+def _resnet50() -> nn.Module:
+    return resnet50(
+        spatial_dims=2, n_input_channels=1, num_classes=OUTPUTS, conv1_t_stride=2, bias_downsample=False
+    )
+
+
+def _resnet_features(network: nn.Module) -> nn.Module:
+    parts = ("conv1", "bn1", "act", "maxpool", "layer1", "layer2", "layer3", "layer4")
+    return nn.Sequential(*(network.get_submodule(part) for part in parts))
+
+
+ARCHITECTURES = {
+    "densenet121": Architecture(
+        title="DenseNet-121",
+        side=224,
+        build=_densenet121,
+        last="class_layers.out",
+        features=lambda network: network.get_submodule("features"),
+    ),
+    "resnet50": Architecture(
+        title="ResNet-50", side=512, build=_resnet50, last="fc", features=_resnet_features
+    ),
+}
 
 
 class ClassMaps(nn.Module):
@@ -49,9 +91,10 @@ def convert(weights: Path, folder: Path, *, published: str = "all") -> Manifest:
     """Write a release folder and return its manifest.
 
     Args:
-        weights: file of a DenseNet-121 at 224 pixels, as the library downloads it.
+        weights: file of the set, as the library downloads it.
         folder: of the release; its last part is the release's name.
-        published: name of the set, which tells the outputs that were trained and their operating points.
+        published: name of the set, which tells the network, the outputs that were trained and their operating
+            points.
 
     Raises:
         ModelError: the file holds other weights, or there is no such set.
@@ -60,21 +103,21 @@ def convert(weights: Path, folder: Path, *, published: str = "all") -> Manifest:
     known = find_set(published)
     if (folder / "manifest.json").exists():
         raise ConfigurationError(f"{folder} holds a release already; name another folder or remove it")
-    network = DenseNet121(spatial_dims=2, in_channels=1, out_channels=OUTPUTS)
-    state = read_weights(weights)
+    architecture = ARCHITECTURES[known.network]
+    network, state = architecture.build(), read_weights(weights)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            f"{weights} holds other weights than a DenseNet-121 with {OUTPUTS} outputs"
+            f"{weights} holds other weights than a {architecture.title} with {OUTPUTS} outputs"
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(known.columns.values())
-    weight, bias = state["class_layers.out.weight"][rows], state["class_layers.out.bias"][rows]
+    weight, bias = (state[f"{architecture.last}.{part}"][rows] for part in ("weight", "bias"))
     write_onnx(
-        ClassMaps(network.features, weight, bias).eval(),
+        ClassMaps(architecture.features(network), weight, bias).eval(),
         folder / NETWORK_FILE,
-        side=SIDE,
+        side=architecture.side,
         input_name="image",
         output_names=("scores", "maps"),
     )
@@ -84,7 +127,7 @@ def convert(weights: Path, folder: Path, *, published: str = "all") -> Manifest:
 
 
 def _manifest(known: PublishedSet, folder: Path, weights: Path) -> Manifest:
-    findings = tuple(known.columns)
+    findings, side = tuple(known.columns), ARCHITECTURES[known.network].side
     # Half is where the published threshold lies: the odds of a score are taken relative to it.
     calibration = {
         name: Calibration(slope=1.0, intercept=-_log_odds(known.thresholds[name])) for name in findings
@@ -105,8 +148,8 @@ def _manifest(known: PublishedSet, folder: Path, weights: Path) -> Manifest:
             file=NETWORK_FILE,
             sha256=hashlib.sha256((folder / NETWORK_FILE).read_bytes()).hexdigest(),
             input_name="image",
-            rows=SIDE,
-            columns=SIDE,
+            rows=side,
+            columns=side,
             range_min=-SCALE,
             range_max=SCALE,
             scores_output="scores",
@@ -120,7 +163,7 @@ def _manifest(known: PublishedSet, folder: Path, weights: Path) -> Manifest:
         intended_use=_INTENDED_USE,
         training_data=(known.data,),
         training={
-            "converted from": f"densenet121-res224-{known.name}",
+            "converted from": known.library_name,
             "sha256 of the weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
         },
     )

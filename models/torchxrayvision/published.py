@@ -30,15 +30,23 @@ FINDINGS: Mapping[str, str] = {
     "Enlarged Cardiomediastinum": "mediastinal_widening",
 }
 
+_DENSENET = "densenet121-res224-"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedSet:
     """One set of weights."""
 
     name: str
+    network: str  # densenet121 or resnet50
     data: str  # what it was trained on
     columns: Mapping[str, int]  # finding -> output of the network
     thresholds: Mapping[str, float]  # finding -> published operating point on the sigmoid
+
+    @property
+    def library_name(self) -> str:
+        """What the library calls it."""
+        return f"{_DENSENET}{self.name}" if self.network == "densenet121" else self.name
 
 
 @cache
@@ -54,6 +62,7 @@ def load_sets() -> Mapping[str, PublishedSet]:
                 words.setdefault(finding, word)
         found[name] = PublishedSet(
             name=name,
+            network=table["network"],
             data=table["data"],
             columns={finding: outputs.index(word) for finding, word in words.items()},
             thresholds={finding: table["thresholds"][word] for finding, word in words.items()},
@@ -68,9 +77,9 @@ def find_set(name: str) -> PublishedSet:
         ModelError: there is no such set.
     """
     sets = load_sets()
-    short = name.removeprefix("densenet121-res224-")
+    short = name.removeprefix(_DENSENET)
     if short not in sets:
         raise ModelError(
-            f"TorchXRayVision has no set of weights {name!r} at 224 pixels; it has {', '.join(sets)}"
+            f"TorchXRayVision has no set of weights {name!r} that is known here; it has {', '.join(sets)}"
         )
     return sets[short]

@@ -1,7 +1,8 @@
 """Published weights read without running what the file says: a pickled module becomes plain tensors.
 
-The library publishes whole modules, whose unpickling runs whatever the file names. Here only the classes that
-a DenseNet consists of are known to the unpickler, the library's own replaced by empty ones.
+Of DenseNets the library publishes whole modules, whose unpickling runs whatever the file names. Here only
+the classes that a DenseNet consists of are known to the unpickler, the library's own replaced by empty ones.
+Of the ResNet it publishes the tensors alone.
 """
 
 import re
@@ -52,9 +53,9 @@ _PARTS = (
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a published file by the names that MONAI's DenseNet-121 gives them.
+    """Return the tensors of a published file by the names that MONAI's networks give them.
 
-    Takes the library's pickled module as well as the state of one.
+    Takes the library's pickled DenseNet as well as the state of a network.
 
     Raises:
         ModelError: the file holds anything else.
@@ -69,7 +70,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises anything
         reason = str(error).splitlines()[0]
-        raise ModelError(f"{path} holds no weights of a DenseNet of TorchXRayVision: {reason}") from error
+        raise ModelError(f"{path} holds no weights of TorchXRayVision: {reason}") from error
     state = content.state_dict() if isinstance(content, nn.Module) else content
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"{path} holds no weights: it is neither a module nor the state of one")

@@ -212,7 +212,8 @@ def test_other_weights_an_unknown_set_and_a_full_folder_are_refused(release, wei
 
 
 def test_every_set_names_findings_of_the_vocabulary_and_outputs_once() -> None:
-    assert list(load_sets()) == ["all", "nih", "pc", "chex", "rsna", "mimic_nb", "mimic_ch"]
+    densenets = ["all", "nih", "pc", "chex", "rsna", "mimic_nb", "mimic_ch"]
+    assert list(load_sets()) == [*densenets, "resnet50-res512-all"]
     for known in load_sets().values():
         assert set(known.columns) <= set(load_vocabulary())
         assert len(set(known.columns.values())) == len(known.columns)
