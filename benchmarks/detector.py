@@ -194,10 +194,11 @@ def _bare(material: Material) -> Way:
 
 
 def _int8(material: Material) -> Way:
-    from benchmarks.quantisation import quantised  # noqa: PLC0415  # needs onnx, which is not of the runtime set
+    from models.quantisation import quantise  # noqa: PLC0415  # needs onnx, which is not of the runtime set
 
-    source = release_folder() / material.detector.manifest.network.file
-    return _session(material, quantised(source, material.tensors).read_bytes())
+    network, target = material.detector.manifest.network, material.folder / "int8.onnx"
+    quantise(release_folder() / network.file, target, network.input_name, material.tensors)
+    return _session(material, target.read_bytes())
 
 
 def _session(material: Material, content: bytes) -> Way:

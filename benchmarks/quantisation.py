@@ -2,9 +2,9 @@
 
     python -m benchmarks.quantisation --data PATH [--calibration 100]
 
-Static quantisation in the QDQ form of `onnxruntime.quantization`, calibrated on radiographs of training
-patients. Printed: the mean AUC over the findings on the test patients of `overread train`, before and after,
-and their difference with a bootstrap interval over patients. `benchmarks.detector` has the speed.
+Quantised as `overread models quantise` does, on radiographs of training patients. Printed: the mean AUC over
+the findings on the test patients of `overread train`, before and after, and their difference with a bootstrap
+interval over patients. `benchmarks.detector` has the speed.
 """
 
 import argparse
@@ -17,15 +17,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 from numpy.typing import NDArray
-from onnxruntime.quantization import (  # type: ignore[import-untyped]
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process  # type: ignore[import-untyped]
 
 from models.pixels import network_input
+from models.quantisation import quantise
 from models.releases import load_onnx_detector, release_folder
 from training.datasets import FINDINGS, read_nih
 from training.metrics import patient_samples, roc_auc
@@ -54,7 +48,9 @@ def main() -> int:
         return network_input(path, rows=network.rows, columns=network.columns)[None, None]
 
     source = release_folder() / network.file
-    target = quantised(source, [tensor(each.path) for each in split.training[: given.calibration]])
+    target = Path(tempfile.mkdtemp()) / "int8.onnx"
+    calibration = [tensor(each.path) for each in split.training[: given.calibration]]
+    quantise(source, target, network.input_name, calibration)
     tensors = [tensor(each.path) for each in split.test]
     before, after = (_scores(path, network.scores_output, tensors) for path in (source, target))
     labels = label_matrix(split.test)
@@ -78,33 +74,6 @@ def _scores(path: Path, output: str, tensors: Sequence[Tensor]) -> Tensor:
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return np.concatenate([session.run([output], {name: tensor})[0] for tensor in tensors])
-
-
-def quantised(source: Path, tensors: Sequence[Tensor]) -> Path:
-    """Write the network in 8 bits, calibrated on these inputs (1, 1, rows, columns), and return its file."""
-    folder = Path(tempfile.mkdtemp())
-    prepared, target = folder / "prepared.onnx", folder / "int8.onnx"
-    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-    name = onnxruntime.InferenceSession(source.read_bytes()).get_inputs()[0].name
-    quantize_static(
-        str(prepared),
-        str(target),
-        _Reader(name, tensors),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
-    return target
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it ships no types
-    def __init__(self, name: str, tensors: Sequence[Tensor]) -> None:
-        self._left = iter([{name: tensor} for tensor in tensors])
-
-    def get_next(self) -> dict[str, Tensor] | None:
-        """Return the next input, or None after the last."""
-        return next(self._left, None)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         for number, row in enumerate((score(path, detector) for path in images), start=1):
             table.writerow(row)
             counts[row[2]] += 1
-            _show_progress(sys.stderr, number, len(images))
+            show_progress(sys.stderr, number, len(images))
     print(f"{arguments.out}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
     return EXIT_OK
 
@@ -93,7 +93,8 @@ def _numbers(probabilities: Iterable[float]) -> list[str]:
     return [f"{probability:.5f}" for probability in probabilities]
 
 
-def _show_progress(stream: TextIO, number: int, total: int) -> None:
+def show_progress(stream: TextIO, number: int, total: int) -> None:
+    """Write how far it is, where a person looks on."""
     if stream.isatty():
         stream.write(f"\r{number}/{total}" + ("\n" if number == total else ""))
         stream.flush()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.commands.importing import add_import_actions
+from models.commands.quantising import add_quantise_action
 from models.roster import Change, Entry, Role, Route, load_roster
 from models.roster_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_FAILED, EXIT_OK, Command
@@ -28,6 +29,7 @@ the path of a release folder.
   overread models retire /models/new
   overread models import-bundle /models/lung_nodule_ct_detection --findings nodule
   overread models import-torchxrayvision densenet121-all.pt /models/xrv-all --set all
+  overread models quantise chest-radiograph /models/chest-int8 --images archive/chest
 
 What runs is written to the roster (detectors.json in the data folder) with the time and who did it. Workers
 read it when they start: restart them. The record for --gate is written by `overread gate`.
@@ -50,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         configure_action(subparser)
         subparser.set_defaults(run_action=run_action)
     add_import_actions(actions)
+    add_quantise_action(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:
