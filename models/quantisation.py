@@ -38,6 +38,7 @@ from overread.errors import ConfigurationError, InputError, ModelError
 LEAST_IMAGES = 20
 ROUNDS = 7
 _ROUND_SECONDS = 0.5
+_ORIGIN = "quantised from"  # entry of a manifest's `training`
 
 Tensor = NDArray[np.float32]  # (1, channels, rows, columns), or as the network's layout has it
 Report = Callable[[int, int], None]  # images done, and how many there are
@@ -72,12 +73,15 @@ def quantise_release(release: Path, folder: Path, images: Sequence[Path], report
         report: told after every image.
 
     Raises:
-        ConfigurationError: fewer than `LEAST_IMAGES` can be used, or the folder holds a release already.
+        ConfigurationError: fewer than `LEAST_IMAGES` can be used, the release is in 8 bits already, or the
+            folder holds one.
         ModelError: the release cannot be loaded, is no ONNX release or does not take 32-bit numbers.
     """
     if (folder / FILE_NAME).exists():
         raise ConfigurationError(f"{folder} holds a release already; name another folder or remove it")
     before = _on_cpu(release)
+    if _ORIGIN in before.manifest.training:
+        raise ConfigurationError(f"{release} is in 8 bits already; quantise the release that it was made of")
     prepared = list(_prepared(before.manifest, images, report))
     if len(prepared) < LEAST_IMAGES:
         raise ConfigurationError(
@@ -161,7 +165,7 @@ def _describe(manifest: Manifest, folder: Path, *, images: int) -> None:
         network=replace(manifest.network, sha256=hashlib.sha256(content).hexdigest()),
         training={
             **manifest.training,
-            "quantised from": f"{manifest.name} {manifest.version}, SHA-256 {manifest.network.sha256}",
+            _ORIGIN: f"{manifest.name} {manifest.version}, SHA-256 {manifest.network.sha256}",
             "ranges taken from": f"{images} images",
         },
     )

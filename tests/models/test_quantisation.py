@@ -85,6 +85,11 @@ def test_too_few_images_and_a_folder_in_use_are_refused(made, drawings, tmp_path
         quantise_release(SHIPPED, made[0], drawings, lambda done, total: None)
 
 
+def test_a_release_in_8_bits_is_not_quantised_again(made, drawings, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="in 8 bits already"):
+        quantise_release(made[0], tmp_path / "again", drawings, lambda done, total: None)
+
+
 def test_only_an_onnx_release_can_be_quantised(drawings, tmp_path) -> None:
     vendor = write_tiny_release(tmp_path / "vendor", kind="vendor-rows")
     with pytest.raises(ModelError, match="only onnx can be quantised"):
