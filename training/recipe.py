@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from training.datasets import ANY, FINDINGS
 from training.networks import HEADS, ChestNetwork, Reading, load_imagenet_weights
 from training.targets import Blend
 from training.views import UNCHANGED, Views
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +77,21 @@ class Material:
     known: Tensor  # (radiographs with places, findings): 1 where the mask is to be believed
     placed: NDArray[np.intp]  # (radiographs of the views): its row in the masks; -1 where it has no places
 
+    def on(self, device: torch.device) -> Self:
+        """Return the same with what is small on a device; views stay on disk."""
+        moved = {name: getattr(self, name).to(device) for name in ("targets", "reads", "masks", "known")}
+        return replace(self, **moved)
+
 
 class Run:
     """One training run: networks, optimiser and random generators; it can be resumed after any epoch."""
 
-    def __init__(self, material: Material, settings: Settings, *, epochs: int, seed: int) -> None:
+    def __init__(
+        self, material: Material, settings: Settings, *, epochs: int, seed: int, device: torch.device = CPU
+    ) -> None:
         set_determinism(seed)
-        self.material = material
+        self.device = device
+        self.material = material.on(device)
         self.settings = settings
         self.epochs = epochs
         self.random = np.random.default_rng(seed)
@@ -88,6 +99,7 @@ class Run:
             len(FINDINGS), dropout=settings.dropout, frozen_blocks=settings.frozen_blocks
         )
         load_imagenet_weights(self.network)
+        self.network.to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
         self.averaged = AveragedModel(
             self.network,
@@ -123,6 +135,7 @@ class Run:
             "schedule": self.schedule.state_dict(),
             "random": self.random.bit_generator.state,
             "global_generator": torch.get_rng_state(),
+            "device_generator": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
         }
         torch.save(state, path.with_suffix(".partial"))
         path.with_suffix(".partial").replace(path)
@@ -133,7 +146,7 @@ class Run:
         Raises:
             ConfigurationError: the checkpoint was made with other settings.
         """
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=CPU)
         if state["settings"] != asdict(self.settings):
             raise ConfigurationError(
                 f"{path} was made with other settings; remove it or use the same settings"
@@ -143,6 +156,8 @@ class Run:
             getattr(self, part).load_state_dict(state[part])
         self.random.bit_generator.state = state["random"]
         torch.set_rng_state(state["global_generator"])
+        if self.device.type == "cuda" and state["device_generator"] is not None:
+            torch.cuda.set_rng_state(state["device_generator"])
 
     def trained_network(self) -> ChestNetwork:
         """Return the averaged network, ready for use."""
@@ -185,7 +200,7 @@ class Run:
         material = self.material
         views = self.random.integers(1, len(material.views.features), len(chosen))
         placed, read = material.placed[chosen], material.read[chosen]
-        features = material.views.batch(views, chosen)
+        features = material.views.batch(views, chosen).to(self.device)
         mixed = mix(material, features, chosen, self.settings, self.random)
         reading = self.network.tail(mixed.features.contiguous(memory_format=torch.channels_last))
         loss = image_loss(reading, mixed.targets, self.settings)
@@ -230,7 +245,7 @@ def mix(
     count, mixup = len(features), settings.mixup
     shares = random.beta(mixup, mixup, count) if mixup else np.ones(count)
     alone = (material.placed[chosen] >= 0) | (random.random(count) >= settings.mixed_share)
-    kept = torch.from_numpy(np.where(alone, 1.0, np.maximum(shares, 1 - shares))).float()
+    kept = torch.from_numpy(np.where(alone, 1.0, np.maximum(shares, 1 - shares))).float().to(features.device)
     partner = np.arange(count)
     for group in (material.read[chosen], ~material.read[chosen]):
         partner[group] = random.permutation(partner[group])
@@ -269,17 +284,21 @@ def place_loss(maps: Tensor, masks: Tensor, known: Tensor) -> Tensor:
 def predict(
     network: ChestNetwork, views: Views, radiographs: NDArray[np.intp], *, view: int = UNCHANGED
 ) -> list[Reading]:
-    """Return what the network says of one view of radiographs, in batches."""
-    readings = []
+    """Return what the network says of one view of radiographs, in batches, on the CPU."""
+    readings, device = [], next(network.parameters()).device
     with torch.inference_mode():
         for batch in np.array_split(radiographs, math.ceil(len(radiographs) / 32)):
-            features = views.batch(np.full(len(batch), view, np.intp), batch)
-            readings.append(network.tail(features.contiguous(memory_format=torch.channels_last)))
+            features = views.batch(np.full(len(batch), view, np.intp), batch).to(device)
+            said = network.tail(features.contiguous(memory_format=torch.channels_last))
+            readings.append(Reading(*(part.cpu() for part in said)))
     return readings
 
 
 def train(run: Run, checkpoint: Path, report: Callable[[Progress], None]) -> ChestNetwork:
-    """Return the trained network, having gone on from the checkpoint where there is one."""
+    """Return the trained network, having gone on from the checkpoint where there is one.
+
+    It stays on the run's device.
+    """
     if checkpoint.is_file():
         run.restore(checkpoint)
     while run.epochs_done < run.epochs:

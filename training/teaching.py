@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from overread.errors import ConfigurationError
 from training.allocator import keep_freed_memory
 from training.datasets import FINDINGS, Radiograph
 from training.networks import ChestNetwork, load_imagenet_weights
@@ -32,10 +33,23 @@ Report = Callable[[str, Progress], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """Where training keeps what it has done, and with how many threads it works."""
+    """Where training keeps what it has done, with how many threads it works, and on what."""
 
     folder: Path
     threads: int
+    device: str = "cpu"  # as torch names it
+
+
+def choose_device(asked: str | None) -> str:
+    """Return what to train on: what is asked for, else a GPU where there is one.
+
+    Raises:
+        ConfigurationError: a GPU is asked for, and torch finds none.
+    """
+    found = torch.cuda.is_available()
+    if asked == "cuda" and not found:
+        raise ConfigurationError("torch finds no CUDA device; leave --device out to train on the CPU")
+    return asked or ("cuda" if found else "cpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +87,7 @@ def ask_teachers(
     keep_freed_memory()
     torch.set_num_threads(place.threads)
     place.folder.mkdir(parents=True, exist_ok=True)
-    open_views(radiographs, settings, place.folder)  # once, with all threads, for everybody
+    open_views(radiographs, settings, place.folder, place.device)  # once, with all threads, for everybody
     teachers = _lessons(radiographs, settings, place)[: settings.teachers]
     _side_by_side(teachers, place.threads, report)
     return _gather(teachers, radiographs)
@@ -82,7 +96,13 @@ def ask_teachers(
 def _lessons(radiographs: Sequence[Radiograph], settings: Settings, place: Workplace) -> "list[_Lesson]":
     """Return the lessons of the teachers and, after them, those of the networks that are released."""
     return [
-        _Lesson(radiographs=tuple(radiographs), settings=settings, folder=place.folder, number=number)
+        _Lesson(
+            radiographs=tuple(radiographs),
+            settings=settings,
+            folder=place.folder,
+            device=place.device,
+            number=number,
+        )
         for number in range(settings.teachers + settings.networks)
     ]
 
@@ -95,10 +115,13 @@ def _results_folder(radiographs: Sequence[Radiograph], settings: Settings, folde
     return results
 
 
-def open_views(radiographs: Sequence[Radiograph], settings: Settings, folder: Path) -> Views:
-    """Return the views of the radiographs, made or found in the folder."""
+def open_views(
+    radiographs: Sequence[Radiograph], settings: Settings, folder: Path, device: str = "cpu"
+) -> Views:
+    """Return the views of the radiographs, found in the folder or made on the device."""
     network = ChestNetwork(len(FINDINGS), dropout=0.0, frozen_blocks=settings.frozen_blocks)
     load_imagenet_weights(network)
+    network.to(torch.device(device))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     plan = Plan(side=settings.side, count=settings.views, strength=settings.augmentation, seed=settings.seed)
     return make_views(radiographs, network, plan, folder)
@@ -149,6 +172,7 @@ class _Lesson:
     radiographs: tuple[Radiograph, ...]
     settings: Settings
     folder: Path
+    device: str
     number: int  # teachers come first
 
     @property
@@ -202,14 +226,15 @@ def _learn(lesson: _Lesson, told: "Queue[tuple[str, Progress]]") -> None:
         teachers=None if lesson.is_teacher else _heard(lesson),
         left_out=lesson.number if lesson.is_teacher else None,
     )
-    run = Run(material, lesson.settings, epochs=lesson.settings.epochs, seed=lesson.seed)
+    device = torch.device(lesson.device)
+    run = Run(material, lesson.settings, epochs=lesson.settings.epochs, seed=lesson.seed, device=device)
     checkpoint = lesson.answers.with_suffix(".checkpoint")
     network = train(run, checkpoint, lambda progress: told.put((lesson.name, progress)))
     partial = lesson.answers.with_name(f"partial-{lesson.answers.name}")
     if lesson.is_teacher:
         _write_answers(network, material, partial)
     else:
-        torch.save(network.state_dict(), partial)
+        torch.save(network.cpu().state_dict(), partial)
     partial.replace(lesson.answers)
     checkpoint.unlink()
 

@@ -29,7 +29,7 @@ from training.metrics import Interval, auc_interval, gain_interval, mean_auc_int
 from training.recipe import Progress, Settings
 from training.split import split_by_patient
 from training.targets import label_matrix
-from training.teaching import Workplace, ask_teachers
+from training.teaching import Workplace, ask_teachers, choose_device
 
 
 def main() -> None:
@@ -44,6 +44,9 @@ def main() -> None:
         "--teachers", type=int, default=Settings().teachers, choices=every, help="default: all"
     )
     parser.add_argument("--threads", type=int, default=2, help="and networks trained at a time (default: 2)")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="to train on (default: a GPU where there is one)"
+    )
     parser.add_argument("changes", nargs="*", metavar="NAME=VALUE[,NAME=VALUE...]")
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -61,7 +64,9 @@ def compare(arguments: argparse.Namespace) -> None:
     radiographs = split_by_patient(
         read_nih(Path(arguments.data) / "nih"), salt=settings.salt, test_share=settings.test_share
     ).training
-    place = Workplace(folder=arguments.work, threads=arguments.threads)
+    place = Workplace(
+        folder=arguments.work, threads=arguments.threads, device=choose_device(arguments.device)
+    )
     recipe: NDArray[np.float32] | None = None
     for name, tried in {"the recipe": settings, **changed}.items():
         said = ask_teachers(radiographs, tried, place, _report).logits

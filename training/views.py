@@ -66,7 +66,10 @@ class Plan:
 
 
 def make_views(radiographs: Sequence[Radiograph], network: ChestNetwork, plan: Plan, folder: Path) -> Views:
-    """Return the views of every radiograph, from the folder where they have been made before."""
+    """Return the views of every radiograph, from the folder where they have been made before.
+
+    They are made on the network's device.
+    """
     key = hashlib.sha256(
         repr((plan, network.frozen_blocks, [radiograph.name for radiograph in radiographs])).encode()
     ).hexdigest()[:16]
@@ -82,9 +85,9 @@ def make_views(radiographs: Sequence[Radiograph], network: ChestNetwork, plan: P
 
 def _compute(images: Tensor, network: ChestNetwork, plan: Plan, paths: Sequence[Path]) -> None:
     generator = torch.Generator().manual_seed(plan.seed)
-    count = plan.count + 2
+    count, device = plan.count + 2, next(network.parameters()).device
     with torch.inference_mode():
-        shape = network.trunk(images[:1].float() / 255).shape[1:]
+        shape = network.trunk((images[:1].float() / 255).to(device)).shape[1:]
     features = np.lib.format.open_memmap(paths[0], "w+", np.float16, (count, len(images), *shape))
     transforms = np.lib.format.open_memmap(paths[1], "w+", np.float32, (count, len(images), 2, 3))
     for view in range(count):
@@ -92,8 +95,8 @@ def _compute(images: Tensor, network: ChestNetwork, plan: Plan, paths: Sequence[
             batch = slice(start, start + BATCH)
             seen, moved = _view(images[batch].float() / 255, view, plan.strength, generator)
             with torch.inference_mode():
-                found = network.trunk(seen.contiguous(memory_format=torch.channels_last))
-            features[view, batch] = found.half().contiguous().numpy()
+                found = network.trunk(seen.contiguous(memory_format=torch.channels_last).to(device))
+            features[view, batch] = found.half().contiguous().cpu().numpy()
             transforms[view, batch] = moved.numpy()
     features.flush()
     transforms.flush()

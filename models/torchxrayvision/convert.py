@@ -109,7 +109,8 @@ def convert(weights: Path, folder: Path, *, published: str = "all") -> Manifest:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            f"{weights} holds other weights than a {architecture.title} with {OUTPUTS} outputs"
+            f"{weights} holds other weights than the set {known.name} needs: a {architecture.title} with "
+            f"{OUTPUTS} outputs"
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(known.columns.values())

@@ -47,6 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=int, help="of the square that the network sees, in pixels")
     parser.add_argument("--threads", type=int, default=2, help="and networks trained at a time (default: 2)")
     parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="to train on (default: a GPU where there is one)"
+    )
+    parser.add_argument(
         "--outside",
         type=Path,
         help="folder of Kermany 2018 with test/NORMAL and test/PNEUMONIA: a check on children, for the card",
@@ -57,15 +60,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, calibrate, evaluate, write the release."""
     try:
         from training.release import Release, write_release  # noqa: PLC0415  # keeps `overread --help` fast
-        from training.teaching import Workplace, teach  # noqa: PLC0415
+        from training.teaching import Workplace, choose_device, teach  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is missing; install the extra: pip install 'overread[train]'"
         ) from error
     settings = _settings(arguments)
     split = _read(arguments, settings)
+    arguments.device = choose_device(arguments.device)
     place = Workplace(
-        folder=arguments.out.with_name(f"{arguments.out.name}.training"), threads=arguments.threads
+        folder=arguments.out.with_name(f"{arguments.out.name}.training"),
+        threads=arguments.threads,
+        device=arguments.device,
     )
     taught = teach(split.training, settings, place, _report)
     release = Release(folder=arguments.out, version=arguments.version, command=_command(arguments))
@@ -123,6 +129,7 @@ def _command(arguments: argparse.Namespace) -> str:
     given = {name: getattr(arguments, name) for name in OPTIONS}
     parts.extend(f"--{name.replace('_', '-')} {value}" for name, value in given.items() if value is not None)
     parts += ["--outside kermany"] if arguments.outside else []
+    parts += [f"--device {arguments.device}"] if arguments.device != "cpu" else []
     return " ".join([*parts, f"--threads {arguments.threads}"])
 
 

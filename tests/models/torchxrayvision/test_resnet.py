@@ -112,5 +112,5 @@ def test_the_release_says_what_it_is_and_leaves_out_what_has_no_threshold(releas
 
 def test_the_weights_of_another_network_are_refused(network, tmp_path) -> None:
     torch.save(network.state_dict(), tmp_path / "state.pt")
-    with pytest.raises(ModelError, match="other weights than a DenseNet-121"):
+    with pytest.raises(ModelError, match="other weights than the set all needs: a DenseNet-121"):
         convert(tmp_path / "state.pt", tmp_path / "release", published="all")
