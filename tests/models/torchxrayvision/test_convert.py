@@ -21,6 +21,7 @@ from overread.errors import ConfigurationError, ModelError
 from overread.finding import load_vocabulary
 from overread.observation import Presence
 from tests.models.radiographs import write_radiograph
+from tests.models.torchxrayvision.material import set_statistics
 
 
 class _DenseLayer(nn.Sequential):
@@ -84,11 +85,8 @@ class DenseNet(nn.Module):
 def network() -> DenseNet:
     torch.manual_seed(11)
     network = DenseNet()
+    set_statistics(network)
     with torch.no_grad():
-        for module in network.modules():  # statistics of a trained network are neither zero nor one
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.1)
-                module.running_var.uniform_(0.5, 1.5)
         network.features.conv0.weight *= 1e-3  # its input runs to 1024
         network.classifier.weight *= 8
     return network.eval()

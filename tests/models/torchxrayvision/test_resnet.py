@@ -12,6 +12,7 @@ from models.releases import load_onnx_detector
 from models.torchxrayvision.convert import convert
 from models.torchxrayvision.published import find_set
 from overread.errors import ModelError
+from tests.models.torchxrayvision.material import set_statistics
 
 SET = "resnet50-res512-all"
 SIDE = 512
@@ -66,11 +67,9 @@ class ResNet50(nn.Module):
 def network() -> ResNet50:
     torch.manual_seed(12)
     network = ResNet50()
+    set_statistics(network)
     with torch.no_grad():
-        for module in network.modules():  # statistics of a trained network are neither zero nor one
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.1)
-                module.running_var.uniform_(0.5, 1.5)
+        for module in network.modules():
             if isinstance(module, Bottleneck):
                 module.bn3.weight *= 0.3
         network.conv1.weight *= 1e-3  # its input runs to 1024
