@@ -22,7 +22,7 @@ from models.pixels import network_input
 from models.quantisation import quantise
 from models.releases import load_onnx_detector, release_folder
 from training.datasets import FINDINGS, read_nih
-from training.metrics import patient_samples, roc_auc
+from training.metrics import gain_interval, mean_auc_interval, patient_samples
 from training.recipe import Settings
 from training.split import split_by_patient
 from training.targets import label_matrix
@@ -54,19 +54,17 @@ def main() -> int:
     tensors = [tensor(each.path) for each in split.test]
     before, after = (_scores(path, network.scores_output, tensors) for path in (source, target))
     labels = label_matrix(split.test)
-
-    def mean_auc(scores: Tensor, sample: NDArray[np.intp]) -> float:
-        held = [at for at in range(len(FINDINGS)) if 0 < labels[sample, at].mean() < 1]
-        return float(np.mean([roc_auc(scores[sample, at], labels[sample, at]) for at in held]))
-
-    every = np.arange(len(labels))
+    held = [at for at in range(len(FINDINGS)) if 0 < labels[:, at].mean() < 1]
+    before, after, labels = before[:, held], after[:, held], labels[:, held]
     drawn = patient_samples([each.patient for each in split.test], rounds=ROUNDS, seed=1)
-    differences = [mean_auc(after, sample) - mean_auc(before, sample) for sample in drawn]
-    low, high = np.percentile(differences, [2.5, 97.5])
-    old, new = mean_auc(before, every), mean_auc(after, every)
+    old, new = (mean_auc_interval(scores, labels, drawn).value for scores in (before, after))
+    gain = gain_interval(after, before, labels, drawn)
     megabytes = [path.stat().st_size / 1e6 for path in (source, target)]
-    print(f"mean AUC over {len(FINDINGS)} findings, n = {len(labels)}: {old:.4f} in 32 bits, {new:.4f} in 8")
-    print(f"difference {new - old:+.4f} [{low:+.4f}, {high:+.4f}]; {megabytes[0]:.1f}, {megabytes[1]:.1f} MB")
+    print(f"mean AUC over {len(held)} findings, n = {len(labels)}: {old:.4f} in 32 bits, {new:.4f} in 8")
+    print(
+        f"difference {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]; "
+        f"{megabytes[0]:.1f}, {megabytes[1]:.1f} MB"
+    )
     return 0
 
 
