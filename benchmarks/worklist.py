@@ -23,6 +23,7 @@ from overread.case import CaseState
 from service.settings import load_settings
 from service.store.archive import Attribute, Level, OneOf, search
 from service.store.database import Store, open_store
+from service.store.order import Selection
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.queue import claim_case
 from service.store.worklist import count_cases, find_case, list_numbers, list_worklist, load_case
@@ -58,11 +59,22 @@ def questions(store: Store, count: int, chance: random.Random) -> dict[str, Call
         "next page of 50 anywhere in the list": lambda: list_worklist(
             store, now=NOW, after=chance.choice(found)
         ),
-        "first page of 50 for a subspecialty": lambda: list_worklist(store, now=NOW, subspecialty=reader()),
-        "first page of 50, every state": lambda: list_worklist(store, now=NOW, states=list(CaseState)),
-        "first page of 50 concordant": lambda: list_worklist(store, now=NOW, states=[CaseState.CONCORDANT]),
+        "first page of 50 above another line": lambda: list_worklist(
+            store, Selection(share=chance.choice((0.05, 0.2)), above_line=True), now=NOW
+        ),
+        "first page of 50 below the line": lambda: list_worklist(store, Selection(above_line=False), now=NOW),
+        "first page of 50 for a subspecialty": lambda: list_worklist(
+            store, Selection(subspecialty=reader()), now=NOW
+        ),
+        "first page of 50, every state": lambda: list_worklist(
+            store, Selection(states=list(CaseState)), now=NOW
+        ),
+        "first page of 50 concordant": lambda: list_worklist(
+            store, Selection(states=[CaseState.CONCORDANT]), now=NOW
+        ),
+        "first page when all waited too long": lambda: list_worklist(store, now=NOW + timedelta(days=30)),
         "neighbours of a case (first 500)": lambda: list_numbers(
-            store, now=NOW, states=[CaseState.LISTED], subspecialty=None, limit=500
+            store, Selection(above_line=True), now=NOW, limit=500
         ),
         "count by state": lambda: count_cases(store),
         "one case with everything": lambda: load_case(store, number()),

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.ranking import Floats
+from evaluation.ranking_metrics import Floats
 
 
 def roc_auc(scores: Floats, positive: NDArray[np.bool_]) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.discrimination import roc_auc
-from evaluation.ranking import Floats, average_precision, resample_patients
+from evaluation.ranking_metrics import Floats, average_precision, resample_patients
 from models.gate_record import GateFigure, Verdict
 from overread.errors import InvalidFileError
 

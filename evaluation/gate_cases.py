@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.gate import Outputs, Trial
-from evaluation.ranking import Floats
+from evaluation.ranking_metrics import Floats
 from models.dicom import is_dicom
 from models.onnx_detector import OnnxDetector
 from overread.cohort import CohortCase, read_cohort
@@ -15,7 +15,7 @@ from overread.errors import InputError, InvalidFileError
 from overread.finding import Vocabulary
 from overread.observation import Observation, Presence
 from overread.ports import Detector, ReportReader
-from overread.statement import current_observations
+from overread.report_position import current_observations
 
 PICTURES = (".png", ".jpg", ".jpeg")
 

@@ -43,11 +43,13 @@ COLUMNS = {
 PANEL = {"Pneumothorax": "pneumothorax", "Nodule or mass": "lung_lesion", "Airspace opacity": "opacity"}
 """Column of the panel's reads -> family in the finding vocabulary; fracture has no score."""
 
-_LABELS = {
+MEMBERS = {
     "pneumothorax": frozenset({"pneumothorax"}),
     "lung_lesion": frozenset({"nodule", "mass"}),
     "opacity": frozenset({"consolidation", "opacity", "pneumonia", "edema", "atelectasis"}),
 }
+"""Class that the panel judged -> outputs of the detector that are kinds of it."""
+
 _IMAGE = re.compile(r"(?P<patient>\d+)_(?P<order>\d+)\.\w+")
 
 
@@ -134,7 +136,7 @@ def _adjudications(read: Mapping[str, bool], reported: frozenset[str]) -> tuple[
             confirmed=is_there is not stated,
         )
         for family, is_there in read.items()
-        for stated in [not reported.isdisjoint(_LABELS[family])]
+        for stated in [not reported.isdisjoint(MEMBERS[family])]
     )
 
 

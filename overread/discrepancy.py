@@ -45,6 +45,12 @@ class Discrepancy:
     odds: float  # product of the factors; ranks cases, is not a calibrated probability
     priority: float  # odds as a share, times clinical weight and urgency; orders the list
     reasons: tuple[str, ...]  # sentences for the second reader
+    called: float = 1.0  # of what is so, the share that a second reader calls a discrepancy, in (0, 1]
+
+    @property
+    def probability(self) -> float:
+        """That it is so, by its odds."""
+        return self.odds / (1 + self.odds)
 
     @property
     def laterality(self) -> Laterality:

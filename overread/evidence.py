@@ -1,130 +1,89 @@
-"""How strong the evidence of a discrepancy is: odds and odds ratios, each with its reason in words.
+"""Evidence of a discrepancy: odds and odds ratios, each with its reason in words.
 
-A finding is missed where it is there and the report does not state it. Where the site has a fit of what its
-reports state (`overread.expectation`), the expected share divided by the sensitivity of first readers is the
-probability that the finding is there; elsewhere the detector's own calibration stands for it.
+A finding is missed where it is there and the report does not state it. Of findings that would be stated in
+a share q of the reports of such studies, readers state a share s and leave out 1 - s: so for a report that
+is silent the odds of a miss are q / (1 - q) x (1 - s) / s. What the report says besides, and other
+detectors, multiply the odds.
 
-The odds that a second reader confirms are built factor by factor, in the manner of Bayes with the factors
-taken as independent given the truth. That independence is an approximation; the odds order cases and claim no
-probability.
+The factors are taken as independent given the truth. That is an approximation; the odds order cases, and
+only where adjudications correct them (`overread.adjudication_model`) do they claim to be a probability.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from overread.candidate import Candidate
+from overread.detector_evidence import DetectorEvidence
 from overread.discrepancy import DiscrepancyKind, Factor
-from overread.observation import Laterality, Presence
+from overread.finding import Vocabulary
+from overread.observation import DetectorObservation, Laterality, Presence
 from overread.priority import Policy
-from overread.sighting import Expected, Sighting
-from overread.statement import Statement
-
-Floats = NDArray[np.float64]
-
-_SPEAKS_FOR = {DiscrepancyKind.POSSIBLE_MISS: 1, DiscrepancyKind.POSSIBLE_OVERCALL: -1}
-"""Whether evidence of the finding speaks for the discrepancy or against it."""
-
-_LEAST_PRESENCE, _MOST_PRESENCE = 1e-4, 0.98
-"""A regression on some thousand reports says nothing beyond these."""
+from overread.report_position import ReportPosition
+from overread.trigger import Trigger
 
 
-def odds_of(factors: tuple[Factor, ...]) -> float:
-    """Return the product of the factors."""
-    return math.prod(factor.odds_ratio for factor in factors)
+def omission_odds(sensitivity: float) -> float:
+    """Return how many findings readers leave out for each that they state, by the share that they state."""
+    return (1 - sensitivity) / sensitivity
 
 
-def weigh(
-    kind: DiscrepancyKind, statement: Statement, sighting: Sighting, policy: Policy
-) -> tuple[Factor, ...]:
-    """Return the factors for and against a discrepancy of this kind, the prior first."""
-    return _WEIGH[kind](statement, sighting, policy)
-
-
-def presence_odds(share: Floats, sensitivity: Floats | float) -> Floats:
-    """Return the odds that a finding is there, by the share of reports that would state it.
-
-    Readers state `sensitivity` of what is there and, so it is assumed, nothing that is not.
+def miss(
+    position: ReportPosition,
+    evidence: DetectorEvidence,
+    others: Sequence[DetectorEvidence],
+    triggers: Iterable[Trigger],
+    policy: Policy,
+    vocabulary: Vocabulary,
+) -> Candidate:
+    """Return the candidate for a finding that the report does not state.
 
     Args:
-        share: expected share of reports, in (0, 1), any shape.
-        sensitivity: of first readers, in (0, 1).
+        position: of the report on the finding.
+        evidence: of the detector that speaks most strongly for the finding.
+        others: of other detectors for the same finding.
+        triggers: circumstances of the case.
+        policy: how evidence is weighed.
+        vocabulary: the findings.
     """
-    there = np.clip(share / sensitivity, _LEAST_PRESENCE, _MOST_PRESENCE)
-    result: Floats = there / (1 - there)
-    return result
+    finding = position.finding
+    factors = (
+        *_expected(evidence, policy),
+        *_said(position, policy),
+        *(trigger.factor for trigger in triggers if trigger.concerns(finding)),
+        *_agreement(1, others, policy),
+    )
+    related = bool(position.related)
+    learned = _corrected(factors, DiscrepancyKind.POSSIBLE_MISS, evidence, related=related)
+    return Candidate(
+        kind=DiscrepancyKind.POSSIBLE_MISS,
+        finding=finding,
+        detector_observation=evidence.observation,
+        report_observations=position.observations or position.related,
+        factors=learned,
+        reason=_miss_words(position, evidence, vocabulary),
+        # Second reads say by themselves how often a finding beside a related one is called a miss.
+        called=policy.report.related_share if related and learned == factors else 1.0,
+    )
 
 
-def silence_ratio(sensitivity: float) -> float:
-    """Return how often a report is silent on a finding that is there, over how often where it is not."""
-    return 1 - sensitivity
+def overcall(
+    position: ReportPosition, family: Sequence[DetectorEvidence], policy: Policy, vocabulary: Vocabulary
+) -> Candidate | None:
+    """Return the candidate for a stated finding that the detector does not see; None where it sees enough.
 
-
-def agreement(kind: DiscrepancyKind, others: Sequence[Sighting], policy: Policy) -> tuple[Factor, ...]:
-    """Return what other detectors of the same family add, if there are any; nothing about sides.
-
-    Detectors err alike: of two logarithms of odds ratios the share `dependence` is taken as the same
-    evidence, as for the mean of equally correlated measurements.
+    Args:
+        position: of the report on the finding.
+        family: evidence of one detector for every finding of the family, which could all be the stated one.
+        policy: how evidence is weighed.
+        vocabulary: the findings.
     """
-    sign = _SPEAKS_FOR.get(kind)
-    if not others or sign is None:
-        return ()
-    count, dependence = len(others), policy.detectors.dependence
-    mean = math.fsum(math.log(other.ratio) for other in others) / count
-    weight = (1 - dependence) * count / (1 + (count - 1) * dependence)
-    seen = sum(other.is_seen for other in others)
-    return (
-        Factor(
-            name="other detectors",
-            odds_ratio=math.exp(sign * weight * mean),
-            reason=f"{seen} of {count} other detectors see it" if count > 1 else _other(others[0]),
-        ),
-    )
-
-
-def _other(sighting: Sighting) -> str:
-    return (
-        f"another detector {'sees it too' if sighting.is_seen else 'does not see it'} ({_outputs(sighting)})"
-    )
-
-
-def _weigh_miss(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
-    return (*_seen(sighting, policy), *_reported(statement, sighting, policy))
-
-
-def _seen(sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
-    if sighting.expected is not None:
-        return _expected(sighting.expected, policy.reader.of(sighting.family))
-    detector = Factor(
-        name="detector", odds_ratio=sighting.ratio, reason=f"seen by the detector ({_outputs(sighting)})"
-    )
-    if sighting.prior_odds is None:
-        return (detector,)
-    rarity = 1 + 1 / sighting.prior_odds
-    reason = f"1 study in {rarity:.2g} of the detector's calibration cohort had such a finding"
-    return (Factor(name="prior", odds_ratio=sighting.prior_odds, reason=reason), detector)
-
-
-def _expected(expected: Expected, sensitivity: float) -> tuple[Factor, ...]:
-    shares = np.array([expected.base_rate, expected.share])
-    prior, now = presence_odds(shares, sensitivity).tolist()
-    return (
-        Factor(
-            name="prior",
-            odds_ratio=prior,
-            reason=f"{expected.base_rate:.1%} of this site's reports state such a finding",
-        ),
-        Factor(
-            name="detector",
-            odds_ratio=now / prior,
-            reason=f"of studies that score like this one, {expected.share:.0%} of the reports state it",
-        ),
-    )
-
-
-def _weigh_overcall(_statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
-    return (
+    strongest = max(family, key=lambda item: item.ratio)
+    if any(item.is_seen for item in family) or strongest.ratio > policy.overcall.maximum_ratio:
+        return None
+    (own,) = (item for item in family if item.finding == position.finding)
+    factors = (
         Factor(
             name="prior",
             odds_ratio=policy.overcall.prior_odds,
@@ -132,65 +91,156 @@ def _weigh_overcall(_statement: Statement, sighting: Sighting, policy: Policy) -
         ),
         Factor(
             name="detector",
-            odds_ratio=1 / sighting.ratio,
-            reason=f"the detector sees little sign of it ({_outputs(sighting)})",
+            odds_ratio=1 / strongest.ratio,
+            reason=f"the detector sees little sign of it ({_outputs(family, vocabulary)})",
         ),
+    )
+    return Candidate(
+        kind=DiscrepancyKind.POSSIBLE_OVERCALL,
+        finding=position.finding,
+        detector_observation=own.observation,
+        report_observations=position.observations,
+        factors=_corrected(factors, DiscrepancyKind.POSSIBLE_OVERCALL, own, related=False),
+        reason=f"Possible overcall: the report states {vocabulary[position.finding].name}; "
+        "the detector sees little sign of it.",
+        benefit=policy.overcall.benefit,
     )
 
 
-def _weigh_laterality(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
+def wrong_side(
+    position: ReportPosition, evidence: DetectorEvidence, policy: Policy, vocabulary: Vocabulary
+) -> Candidate:
+    """Return the candidate for a finding that report and detector put on opposite sides."""
+    stated, seen = _side(position.laterality), _side(evidence.observation.laterality)
+    return Candidate(
+        kind=DiscrepancyKind.LATERALITY_CONFLICT,
+        finding=evidence.finding,
+        detector_observation=evidence.observation,
+        report_observations=position.observations,
+        factors=(
+            Factor(
+                name="prior",
+                odds_ratio=policy.laterality.prior_odds,
+                reason="few reports name the wrong side",
+            ),
+            Factor(
+                name="side",
+                odds_ratio=policy.laterality.side_ratio,
+                reason=f"the report says {stated}, the detector looks at the {seen} side",
+            ),
+            seen_factor(evidence),
+        ),
+        reason=f"Side conflict: the report states {vocabulary[evidence.finding].name} on the {stated}; "
+        f"the detector sees it on the {seen}.",
+    )
+
+
+def seen_factor(evidence: DetectorEvidence) -> Factor:
+    """Return what it is worth, for a conflict about a finding, that the detector sees it; at least 1."""
+    reason = f"the detector sees the finding (probability {evidence.observation.probability:.2g})"
+    return Factor(name="detector", odds_ratio=max(1.0, evidence.ratio), reason=reason)
+
+
+def _expected(evidence: DetectorEvidence, policy: Policy) -> tuple[Factor, ...]:
+    """Return what the output is worth: how rare such findings are, and how far this study differs."""
+    left_out = omission_odds(policy.reader.of(evidence.finding))
+    now = evidence.share / (1 - evidence.share)
+    if evidence.base_share is None:
+        seen = f"the detector gives it a probability of {evidence.observation.probability:.2g}"
+        return (Factor(name="detector", odds_ratio=now * left_out, reason=seen),)
+    usual = evidence.base_share / (1 - evidence.base_share)
+    if evidence.model is None:
+        base = f"in 1 study of {1 / evidence.base_share:.2g} of its calibration cohort reports would state it"
+        seen = f"the detector gives it a probability of {evidence.observation.probability:.2g}"
+    else:
+        base = f"{evidence.base_share:.1%} of the reports state it"
+        seen = f"of studies that score like this one, {evidence.share:.0%} of the reports state it"
+    base += f"; for each that is stated, {left_out:.2g} are left out"
     return (
-        Factor(
-            name="prior", odds_ratio=policy.laterality.prior_odds, reason="few reports name the wrong side"
-        ),
-        Factor(
-            name="side",
-            odds_ratio=policy.laterality.side_ratio,
-            reason=f"the report says {_side(statement.laterality)}, the detector looks at the "
-            f"{_side(sighting.named.laterality)} side",
-        ),
-        Factor(
-            name="detector",
-            odds_ratio=max(1.0, sighting.ratio),
-            reason=f"the detector is sure of the finding ({_outputs(sighting)})",
-        ),
+        Factor(name="prior", odds_ratio=usual * left_out, reason=base),
+        Factor(name="detector", odds_ratio=now / usual, reason=seen),
     )
 
 
-_WEIGH: dict[DiscrepancyKind, Callable[[Statement, Sighting, Policy], tuple[Factor, ...]]] = {
-    DiscrepancyKind.POSSIBLE_MISS: _weigh_miss,
-    DiscrepancyKind.POSSIBLE_OVERCALL: _weigh_overcall,
-    DiscrepancyKind.LATERALITY_CONFLICT: _weigh_laterality,
-}
-
-
-def _reported(statement: Statement, sighting: Sighting, policy: Policy) -> tuple[Factor, ...]:
-    silence = silence_ratio(policy.reader.of(sighting.family))
+def _said(position: ReportPosition, policy: Policy) -> tuple[Factor, ...]:
     ratio, reason = {
-        Presence.ABSENT: (silence * policy.report.denied, "the report denies it"),
-        Presence.NOT_MENTIONED: (silence, "the report does not mention it"),
-        Presence.UNCERTAIN: (silence * policy.report.hedged, "the report mentions it with reserve"),
-    }[statement.presence]
-    said = Factor(name="report", odds_ratio=ratio, reason=reason)
-    accompanied = policy.report.accompanied.get(sighting.family)
-    if accompanied is None or not statement.beside:
-        return (said,)
-    reason = f"the report states {_joined(item.finding for item in statement.beside)} beside it"
-    return (said, Factor(name="other finding", odds_ratio=accompanied, reason=reason))
+        Presence.ABSENT: (policy.report.denied, "the report denies it"),
+        Presence.NOT_MENTIONED: (1.0, "the report does not state it"),
+        Presence.UNCERTAIN: (policy.report.hedged, "the report mentions it with reserve"),
+    }[position.presence]
+    return (Factor(name="report", odds_ratio=ratio, reason=reason),)
 
 
-def _outputs(sighting: Sighting) -> str:
+def _agreement(sign: int, others: Sequence[DetectorEvidence], policy: Policy) -> tuple[Factor, ...]:
+    """Return what other detectors of the same finding add, if there are any.
+
+    Detectors err alike: of two logarithms of odds ratios the share `dependence` is taken as the same
+    evidence, as for the mean of equally correlated measurements.
+    """
+    if not others:
+        return ()
+    count, dependence = len(others), policy.detectors.dependence
+    mean = math.fsum(math.log(other.share_ratio) for other in others) / count
+    weight = (1 - dependence) * count / (1 + (count - 1) * dependence)
+    seen = sum(other.is_seen for other in others)
+    reason = f"{seen} of {count} other detectors see it"
+    if count == 1:
+        reason = (
+            f"another detector {'sees it too' if seen else 'does not see it'} "
+            f"(probability {others[0].observation.probability:.2g})"
+        )
+    ratio = math.exp(sign * weight * mean)
+    return (Factor(name="other detectors", odds_ratio=ratio, reason=reason),)
+
+
+def _corrected(
+    factors: tuple[Factor, ...], kind: DiscrepancyKind, evidence: DetectorEvidence, *, related: bool
+) -> tuple[Factor, ...]:
+    """Return the factors with what the site's second reads teach, where it has any of this kind."""
+    adjudications = None if evidence.model is None else evidence.model.adjudications
+    if adjudications is None or kind not in adjudications.corrections:
+        return factors
+    log_odds = math.log(math.prod(factor.odds_ratio for factor in factors))
+    shape = (1, len(adjudications.findings))
+    corrected = adjudications.correct(kind, np.full(shape, log_odds), np.full(shape, related))
+    column = adjudications.findings.index(evidence.finding)
+    ratio = math.exp(corrected[0, column] - log_odds)
+    count = adjudications.corrections[kind].adjudicated
+    reason = f"learned from {count} second looks at this site"
+    return (*factors, Factor(name="second reads", odds_ratio=ratio, reason=reason))
+
+
+def _miss_words(position: ReportPosition, evidence: DetectorEvidence, vocabulary: Vocabulary) -> str:
+    observation = evidence.observation
+    where = _where(observation)
+    sees = "sees" if evidence.is_seen else "gives reason to expect"
+    if position.presence is Presence.ABSENT:
+        said = "the report denies it"
+    elif position.presence is Presence.UNCERTAIN:
+        said = "the report only considers it"
+    elif position.related:
+        said = f"the report speaks of {_joined((item.finding for item in position.related), vocabulary)}"
+    else:
+        said = "the report does not state it"
+    name = vocabulary[position.finding].name
+    return f"Possible miss: the detector {sees} {name}{where}; {said}."
+
+
+def _where(observation: DetectorObservation) -> str:
+    unknown = observation.laterality is Laterality.UNSPECIFIED
+    return "" if unknown else f", {_side(observation.laterality)}"
+
+
+def _outputs(family: Sequence[DetectorEvidence], vocabulary: Vocabulary) -> str:
     """Return the outputs in words, the strongest first, each with its calibrated probability."""
-    ordered = sorted(sighting.outputs, key=lambda output: -output.probability)
-    return ", ".join(f"{_words(output.finding)} {output.probability:.2g}" for output in ordered)
+    ordered = sorted(family, key=lambda item: -item.observation.probability)
+    return ", ".join(
+        f"{vocabulary[item.finding].name} {item.observation.probability:.2g}" for item in ordered
+    )
 
 
-def _joined(findings: Iterable[str]) -> str:
-    return " and ".join(_words(finding) for finding in dict.fromkeys(findings))
-
-
-def _words(finding: str) -> str:
-    return finding.replace("_", " ")
+def _joined(findings: Iterable[str], vocabulary: Vocabulary) -> str:
+    return " and ".join(vocabulary[finding].name for finding in dict.fromkeys(findings))
 
 
 def _side(laterality: Laterality) -> str:

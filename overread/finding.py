@@ -55,6 +55,7 @@ class Vocabulary(Mapping[str, Finding]):
         self._kinds = {finding: self._narrower(finding) for finding in self._by_id}
         self._mimics = {finding: self._mimicking(finding) for finding in self._by_id}
         self._families = {finding: self._topmost(finding) for finding in self._by_id}
+        self._related = {finding: self._relating(finding) for finding in self._by_id}
 
     def __getitem__(self, finding: str) -> Finding:
         return self._by_id[finding]
@@ -72,6 +73,14 @@ class Vocabulary(Mapping[str, Finding]):
     def mimics_of(self, finding: str) -> frozenset[str]:
         """Return the findings that a reader may have named for the same shadow, read both ways."""
         return self._mimics[finding]
+
+    def related_to(self, finding: str) -> frozenset[str]:
+        """Return findings that may be another word for the same shadow, without the finding and its kinds.
+
+        They are of its family, or mimic it in the same anatomical group: for a consolidation an opacity,
+        for an effusion a blunted costophrenic angle.
+        """
+        return self._related[finding]
 
     def family_of(self, finding: str) -> str:
         """Return the broadest finding that this one is a kind of; two of a family may be one shadow."""
@@ -99,6 +108,11 @@ class Vocabulary(Mapping[str, Finding]):
     def _mimicking(self, finding: str) -> frozenset[str]:
         backward = {other.id for other in self._by_id.values() if finding in other.mimics}
         return frozenset(backward.union(self._by_id[finding].mimics))
+
+    def _relating(self, finding: str) -> frozenset[str]:
+        group = self._by_id[finding].group
+        mimics = frozenset(other for other in self._mimics[finding] if self._by_id[other].group == group)
+        return (self._kinds[self._families[finding]] | mimics) - self._kinds[finding]
 
 
 def parse_vocabulary(text: str) -> Vocabulary:

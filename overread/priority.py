@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
-from overread.assumption import Assumptions, take_assumptions
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import ConfigurationError
-from overread.expectation import Expectation, parse_expectation
 from overread.finding import Actionable, Finding
+from overread.policy_tables import PolicyTables, check_findings, check_number, take_policy_tables
+from overread.reporting_model import ReportingModel, parse_reporting_model, shipped_reporting_model
 from overread.thresholds import Thresholds, parse_thresholds
 
 MAXIMUM_WEIGHT = 5
@@ -22,23 +21,23 @@ MAXIMUM_PRIORITY = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRatios:
-    """Odds ratios of what a report says about a finding that the detector sees."""
+    """What a report says about a finding that it does not state, against saying nothing."""
 
-    denied: float  # times what silence counts, in (0, 1]
-    hedged: float  # times what silence counts, in (0, 1]
-    accompanied: Mapping[str, float]  # by family: another finding of lung or pleura is stated
+    denied: float  # odds ratio
+    hedged: float  # odds ratio
+    related_share: float  # of what is there beside a related finding that is stated, is called a miss; (0, 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderSensitivity:
-    """Share of the findings that a second reader would confirm which first readers state, in (0, 1)."""
+    """Share that reports state of the findings that they state or a second reader adds, in (0, 1)."""
 
-    by_family: Mapping[str, float]
-    other: float  # families that are not named
+    by_finding: Mapping[str, float]
+    other: float  # findings that are not named
 
-    def of(self, family: str) -> float:
-        """Return the share for one family."""
-        return self.by_family.get(family, self.other)
+    def of(self, finding: str) -> float:
+        """Return the share for one finding."""
+        return self.by_finding.get(finding, self.other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +76,16 @@ class Policy:
     laterality: LateralityRatios
     detectors: SeveralDetectors
     urgency: Mapping[Actionable, float]  # share of the clinical weight that counts, in (0, 1]
-    assumptions: Assumptions  # further kinds, triggers, what is known, waiting
-    expectations: Mapping[str, Expectation] = field(default_factory=dict)  # the site's fits, by detector
+    tables: PolicyTables  # further kinds, triggers, what is known, waiting, the line
+    reporting_models: Mapping[str, ReportingModel] = field(default_factory=dict)  # the site's, by detector
     thresholds: Thresholds | None = None  # the site's, for so many looks a day
+
+    def reporting_model(self, detector: str, version: str) -> ReportingModel | None:
+        """Return the site's model for a detector, else the one that comes with overread, else None."""
+        for model in (self.reporting_models.get(detector), shipped_reporting_model(detector)):
+            if model is not None and model.fits(detector, version):
+                return model
+        return None
 
 
 def priority(odds: float, finding: Finding, policy: Policy) -> float:
@@ -88,16 +94,25 @@ def priority(odds: float, finding: Finding, policy: Policy) -> float:
 
 
 def priority_factor(finding: Finding, policy: Policy) -> float:
-    """Return what a certain discrepancy about the finding is worth, in (0, 1]: clinical weight x urgency."""
-    return finding.weight / MAXIMUM_WEIGHT * policy.urgency[finding.actionable]
+    """Return what a certain discrepancy about the finding is worth, in (0, 1]: clinical weight x urgency.
+
+    What is incidental (weight 1) counts a third of what harms within hours (weight 5): the order follows the
+    evidence first.
+    """
+    return (1 + finding.weight) / (1 + MAXIMUM_WEIGHT) * policy.urgency[finding.actionable]
 
 
-def least_odds(family: str, kind: DiscrepancyKind, policy: Policy) -> float:
+def least_odds(finding: str, kind: DiscrepancyKind, policy: Policy) -> float:
     """Return the odds from which a discrepancy is listed; infinite where the site never wants to see it."""
     if policy.thresholds is None:
         return policy.minimum_odds
-    least = policy.thresholds.least_probability(family, kind)
+    least = policy.thresholds.least_probability(finding, kind)
     return max(policy.minimum_odds, least / (1 - least) if least < 1 else math.inf)
+
+
+def joint_probability(probabilities: Iterable[float]) -> float:
+    """Return the probability that any of several events happens, taken as independent."""
+    return 1 - math.prod(1 - item for item in probabilities)
 
 
 def joint_priority(priorities: Iterable[float]) -> float:
@@ -124,13 +139,13 @@ def parse_policy(text: str) -> Policy:
             version=str(table.pop("version")),
             minimum_odds=table.pop("minimum_odds"),
             reader=_reader(table.pop("reader_sensitivity")),
-            report=_report(table.pop("report")),
+            report=ReportRatios(**table.pop("report")),
             overcall=OvercallRatios(**table.pop("overcall")),
             laterality=LateralityRatios(**table.pop("laterality")),
             detectors=SeveralDetectors(**table.pop("detectors")),
             urgency=MappingProxyType({category: urgency[category.value] for category in Actionable}),
-            assumptions=take_assumptions(table),
-            expectations=_expectations(table.pop("expectation", {})),
+            tables=take_policy_tables(table),
+            reporting_models=_reporting_models(table.pop("reporting_model", {})),
             thresholds=_thresholds(table.pop("budget", None)),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -152,12 +167,12 @@ def shipped_policy_text() -> str:
     return (files("overread") / "data" / "policy.toml").read_text(encoding="utf-8")
 
 
-def _expectations(table: dict[str, str]) -> Mapping[str, Expectation]:
-    fits = {detector: parse_expectation(text) for detector, text in table.items()}
-    for detector, fit in fits.items():
-        if fit.detector != detector:
-            raise ConfigurationError(f"the policy's expectation.{detector} is a fit for {fit.detector}")
-    return MappingProxyType(fits)
+def _reporting_models(table: dict[str, str]) -> Mapping[str, ReportingModel]:
+    models = {detector: parse_reporting_model(text) for detector, text in table.items()}
+    for detector, model in models.items():
+        if model.detector != detector:
+            raise ConfigurationError(f"the policy's reporting_model.{detector} is one for {model.detector}")
+    return MappingProxyType(models)
 
 
 def _thresholds(table: dict[str, str] | None) -> Thresholds | None:
@@ -170,28 +185,20 @@ def _thresholds(table: dict[str, str] | None) -> Thresholds | None:
 
 
 def _reader(table: dict[str, float]) -> ReaderSensitivity:
-    for family, share in table.items():
+    for finding, share in table.items():
         if not isinstance(share, float) or not 0 < share < 1:
-            raise ConfigurationError(f"the policy's reader_sensitivity.{family} must lie between 0 and 1")
+            raise ConfigurationError(f"the policy's reader_sensitivity.{finding} must lie between 0 and 1")
     other = table.pop("other")
-    return ReaderSensitivity(by_family=MappingProxyType(table), other=other)
-
-
-def _report(table: dict[str, Any]) -> ReportRatios:
-    accompanied = MappingProxyType(dict(table.pop("accompanied")))
-    return ReportRatios(accompanied=accompanied, **table)
+    check_findings("reader_sensitivity", tuple(table))
+    return ReaderSensitivity(by_finding=MappingProxyType(table), other=other)
 
 
 def _check_numbers(policy: Policy) -> None:
-    numbers: dict[str, object] = {
-        "minimum_odds": policy.minimum_odds,
-        "report.denied": policy.report.denied,
-        "report.hedged": policy.report.hedged,
-    }
-    numbers |= {f"report.accompanied.{family}": value for family, value in policy.report.accompanied.items()}
-    for part in (policy.overcall, policy.laterality, policy.detectors):
+    numbers: dict[str, object] = {"minimum_odds": policy.minimum_odds}
+    for part in (policy.report, policy.overcall, policy.laterality, policy.detectors):
         numbers |= {field.name: getattr(part, field.name) for field in fields(part)}
     numbers |= {f"urgency.{category}": value for category, value in policy.urgency.items()}
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ConfigurationError(f"the policy's {name} must be a positive number, not {value!r}")
+        check_number(name, value)
+    if policy.report.related_share > 1:
+        raise ConfigurationError("the policy's report.related_share is a share, at most 1")

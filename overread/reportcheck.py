@@ -6,10 +6,9 @@ reading without sections comes from no text, such as from mined labels: what it 
 
 from collections.abc import Iterator
 
-from overread.assumption import CommunicationOdds, ContradictionOdds, FollowUpOdds
+from overread.candidate import Candidate
 from overread.discrepancy import DiscrepancyKind, Factor
 from overread.finding import Actionable, Vocabulary
-from overread.ground import Ground
 from overread.observation import (
     ContextKind,
     Contradiction,
@@ -20,8 +19,9 @@ from overread.observation import (
     Section,
     Temporality,
 )
+from overread.policy_tables import CommunicationOdds, ContradictionOdds, FollowUpOdds
 from overread.priority import Policy
-from overread.statement import current_observations
+from overread.report_position import current_observations
 
 _WORTH_A_LOOK = 2  # clinical weight
 _HAPPENING = frozenset({Temporality.CURRENT, Temporality.NEW, Temporality.LARGER})
@@ -38,18 +38,18 @@ _EXPECTED = frozenset({ContextKind.OPERATION, ContextKind.DEVICE})
 _TREATED = frozenset({"chest_tube"})
 
 
-def checks_of(reading: ReportReading, policy: Policy, vocabulary: Vocabulary) -> Iterator[Ground]:
+def checks_of(reading: ReportReading, policy: Policy, vocabulary: Vocabulary) -> Iterator[Candidate]:
     """Yield what a report gets wrong by itself: contradictions by finding, each omission at most once."""
-    assumptions = policy.assumptions
-    yield from _contradictions(reading, assumptions.findings_impression, vocabulary)
+    tables = policy.tables
+    yield from _contradictions(reading, tables.findings_impression, vocabulary)
     if reading.sections:
-        yield from _follow_up(reading, assumptions.missing_follow_up, vocabulary)
-        yield from _communication(reading, assumptions.missing_communication, vocabulary)
+        yield from _follow_up(reading, tables.missing_follow_up, vocabulary)
+        yield from _communication(reading, tables.missing_communication, vocabulary)
 
 
 def _contradictions(
     reading: ReportReading, odds: ContradictionOdds, vocabulary: Vocabulary
-) -> Iterator[Ground]:
+) -> Iterator[Candidate]:
     done: set[str] = set()
     for contradiction in reading.contradictions:
         halves = _halves(reading, contradiction)
@@ -62,7 +62,7 @@ def _contradictions(
             continue  # "no acute abnormality" goes with all but the most urgent
         done.add(finding.id)
         reason = contradiction.reason.replace(finding.id, finding.name)
-        yield Ground(
+        yield Candidate(
             kind=DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT,
             finding=finding.id,
             report_observations=halves,
@@ -111,7 +111,7 @@ def _denied_by_rule(halves: tuple[ReportObservation, ...], rule: str) -> bool:
     return any(item.presence is Presence.ABSENT and item.rules.get("finding") == rule for item in halves)
 
 
-def _follow_up(reading: ReportReading, odds: FollowUpOdds, vocabulary: Vocabulary) -> Iterator[Ground]:
+def _follow_up(reading: ReportReading, odds: FollowUpOdds, vocabulary: Vocabulary) -> Iterator[Candidate]:
     current = current_observations(reading.observations)
     recommended = any(item.action not in _NO_ACTION for item in reading.recommendations)
     open_ones = [item for item in current if item.finding in odds.findings and _wants_follow_up(item, odds)]
@@ -132,7 +132,7 @@ def _follow_up(reading: ReportReading, odds: FollowUpOdds, vocabulary: Vocabular
     if leading.presence is Presence.UNCERTAIN:
         hedged = "what a report only considers is often nothing"
         factors.append(Factor(name="hedged", odds_ratio=odds.hedged_ratio, reason=hedged))
-    yield Ground(
+    yield Candidate(
         kind=DiscrepancyKind.MISSING_FOLLOW_UP,
         finding=finding.id,
         report_observations=tuple(open_ones),
@@ -178,7 +178,7 @@ def _is_happening(
 
 def _communication(
     reading: ReportReading, odds: CommunicationOdds, vocabulary: Vocabulary
-) -> Iterator[Ground]:
+) -> Iterator[Candidate]:
     current = current_observations(reading.observations)
     if reading.communications or _is_expected(reading, current):
         return
@@ -193,7 +193,7 @@ def _communication(
         (vocabulary[item.finding] for item in urgent), key=lambda one: one.weight
     )  # one call tells all
     reason = f"the report states {finding.name}, to be told within {finding.actionable}, but no call"
-    yield Ground(
+    yield Candidate(
         kind=DiscrepancyKind.MISSING_COMMUNICATION,
         finding=finding.id,
         report_observations=urgent,

@@ -1,31 +1,21 @@
 """`triage()`: the one pure function that the online worker and the offline audit both call."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
-from overread.conflict import conflicts_of
+from overread.candidate import Candidate, score
+from overread.conflicts import conflicts_of
+from overread.detector_evidence import DetectorEvidence, evidence_of
 from overread.discrepancy import Discrepancy, DiscrepancyKind
-from overread.earlier import NO_HISTORY, History, KnownBefore, set_known_aside
-from overread.evidence import agreement, odds_of, weigh
-from overread.finding import ANY_ABNORMALITY, Actionable, Finding, Vocabulary
-from overread.ground import price
-from overread.observation import (
-    Detection,
-    DetectorObservation,
-    Laterality,
-    Presence,
-    ReportReading,
-)
-from overread.priority import Policy, joint_priority, least_odds, priority
+from overread.evidence import miss, overcall, wrong_side
+from overread.finding import ANY_ABNORMALITY, Actionable, Vocabulary
+from overread.observation import Detection, Presence, ReportObservation, ReportReading
+from overread.priority import Policy, joint_priority, joint_probability
+from overread.priors import NO_HISTORY, History, KnownBefore, set_known_aside
+from overread.report_position import current_observations, family_position, position_on
 from overread.reportcheck import checks_of
-from overread.sighting import Expected, Sighting, sightings_of
-from overread.statement import Statement, current_observations, statement_of
 from overread.trigger import Trigger, triggers_of
-
-ExpectedByDetector = Mapping[str, Mapping[str, Expected]]
-NOTHING_EXPECTED: ExpectedByDetector = MappingProxyType({})
 
 
 class Outcome(StrEnum):
@@ -42,12 +32,13 @@ class TriageResult:
 
     outcome: Outcome
     priority: float  # 0 where there is nothing to look at, at most 100; orders the list, higher first
-    actionable: Actionable  # most urgent category among the discrepancies
+    actionable: Actionable  # category of the discrepancy that is most worth a look
     subspecialty: str | None  # who should look; None where nobody need
-    discrepancies: tuple[Discrepancy, ...]  # highest priority first
+    discrepancies: tuple[Discrepancy, ...]  # strongest evidence first
     reasons: tuple[str, ...]  # sentences, the most important first
     policy_version: str
     known_before: tuple[KnownBefore, ...] = ()  # set aside, and not counted in anything above
+    probability: float = 0.0  # that any of the discrepancies is confirmed, taken as independent events
 
 
 def triage(
@@ -57,7 +48,6 @@ def triage(
     vocabulary: Vocabulary,
     *,
     history: History = NO_HISTORY,
-    expected: ExpectedByDetector = NOTHING_EXPECTED,
 ) -> TriageResult:
     """Compare what the report states with what the detectors see and order what disagrees.
 
@@ -70,15 +60,14 @@ def triage(
         policy: how evidence is weighed.
         vocabulary: the findings.
         history: earlier reports of the patient.
-        expected: by name of the detector and family, what the site's own past reports let one expect.
     """
     applicable = [detection for detection in detections if detection.not_applicable is None]
-    checked = (price(ground, policy, vocabulary) for ground in checks_of(reading, policy, vocabulary))
-    found = (
-        *_against_images(reading, applicable, expected, policy, vocabulary),
-        *(item for item in checked if _is_listed(item, policy, vocabulary)),
+    candidates = (
+        *_image_candidates(reading, applicable, policy, vocabulary),
+        *checks_of(reading, policy, vocabulary),
     )
-    news, known = set_known_aside(found, history, policy.assumptions.known_before, vocabulary)
+    found = _worth_listing(candidates, policy, vocabulary)
+    news, known = set_known_aside(found, history, policy.tables.known_before, vocabulary)
     if news:
         return _listed(news, known, policy, vocabulary)
     if known:
@@ -86,136 +75,142 @@ def triage(
     if not applicable:
         reasons = tuple(f"{item.detector.name}: {item.not_applicable}" for item in detections)
         return _nothing(Outcome.NOT_APPLICABLE, reasons or ("no detector is configured",), policy)
-    return _nothing(Outcome.CONCORDANT, ("report and detector agree",), policy)
+    return _nothing(Outcome.CONCORDANT, ("no disagreement is likely enough to be listed",), policy)
 
 
-@dataclass(frozen=True, slots=True)
-class _Circumstances:
-    """What bears on a discrepancy besides the report's statement and one detector's sighting."""
-
-    triggers: Sequence[Trigger]
-    others: Sequence[Sighting]  # what other detectors say of the family
-
-
-def _against_images(
-    reading: ReportReading,
-    applicable: Sequence[Detection],
-    expected: ExpectedByDetector,
-    policy: Policy,
-    vocabulary: Vocabulary,
+def _worth_listing(
+    candidates: Iterable[Candidate], policy: Policy, vocabulary: Vocabulary
 ) -> tuple[Discrepancy, ...]:
-    """Return where report and detectors disagree, each family at most once per kind."""
+    """Return the candidates that are likely enough, with their place in the order."""
+    scored = (score(candidate, policy, vocabulary) for candidate in candidates)
+    found = tuple(item for item in scored if item is not None)
+    if len(found) == 1:
+        return found
+    return tuple(
+        item for item in found if item.finding != ANY_ABNORMALITY
+    )  # what is abnormal is named already
+
+
+def _image_candidates(
+    reading: ReportReading, applicable: Sequence[Detection], policy: Policy, vocabulary: Vocabulary
+) -> Iterator[Candidate]:
+    """Yield where report and detectors may disagree, each finding at most once per kind."""
     current = current_observations(reading.observations)
-    triggers = triggers_of(reading, policy.assumptions.triggers, vocabulary)
-    strongest: dict[tuple[str, DiscrepancyKind], Discrepancy] = {}
-    sightings = [
-        sighting
-        for detection in applicable
-        for sighting in sightings_of(detection, vocabulary, expected.get(detection.detector.name, {}))
-    ]
-    for sighting in sightings:
-        others = [item for item in sightings if item.family == sighting.family and item is not sighting]
-        circumstances = _Circumstances(triggers=triggers, others=others)
-        statement = statement_of(current, sighting.named.finding, vocabulary)
-        for found in _discrepancies(statement, sighting, circumstances, policy, vocabulary):
-            key = (sighting.family, found.kind)
-            if key not in strongest or found.odds > strongest[key].odds:
-                strongest[key] = found
-    if len(strongest) > 1:  # what is abnormal is named already
-        strongest.pop((ANY_ABNORMALITY, DiscrepancyKind.POSSIBLE_MISS), None)
-    return tuple(strongest.values())
+    triggers = triggers_of(reading, policy.tables.triggers, vocabulary)
+    detectors = [evidence_of(detection, policy) for detection in applicable]
+    everything = [item for evidence in detectors for item in evidence]
+    for finding in dict.fromkeys(item.finding for item in everything):
+        about = sorted((item for item in everything if item.finding == finding), key=lambda item: -item.share)
+        yield from _misses(current, about, triggers, policy, vocabulary)
+    conflicts = (
+        candidate
+        for evidence in detectors
+        for family in _families(evidence, vocabulary)
+        for candidate in _conflicts(current, family, policy, vocabulary)
+    )
+    yield from _strongest(conflicts)
 
 
-def _discrepancies(
-    statement: Statement,
-    sighting: Sighting,
-    circumstances: "_Circumstances",
+def _misses(
+    current: tuple[ReportObservation, ...],
+    about: Sequence[DetectorEvidence],
+    triggers: Sequence[Trigger],
     policy: Policy,
     vocabulary: Vocabulary,
-) -> Iterator[Discrepancy]:
-    finding = vocabulary[sighting.named.finding]
-    for kind in _kinds(statement, sighting, finding, policy):
-        factors = weigh(kind, statement, sighting, policy)
-        if kind is DiscrepancyKind.POSSIBLE_MISS:
-            factors += tuple(item.factor for item in circumstances.triggers if item.concerns(finding.id))
-        factors += agreement(kind, circumstances.others, policy)
-        odds = odds_of(factors)
-        if odds >= least_odds(sighting.family, kind, policy):
-            yield Discrepancy(
-                kind=kind,
-                finding=finding.id,
-                detector_observation=sighting.named,
-                report_observations=statement.observations,
-                factors=factors,
-                odds=odds,
-                priority=_benefit(kind, policy) * priority(odds, vocabulary[sighting.family], policy),
-                reasons=(_headline(kind, finding, statement, sighting.named),),
-            )
-    for ground in conflicts_of(statement, sighting, policy, vocabulary):
-        conflict = price(ground, policy, vocabulary)
-        if _is_listed(conflict, policy, vocabulary):
-            yield conflict
+) -> Iterator[Candidate]:
+    """Yield the miss of a finding that the report does not state, unless its side is what is wrong.
+
+    Args:
+        current: what the report says of the present.
+        about: evidence of every detector for one finding, the strongest first.
+        triggers: circumstances of the case.
+        policy: how evidence is weighed.
+        vocabulary: the findings.
+    """
+    strongest, *others = about
+    position = position_on(current, strongest.finding, vocabulary)
+    if position.presence is not Presence.PRESENT and not _is_on_the_other_side(
+        current, strongest, vocabulary
+    ):
+        yield miss(position, strongest, others, triggers, policy, vocabulary)
 
 
-def _is_listed(found: Discrepancy, policy: Policy, vocabulary: Vocabulary) -> bool:
-    return found.odds >= least_odds(vocabulary.family_of(found.finding), found.kind, policy)
+def _conflicts(
+    current: tuple[ReportObservation, ...],
+    family: Sequence[DetectorEvidence],
+    policy: Policy,
+    vocabulary: Vocabulary,
+) -> Iterator[Candidate]:
+    """Yield how a stated finding may be wrong, by what one detector says of its family."""
+    stated = [
+        position
+        for position in (position_on(current, item.finding, vocabulary) for item in family)
+        if position.presence is Presence.PRESENT
+    ]
+    if stated:
+        narrowest = min(stated, key=lambda item: len(vocabulary.kinds_of(item.finding)))
+        candidate = overcall(narrowest, family, policy, vocabulary)
+        if candidate is not None:
+            yield candidate
+    seen = [item for item in family if item.is_seen]
+    if not seen:
+        return
+    strongest = max(seen, key=lambda item: item.ratio)
+    position = family_position(current, strongest.finding, vocabulary)
+    if position.presence is not Presence.PRESENT:
+        return
+    if _is_on_the_other_side(current, strongest, vocabulary):
+        yield wrong_side(position, strongest, policy, vocabulary)
+    yield from conflicts_of(position, strongest, policy, vocabulary)
 
 
-def _kinds(
-    statement: Statement, sighting: Sighting, finding: Finding, policy: Policy
-) -> Iterator[DiscrepancyKind]:
-    seen = sighting.is_seen
-    stated = statement.presence is Presence.PRESENT
-    if not stated and (seen or sighting.expected is not None):  # what is expected needs no threshold
-        yield DiscrepancyKind.POSSIBLE_MISS
-    if stated and not seen and sighting.ratio <= policy.overcall.maximum_ratio:
-        yield DiscrepancyKind.POSSIBLE_OVERCALL
-    if seen and stated and finding.sided and statement.laterality.contradicts(sighting.named.laterality):
-        yield DiscrepancyKind.LATERALITY_CONFLICT
-
-
-def _benefit(kind: DiscrepancyKind, policy: Policy) -> float:
-    return policy.overcall.benefit if kind is DiscrepancyKind.POSSIBLE_OVERCALL else 1.0
-
-
-def _headline(
-    kind: DiscrepancyKind, finding: Finding, statement: Statement, observation: DetectorObservation
-) -> str:
-    where = (
-        ""
-        if observation.laterality is Laterality.UNSPECIFIED
-        else f", {observation.laterality.value.lower()}"
-    )
-    if kind is DiscrepancyKind.POSSIBLE_MISS:
-        said = {
-            Presence.ABSENT: "the report denies it",
-            Presence.NOT_MENTIONED: "the report does not mention it",
-            Presence.UNCERTAIN: "the report only considers it",
-        }[statement.presence]
-        sees = "sees" if observation.presence is Presence.PRESENT else "gives reason to expect"
-        return f"Possible miss: the detector {sees} {finding.name}{where}; {said}."
-    if kind is DiscrepancyKind.POSSIBLE_OVERCALL:
-        return f"Possible overcall: the report states {finding.name}; the detector sees little sign of it."
+def _is_on_the_other_side(
+    current: tuple[ReportObservation, ...], evidence: DetectorEvidence, vocabulary: Vocabulary
+) -> bool:
+    """Whether the detector sees a sided finding opposite to where the report states one of its family."""
+    position = family_position(current, evidence.finding, vocabulary)
     return (
-        f"Side conflict: the report states {finding.name} on the {statement.laterality.value.lower()}; "
-        f"the detector sees it on the {observation.laterality.value.lower()}."
+        evidence.is_seen
+        and vocabulary[evidence.finding].sided
+        and position.presence is Presence.PRESENT
+        and position.laterality.contradicts(evidence.observation.laterality)
     )
+
+
+def _families(
+    evidence: Sequence[DetectorEvidence], vocabulary: Vocabulary
+) -> tuple[tuple[DetectorEvidence, ...], ...]:
+    families: dict[str, list[DetectorEvidence]] = {}
+    for item in evidence:
+        families.setdefault(vocabulary.family_of(item.finding), []).append(item)
+    return tuple(tuple(family) for family in families.values())
+
+
+def _strongest(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Yield the candidate with the highest odds of each kind and finding, whichever detector it is from."""
+    strongest: dict[tuple[DiscrepancyKind, str], Candidate] = {}
+    for candidate in candidates:
+        key = (candidate.kind, candidate.finding)
+        if key not in strongest or candidate.odds > strongest[key].odds:
+            strongest[key] = candidate
+    yield from strongest.values()
 
 
 def _listed(
     found: tuple[Discrepancy, ...], known: tuple[KnownBefore, ...], policy: Policy, vocabulary: Vocabulary
 ) -> TriageResult:
-    ordered = tuple(sorted(found, key=lambda item: (-item.priority, item.finding, item.kind)))
-    urgency = list(Actionable)
+    ordered = tuple(sorted(found, key=lambda item: (-item.odds, -item.priority, item.finding, item.kind)))
+    most_worth = max(ordered, key=lambda item: item.priority)
     return TriageResult(
         outcome=Outcome.DISCREPANT,
         priority=joint_priority(item.priority for item in ordered),
-        actionable=min((vocabulary[item.finding].actionable for item in ordered), key=urgency.index),
+        actionable=vocabulary[most_worth.finding].actionable,
         subspecialty=vocabulary[ordered[0].finding].subspecialty,
         discrepancies=ordered,
         reasons=tuple(reason for item in ordered for reason in item.reasons),
         policy_version=policy.version,
         known_before=known,
+        probability=joint_probability(item.called * item.probability for item in ordered),
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from overread.assumption import TriggerRatios
 from overread.discrepancy import Factor
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
@@ -20,7 +19,8 @@ from overread.observation import (
     ReportObservation,
     ReportReading,
 )
-from overread.statement import current_observations
+from overread.policy_tables import TriggerRatios
+from overread.report_position import current_observations
 
 _HEDGE_CERTAINTY_MAX = 0.5  # "possible", "cannot exclude"; "likely" is an opinion
 _WORTH_STATING = 2  # clinical weight; what weighs less makes a report neither abnormal nor complex
@@ -127,7 +127,7 @@ def _question(
     asked = load_triggers().questions
     words = _words(item for item in context if item.value in asked)
     if words:
-        reason = f"the indication speaks of {' and '.join(words)}, the report is normal"
+        reason = f"the indication speaks of {' and '.join(words)}, the report states no such finding"
         yield Trigger(
             factor=Factor(name="open question", odds_ratio=ratios.question, reason=reason),
             findings=frozenset().union(*(asked[word] for word in words)),

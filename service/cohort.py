@@ -1,8 +1,8 @@
-"""Cases of the store as cases of a cohort: the same fields for the order of the day and the audit later."""
+"""Cases of the store as cases of a cohort, which `overread export` writes for the audit."""
 
 from overread.cohort import CohortCase, CohortDetection
 from overread.observation import Detection, Observation, Presence, ReportReading
-from overread.statement import current_observations
+from overread.report_position import current_observations
 from service.store.records import StudyRecord
 
 
@@ -10,8 +10,6 @@ def cohort_case(
     study: StudyRecord,
     reading: ReportReading,
     detections: tuple[Detection, ...],
-    *,
-    context_only: bool = False,
 ) -> CohortCase:
     """Return a study with its report and what the detectors saw, under its own identifiers.
 
@@ -22,7 +20,6 @@ def cohort_case(
         case=study.study_instance_uid,
         patient=f"{study.issuer_of_patient_id or ''}|{study.patient_id or study.study_instance_uid}",
         order=int(date) if date.isascii() and date.isdigit() else 0,
-        context_only=context_only,
         age_years=study.patient_age_years,
         sex=study.patient_sex,
         observations=tuple(

@@ -22,6 +22,7 @@ from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
 from service.settings import Settings
 from service.store.database import Store, open_store
+from service.store.order import Selection
 from service.store.records import CaseSummary
 from service.store.worklist import list_worklist
 from service.worker import work
@@ -122,7 +123,7 @@ def _copy(content: bytes, name: str) -> bytes:
 def _ranked(store: Store) -> Iterator[CaseSummary]:
     """Yield the list as a reader sees it, then what is not on it."""
     for state in _ORDER:
-        yield from list_worklist(store, now=_now(), states=(state,), limit=1000).cases
+        yield from list_worklist(store, Selection(states=(state,)), now=_now(), limit=1000).cases
 
 
 def _now() -> datetime:

@@ -12,17 +12,15 @@ from sqlalchemy import Connection
 
 from overread.case import CaseEvent, CaseState
 from overread.errors import NotFoundError, TransitionError
-from overread.expecting import expect
 from overread.finding import load_vocabulary
 from overread.priority import Policy
 from overread.report import load_reader
 from overread.triage import triage
-from service.cohort import cohort_case
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, revise_case
 from service.store.conclusion import conclude
 from service.store.database import Store
-from service.store.history import cohort_of, earlier_reports, read_history, restored_findings
+from service.store.history import earlier_reports, read_history, restored_findings
 from service.store.policies import policy_in_force
 from service.store.records import TriageRecord
 from service.store.rows import triage_of
@@ -93,11 +91,7 @@ def _reconsider(
     history = read_history(
         earlier_reports(connection, taken), restored_findings(connection, case.case_id), load_reader()
     )
-    study, past = cohort_of(connection, taken, with_past=bool(policy.expectations))
-    expected = expect(cohort_case(study, record.reading, record.detections), past, policy)
-    result = triage(
-        record.reading, record.detections, policy, load_vocabulary(), history=history, expected=expected
-    )
+    result = triage(record.reading, record.detections, policy, load_vocabulary(), history=history)
     anew = TriageRecord(
         revision=taken.revision,
         report_version=record.report_version,

@@ -15,7 +15,6 @@ from typing import Self
 
 import structlog
 
-from overread.earlier import History
 from overread.errors import (
     ConfigurationError,
     InputError,
@@ -25,13 +24,11 @@ from overread.errors import (
     OutOfResourcesError,
     RemovedError,
 )
-from overread.expecting import expect
 from overread.finding import Vocabulary
 from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
 from overread.report.reread import Rereader, sentences_behind
 from overread.triage import TriageResult, triage
-from service.cohort import cohort_case
 from service.intake.closing import close_quiet_studies
 from service.reconsideration import reorder_list
 from service.shadow import look_in_shadow
@@ -197,26 +194,14 @@ def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
     history = read_history(claimed.earlier, claimed.restored, readers.report_reader)
     # What was seen before the pixels were removed holds: a new report is compared with that.
     detections = claimed.seen or tuple(detector.detect(claimed.instances) for detector in readers.detectors)
-    result = _weigh(claimed, reading, detections, history, readers.vocabulary)
+    result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
     if readers.rereader is not None:
         behind = sentences_behind(result.discrepancies)
         again = readers.rereader.reread(claimed.report_text, reading, behind)
         if again is not reading:
             reading = again
-            result = _weigh(claimed, reading, detections, history, readers.vocabulary)
+            result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
     return Conclusion(result=result, reading=reading, detections=detections)
-
-
-def _weigh(
-    claimed: ClaimedCase,
-    reading: ReportReading,
-    detections: tuple[Detection, ...],
-    history: History,
-    vocabulary: Vocabulary,
-) -> TriageResult:
-    case = cohort_case(claimed.study, reading, detections)
-    expected = expect(case, claimed.past, claimed.policy)
-    return triage(reading, detections, claimed.policy, vocabulary, history=history, expected=expected)
 
 
 class Heartbeat:

@@ -17,10 +17,11 @@ from overread.cohort import CohortCase
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import InvalidFileError
 from overread.finding import Vocabulary
-from overread.priority import MAXIMUM_PRIORITY
+from overread.priority import MAXIMUM_PRIORITY, Policy
 from overread.thresholds import Pair
 
 _COLUMNS = ("case", "finding", "kind", "probability", "priority")
+_JOINT = "joint_of"  # which outputs a row joins; empty, or no such column, for a row of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,30 +57,34 @@ class Adjudicated:
     judged: tuple[tuple[Pair, ...], ...]  # confirmed or not
 
 
-def load_past(path: Path, vocabulary: Vocabulary) -> Past:
+def load_past(path: Path, vocabulary: Vocabulary, policy: Policy) -> Past:
     """Return the rows that `overread rank --out` wrote.
 
-    Findings of one family stand there with the same evidence: the broadest of them speaks for all.
+    Rows of a broader finding that only join those of its kinds are left out, and those that the policy never
+    lists; their cases count.
 
     Raises:
         InvalidFileError: unreadable, a column is missing, a value is out of range, or a row comes twice.
     """
+    least = policy.minimum_odds / (1 + policy.minimum_odds)
     cases: dict[str, int] = {}
     pairs: dict[tuple[str, str], int] = {}
     numbers, strata = array("q"), array("q")
     probabilities, priorities = array("d"), array("d")
-    with _reading(path, _COLUMNS) as table:
-        for line, (case, finding, kind, probability, priority) in enumerate(table, start=2):
+    with _reading(path, _COLUMNS, optional=_JOINT) as table:
+        for line, (case, finding, kind, probability, priority, joint_of) in enumerate(table, start=2):
             if finding not in vocabulary:
                 raise InvalidFileError(f"{path}, line {line}: {finding!r} is no finding of the vocabulary")
-            if vocabulary.family_of(finding) != finding:
+            number, chance = cases.setdefault(case, len(cases)), _share(probability, 1.0, path, line)
+            worth = _share(priority, MAXIMUM_PRIORITY, path, line)
+            if joint_of or chance < least:
                 continue
-            numbers.append(cases.setdefault(case, len(cases)))
+            numbers.append(number)
             strata.append(pairs.setdefault((finding, kind), len(pairs)))
-            probabilities.append(_share(probability, 1.0, path, line))
-            priorities.append(_share(priority, MAXIMUM_PRIORITY, path, line))
-    if not cases:
-        raise InvalidFileError(f"{path} holds no row")
+            probabilities.append(chance)
+            priorities.append(worth)
+    if not numbers:
+        raise InvalidFileError(f"{path} holds no row that the policy would list")
     rows = Rows(
         case=np.array(numbers, dtype=np.intp),
         stratum=np.array(strata, dtype=np.intp),
@@ -115,7 +120,7 @@ def load_calendar(path: Path, cases: Sequence[str]) -> Calendar:
 
 
 def load_adjudicated(path: Path, cases: Sequence[str], vocabulary: Vocabulary) -> Adjudicated:
-    """Return those of the ranked cases that a cohort file gives adjudications for, by families of findings.
+    """Return those of the ranked cases that a cohort file gives adjudications for.
 
     Raises:
         InvalidFileError: the cohort cannot be read, or adjudicates none of the ranked cases.
@@ -135,7 +140,7 @@ def load_adjudicated(path: Path, cases: Sequence[str], vocabulary: Vocabulary) -
 def _pairs(case: CohortCase, vocabulary: Vocabulary, *, confirmed: bool) -> tuple[Pair, ...]:
     """Return the pairs of a case that were adjudicated or, if asked for, confirmed; each once."""
     pairs = {
-        (vocabulary.family_of(one.finding), one.kind): None
+        (one.finding, one.kind): None
         for one in case.adjudications
         if one.finding in vocabulary and (one.confirmed or not confirmed)
     }
@@ -143,8 +148,10 @@ def _pairs(case: CohortCase, vocabulary: Vocabulary, *, confirmed: bool) -> tupl
 
 
 @contextmanager
-def _reading(path: Path, columns: Sequence[str]) -> Iterator[Iterator[tuple[str, ...]]]:
-    """Give the rows of a CSV file, each reduced to the columns, in that order."""
+def _reading(
+    path: Path, columns: Sequence[str], *, optional: str | None = None
+) -> Iterator[Iterator[tuple[str, ...]]]:
+    """Give the rows of a CSV file, each reduced to the columns, in that order; optional is the last."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.reader(file)
@@ -153,7 +160,10 @@ def _reading(path: Path, columns: Sequence[str]) -> Iterator[Iterator[tuple[str,
             if missing:
                 raise InvalidFileError(f"{path} lacks the column {', '.join(missing)}")
             places = [header.index(name) for name in columns]
-            yield (tuple(row[place] for place in places) for row in table if row)
+            if optional in header:
+                places.append(header.index(optional))
+            missing_value = ("",) if optional is not None and optional not in header else ()
+            yield ((*(row[place] for place in places), *missing_value) for row in table if row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidFileError(f"cannot read {path}: {error}") from error
     except IndexError:

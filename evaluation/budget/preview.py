@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evaluation.budget.past import Adjudicated, Calendar, Past
 from evaluation.budget.solver import CLOSED, Floats, Numbers, Solution, solve
-from evaluation.ranking import resample_patients
+from evaluation.ranking_metrics import resample_patients
 from overread.thresholds import Pair, Thresholds
 
 RESAMPLES = 1_000

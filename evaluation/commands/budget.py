@@ -51,11 +51,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from evaluation.budget.table import lines_of  # noqa: PLC0415
     from overread.errors import ConfigurationError  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
+    from overread.priority import default_policy  # noqa: PLC0415
 
     if arguments.share_of_days is not None and arguments.dates is None:
         raise ConfigurationError("--share-of-days needs --dates: without, no day can be told from another")
     vocabulary = load_vocabulary()
-    past = load_past(arguments.rows, vocabulary)
+    past = load_past(arguments.rows, vocabulary, default_policy())
     calendar = (
         load_calendar(arguments.dates, past.cases)
         if arguments.dates

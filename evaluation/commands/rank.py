@@ -4,15 +4,17 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.command import EXIT_OK, Command
 
 if TYPE_CHECKING:  # what `run` needs is imported there
-    from overread.expectation import Expectation
+    from evaluation.rank_cohort import Source
+    from overread.case_arrays import CaseArrays
     from overread.priority import Policy
-    from overread.studies import Floats
+    from overread.reporting_model import ReportingModel
 
 _PROGRESS_SECONDS = 0.5
 _SHOWN = 5  # cases named on standard output
@@ -26,23 +28,24 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="case,finding,kind,probability,priority of every eligible pair",
     )
-    parser.add_argument("--cases", type=Path, metavar="CSV", help="case,priority in the order of the list")
     parser.add_argument(
+        "--cases", type=Path, metavar="CSV", help="case,probability,priority in the order of the list"
+    )
+    basis = parser.add_mutually_exclusive_group()
+    basis.add_argument(
         "--fit",
         type=Path,
         metavar="COHORT",
-        help="past cases of the site: learn from them what its reports state, and from those that are "
-        "adjudicated how often a miss was confirmed",
+        help="past cases of the site, from the first dozens on: learn from them what its reports state, and "
+        "from those that are adjudicated how often a discrepancy was confirmed",
     )
-    parser.add_argument(
-        "--expectation", type=Path, metavar="JSON", help="what --save-fit wrote, in place of --fit"
-    )
-    parser.add_argument("--save-fit", type=Path, metavar="JSON", help="write what --fit learned")
-    parser.add_argument(
+    basis.add_argument("--model", type=Path, metavar="JSON", help="what --save-fit wrote, in place of --fit")
+    basis.add_argument(
         "--calibrated",
         action="store_true",
-        help="use the detector's own calibration, even where a fit for it comes with overread",
+        help="use the detector's own calibration and learn nothing from reports",
     )
+    parser.add_argument("--save-fit", type=Path, metavar="JSON", help="write what was learned")
     parser.add_argument("--detector", help="which detector's outputs, where the cohort holds several")
     parser.add_argument(
         "--policy", type=Path, metavar="TOML", help="in place of the one that comes with overread"
@@ -50,71 +53,117 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, default=0, metavar="N", help="that read; 0 is one per core")
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """How the cases are read and weighed."""
+
+    policy: "Policy"
+    processes: int
+    progress: "_Progress"
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.rank import list_order, load_table, source_of, write_cases, write_rows  # noqa: PLC0415
+    from evaluation.rank_cohort import (  # noqa: PLC0415
+        list_rows,
+        load_arrays,
+        source_of,
+        write_cases,
+        write_rows,
+    )
+    from overread.cohort_order import order_cases  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.ordering import corrected_order, order_cases  # noqa: PLC0415
     from overread.priority import default_policy, parse_policy  # noqa: PLC0415
 
     vocabulary = load_vocabulary()
     policy = parse_policy(_text(arguments.policy)) if arguments.policy else default_policy()
-    processes = arguments.processes or len(os.sched_getaffinity(0))
-    progress = _Progress()
-    expectation, corrections = _learned(arguments, policy, processes, progress)
-    source = source_of(arguments.cohort, vocabulary, arguments.detector, expectation)
-    table = load_table(source, policy, processes=processes, progress=progress)
-    order = order_cases(table, policy, vocabulary, expectation)
-    if corrections is not None:
-        order = corrected_order(order, table, corrections, policy)
+    work = _Work(policy, arguments.processes or len(os.sched_getaffinity(0)), _Progress())
+    model, basis = _known(arguments, work)
+    source = source_of(arguments.cohort, vocabulary, arguments.detector, model)
+    arrays = load_arrays(source, policy, processes=work.processes, progress=work.progress)
+    if model is None and not arguments.calibrated:
+        model = _learn_reports(source, arrays, work)  # whose own adjudications would give the answer away
+        basis = "the reports of these cases"
+    if arguments.save_fit:
+        _save(model, arguments.save_fit)
+    work.progress("put in order", len(arrays))
+    order = order_cases(arrays, policy, vocabulary, model)
     if arguments.out:
-        write_rows(arguments.out, table, order, vocabulary, progress)
+        write_rows(arguments.out, arrays, order, vocabulary, work.progress)
     if arguments.cases:
-        write_cases(arguments.cases, table, order, progress)
-    progress.end()
-    first = [table.cases[row] for row in list_order(table, order)[:_SHOWN]]
-    basis = "its own calibration" if expectation is None else f"{expectation.studies} past reports"
-    print(
-        f"{int(table.ordered.sum())} cases ordered by {source.detector} and {basis}, policy {policy.version}"
-    )
+        write_cases(arguments.cases, arrays, order, work.progress)
+    work.progress.end()
+    first = [arrays.cases[row] for row in list_rows(arrays, order)[:_SHOWN]]
+    count = int(arrays.ordered.sum())
+    print(f"{count} cases ordered by {source.detector} and {basis}, policy {policy.version}")
     print(f"first: {', '.join(first)}")
     return EXIT_OK
 
 
-def _learned(
-    arguments: argparse.Namespace, policy: "Policy", processes: int, progress: "_Progress"
-) -> "tuple[Expectation | None, Floats | None]":
-    """Return what reports let one expect, and what adjudications correct; None where nothing was learned."""
-    import numpy as np  # noqa: PLC0415
-
-    from evaluation.rank import load_table, source_of  # noqa: PLC0415
-    from overread.adjudicated import fit_corrections  # noqa: PLC0415
-    from overread.expectation import (  # noqa: PLC0415
-        default_expectation,
-        encode_expectation,
-        fit_expectation,
-        parse_expectation,
-    )
+def _known(arguments: argparse.Namespace, work: _Work) -> "tuple[ReportingModel | None, str]":
+    """Return what is known of the site's reports before the cohort is read, and where from, in words."""
+    from evaluation.rank_cohort import load_arrays, source_of  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.ordering import order_cases  # noqa: PLC0415
+    from overread.reporting_model import parse_reporting_model  # noqa: PLC0415
 
-    if arguments.calibrated:
-        return None, None
-    if arguments.expectation:
-        return parse_expectation(_text(arguments.expectation)), None
     vocabulary = load_vocabulary()
-    if arguments.fit is None:
-        detector = source_of(arguments.cohort, vocabulary, arguments.detector).detector
-        return default_expectation(detector), None
-    source = source_of(arguments.fit, vocabulary, arguments.detector)
-    past = load_table(source, policy, processes=processes, progress=progress)
-    progress("fit on past cases", len(past))
-    expectation = fit_expectation(source.detector, past.studies)
-    if arguments.save_fit:
-        arguments.save_fit.write_text(encode_expectation(expectation) + "\n", encoding="utf-8")
-    if np.isnan(past.confirmed).all():
-        return expectation, None
-    order = order_cases(past, policy, vocabulary, expectation)
-    return expectation, fit_corrections(order.miss_odds, past.reports.beside, past.confirmed)
+    if arguments.calibrated:
+        return None, "its own calibration"
+    if arguments.model:
+        model = parse_reporting_model(_text(arguments.model))
+        return model, _basis(model)
+    if arguments.fit:
+        past = source_of(arguments.fit, vocabulary, arguments.detector)
+        arrays = load_arrays(past, work.policy, processes=work.processes, progress=work.progress)
+        work.progress("learn from past cases", len(arrays))
+        model = _learn_adjudications(arrays, _learn_reports(past, arrays, work), work)
+        return model, _basis(model)
+    source = source_of(arguments.cohort, vocabulary, arguments.detector)
+    known = work.policy.reporting_model(source.detector, source.version)
+    return known, "" if known is None else _basis(known)
+
+
+def _learn_reports(source: "Source", past: "CaseArrays", work: _Work) -> "ReportingModel":
+    """Return what the reports of cases teach, held at what is known of the detector before."""
+    from overread.cohort_order import past_reports  # noqa: PLC0415
+    from overread.reporting_model import fit_reporting_model  # noqa: PLC0415
+
+    return fit_reporting_model(
+        source.detector,
+        source.version or None,
+        source.findings,
+        past_reports(past),
+        prior=work.policy.reporting_model(source.detector, source.version),
+    )
+
+
+def _learn_adjudications(past: "CaseArrays", model: "ReportingModel", work: _Work) -> "ReportingModel":
+    """Return the model with what the second reads of past cases teach, where there are any."""
+    from overread.cohort_order import fit_adjudications  # noqa: PLC0415
+    from overread.finding import load_vocabulary  # noqa: PLC0415
+    from overread.reporting_model import with_adjudications  # noqa: PLC0415
+
+    adjudications = fit_adjudications(past, work.policy, load_vocabulary(), model)
+    return model if adjudications is None else with_adjudications(model, adjudications)
+
+
+def _basis(model: "ReportingModel") -> str:
+    words = f"{model.studies} past reports"
+    if model.adjudications is not None:
+        count = sum(item.adjudicated for item in model.adjudications.corrections.values())
+        words += f" with {count} adjudications"
+    return words
+
+
+def _save(model: "ReportingModel | None", path: Path) -> None:
+    from overread.errors import InvalidFileError  # noqa: PLC0415
+    from overread.reporting_model import encode_reporting_model  # noqa: PLC0415
+
+    if model is None:
+        raise InvalidFileError("--save-fit has nothing to write, since --calibrated learns nothing")
+    try:
+        path.write_text(encode_reporting_model(model) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidFileError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _text(path: Path) -> str:
@@ -147,9 +196,9 @@ command = Command(
     summary="order a cohort as the second reader would see it",
     description=(
         "Order the cases of a cohort file by expected benefit of a second look.\n\n"
-        "What the site's own past reports let one expect of a study is learned with --fit from past\n"
-        "cases, which need no adjudication; a fit for some published detectors comes with overread.\n"
-        "Without one the detector's own calibration counts.\n\n"
+        "What a detector's scores are worth is learned with --fit from past cases of the site, which need\n"
+        "no adjudication; a model for some detectors comes with overread; without either it is learned from\n"
+        "the reports of the cohort itself. Adjudications among the past cases correct the rest.\n\n"
         "  overread rank cohort.jsonl --out rows.csv --cases cases.csv --fit past.jsonl"
     ),
     configure=_configure,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Sends real images of the pydicom-data package with reports written for the purpose through intake, detector,
 report reader and triage, and prints the ranked list. One chest radiograph shows large masses: with a report
-that does not mention them it comes out on top, with a report that does it does not.
+that denies them it comes out on top, with a report that states them far below.
 
   overread demo          then serves the page until Ctrl-C
   overread demo --once   prints the list as JSON on standard output and ends

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from service.store.database import Store
 
 DESCRIPTION = """\
-The policy weighs the evidence and orders the list. Each one that is brought into force is recorded with its
-text, its time and who did it, and the open list is put in its order at once, from what was seen before: no
-image is looked at again.
+The policy weighs the evidence, orders the list and says how much of it a second reader is asked to look at.
+Each one that is brought into force is recorded with its text, its time and who did it, and the open list is
+put in its order at once, from what was seen before: no image is looked at again.
 
   overread policy show > policy.toml      the one in force, to start from
   overread policy activate policy.toml    after changing a number, and the version with it

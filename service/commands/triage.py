@@ -8,12 +8,13 @@ from pathlib import Path
 from models.roster_options import add_roster_options, roster_path
 from overread.command import EXIT_OK, Command
 from overread.errors import InvalidFileError, InvalidReportError
+from overread.finding import Actionable
 from overread.observation import Span
 from overread.triage import TriageResult
 
 DESCRIPTION = """\
-Compares the images of one study with its report and prints where they most likely disagree,
-the most important first, with the evidence for and against.
+Compares the images of one study with its report and prints where they may disagree, the likeliest first:
+how probable it is, what multiplies its odds, and what the report says.
 
   overread triage study/ --report report.txt
   overread triage image.dcm --report - --json < report.txt
@@ -60,17 +61,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(result: TriageResult, text: str) -> str:
     """Return the result as lines for a person, with the odds factors and the report's words."""
-    lines = [
-        f"{result.outcome}   priority {result.priority:.1f} of 100   communicate within: {result.actionable}"
-    ]
+    lines = [_summary(result)]
     if not result.discrepancies:
         lines += [f"  {reason}" for reason in result.reasons]
     for number, item in enumerate(result.discrepancies, start=1):
-        lines.append(f"{number:2}. {item.reasons[0]}")
+        lines.append(f"{number:2}. {item.probability:4.0%}  {item.reasons[0]}")
         lines += [f"      x {factor.odds_ratio:<8.3g}{factor.reason}" for factor in item.factors]
         sentences = dict.fromkeys(observation.sentence for observation in item.report_observations)
         lines += [f"      report: {_quote(text, sentence)}" for sentence in sentences]
     return "\n".join(lines)
+
+
+def _summary(result: TriageResult) -> str:
+    parts = [result.outcome.value, f"priority {result.priority:.1f} of 100"]
+    if result.discrepancies:
+        parts.append(f"probability of any {result.probability:.0%}")
+    if result.actionable is not Actionable.NONE:
+        parts.append(f"communicate within {result.actionable}")
+    return "   ".join(parts)
 
 
 def _quote(text: str, sentence: Span) -> str:

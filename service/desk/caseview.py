@@ -2,28 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from overread.case import CaseState
 from overread.discrepancy import Discrepancy, DiscrepancyKind
-from overread.finding import Actionable, Vocabulary
-from overread.observation import Detection, Presence
+from overread.finding import Vocabulary
+from overread.observation import Detection, Presence, ReportReading
 from overread.triage import TriageResult
 from service.desk.film import Film, FilmChoice, films_of
+from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
 from service.desk.known import KnownLine, finding_words, known_lines
-from service.desk.listview import case_address, shelf_address, shelf_of, study_words
+from service.desk.listing import EVERYBODYS, Listing
+from service.desk.listview import shelf_address, shelf_of, study_words
 from service.desk.words import (
     EVENTS,
-    KINDS,
     KNOWN_HEADING,
+    SHELVES,
     STATE_HEADINGS,
     STATES,
-    URGENCIES,
-    URGENT,
     finding_name,
     moment,
-    ratio,
     sentence,
     stop,
     waited,
@@ -38,7 +36,7 @@ class Choice:
     finding: int = 1  # number of the discrepancy, from 1
     image: int | None = None  # position among the images, from 1; None: where the finding is
     overlay_shown: bool = True
-    readership: str | None = None  # subspecialty whose list led here
+    listing: Listing = EVERYBODYS  # the list that led here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,33 +46,6 @@ class Fact:
     name: str
     value: str
     hash: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactorLine:
-    """One piece of evidence."""
-
-    name: str
-    reason: str
-    ratio: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingCard:
-    """One discrepancy."""
-
-    number: int
-    address: str
-    current: bool
-    heading: str
-    kind: str
-    urgency: str
-    urgent: bool
-    priority: float
-    reasons: tuple[str, ...]
-    evidence: str  # the factors as one sentence
-    factors: tuple[FactorLine, ...]
-    odds: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +75,7 @@ class CaseView:
     no_film: str
     overlay_shown: bool
     overlay_toggle_address: str
-    findings: tuple[FindingCard, ...]
+    findings: Findings
     known: tuple[KnownLine, ...]
     report_heading: str
     report_note: str | None
@@ -138,7 +109,7 @@ def case_view(
         case_id=detail.summary.case_id,
         can_retry=detail.summary.state is CaseState.FAILED,
         explanation=_explanation(detail),
-        list_address=shelf_address(shelf, choice.readership),
+        list_address=choice.listing.address() if shelf is SHELVES[0] else shelf_address(shelf),
         list_name=shelf.name,
         previous_address=_case_address(neighbours.previous, choice),
         next_address=_case_address(neighbours.next, choice),
@@ -147,10 +118,15 @@ def case_view(
         no_film=_no_film(detail),
         overlay_shown=choice.overlay_shown,
         overlay_toggle_address=_address(detail, choice, overlay_shown=not choice.overlay_shown),
-        findings=_cards(detail, discrepancies, choice, vocabulary),
+        findings=findings_of(
+            discrepancies,
+            tuple(_address(detail, choice, finding=number + 1) for number in range(len(discrepancies))),
+            choice.finding,
+            vocabulary,
+        ),
         known=known_lines(detail),
         report_heading=_report_heading(report),
-        report_note=_report_note(chosen),
+        report_note=_report_note(chosen, detail.triage.reading if detail.triage else None, vocabulary),
         pieces=cut(report.text, _marks(discrepancies), choice.finding) if report else (),
         no_report="The report has not arrived.",
         provenance=_provenance(detail.triage) if detail.triage else (),
@@ -168,7 +144,7 @@ def _report(detail: CaseDetail) -> ReportVersion | None:
 
 
 def _case_address(case_id: int | None, choice: Choice) -> str | None:
-    return None if case_id is None else case_address(case_id, choice.readership)
+    return None if case_id is None else choice.listing.case_address(case_id)
 
 
 def _address(
@@ -176,10 +152,8 @@ def _address(
 ) -> str:
     shown = choice.overlay_shown if overlay_shown is None else overlay_shown
     number = choice.finding if finding is None else finding
-    query = f"finding={number}" + ("" if shown else "&overlay=off")
-    if choice.readership is not None:
-        query += f"&for={quote(choice.readership, safe='')}"
-    return f"/cases/{detail.summary.case_id}?{query}"
+    more = (f"finding={number}", *(() if shown else ("overlay=off",)))
+    return choice.listing.case_address(detail.summary.case_id, *more)
 
 
 def _heading(detail: CaseDetail, discrepancy: Discrepancy | None) -> str:
@@ -212,6 +186,8 @@ def _standing(summary: CaseSummary, now: datetime) -> str | None:
     """Return why the case stands where it stands, as far as time decides it."""
     if summary.state is not CaseState.LISTED or summary.waiting_since is None:
         return None
+    if not summary.above_line:
+        return f"{waited(summary.waiting_since, None, now)}, below the line of the list"
     words = waited(summary.waiting_since, summary.overdue_at, now)
     if summary.overdue_at is not None and summary.overdue_at <= now:
         return f"{words}, so it comes first"
@@ -241,41 +217,6 @@ def _no_film(detail: CaseDetail) -> str:
     return "No image of this study can be shown." if detail.instances else "The images have not arrived."
 
 
-def _cards(
-    detail: CaseDetail, discrepancies: tuple[Discrepancy, ...], choice: Choice, vocabulary: Vocabulary
-) -> tuple[FindingCard, ...]:
-    return tuple(
-        FindingCard(
-            number=number,
-            address=_address(detail, choice, finding=number),
-            current=number == choice.finding,
-            heading=finding_words(item),
-            kind=KINDS[item.kind],
-            urgency=URGENCIES[_actionable(item, vocabulary)],
-            urgent=_actionable(item, vocabulary) in URGENT,
-            priority=item.priority,
-            reasons=item.reasons,
-            evidence=_evidence(item),
-            factors=tuple(
-                FactorLine(name=factor.name, reason=factor.reason, ratio=ratio(factor.odds_ratio))
-                for factor in item.factors
-            ),
-            odds=ratio(item.odds),
-        )
-        for number, item in enumerate(discrepancies, start=1)
-    )
-
-
-def _evidence(discrepancy: Discrepancy) -> str:
-    """Return the factors as one sentence, each reason with what it multiplies the odds by."""
-    return sentence([f"{item.reason}: ×\u00a0{ratio(item.odds_ratio)}" for item in discrepancy.factors])
-
-
-def _actionable(discrepancy: Discrepancy, vocabulary: Vocabulary) -> Actionable:
-    known = vocabulary.get(discrepancy.finding)
-    return known.actionable if known else Actionable.NONE
-
-
 def _marks(discrepancies: tuple[Discrepancy, ...]) -> tuple[Mark, ...]:
     return tuple(
         Mark(number=number, sentence=observation.sentence, words=observation.span)
@@ -288,13 +229,23 @@ def _report_heading(report: ReportVersion | None) -> str:
     return "Report" if report is None else f"Report, version {report.version} ({report.status.lower()})"
 
 
-def _report_note(discrepancy: Discrepancy | None) -> str | None:
-    """Return what cannot be highlighted: that the report is silent."""
-    if discrepancy is None or discrepancy.kind is not DiscrepancyKind.POSSIBLE_MISS:
+def _report_note(
+    discrepancy: Discrepancy | None, reading: ReportReading | None, vocabulary: Vocabulary
+) -> str | None:
+    """Return what the marks do not tell of a possible miss: whether the report speaks of it at all."""
+    if discrepancy is None or reading is None or discrepancy.kind is not DiscrepancyKind.POSSIBLE_MISS:
         return None
-    if any(item.presence is not Presence.NOT_MENTIONED for item in discrepancy.report_observations):
-        return None
-    return f"Nothing in this report names {finding_name(discrepancy.finding).lower()}."
+    name = finding_name(discrepancy.finding)
+    name = name if name[:2].isupper() else name[:1].lower() + name[1:]
+    kinds = vocabulary.kinds_of(discrepancy.finding) if discrepancy.finding in vocabulary else ()
+    marked = discrepancy.report_observations
+    if any(item.finding in kinds or item.presence is not Presence.PRESENT for item in marked):
+        return None  # the marks show what it says of the finding
+    if any(item.finding in kinds for item in reading.observations):
+        said = f"The report speaks of {name}, but not as something this study shows or rules out"
+    else:
+        said = f"The report reader found no statement about {name}"
+    return f"{said}; what is marked may be another word for the same shadow." if marked else f"{said}."
 
 
 def _provenance(record: TriageRecord) -> tuple[Fact, ...]:

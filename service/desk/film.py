@@ -94,6 +94,6 @@ def _film(
         width=width,
         height=height,
         description=f"{kind} image of the study, {size.columns} by {size.rows} pixels",
-        overlay_description="Where the detector saw the finding",
+        overlay_description="Where the detector's evidence for the finding lies",
         caption=f"{kind}, {size.columns} × {size.rows}",
     )

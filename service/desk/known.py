@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from overread.discrepancy import Discrepancy
-from overread.earlier import KnownBefore
+from overread.priors import KnownBefore
 from service.desk.words import KINDS, SIDES, dicom_date, finding_name
 from service.store.records import CaseDetail, EarlierReport
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from overread.case import CaseState
-from overread.finding import Actionable, load_vocabulary
+from overread.finding import Actionable
+from service.desk.listing import Link, Listing, lead_of, other_side, readership_links, share_links
 from service.desk.words import (
     KINDS,
     SHELVES,
@@ -23,10 +23,11 @@ from service.desk.words import (
     stop,
     waited,
 )
+from service.store.headline import Headline
 from service.store.records import CaseSummary, WorklistPage
 
 PAGE_LENGTH = 50
-_SUBSPECIALTIES = tuple(sorted({finding.subspecialty for finding in load_vocabulary().values()}))
+_ELSEWHERE = "What else is listed is one link away."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +39,6 @@ class Tab:
     count: int
     current: bool
     urgent: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readership:
-    """A link to the list as one subspecialty sees it."""
-
-    name: str
-    address: str
-    current: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +70,9 @@ class ListView:
     title: str
     lead: str
     tabs: tuple[Tab, ...]
-    readerships: tuple[Readership, ...]  # empty where the shelf is not to be read
+    readerships: tuple[Link, ...]  # empty where the shelf is not to be read
+    shares: tuple[Link, ...]  # likewise
+    other_side: Link | None  # of the line; None where nothing stands there, or there is no line
     rows: tuple[Row, ...]
     next_address: str | None
     first_address: str | None  # None on the first page
@@ -96,46 +90,38 @@ def shelf_of(state: CaseState) -> Shelf:
     return next(shelf for shelf in SHELVES if state in shelf.states)
 
 
-def shelf_address(shelf: Shelf, readership: str | None = None) -> str:
-    """Return the address of a shelf's first page, as a subspecialty sees it where one is named."""
-    if readership is not None and shelf is SHELVES[0]:
-        return f"/?for={quote(readership, safe='')}"
+def shelf_address(shelf: Shelf) -> str:
+    """Return the address of a shelf's first page."""
     return "/" if shelf is SHELVES[0] else f"/?show={shelf.slug}"
-
-
-def case_address(case_id: int, readership: str | None) -> str:
-    """Return the address of a case, from which the way back leads to the same list."""
-    return f"/cases/{case_id}" + (f"?for={quote(readership, safe='')}" if readership else "")
-
-
-def readership_named(name: str) -> str | None:
-    """Return the subspecialty of this name; None for any other."""
-    return name if name in _SUBSPECIALTIES else None
 
 
 def list_view(
     shelf: Shelf,
+    listing: Listing,
     page: WorklistPage,
     counts: Mapping[CaseState, int],
     *,
     now: datetime,
     after: str | None,
-    readership: str | None = None,
 ) -> ListView:
-    """Return the page of one shelf, as a subspecialty sees it where one is named."""
-    total = sum(counts[state] for state in shelf.states)
-    first = shelf_address(shelf, readership)
-    more = f"{first}{'&' if '?' in first else '?'}after={page.next}" if page.next else None
+    """Return the page of one shelf; the listing says how the one that is to be read is looked at."""
+    to_read = shelf is SHELVES[0]
+    first = listing.address() if to_read else shelf_address(shelf)
+    line = page.line if to_read else None
+    other = other_side(listing, line) if line else None
+    side = "below" if listing.rest else "above"
     return ListView(
         title=shelf.title,
-        lead=_lead(shelf, total, readership),
-        tabs=tuple(_tab(other, counts, current=other is shelf) for other in SHELVES),
-        readerships=_readerships(readership) if shelf is SHELVES[0] else (),
-        rows=tuple(_row(case, shelf, now, readership) for case in page.cases),
-        next_address=more,
+        lead=lead_of(listing, line) if line else _lead(shelf, counts),
+        tabs=tuple(_tab(one, counts, current=one is shelf) for one in SHELVES),
+        readerships=readership_links(listing) if to_read else (),
+        shares=share_links(listing, line) if line else (),
+        other_side=other,
+        rows=tuple(_row(case, shelf, now, listing if to_read else Listing()) for case in page.cases),
+        next_address=f"{first}{'&' if '?' in first else '?'}after={page.next}" if page.next else None,
         first_address=first if after else None,
-        empty_heading=shelf.empty_heading,
-        empty_text=shelf.empty_text,
+        empty_heading=f"Nothing {side} the line" if other else shelf.empty_heading,
+        empty_text=_ELSEWHERE if other else shelf.empty_text,
     )
 
 
@@ -146,16 +132,9 @@ def study_words(summary: CaseSummary) -> str:
     return ", ".join(known) or "not known"
 
 
-def _lead(shelf: Shelf, total: int, readership: str | None) -> str:
-    noun = "case" if total == 1 else "cases"
-    if readership is not None:
-        return (
-            f"Of {total} {noun}: what waited too long, then {readership}, then what is anybody's or was not "
-            "taken in time."
-        )
-    if shelf is SHELVES[0]:
-        return f"{total} reported {noun} in the order in which a second look helps patients most."
-    return f"{total} {noun}."
+def _lead(shelf: Shelf, counts: Mapping[CaseState, int]) -> str:
+    total = sum(counts[state] for state in shelf.states)
+    return f"{total} {'case' if total == 1 else 'cases'}."
 
 
 def _tab(shelf: Shelf, counts: Mapping[CaseState, int], *, current: bool) -> Tab:
@@ -168,23 +147,13 @@ def _tab(shelf: Shelf, counts: Mapping[CaseState, int], *, current: bool) -> Tab
     )
 
 
-def _readerships(current: str | None) -> tuple[Readership, ...]:
-    everybody = Readership(name="everybody", address=shelf_address(SHELVES[0]), current=current is None)
-    return (
-        everybody,
-        *(
-            Readership(name=name, address=shelf_address(SHELVES[0], name), current=name == current)
-            for name in _SUBSPECIALTIES
-        ),
-    )
-
-
-def _row(case: CaseSummary, shelf: Shelf, now: datetime, readership: str | None) -> Row:
+def _row(case: CaseSummary, shelf: Shelf, now: datetime, listing: Listing) -> Row:
     listed = case.state is CaseState.LISTED
     headline = case.headline if listed else None
     urgency = case.actionable if listed and case.actionable else Actionable.NONE
+    overdue_at = case.overdue_at if case.above_line else None
     return Row(
-        address=case_address(case.case_id, readership),
+        address=listing.case_address(case.case_id),
         priority=case.priority if listed else None,
         heading=finding_name(headline.finding) if headline else STATE_HEADINGS[case.state],
         side=SIDES[headline.laterality] if headline else "",
@@ -193,16 +162,23 @@ def _row(case: CaseSummary, shelf: Shelf, now: datetime, readership: str | None)
         urgency=URGENCIES[urgency],
         urgent=urgency in URGENT,
         further=headline.further if headline else 0,
-        reason=sentence(headline.evidence) if headline else stop(_reasons(case)),
+        reason=_why(case, headline) if headline else stop(_reasons(case)),
         accession_number=case.accession_number,
         study=study_words(case),
-        late=listed and case.overdue_at is not None and case.overdue_at <= now,
+        late=overdue_at is not None and overdue_at <= now,
         since_label="Waiting" if listed else "Since",
         since=case.waiting_since or case.updated_at,
-        age=waited(case.waiting_since, case.overdue_at, now)
+        age=waited(case.waiting_since, overdue_at, now)
         if listed and case.waiting_since
         else age(case.updated_at, now),
     )
+
+
+def _why(case: CaseSummary, headline: Headline) -> str:
+    """Return why the leading discrepancy is one; its kind, with which the reason begins, stands beside it."""
+    leading = case.reasons[0] if case.reasons else ""
+    kind, colon, rest = leading.partition(": ")
+    return sentence([rest if colon else kind, *headline.evidence])
 
 
 def _reasons(case: CaseSummary) -> tuple[str, ...]:

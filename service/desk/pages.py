@@ -1,22 +1,19 @@
 """The pages: worklist, case, sign-in, and errors for people."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from overread.case import CaseState
 from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
-from service.desk.listview import (
-    PAGE_LENGTH,
-    list_view,
-    readership_named,
-    shelf_named,
-    shelf_of,
-)
+from service.desk.listing import Listing, listing_of
+from service.desk.listview import PAGE_LENGTH, list_view, shelf_named, shelf_of
 from service.desk.render import render_page
 from service.http import errors
 from service.http.context import Context, sender
@@ -35,20 +32,26 @@ _SESSION_SECONDS = 12 * 3600  # a long shift
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
+def listed_as(
+    readership: Annotated[str, Query(alias="for", max_length=64)] = "",
+    share: Annotated[str, Query(max_length=20)] = "",
+    part: Annotated[str, Query(max_length=20)] = "",
+) -> Listing:
+    """Return how the list is looked at."""
+    return listing_of(readership, share, part)
+
+
 @router.get("/")
 def worklist(
     context: Context,
+    listing: Annotated[Listing, Depends(listed_as)],
     show: Annotated[str, Query(max_length=40)] = "",
-    readership: Annotated[str, Query(alias="for", max_length=64)] = "",
-    after: Annotated[str | None, Query(max_length=300)] = None,
+    after: Annotated[str | None, Query(max_length=400)] = None,
 ) -> HTMLResponse:
-    """Show one shelf of the worklist, as a subspecialty sees it where one is named."""
-    shelf, reader, now = shelf_named(show), readership_named(readership), context.clock()
-    page = list_worklist(
-        context.store, now=now, states=shelf.states, subspecialty=reader, after=after, limit=PAGE_LENGTH
-    )
-    counts = count_cases(context.store)
-    view = list_view(shelf, page, counts, now=now, after=after, readership=reader)
+    """Show one shelf of the worklist; of what is to be read, one side of the line."""
+    shelf, now = shelf_named(show), context.clock()
+    page = list_worklist(context.store, listing.selection(shelf), now=now, after=after, limit=PAGE_LENGTH)
+    view = list_view(shelf, listing, page, count_cases(context.store), now=now, after=after)
     alarms = pressure_words(context.store.settings, now=now)
     return render_page("worklist.html", view, here="worklist", alarms=alarms)
 
@@ -56,18 +59,19 @@ def worklist(
 @router.get("/cases/{case_id}")
 def case(
     context: Context,
+    listing: Annotated[Listing, Depends(listed_as)],
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
     finding: Annotated[int, Query(ge=1, le=1000)] = 1,
     image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
     overlay: Annotated[str, Query(max_length=10)] = "on",
-    readership: Annotated[str, Query(alias="for", max_length=64)] = "",
 ) -> HTMLResponse:
     """Show one case."""
-    detail = load_case(context.store, case_id)
-    choice = Choice(
-        finding=finding, image=image, overlay_shown=overlay != "off", readership=readership_named(readership)
+    detail = load_case(context.store, case_id, share=listing.share)
+    listing = replace(
+        listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
     )
-    neighbours = _neighbours(context.store, detail.summary, choice.readership, now=context.clock())
+    choice = Choice(finding=finding, image=image, overlay_shown=overlay != "off", listing=listing)
+    neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
     view = case_view(detail, choice, neighbours, load_vocabulary(), now=context.clock())
     return render_page("case.html", view, here="case")
 
@@ -138,9 +142,9 @@ def _is_for_a_person(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
-def _neighbours(store: Store, case: CaseSummary, readership: str | None, *, now: datetime) -> Neighbours:
-    states = shelf_of(case.state).states
-    numbers = list_numbers(store, now=now, states=states, subspecialty=readership, limit=_NEIGHBOURS_MAX)
+def _neighbours(store: Store, case: CaseSummary, listing: Listing, *, now: datetime) -> Neighbours:
+    selection = listing.selection(shelf_of(case.state))
+    numbers = list_numbers(store, selection, now=now, limit=_NEIGHBOURS_MAX)
     if case.case_id not in numbers:
         return Neighbours()
     at = numbers.index(case.case_id)

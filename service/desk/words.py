@@ -36,6 +36,8 @@ _UNITS = (  # in which a wait is told, by how much is allowed: both in one, so t
     (timedelta(days=7), timedelta(hours=1), "h"),
     (timedelta.max, timedelta(days=1), "d"),
 )
+_NEARLY = 0.95
+_COMMON = ((9, 10), (4, 5), (3, 4), (2, 3), (1, 2), (2, 5), (1, 3))
 URGENT = frozenset({Actionable.MINUTES, Actionable.HOURS})
 STATES: Mapping[CaseState, str] = {
     CaseState.AWAITING_IMAGES: "Waiting for images",
@@ -49,8 +51,8 @@ STATES: Mapping[CaseState, str] = {
 }
 STATE_HEADINGS: Mapping[CaseState, str] = {
     **STATES,
-    CaseState.LISTED: "Report and image disagree",
-    CaseState.CONCORDANT: "Report and detector agree",
+    CaseState.LISTED: "A second look may help",
+    CaseState.CONCORDANT: "No disagreement is likely enough to be listed",
     CaseState.NOT_APPLICABLE: "No detector applies to this study",
     CaseState.FAILED: "Could not be triaged",
 }
@@ -64,8 +66,8 @@ EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.CLAIMED: "Triage started",
     CaseEvent.LEASE_EXPIRED: "Worker was lost, triage starts again",
     CaseEvent.RELEASED: "Given back by its worker",
-    CaseEvent.FOUND_DISCREPANT: "Report and image disagree",
-    CaseEvent.FOUND_CONCORDANT: "Report and detector agree",
+    CaseEvent.FOUND_DISCREPANT: "Listed for a second look",
+    CaseEvent.FOUND_CONCORDANT: "No disagreement likely enough to be listed",
     CaseEvent.FOUND_NOT_APPLICABLE: "No detector applies",
     CaseEvent.FAILED: "Triage failed",
     CaseEvent.RETRIED: "Started again by a person",
@@ -94,8 +96,8 @@ SHELVES: tuple[Shelf, ...] = (
         title="Worklist",
         states=(CaseState.LISTED,),
         empty_heading="Nothing to read",
-        empty_text="No case is waiting for a second look. Cases appear here, the most important first, as "
-        "soon as their images and final report have arrived and disagree.",
+        empty_text="No case is waiting for a second look. Cases appear here, the most important first, once "
+        "their images and final report have arrived and may disagree.",
     ),
     Shelf(
         slug="in-progress",
@@ -119,7 +121,7 @@ SHELVES: tuple[Shelf, ...] = (
         title="Concordant cases",
         states=(CaseState.CONCORDANT,),
         empty_heading="No concordant cases",
-        empty_text="Cases in which report and detector agree are kept here.",
+        empty_text="Cases in which no disagreement is likely enough to be listed are kept here.",
     ),
     Shelf(
         slug="not-applicable",
@@ -191,6 +193,16 @@ def duration(length: timedelta) -> str:
     if seconds < 48 * 3600:
         return f"{seconds // 3600:.0f} h"
     return f"{seconds // 86400:.0f} d"
+
+
+def chance(probability: float) -> str:
+    """Return a probability as people say it."""
+    if probability >= _NEARLY:
+        return "over 9 in 10"
+    if probability < _COMMON[-1][0] / _COMMON[-1][1]:
+        return f"1 in {1 / probability:.0f}"
+    part, whole = min(_COMMON, key=lambda pair: abs(pair[0] / pair[1] - probability))
+    return f"{part} in {whole}"
 
 
 def moment(at: datetime) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from overread.case import CaseState
 from overread.observation import Detection, ReportReading
@@ -12,6 +12,7 @@ from overread.triage import TriageResult
 from service.http.context import UID_PATTERN, Context, sender
 from service.intake.closing import close_study
 from service.reconsideration import restore_finding
+from service.store.order import Selection
 from service.store.quarantine import WAITING, count_quarantine
 from service.store.queue import retry_case
 from service.store.records import (
@@ -86,27 +87,34 @@ class Counts:
     quarantine: int
 
 
-@router.get("/worklist", summary="Cases in the order in which a second look helps most")
-def worklist(
-    context: Context,
+def selected(
     state: Annotated[
         list[CaseState] | None, Query(description="May be given several times; default: LISTED")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    after: Annotated[str | None, Query(max_length=300, description="`next` of the page before")] = None,
     subspecialty: Annotated[
         str | None, Query(max_length=64, description="Its own cases first; others' only when they waited")
     ] = None,
+    share: Annotated[
+        float | None,
+        Query(gt=0, le=1, description="Of the triaged cases, above the line; default: as the policy has it"),
+    ] = None,
+    above_line: Annotated[
+        bool | None, Query(description="Only what stands above the line, or only what does not")
+    ] = None,
+) -> Selection:
+    """Return which cases are asked for."""
+    return Selection(states=state or LISTED, subspecialty=subspecialty, share=share, above_line=above_line)
+
+
+@router.get("/worklist", summary="Cases in the order in which a second look helps most")
+def worklist(
+    context: Context,
+    selection: Annotated[Selection, Depends(selected)],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    after: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
 ) -> WorklistPage:
-    """Return those that waited too long, then the others by falling priority."""
-    return list_worklist(
-        context.store,
-        now=context.clock(),
-        states=state or LISTED,
-        subspecialty=subspecialty,
-        limit=limit,
-        after=after,
-    )
+    """Return what stands above the line, the late ones first, then the rest by falling priority."""
+    return list_worklist(context.store, selection, now=context.clock(), limit=limit, after=after)
 
 
 @router.get("/cases/{case_id}", summary="One case with findings, spans, reasons, provenance and events")

@@ -1,4 +1,4 @@
-"""Draws where a detector saw a finding: a heat map and boxes, on the image or on a transparent ground."""
+"""Draws where a detector's evidence for a finding lies: heat map and boxes, on the image or on nothing."""
 
 from io import BytesIO
 

@@ -43,7 +43,7 @@ def conclude(connection: Connection, case: CaseRow, record: TriageRecord, policy
 
 def place_of(result: TriageResult, policy: Policy, *, since: datetime) -> dict[str, object]:
     """Return the columns of a case that place it in the order over time; `since` is when its wait began."""
-    waiting = policy.assumptions.waiting
+    waiting = policy.tables.waiting
     allowed = timedelta(hours=waiting.hours[result.actionable])
     listed = result.outcome is Outcome.DISCREPANT
     return {

@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass
 
-from overread.discrepancy import DiscrepancyKind
+from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.observation import Laterality
 from overread.triage import TriageResult
 
-_PRIOR = "prior"  # the factor that says nothing of this case
+# Factors that the reason of a discrepancy says in one sentence already, or that say nothing of the case.
+_SAID = frozenset(
+    {"prior", "detector", "report", "side", "place", "measure", "contradiction", "follow-up", "communication"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The discrepancy with the highest priority, and how many more there are."""
+    """The discrepancy with the strongest evidence, and how many more there are."""
 
     kind: DiscrepancyKind
     finding: str
     laterality: Laterality  # where the detector sees it, else where the report puts it
-    evidence: tuple[str, ...]  # for and against, in words
+    evidence: tuple[str, ...]  # what further speaks for it or against it, in words
     further: int
 
 
@@ -29,6 +32,11 @@ def headline_of(result: TriageResult) -> Headline | None:
         kind=leading.kind,
         finding=leading.finding,
         laterality=leading.laterality,
-        evidence=tuple(factor.reason for factor in leading.factors if factor.name != _PRIOR),
+        evidence=evidence_of(leading),
         further=len(result.discrepancies) - 1,
     )
+
+
+def evidence_of(discrepancy: Discrepancy) -> tuple[str, ...]:
+    """Return what speaks for or against a discrepancy beside its reason, in words."""
+    return tuple(factor.reason for factor in discrepancy.factors if factor.name not in _SAID)

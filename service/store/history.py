@@ -8,15 +8,15 @@ from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent
 from overread.cohort import CohortCase
-from overread.earlier import EarlierReading, History
 from overread.observation import Detection, ReportReading
 from overread.ports import ReportReader
+from overread.priors import EarlierReading, History
 from service.codec import from_json
 from service.cohort import cohort_case
 from service.store import queries
 from service.store.changes import CaseRow
 from service.store.database import Store
-from service.store.records import EarlierReport, StudyRecord
+from service.store.records import EarlierReport
 from service.store.rows import earlier_of, study_of
 
 _PAGE = 500
@@ -49,45 +49,27 @@ def earlier_reports(connection: Connection, case: CaseRow) -> tuple[EarlierRepor
     )
 
 
-def cohort_of(
-    connection: Connection, case: CaseRow, *, with_past: bool
-) -> tuple[StudyRecord, tuple[CohortCase, ...]]:
-    """Return the study of a case and, if asked for, the patient's earlier ones as they were concluded."""
-    row = connection.execute(queries.STUDY, {"study_instance_uid": case.study_instance_uid}).one()
-    if not with_past or not row.patient_id or _day(row.study_date) is None:
-        return study_of(row), ()
-    bound = {
-        "patient_id": row.patient_id,
-        "issuer": row.issuer_of_patient_id or "",
-        "before": row.study_date,
-        "limit": _MOST,
-    }
-    rows = connection.execute(queries.EARLIER_RESULTS, bound).all()
-    return study_of(row), tuple(_concluded(connection, earlier, context_only=True) for earlier in rows)
-
-
 def concluded_cases(store: Store) -> Iterator[CohortCase]:
     """Yield every case that triage concluded, by its latest result, a page of them in memory at a time."""
     after = 0
     while True:
         with store.reading() as connection:
             rows = connection.execute(queries.CONCLUDED, {"after": after, "limit": _PAGE}).all()
-            cases = [_concluded(connection, row, context_only=False) for row in rows]
+            cases = [_concluded(connection, row) for row in rows]
         yield from cases
         if not rows:
             return
         after = rows[-1].case_id
 
 
-def _concluded(connection: Connection, row: Row[Any], *, context_only: bool) -> CohortCase:
-    """Return the case of a row of CONCLUDED or EARLIER_RESULTS."""
+def _concluded(connection: Connection, row: Row[Any]) -> CohortCase:
+    """Return the case of a row of CONCLUDED."""
     key = {"case_id": row.case_id, "revision": row.revision}
     detections = connection.execute(queries.DETECTIONS, key)
     return cohort_case(
         study_of(row),
         from_json(ReportReading, row.reading),
         tuple(from_json(Detection, item.detection) for item in detections),
-        context_only=context_only,
     )
 
 

@@ -1,7 +1,8 @@
 """The order of the worklist over time: groups that follow one another, each walked along an index.
 
-A case that waited too long moves to the first group by the clock alone; nothing has to be written for it. The
-queries are the same on SQLite and PostgreSQL.
+A case above the line that waited too long moves to the first group by the clock alone; nothing has to be
+written for it. What stands below the line is never late, and comes after everything above it. The queries are
+the same on SQLite and PostgreSQL.
 """
 
 import base64
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, literal, or_, select, true, union_all
 
 from overread.case import CaseState
 from overread.errors import InputError
+from service.store.records import WorklistLine
 from service.store.schema import cases
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -23,10 +25,21 @@ _BY_PRIORITY = (cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which cases of the list are looked at, and how."""
+
+    states: Collection[CaseState] = (CaseState.LISTED,)
+    subspecialty: str | None = None  # its own cases before those of others; None: nobody's in particular
+    share: float | None = None  # of the triaged cases that stands above the line; None: as the policy has it
+    above_line: bool | None = None  # only what stands above the line, or only what does not; None: both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """A place in the list as it stood at one moment: the case that was seen last."""
 
     as_of: datetime
+    line: WorklistLine | None  # None where LISTED was not asked for
     group: int
     overdue_at: datetime | None  # None outside the group of the overdue
     priority: float
@@ -34,10 +47,11 @@ class Position:
     case_id: int
 
     @classmethod
-    def of(cls, row: Row[Any], as_of: datetime) -> Self:
+    def of(cls, row: Row[Any], as_of: datetime, line: WorklistLine | None) -> Self:
         """Return the place of a row of `Group.first`."""
         return cls(
             as_of=as_of,
+            line=line,
             group=row.group_number,
             overdue_at=row.overdue_at,
             priority=row.priority,
@@ -49,6 +63,7 @@ class Position:
         """Return the place as an address can carry it."""
         parts = (
             self.as_of.isoformat(),
+            _line_text(self.line) if self.line else "-",
             str(self.group),
             self.overdue_at.isoformat() if self.overdue_at else "-",
             repr(self.priority),
@@ -66,9 +81,10 @@ class Position:
         """
         try:
             plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-            as_of, group, overdue_at, priority, opened_at, case_id = plain.split(" ")
+            as_of, line, group, overdue_at, priority, opened_at, case_id = plain.split(" ")
             return cls(
                 as_of=_aware(as_of),
+                line=None if line == "-" else _line(line),
                 group=int(group),
                 overdue_at=None if overdue_at == "-" else _aware(overdue_at),
                 priority=float(priority),
@@ -124,33 +140,88 @@ class Group:
         )
 
 
-def groups_of(
-    states: Collection[CaseState], *, as_of: datetime, subspecialty: str | None
-) -> tuple[Group, ...]:
-    """Return the groups of the list as it stands at one moment, for a subspecialty where one is named."""
-    chosen = tuple(sorted(set(states)))
-    if not chosen:
+def groups_of(selection: Selection, line: float | None, *, as_of: datetime) -> tuple[Group, ...]:
+    """Return the groups of the list as it stands at one moment, in their order.
+
+    Args:
+        selection: which cases.
+        line: the priority from which a LISTED case stands above the line; None: all of them do.
+        as_of: the moment.
+    """
+    states = tuple(sorted(set(selection.states)))
+    if selection.above_line is not None:  # nothing but what is LISTED stands on a side of it
+        states = tuple(state for state in states if state is CaseState.LISTED)
+    if not states:
         return ()
+    above = _above(states, line, selection.subspecialty, as_of)
+    below = _below(states, line, selection.subspecialty, as_of)
+    return {None: (*above, *below), True: above, False: below}[selection.above_line]
+
+
+def sides_of(
+    line: float | None, subspecialty: str | None, *, as_of: datetime
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return which LISTED cases are shown above the line, and which below it."""
+    parts = or_(*_parts(subspecialty, as_of))
+    above = parts if subspecialty is None else or_(parts, cases.c.overdue_at <= as_of)
+    if line is None:
+        return above, false()
+    return and_(cases.c.priority >= line, above), and_(cases.c.priority < line, parts)
+
+
+def _above(
+    states: tuple[CaseState, ...], line: float | None, subspecialty: str | None, as_of: datetime
+) -> tuple[Group, ...]:
+    is_above = true() if line is None else cases.c.priority >= line
     late = Group(
-        states=tuple(state for state in chosen if state is CaseState.LISTED),
-        only=cases.c.overdue_at <= as_of,
+        states=tuple(state for state in states if state is CaseState.LISTED),
+        only=and_(is_above, cases.c.overdue_at <= as_of),
         overdue=True,
     )
     # Only what is LISTED has such a time. A function of the column, so that no index of it tempts SQLite away
     # from walking by priority.
-    in_time = func.coalesce(cases.c.overdue_at, _NEVER) > as_of
-    groups = (late,) if late.states else ()
+    in_time = and_(is_above, func.coalesce(cases.c.overdue_at, _NEVER) > as_of)
+    rest = tuple(
+        Group(states=states, only=and_(in_time, part), overdue=False) for part in _parts(subspecialty, as_of)
+    )
+    return (late, *rest) if late.states else rest
+
+
+def _below(
+    states: tuple[CaseState, ...], line: float | None, subspecialty: str | None, as_of: datetime
+) -> tuple[Group, ...]:
+    if line is None:
+        return ()
+    return tuple(
+        Group(states=states, only=and_(cases.c.priority < line, part), overdue=False)
+        for part in _parts(subspecialty, as_of)
+    )
+
+
+def _parts(subspecialty: str | None, as_of: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return what tells the cases of a subspecialty from those that anybody may take by now."""
     if subspecialty is None:
-        return *groups, Group(states=chosen, only=in_time, overdue=False)
-    own = cases.c.subspecialty == subspecialty
+        return (true(),)
     anybody = or_(
         cases.c.subspecialty.is_(None),
         and_(cases.c.subspecialty != subspecialty, cases.c.open_to_all_at <= as_of),
     )
-    return (
-        *groups,
-        Group(states=chosen, only=and_(in_time, own), overdue=False),
-        Group(states=chosen, only=and_(in_time, anybody), overdue=False),
+    return cases.c.subspecialty == subspecialty, anybody
+
+
+def _line_text(line: WorklistLine) -> str:
+    priority = "-" if line.priority is None else repr(line.priority)
+    return "/".join((repr(line.share), priority, *map(str, (line.triaged, line.above, line.below))))
+
+
+def _line(text: str) -> WorklistLine:
+    share, priority, triaged, above, below = text.split("/")
+    return WorklistLine(
+        share=float(share),
+        priority=None if priority == "-" else float(priority),
+        triaged=int(triaged),
+        above=int(above),
+        below=int(below),
     )
 
 

@@ -137,6 +137,21 @@ EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
 COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
 """How many cases there are in each state."""
 
+COUNT_CASES = select(func.count()).select_from(cases)
+"""How many cases there are."""
+
+COUNT_IN_STATES = select(func.count()).where(cases.c.state.in_(bindparam("states", expanding=True)))
+"""How many cases are in one of these states."""
+
+PRIORITY_AT = (
+    select(cases.c.priority)
+    .where(cases.c.state == bindparam("state"))
+    .order_by(cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
+    .limit(1)
+    .offset(bindparam("before"))
+)
+"""The priority of the case of a state before which so many others come; nothing where there are fewer."""
+
 ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)
@@ -243,7 +258,7 @@ EARLIER_REPORTS = (
 )
 """The reports that count of a patient's studies before a day, the latest first."""
 
-_LATEST_RESULTS = (
+CONCLUDED = (
     select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
     .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
     .join(
@@ -251,25 +266,11 @@ _LATEST_RESULTS = (
         (triage_results.c.case_id == cases.c.case_id)
         & (triage_results.c.revision == cases.c.result_revision),
     )
-)
-
-CONCLUDED = (
-    _LATEST_RESULTS.where(cases.c.case_id > bindparam("after"))
+    .where(cases.c.case_id > bindparam("after"))
     .order_by(cases.c.case_id)
     .limit(bindparam("limit"))
 )
 """What was concluded, a page of it after one case."""
-
-EARLIER_RESULTS = (
-    _LATEST_RESULTS.where(
-        studies.c.patient_id == bindparam("patient_id"),
-        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
-        studies.c.study_date < bindparam("before"),
-    )
-    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
-    .limit(bindparam("limit"))
-)
-"""What was concluded of a patient's studies before a day, the latest first."""
 
 EARLIER_REPORT = (
     select(

@@ -22,7 +22,7 @@ from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
 from service.store.database import Store
-from service.store.history import cohort_of, earlier_reports, restored_findings
+from service.store.history import earlier_reports, restored_findings
 from service.store.policies import policy_in_force
 from service.store.records import ClaimedCase, Lease, TriageRecord
 from service.store.rows import instance_of
@@ -182,10 +182,8 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
     rows = connection.execute(
         queries.INSTANCES_OF_STUDY, {"study_instance_uid": case.study_instance_uid}
     ).all()
-    policy = policy_in_force(connection)
     instances_sha256 = _hash_of_set(rows)
     removal = next((gone for row in rows if (gone := instance_of(row, store.files).removal)), None)
-    study, past = cohort_of(connection, case, with_past=bool(policy.expectations))
     return ClaimedCase(
         lease=Lease(
             case_id=case.case_id, revision=case.revision, attempt=case.attempts, owner=case.lease_owner
@@ -197,9 +195,7 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
         instances_sha256=instances_sha256,
         earlier=earlier_reports(connection, case),
         restored=restored_findings(connection, case.case_id),
-        policy=policy,
-        study=study,
-        past=past,
+        policy=policy_in_force(connection),
         removal=removal,
         seen=_seen(connection, case, instances_sha256) if removal is not None else (),
         files=store.files,

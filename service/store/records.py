@@ -9,7 +9,6 @@ from typing import Any, Self
 from sqlalchemy import Row
 
 from overread.case import CaseEvent, CaseState
-from overread.cohort import CohortCase
 from overread.errors import RemovedError
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
@@ -208,13 +207,25 @@ class CaseSummary:
     # From the latest triage; while the case is READY again, of the revision before.
     priority: float
     waiting_since: datetime | None  # on the list since then; None while it is not
-    overdue_at: datetime | None  # from then on it comes first
+    overdue_at: datetime | None  # from then on it comes first, if it stands above the line
     open_to_all_at: datetime | None  # from then on readers of every subspecialty are shown it
     outcome: Outcome | None
     actionable: Actionable | None
     subspecialty: str | None
     reasons: tuple[str, ...]
     headline: Headline | None  # None where nothing disagrees
+    above_line: bool  # LISTED, and among what a second reader is asked to look at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistLine:
+    """How much of the list a second reader is asked to look at."""
+
+    share: float  # of the triaged cases, in (0, 1]
+    priority: float | None  # of the last case above the line; None where everything listed stands above it
+    triaged: int  # cases, whatever triage concluded
+    above: int  # listed cases above the line, of those that the list shows
+    below: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +234,7 @@ class WorklistPage:
 
     cases: tuple[CaseSummary, ...]
     next: str | None  # None on the last page
+    line: WorklistLine | None  # None where LISTED was not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,10 +325,6 @@ class ClaimedCase:
     earlier: tuple[EarlierReport, ...] = ()  # of the patient, the latest first
     restored: frozenset[str] = frozenset()  # findings that a person brought back
     policy: Policy  # in force at the claim
-    study: StudyRecord
-    past: tuple[
-        CohortCase, ...
-    ] = ()  # the patient's concluded studies, where the policy has a fit to use them
     removal: str | None = None  # when and why pixels were removed, as a person is told; None: all are kept
     seen: tuple[Detection, ...] = ()  # what was seen of the same images before they were removed
     files: ObjectFiles = field(repr=False, compare=False)

@@ -66,9 +66,10 @@ def event_of(row: Row[Any]) -> EventRecord:
     )
 
 
-def summary_of(row: Row[Any]) -> CaseSummary:
+def summary_of(row: Row[Any], *, above_line: bool) -> CaseSummary:
     """Return the line of the worklist of a row of the query SUMMARY."""
-    values = _columns(row, CaseSummary, without={"state", "outcome", "actionable", "reasons", "headline"})
+    made = {"state", "outcome", "actionable", "reasons", "headline", "above_line"}
+    values = _columns(row, CaseSummary, without=made)
     return CaseSummary(
         **values,
         state=CaseState(row.state),
@@ -76,6 +77,7 @@ def summary_of(row: Row[Any]) -> CaseSummary:
         actionable=Actionable(row.actionable) if row.actionable else None,
         reasons=from_json(tuple[str, ...], row.reasons) if row.reasons else (),
         headline=from_json(Headline, row.headline) if row.headline else None,
+        above_line=above_line,
     )
 
 

@@ -1,21 +1,24 @@
 """What people look at: the worklist, one case, counts. Nothing here changes anything."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.store import queries
 from service.store.database import Store
-from service.store.order import Group, Position, groups_of
+from service.store.line import line_of
+from service.store.order import Group, Position, Selection, groups_of, sides_of
 from service.store.records import (
     CaseDetail,
+    CaseSummary,
     EarlierReport,
     InstanceRecord,
     TriageRecord,
+    WorklistLine,
     WorklistPage,
 )
 from service.store.rows import (
@@ -29,60 +32,69 @@ from service.store.rows import (
 )
 from service.store.schema import cases
 
+EVERYTHING_LISTED = Selection()
 _PAGE_MAX = 1000
 
 
 def list_worklist(
     store: Store,
+    selection: Selection = EVERYTHING_LISTED,
     *,
     now: datetime,
-    states: Collection[CaseState] = (CaseState.LISTED,),
-    subspecialty: str | None = None,
     after: str | None = None,
     limit: int = 50,
 ) -> WorklistPage:
-    """Return the cases in these states in the order in which they should be looked at.
+    """Return the cases that are selected, in the order in which they should be looked at.
 
-    First those of the list that waited longer than the policy allows, the one whose time ran out first; then
-    the rest by falling priority, among equals the one that was opened first. With `subspecialty`, of the rest
-    its own cases come first, then those of nobody in particular and those that nobody else took in time; what
-    others may still take is left out.
+    What stands above the line comes before what stands below it. Above it first come those that waited longer
+    than the policy allows, the one whose time ran out first; then the rest by falling priority, among equals
+    the one that was opened first. Below it priority alone decides. With a subspecialty, on either side its
+    own cases come before those of nobody in particular and those that nobody else took in time; what others
+    may still take is left out.
 
-    `after` is the `next` of the page before, and the order stays that of the moment of the first page. Cases
+    `after` is the `next` of the page before; order and line stay those of the moment of the first page. Cases
     that move while pages are read may be seen twice, or not.
 
     Raises:
-        InputError: `after` is not what a page gave, or `limit` is not between 1 and 1000.
+        InputError: `after` is not what a page gave, `limit` is not between 1 and 1000, or the share is none.
     """
     if not 1 <= limit <= _PAGE_MAX:
         raise InputError(f"a page of the worklist has 1 to {_PAGE_MAX} cases, not {limit}")
     position = Position.parsed(after) if after is not None else None
     as_of = position.as_of if position else now
     with store.reading() as connection:
-        groups = groups_of(states, as_of=as_of, subspecialty=subspecialty)
+        line = position.line if position else _line(connection, selection, as_of)
+        groups = groups_of(selection, line.priority if line else None, as_of=as_of)
         chosen = _first(connection, groups, position, limit + 1)
         numbers = [row.case_id for row in chosen[:limit]]
         lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
     return WorklistPage(
-        cases=tuple(summary_of(lines[number]) for number in numbers),
-        next=Position.of(chosen[limit - 1], as_of).text() if len(chosen) > limit else None,
+        cases=tuple(_summary(lines[number], line.priority if line else None) for number in numbers),
+        next=Position.of(chosen[limit - 1], as_of, line).text() if len(chosen) > limit else None,
+        line=line,
     )
 
 
-def list_numbers(
-    store: Store, *, now: datetime, states: Collection[CaseState], subspecialty: str | None, limit: int
-) -> tuple[int, ...]:
+def list_numbers(store: Store, selection: Selection, *, now: datetime, limit: int) -> tuple[int, ...]:
     """Return the numbers of the first cases of the list alone, in the order of `list_worklist`."""
-    groups = groups_of(states, as_of=now, subspecialty=subspecialty)
     with store.reading() as connection:
+        listed = CaseState.LISTED in selection.states
+        line = line_of(connection, selection.share).priority if listed else None
+        groups = groups_of(selection, line, as_of=now)
         return tuple(row.case_id for row in _first(connection, groups, None, limit))
 
 
-def load_case(store: Store, case_id: int) -> CaseDetail:
+def load_case(store: Store, case_id: int, *, share: float | None = None) -> CaseDetail:
     """Return everything that is stored about a case.
+
+    Args:
+        store: where it is.
+        case_id: its number.
+        share: of the triaged cases that stands above the line; None takes that of the policy.
 
     Raises:
         NotFoundError: there is no such case.
+        InputError: the share is none.
     """
     with store.reading() as connection:
         row = connection.execute(queries.SUMMARY.where(cases.c.case_id == case_id)).one_or_none()
@@ -94,8 +106,9 @@ def load_case(store: Store, case_id: int) -> CaseDetail:
         versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case_id}).all()
         reports = tuple(report_of(version) for version in versions)
         triage = _triage(connection, case_id, row.result_revision)
+        listed = row.state == CaseState.LISTED.value
         return CaseDetail(
-            summary=summary_of(row),
+            summary=_summary(row, line_of(connection, share).priority if listed else None),
             patient_id=study.patient_id if study and study.patient_id else row.patient_id,
             study=study,
             instances=tuple(
@@ -162,6 +175,24 @@ def _first(
         if room > 0:
             chosen += connection.execute(group.first(room, start, number))
     return chosen
+
+
+def _line(connection: Connection, selection: Selection, as_of: datetime) -> WorklistLine | None:
+    """Return the line with how many cases of the list stand on either side; None where none is LISTED."""
+    if CaseState.LISTED not in selection.states:
+        return None
+    line = line_of(connection, selection.share)
+    sides = sides_of(line.priority, selection.subspecialty, as_of=as_of)
+    listed = select(func.count()).where(cases.c.state == CaseState.LISTED.value)
+    above, below = (connection.execute(listed.where(side)).scalar_one() for side in sides)
+    return WorklistLine(
+        share=line.share, priority=line.priority, triaged=line.triaged, above=above, below=below
+    )
+
+
+def _summary(row: Row[Any], line: float | None) -> CaseSummary:
+    listed = row.state == CaseState.LISTED.value
+    return summary_of(row, above_line=listed and (line is None or row.priority >= line))
 
 
 def _triage(connection: Connection, case_id: int, revision: int | None) -> TriageRecord | None:

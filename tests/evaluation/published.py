@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,27 @@ def simulated_rows(patients: int, seed: int = 4) -> list[tuple[str, str, dict[st
             scores = {"Mass": float(mass), "Infiltration": float(infiltration)}
             rows.append((f"{patient:08d}_{study:03d}.png", "|".join(stated) or "No Finding", scores))
     return rows
+
+
+def write_made_up(folder: Path) -> None:
+    """Write a site of 800 studies, of which a panel read 160 and saw most where scores are high."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = simulated_rows(400)
+    write_scores(folder / "detector_scores.csv.gz", rows)
+    generator = np.random.default_rng(7)
+    seen = {
+        image: {
+            column
+            for column, score in (
+                ("Nodule or mass", scores["Mass"]),
+                ("Airspace opacity", scores["Infiltration"]),
+            )
+            if generator.random() < score**2
+        }
+        for image, _, scores in rows[:160]
+    }
+    write_reads(folder / "expert_reads.csv", seen)
+
+
+if __name__ == "__main__":
+    write_made_up(Path(sys.argv[1]))

@@ -70,7 +70,7 @@ def test_a_finding_that_is_only_considered_weighs_less() -> None:
     (stated_one,) = concluded("FINDINGS: Nodule in the left lung.").discrepancies
     (considered,) = concluded("FINDINGS: Possible nodule in the left lung.").discrepancies
 
-    ratio = default_policy().assumptions.missing_follow_up.hedged_ratio
+    ratio = default_policy().tables.missing_follow_up.hedged_ratio
     assert considered.odds == pytest.approx(ratio * stated_one.odds)
 
 

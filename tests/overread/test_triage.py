@@ -1,11 +1,14 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from overread.discrepancy import DiscrepancyKind
-from overread.evidence import silence_ratio
+from overread.evidence import omission_odds
 from overread.finding import Actionable, load_vocabulary
 from overread.observation import Detection, DetectorObservation, Laterality, Presence
 from overread.priority import default_policy, joint_priority
-from overread.sighting import Expected
+from overread.reporting_model import PastReports, fit_reporting_model
 from overread.triage import Outcome, TriageResult, triage
 from tests.overread.observations import DETECTOR, detection, reading, seen, stated
 
@@ -28,12 +31,13 @@ def test_a_mass_that_the_report_denies_is_a_possible_miss_with_its_reasons() -> 
 
     (found,) = result.discrepancies
     assert (result.outcome, found.kind) == (Outcome.DISCREPANT, DiscrepancyKind.POSSIBLE_MISS)
-    # odds 0.6 / 0.4, silence 0.35, denial a half of it
-    assert found.odds == pytest.approx(1.5 * 0.35 * 0.5)
+    # readers state 51 %: 0.6 x 0.51 of the reports would state it, 0.49 / 0.51 are left out; denied: 0.8
+    assert found.odds == pytest.approx(0.306 / 0.694 * 0.49 / 0.51 * 0.8)
+    assert found.probability == pytest.approx(found.odds / (1 + found.odds))
     assert found.report_observations == report.observations
     assert result.reasons == ("Possible miss: the detector sees lung mass, right; the report denies it.",)
     assert [factor.reason for factor in found.factors] == [
-        "seen by the detector (mass 0.6)",
+        "the detector gives it a probability of 0.6",
         "the report denies it",
     ]
 
@@ -44,17 +48,20 @@ def test_a_stated_mass_that_the_detector_sees_is_concordant() -> None:
     assert (result.outcome, result.priority, result.discrepancies) == (Outcome.CONCORDANT, 0.0, ())
 
 
-def test_silence_weighs_more_than_denial_or_another_finding_that_a_lesion_may_belong_to() -> None:
-    def odds(*observations):
-        (found,) = conclude(reading(*observations), detection(seen("mass"))).discrepancies
-        return found.odds
+def test_silence_weighs_more_than_denial_and_another_name_for_the_shadow_takes_some_of_the_worth() -> None:
+    def found(*observations):
+        (one,) = conclude(reading(*observations), detection(seen("consolidation"))).discrepancies
+        return one
 
-    silent = odds()
-    denied = odds(stated("mass", Presence.ABSENT))
-    named_otherwise = odds(stated("consolidation"))
+    silent, denied = found(), found(stated("consolidation", Presence.ABSENT))
+    elsewhere, related = found(stated("effusion")), found(stated("atelectasis"))
 
-    assert silent > named_otherwise > 0
-    assert silent > denied > 0
+    assert silent.odds > denied.odds > 0
+    assert elsewhere.odds == related.odds == silent.odds  # its own evidence is its own
+    assert related.priority == pytest.approx(POLICY.report.related_share * silent.priority)
+    assert related.called == POLICY.report.related_share
+    assert related.reasons[0].endswith("the report speaks of atelectasis.")
+    assert related.report_observations[0].finding == "atelectasis"
 
 
 def test_a_narrower_statement_states_the_broader_finding() -> None:
@@ -92,9 +99,7 @@ def test_a_resolved_finding_is_denied() -> None:
 
     (found,) = conclude(reading(resolved), detection(seen("mass"))).discrepancies
 
-    assert found.factors[-1].odds_ratio == pytest.approx(
-        silence_ratio(POLICY.reader.of("lung_lesion")) * POLICY.report.denied
-    )
+    assert found.factors[-1].odds_ratio == pytest.approx(POLICY.report.denied)
 
 
 def test_a_stated_finding_without_any_sign_of_it_is_a_possible_overcall() -> None:
@@ -140,12 +145,39 @@ def test_the_side_of_a_finding_without_sides_is_never_a_conflict() -> None:
     assert result.outcome is Outcome.CONCORDANT
 
 
-def test_the_urgent_and_harmful_comes_before_the_likely_and_harmless() -> None:
+def test_the_strongest_evidence_heads_a_case_and_what_is_most_worth_a_look_says_how_urgent_it_is() -> None:
     result = conclude(reading(), detection(seen("pneumothorax", 0.6), seen("pleural_thickening", 0.9)))
 
-    assert [item.finding for item in result.discrepancies] == ["pneumothorax", "pleural_thickening"]
+    assert [item.finding for item in result.discrepancies] == ["pleural_thickening", "pneumothorax"]
     assert result.priority == joint_priority(item.priority for item in result.discrepancies)
     assert (result.actionable, result.subspecialty) == (Actionable.MINUTES, "thoracic")
+    chances = [item.probability for item in result.discrepancies]
+    assert result.probability == pytest.approx(1 - (1 - chances[0]) * (1 - chances[1]))
+
+
+def test_an_unlikely_pneumothorax_makes_no_case_urgent() -> None:
+    result = conclude(reading(), detection(seen("pneumothorax", 0.15), seen("effusion", 0.9)))
+
+    assert [item.finding for item in result.discrepancies] == ["effusion", "pneumothorax"]
+    assert result.actionable is Actionable.DAYS
+
+
+def test_every_finding_has_the_evidence_of_its_own_output() -> None:
+    outputs = detection(seen("effusion", 0.81), seen("consolidation", 0.3), seen("pneumonia", 0.2))
+
+    found = conclude(reading(), outputs).discrepancies
+
+    alone = [conclude(reading(), detection(item)).discrepancies[0] for item in outputs.observations]
+    assert [item.finding for item in found] == ["effusion", "consolidation", "pneumonia"]
+    assert [item.odds for item in found] == [item.odds for item in alone]
+
+
+def test_of_what_is_stated_on_the_other_side_the_side_is_wrong_and_nothing_is_missed() -> None:
+    report = reading(stated("pneumonia", laterality=Laterality.LEFT))
+
+    result = conclude(report, detection(seen("consolidation", 0.9, laterality=Laterality.RIGHT)))
+
+    assert kinds(result) == {"consolidation": DiscrepancyKind.LATERALITY_CONFLICT}
 
 
 def test_of_two_detectors_the_one_with_the_stronger_evidence_speaks() -> None:
@@ -162,21 +194,13 @@ def test_other_detectors_add_half_of_what_they_say_and_take_it_away_where_they_s
         (found,) = conclude(reading(), strong, *given).discrepancies
         return found.odds
 
-    # 0.6 / 0.4 over 0.1 / 0.9 is 13.5; the root of it, as half of a logarithm
-    assert odds(0.6) == pytest.approx(odds() * 13.5**0.5)
+    # readers state 51 %: 0.306 / 0.694 over 0.051 / 0.949 is 8.2; the root of it, as half of a logarithm
+    ratio = 0.306 / 0.694 / (0.051 / 0.949)
+    assert odds(0.6) == pytest.approx(odds() * ratio**0.5)
     assert odds(0.1) == pytest.approx(odds())  # says nothing new
     assert odds(0.01) < odds()
     # of two more the mean counts, 2 x 0.5 / (1 + 0.5) times
-    assert odds(0.6, 0.6) == pytest.approx(odds() * 13.5 ** (2 / 3))
-
-
-def test_another_detector_that_sees_little_of_a_stated_finding_speaks_for_an_overcall() -> None:
-    blind = detection(seen("effusion", 0.01, prevalence=0.12))
-    (alone,) = conclude(reading(stated("effusion")), blind).discrepancies
-    (doubted,) = conclude(reading(stated("effusion")), blind, detection(seen("effusion", 0.4))).discrepancies
-
-    assert doubted.odds > alone.odds  # odds of 0.67 without a known prevalence
-    assert "another detector does not see it" in doubted.factors[-1].reason
+    assert odds(0.6, 0.6) == pytest.approx(odds() * ratio ** (2 / 3))
 
 
 def test_a_study_that_no_detector_is_meant_for_is_not_applicable_with_the_reason() -> None:
@@ -200,12 +224,12 @@ def test_a_normal_report_against_any_abnormality_is_a_possible_miss_and_a_stated
 
 
 def test_evidence_too_weak_for_the_policy_is_not_listed() -> None:
-    # odds 1/4 x silence 0.35 = 0.09; half of it, where the report denies it: 0.04
+    # 47 % are stated: 0.094 / 0.906 x 0.53 / 0.47 = 0.12; with a probability of 0.1, 0.055, and denied 0.044
     faint = DetectorObservation(
         finding="consolidation",
         presence=Presence.PRESENT,
-        score=0.2,
-        probability=0.2,
+        score=0.1,
+        probability=0.1,
         sop_instance_uid="1.2.3",
     )
     covered = reading(stated("consolidation", Presence.ABSENT))
@@ -214,47 +238,25 @@ def test_evidence_too_weak_for_the_policy_is_not_listed() -> None:
     assert conclude(covered, detection(faint)).outcome is Outcome.CONCORDANT
 
 
-def test_outputs_of_one_family_are_one_discrepancy_with_their_mean_evidence() -> None:
-    outputs = detection(
-        seen("consolidation", 0.8, prevalence=0.1), seen("pneumonia", 0.2, prevalence=0.1), seen("mass", 0.1)
-    )
-
-    (found,) = conclude(reading(), outputs).discrepancies
-
-    # consolidation 4 / (1/9) = 36, pneumonia (1/4) / (1/9) = 2.25: geometric mean 9
-    # either of the two, as if independent: 1 - 0.9 x 0.9 = 0.19
-    assert found.finding == "consolidation"
-    assert found.odds == pytest.approx(0.19 / 0.81 * 9 * silence_ratio(POLICY.reader.of("opacity")))
-    assert found.factors[1].reason == "seen by the detector (consolidation 0.8, pneumonia 0.2)"
-
-
-def test_what_a_family_weighs_does_not_depend_on_which_of_its_names_scored_highest() -> None:
-    one = conclude(reading(), detection(seen("atelectasis", 0.9), seen("consolidation", 0.6)))
-    other = conclude(reading(), detection(seen("atelectasis", 0.6), seen("consolidation", 0.9)))
-
-    assert one.priority == pytest.approx(other.priority) != 0
-
-
-def test_an_opacity_is_missed_more_easily_beside_a_stated_finding_of_lung_or_pleura() -> None:
-    (alone,) = conclude(reading(), detection(seen("opacity"))).discrepancies
-    (beside,) = conclude(reading(stated("effusion")), detection(seen("opacity"))).discrepancies
-    (device,) = conclude(reading(stated("endotracheal_tube")), detection(seen("opacity"))).discrepancies
-
-    assert beside.odds == pytest.approx(2 * alone.odds)
-    assert device.odds == alone.odds
-
-
-def test_what_the_site_expects_of_its_reports_takes_the_place_of_the_detectors_calibration() -> None:
+def test_what_reports_teach_takes_the_place_of_the_detectors_calibration() -> None:
     unsure = Detection(
         detector=DETECTOR, operating_point="none", observations=(seen("mass", 0.001, prevalence=0.5),)
     )
-    expected = {DETECTOR.name: {"lung_lesion": Expected(share=0.325, base_rate=0.065)}}
+    past = PastReports(scores=np.full((9, 1), 0.001), stated=np.eye(9, 1, dtype=bool), patients="abcdefghi")
+    model = fit_reporting_model(DETECTOR.name, DETECTOR.version, ("mass",), past)
+    taught = replace(POLICY, reporting_models={DETECTOR.name: model})
 
-    (found,) = triage(reading(), [unsure], POLICY, VOCABULARY, expected=expected).discrepancies
+    (found,) = triage(reading(), [unsure], taught, VOCABULARY).discrepancies
 
-    # readers state 65 % of what is there: 0.325 / 0.65 = 1/2, at the outset 0.1; silence 0.35
-    assert [factor.odds_ratio for factor in found.factors] == pytest.approx([1 / 9, 9.0, 0.35])
-    assert found.factors[1].reason == "of studies that score like this one, 32% of the reports state it"
+    share, base = 1 / (1 + np.exp(-model.intercept[0])), 1.5 / 10
+    left_out = omission_odds(POLICY.reader.of("mass"))
+    assert [factor.odds_ratio for factor in found.factors] == pytest.approx(
+        [base / (1 - base) * left_out, share / (1 - share) / (base / (1 - base)), 1.0]
+    )
+    assert [factor.reason for factor in found.factors[:2]] == [
+        "15.0% of the reports state it; for each that is stated, 0.96 are left out",
+        f"of studies that score like this one, {share:.0%} of the reports state it",
+    ]
 
 
 def test_that_something_is_abnormal_is_not_said_beside_what_it_is() -> None:
@@ -263,5 +265,7 @@ def test_that_something_is_abnormal_is_not_said_beside_what_it_is() -> None:
     assert list(kinds(result)) == ["mass"]
 
 
-def test_nodule_and_mass_are_one_family_so_a_stated_nodule_answers_a_seen_mass() -> None:
-    assert conclude(reading(stated("nodule")), detection(seen("mass"))).outcome is Outcome.CONCORDANT
+def test_a_stated_nodule_is_another_word_for_a_seen_mass_and_no_mass() -> None:
+    (found,) = conclude(reading(stated("nodule")), detection(seen("mass"))).discrepancies
+
+    assert found.called == POLICY.report.related_share

@@ -20,6 +20,7 @@ from evaluation.budget.preview import (
 )
 from evaluation.budget.solver import CLOSED
 from overread.discrepancy import DiscrepancyKind
+from overread.priority import default_policy
 from tests.evaluation.budget.past_cases import VOCABULARY, write
 
 MISS, OVERCALL = DiscrepancyKind.POSSIBLE_MISS, DiscrepancyKind.POSSIBLE_OVERCALL
@@ -27,7 +28,7 @@ MISS, OVERCALL = DiscrepancyKind.POSSIBLE_MISS, DiscrepancyKind.POSSIBLE_OVERCAL
 
 @pytest.fixture
 def past(tmp_path: Path) -> Past:
-    return load_past(write(tmp_path)["rows"], VOCABULARY)
+    return load_past(write(tmp_path)["rows"], VOCABULARY, default_policy())
 
 
 @pytest.fixture

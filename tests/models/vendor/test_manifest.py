@@ -9,10 +9,12 @@ from models.lineup import load_lineup
 from models.releases import load_detector
 from models.roster import Entry, Roster
 from models.vendor.manifest import StatedAccuracy
+from overread.detector_evidence import evidence_of
 from overread.errors import ModelError
 from overread.observation import DetectorObservation, Presence
-from overread.sighting import detector_ratio
+from overread.priority import default_policy
 from tests.models.vendor.products import CURVE, STATED, write_manifest, write_rows_manifest
+from tests.overread.observations import detection
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,8 @@ def test_a_statement_multiplies_the_odds_by_its_likelihood_ratio_whatever_the_pr
                 prevalence=prevalence,
                 sop_instance_uid="",
             )
-            assert detector_ratio(observation) == pytest.approx(ratio)
+            (evidence,) = evidence_of(detection(observation), default_policy())
+            assert evidence.ratio == pytest.approx(ratio)
 
 
 def test_a_product_states_presence_at_its_own_operating_point_only(tmp_path) -> None:

@@ -29,7 +29,11 @@ def test_a_contradicting_report_gives_the_reason_the_odds_and_the_sentence(study
     assert main(["triage", str(study), "--report", str(report)]) == 0
 
     text = capsys.readouterr().out
-    assert text.startswith("DISCREPANT")
+    assert text.startswith("DISCREPANT   priority ")
+    assert "probability of any " in text.splitlines()[0]
+    chances = [int(line[4:].split("%")[0]) for line in text.splitlines() if line[:3].strip(" .").isdigit()]
+    assert chances == sorted(chances, reverse=True)
+    assert len(chances) > 1
     assert "the report denies it" in text
     assert 'report: "The lungs are clear"' in text
 

@@ -67,7 +67,7 @@ def leads_to(browser: webdriver.Chrome, end: str) -> bool:
 def test_a_reader_walks_the_list_and_the_case_by_keys_alone(
     browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
 ) -> None:
-    first = seen_case(sqlite_store, 1, findings=("mass", "cardiomegaly"))
+    first = seen_case(sqlite_store, 1, findings={"mass": 0.9, "cardiomegaly": 0.5})
     second = seen_case(sqlite_store, 2, findings=("cardiomegaly",))
     browser.get(str(api.base_url))
     wait_for(browser, ".scripted")

@@ -1,5 +1,6 @@
 """Cases whose detector says where it looked."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from overread.observation import (
@@ -21,16 +22,20 @@ DETECTOR = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
 
 
 def seen(
-    finding: str, sop_instance_uid: str, *, laterality: Laterality = Laterality.LEFT
+    finding: str,
+    sop_instance_uid: str,
+    *,
+    laterality: Laterality = Laterality.LEFT,
+    probability: float = 0.8,
 ) -> DetectorObservation:
     """A finding in the lower right quarter of an 8 by 8 image, with a box around it."""
     whole = ImageRegion(sop_instance_uid=sop_instance_uid, column_min=0, row_min=0, column_max=8, row_max=8)
     return DetectorObservation(
         finding=finding,
-        presence=Presence.PRESENT,
+        presence=Presence.PRESENT if probability >= 0.5 else Presence.ABSENT,
         laterality=laterality,
         score=0.9,
-        probability=0.8,
+        probability=probability,
         prevalence=0.05,
         sop_instance_uid=sop_instance_uid,
         regions=(replace(whole, column_min=4, row_min=4),),
@@ -43,15 +48,18 @@ def seen_case(
     number: int = 1,
     *,
     report: str = CLEAR,
-    findings: tuple[str, ...] = ("mass",),
+    findings: Sequence[str] | Mapping[str, float] = ("mass",),
     not_applicable: str | None = None,
     reader: ReportReader | None = None,
 ) -> int:
-    """A triaged case in which the detector sees these findings; returns its number."""
+    """A triaged case in which the detector gives these findings (a probability); returns its number."""
     case_id = ready_case(store, number, report=report)
     claimed = claim_case(store, worker="worker-1", now=NOW)
     assert claimed is not None
-    observations = tuple(seen(finding, f"2.25.{number}.1.1") for finding in findings)
+    given = findings if isinstance(findings, Mapping) else dict.fromkeys(findings, 0.8)
+    observations = tuple(
+        seen(finding, f"2.25.{number}.1.1", probability=probability) for finding, probability in given.items()
+    )
     detection = Detection(
         detector=DETECTOR,
         operating_point="balanced",

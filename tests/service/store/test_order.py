@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from overread.case import CaseState
+from service.store.order import Selection
 from service.store.worklist import list_worklist, load_case
 from tests.service.http.seeing import seen_case
 from tests.service.material import CLEAR, after, ready_case, send_report, triaged_case
@@ -13,7 +14,8 @@ URGENT, BONE, HEART, LUNG = "pneumothorax", "rib_fracture", "cardiomegaly", "mas
 
 
 def listed(store, seconds: float, **options) -> list[int]:
-    return [case.case_id for case in list_worklist(store, now=after(seconds), **options).cases]
+    page = list_worklist(store, Selection(**options), now=after(seconds), limit=1000)
+    return [case.case_id for case in page.cases]
 
 
 def test_a_case_that_waited_longer_than_allowed_comes_first_by_the_clock_alone(store) -> None:
@@ -84,12 +86,12 @@ def test_pages_give_every_case_once_in_the_order_of_the_first_page(store, limit,
     ready_case(store, 8)
     moment = 8 * HOUR - 10  # two are late, and two more will be while the pages are read
     options = {"states": [CaseState.LISTED, CaseState.READY], "subspecialty": subspecialty}
-    whole = listed(store, moment, limit=1000, **options)
+    whole = listed(store, moment, **options)
 
     pages, position, reads = [], None, 0
     while True:
         now = after(moment + 60 * reads)
-        page = list_worklist(store, now=now, after=position, limit=limit, **options)
+        page = list_worklist(store, Selection(**options), now=now, after=position, limit=limit)
         pages += [case.case_id for case in page.cases]
         position, reads = page.next, reads + 1
         if position is None:

@@ -3,6 +3,7 @@ import pytest
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.intake.closing import close_study
+from service.store.order import Selection
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.worklist import (
     count_cases,
@@ -31,6 +32,10 @@ def listed(page) -> list[int]:
     return [case.case_id for case in page.cases]
 
 
+def in_states(store, *states: CaseState) -> list[int]:
+    return listed(list_worklist(store, Selection(states=states), now=NOW))
+
+
 def test_the_worklist_starts_with_the_highest_priority_and_among_equals_with_the_oldest(store) -> None:
     later = triaged_case(store, 1, value=WHITE, now=after(2))
     weaker = triaged_case(store, 2, value=140, now=after(0))
@@ -42,11 +47,10 @@ def test_the_worklist_starts_with_the_highest_priority_and_among_equals_with_the
 def test_the_numbers_alone_are_in_the_order_of_the_list(store) -> None:
     for number, value in ((1, 140), (2, WHITE), (3, 200)):
         triaged_case(store, number, value=value)
-    states = (CaseState.LISTED,)
-    order = listed(list_worklist(store, now=NOW, states=states))
+    order = listed(list_worklist(store, now=NOW))
 
-    assert list_numbers(store, now=NOW, states=states, subspecialty=None, limit=10) == tuple(order)
-    assert list_numbers(store, now=NOW, states=states, subspecialty=None, limit=2) == tuple(order[:2])
+    assert list_numbers(store, Selection(), now=NOW, limit=10) == tuple(order)
+    assert list_numbers(store, Selection(), now=NOW, limit=2) == tuple(order[:2])
 
 
 def test_the_worklist_shows_only_the_states_asked_for(store) -> None:
@@ -55,13 +59,9 @@ def test_the_worklist_shows_only_the_states_asked_for(store) -> None:
     waiting = ready_case(store, 3)
 
     assert listed(list_worklist(store, now=NOW)) == [discrepant]
-    assert listed(list_worklist(store, now=NOW, states=[CaseState.CONCORDANT])) == [concordant]
-    assert set(listed(list_worklist(store, now=NOW, states=list(CaseState)))) == {
-        discrepant,
-        concordant,
-        waiting,
-    }
-    assert listed(list_worklist(store, now=NOW, states=[])) == []
+    assert in_states(store, CaseState.CONCORDANT) == [concordant]
+    assert set(in_states(store, *CaseState)) == {discrepant, concordant, waiting}
+    assert in_states(store) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 50])
@@ -70,12 +70,12 @@ def test_pages_give_every_case_once_and_in_order(store, limit) -> None:
         triaged_case(store, number, value=value, now=NOW)
     for number in range(4, 10):  # two states, ties in priority, ties in time
         ready_case(store, number, now=after(number // 2))
-    states = [CaseState.LISTED, CaseState.READY]
-    whole = listed(list_worklist(store, now=NOW, states=states, limit=1000))
+    states = Selection(states=[CaseState.LISTED, CaseState.READY])
+    whole = listed(list_worklist(store, states, now=NOW, limit=1000))
 
     pages, position = [], None
     while True:
-        page = list_worklist(store, now=NOW, states=states, after=position, limit=limit)
+        page = list_worklist(store, states, now=NOW, after=position, limit=limit)
         pages += listed(page)
         position = page.next
         if position is None:

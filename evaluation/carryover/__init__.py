@@ -1,0 +1,1 @@
+"""Whether the order carries over: against the detector's raw score, on every set at hand."""

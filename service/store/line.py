@@ -1,0 +1,59 @@
+"""The line on the list: what stands above it is what a second reader is asked to look at.
+
+A share of all that was triaged stands above it: so many of the listed cases, those with the highest priority.
+It is found along the index of the list whenever it is asked for, and nothing is written when it moves.
+"""
+
+import math
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from overread.case import CaseState
+from overread.errors import InputError
+from service.store import queries
+from service.store.policies import policy_in_force
+
+_TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
+_NOT_TRIAGED = tuple(state.value for state in CaseState if state not in _TRIAGED)
+_EVERYTHING = 1.0  # the share of a site that chose thresholds of its own for what is listed at all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Where the line lies at one moment."""
+
+    share: float  # of the triaged cases, in (0, 1]
+    priority: float | None  # of the last case above it; None where everything that is listed stands above it
+    triaged: int  # cases, whatever triage concluded
+
+
+def line_of(connection: Connection, share: float | None) -> Line:
+    """Return the line that leaves this share of the triaged cases above it; None takes that of the policy.
+
+    Raises:
+        InputError: the share is not above 0 and at most 1.
+    """
+    policy = policy_in_force(connection)
+    if share is None:
+        share = _EVERYTHING if policy.thresholds is not None else policy.tables.line.share
+    if not 0 < share <= 1:
+        raise InputError(f"the share above the line is above 0 and at most 1, not {share}")
+    # Most cases are triaged: to count them all and take off the others is several times as fast on SQLite.
+    others = connection.execute(queries.COUNT_IN_STATES, {"states": _NOT_TRIAGED}).scalar_one()
+    triaged = connection.execute(queries.COUNT_CASES).scalar_one() - others
+    wanted = max(policy.tables.line.cases_min, cases_of_share(share, triaged))
+    priority = None if share == _EVERYTHING else _priority_at(connection, wanted)
+    return Line(share=share, priority=priority, triaged=triaged)
+
+
+def cases_of_share(share: float, count: int) -> int:
+    """Return how many cases a share of so many is, rounded up."""
+    return math.ceil(round(share * count, 6))  # a tenth of 70 is 7, whatever 0.1 is in binary
+
+
+def _priority_at(connection: Connection, number: int) -> float | None:
+    """Return the priority of the listed case with this number, from 1, by falling priority; None beyond."""
+    bound = {"state": CaseState.LISTED.value, "before": number - 1}
+    found: float | None = connection.execute(queries.PRIORITY_AT, bound).scalar_one_or_none()
+    return found

@@ -1,0 +1,59 @@
+"""What the list says of itself, and what its addresses may say."""
+
+import pytest
+
+from service.desk.listing import Listing, lead_of, listing_of, share_links
+from service.store.records import WorklistLine
+
+
+def line(*, above: int, below: int, triaged: int, share: float = 0.1) -> WorklistLine:
+    priority = 20.0 if below else None
+    return WorklistLine(share=share, priority=priority, triaged=triaged, above=above, below=below)
+
+
+@pytest.mark.parametrize(
+    ("listing", "shown", "words"),
+    [
+        (Listing(), line(above=33, below=200, triaged=324), "33 of 324 triaged cases: a tenth, by"),
+        (Listing(), line(above=17, below=9, triaged=324, share=0.05), "17 of 324 triaged cases: a twentieth"),
+        (Listing(), line(above=10, below=2, triaged=30, share=1 / 3), "10 of 30 triaged cases: 33.3"),
+        # more than the share: rounded up from few, the least number of cases, or equal priorities
+        (Listing(), line(above=1, below=1, triaged=8), "1 of 8 triaged cases, by expected benefit."),
+        (Listing(), line(above=10, below=2, triaged=30), "10 of 30 triaged cases, by expected benefit."),
+        (Listing(), line(above=1, below=0, triaged=1), "1 of 1 triaged case: all that are listed"),
+        (Listing(rest=True), line(above=33, below=200, triaged=324), "200 of 324 triaged cases: what stands"),
+        (
+            Listing(subspecialty="cardiac"),
+            line(above=3, below=2, triaged=30),
+            "3 of 30 triaged cases above a line at a tenth: what waited too long, then cardiac",
+        ),
+        (
+            Listing(subspecialty="cardiac", rest=True),
+            line(above=3, below=2, triaged=30),
+            "2 of 30 triaged cases below a line at a tenth: cardiac, then what is anybody's",
+        ),
+    ],
+)
+def test_the_lead_is_true(listing: Listing, shown: WorklistLine, words: str) -> None:
+    assert lead_of(listing, shown).startswith(words)
+
+
+@pytest.mark.parametrize("percent", ["", "0", "-5", "101", "nan", "many", "1e999"])
+def test_what_is_no_share_is_passed_over(percent: str) -> None:
+    assert listing_of("", percent).share is None
+
+
+def test_the_share_of_the_policy_is_offered_too() -> None:
+    links = share_links(Listing(), line(above=9, below=1, triaged=60, share=0.15))
+
+    assert [link.name.replace("\u00a0", " ") for link in links] == ["5 %", "10 %", "15 %", "20 %"]
+    assert [link.current for link in links] == [False, False, True, False]
+
+
+def test_an_address_leads_back_to_the_same_list() -> None:
+    listing = listing_of("thoracic", "20", "rest")
+
+    assert listing == Listing(subspecialty="thoracic", share=0.2, rest=True)
+    assert listing.address() == "/?for=thoracic&share=20&part=rest"
+    assert listing.case_address(7, "finding=2") == "/cases/7?finding=2&for=thoracic&share=20"
+    assert listing_of("nobody", "x", "y").address() == "/"
