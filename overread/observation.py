@@ -230,6 +230,17 @@ class ReportReading:
     communications: tuple[Communication, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     context: tuple[ContextItem, ...] = ()
+    # Share of the visible characters of the text that stand in what was taken for findings or impression, in
+    # [0, 1]. None where no text was read (mined labels) or where an earlier reader did not say.
+    text_read_share: float | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing was read in a text: no finding was stated, none was denied.
+
+        Such a report is no normal one; it may be in another language, or under headings that nobody knows.
+        """
+        return self.text_read_share is not None and not self.observations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

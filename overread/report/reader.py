@@ -93,6 +93,7 @@ class RuleReader:
             communications=tuple(communications),
             contradictions=find_contradictions(observations, self._vocabulary),
             context=tuple(context),
+            text_read_share=_read_share(text, sections),
         )
 
     def assert_concept(self, sentence: str, span: Span) -> Assertion:
@@ -113,6 +114,13 @@ def _check(text: str) -> None:
         raise InvalidReportError(f"the report has {len(text)} characters; at most {LONGEST_REPORT} are read")
     if "\0" in text:
         raise InvalidReportError("the report holds null characters: it is binary, or in another encoding")
+
+
+def _read_share(text: str, sections: Sequence[tuple[Section, Span]]) -> float:
+    """Return the share of the visible characters that stand in sections that are read for findings."""
+    whole = len("".join(text.split()))
+    taken = sum(len("".join(text[s.start : s.end].split())) for section, s in sections if section in _READ)
+    return round(taken / whole, 3)
 
 
 def _placed(
