@@ -20,6 +20,7 @@ from evaluation.reading.material import (
     labelled_sentences,
 )
 from evaluation.reading.part import Part
+from evaluation.reading.styles import HALVES, lines_of, score, styled_reports
 from overread.errors import InvalidReportError
 from overread.observation import Presence
 from overread.ports import ReportReader
@@ -140,9 +141,21 @@ def _keyword_says(reader: KeywordReader, sentence: LabelledSentence) -> bool:
     return any(said - {Presence.ABSENT} for said in stated.values())
 
 
+def styles(data: Path | None, *, held_back: bool, disagreements: bool) -> Iterator[str]:  # noqa: ARG001 # same shape
+    """Yield the figures on whole reports in many styles; they come with the package."""
+    for half in HALVES if held_back else HALVES[:1]:
+        reports = styled_reports(half)
+        scores = score(load_reader(), reports)
+        yield f"styles, {half} half, {len(reports)} reports"
+        yield from lines_of(scores)
+        if disagreements and half == HALVES[0]:
+            yield from (f"    {error}" for error in scores.errors)
+
+
 SCORERS: Mapping[str, Scorer] = {
     "labels": labels,
     "attributes": attributes,
     "context": context,
     "sentences": sentences,
+    "styles": styles,
 }
