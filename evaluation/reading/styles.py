@@ -80,9 +80,7 @@ def _sided(line: str, vocabulary: Vocabulary) -> dict[str, Laterality]:
     for finding, *_ in items:
         if finding not in vocabulary:
             raise ConfigurationError(f"no finding is called {finding}")
-    return {
-        finding: _SIDES[side[0]] if side else Laterality.UNSPECIFIED for finding, *side in items
-    }
+    return {finding: _SIDES[side[0]] if side else Laterality.UNSPECIFIED for finding, *side in items}
 
 
 def _denied(names: list[str], vocabulary: Vocabulary) -> Iterator[str]:
@@ -124,7 +122,11 @@ def _score_one(
     scores.present.append((len(right) - len(missed), len(wrong), len(missed)))
     scores.exact.append((len(right & mine), len(mine - right - report.optional), len(right - mine)))
     _score_hedges(report, maybe, scores)
-    hits = [_side_of(stated, f) is side for f, side in report.present.items() if f in mine and side.value != "UNSPECIFIED"]
+    hits = [
+        _side_of(stated, f) is side
+        for f, side in report.present.items()
+        if f in mine and side.value != "UNSPECIFIED"
+    ]
     scores.sides.append((sum(hits), len(hits) - sum(hits)))
     denied = {o.finding for o in read if o.presence is Presence.ABSENT and o.finding not in mine}
     false = denied - report.denied
@@ -140,7 +142,9 @@ def _score_one(
     hedge_misses = set(report.uncertain) - maybe
     hedge_wrong = maybe - set(report.uncertain) - report.optional - right
     if hedge_misses or hedge_wrong:
-        scores.errors.append(f"{report.style}: hedges missed {sorted(hedge_misses)} wrong {sorted(hedge_wrong)}")
+        scores.errors.append(
+            f"{report.style}: hedges missed {sorted(hedge_misses)} wrong {sorted(hedge_wrong)}"
+        )
 
 
 def _score_hedges(report: StyledReport, maybe: set[str], scores: StyleScores) -> None:

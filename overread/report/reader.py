@@ -1,5 +1,6 @@
 """The report reader by rules."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,6 +20,7 @@ from overread.observation import (
     Section,
     Span,
 )
+from overread.report.body import BodyFinder
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
 from overread.report.contradictions import find_contradictions
@@ -26,8 +28,9 @@ from overread.report.remarks import Advice, Contact
 from overread.report.rules import Rules, load_rules
 from overread.report.scope import Assertion
 from overread.report.sections import SectionSplitter
-from overread.report.sentence import SentenceReader
+from overread.report.sentence import SentenceReader, SentenceReading
 from overread.report.sentences import SentenceSplitter
+from overread.report.template import LabelFinder, labelled, needs_label, shifted
 from overread.report.text import lower_in_place
 
 LONGEST_REPORT = 1_000_000
@@ -39,6 +42,9 @@ _READ = frozenset(
 _REMARKS_ONLY = Section.RECOMMENDATION  # "rule out metastasis" there is no finding
 _CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
+_DIVIDER = re.compile(r"[:=–—-]")
+_LONGEST_LABEL = 48  # characters
+
 _ABSENT, _UNSPECIFIED = Presence.ABSENT, Laterality.UNSPECIFIED
 
 
@@ -48,9 +54,13 @@ class RuleReader:
     def __init__(self, rules: Rules) -> None:
         """Compile the rules."""
         self._identity = ReaderIdentity(name="overread-rules", version=__version__, sha256=rules.sha256)
-        self._sections = SectionSplitter(rules.headings, anywhere=rules.headings_anywhere)
+        self._sections = SectionSplitter(rules.headings)
         self._sentences = SentenceSplitter(rules.abbreviations)
         self._reader = SentenceReader(rules)
+        self._labels = LabelFinder(rules.labels, rules.silent_labels)
+        self._bodies = BodyFinder(
+            self._sentences, lambda sentence: self._reader.read(sentence).statements, self._labels.is_labelled
+        )
         self._context = ContextReader(rules.context)
         self._vocabulary = rules.vocabulary
 
@@ -67,7 +77,7 @@ class RuleReader:
         """
         _check(text)
         lowered = lower_in_place(text)
-        sections = self._sections.split(lowered)
+        sections = self._bodies.opened(text, lowered, self._sections.split(lowered))
         observations: list[ReportObservation] = []
         recommendations: list[Recommendation] = []
         communications: list[Communication] = []
@@ -77,8 +87,9 @@ class RuleReader:
                 context += self._context.read(lowered, section, span)
             if section not in _READ:
                 continue
+            subject = ""  # of the form's line that a sentence stands on
             for start, end in self._sentences.split(text, span.start, span.end):
-                statements, advice, contact, follows = self._reader.read(lowered[start:end])
+                (statements, advice, contact, follows), subject = self._read_one(lowered[start:end], subject)
                 if statements and section is not _REMARKS_ONLY:
                     stated = observations_of(statements, section, start, end)
                     observations += _placed(stated, observations) if follows else stated
@@ -95,6 +106,20 @@ class RuleReader:
             context=tuple(context),
             text_read_share=_read_share(text, sections),
         )
+
+    def _read_one(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
+        """Return what a sentence states, and the label of a form that holds for the next one."""
+        label = self._labels.find(sentence) if _DIVIDER.search(sentence, 0, _LONGEST_LABEL) else None
+        if label is not None:
+            subject, sentence = label.subject, labelled(sentence, label)
+        reading = self._reader.read(sentence)
+        if subject and label is None and needs_label(sentence, reading.statements):
+            prefix = f"{subject} "
+            longer = self._reader.read(prefix + sentence)
+            if longer.statements:
+                moved = tuple(shifted(statement, -len(prefix)) for statement in longer.statements)
+                reading = reading._replace(statements=moved)
+        return reading, subject
 
     def assert_concept(self, sentence: str, span: Span) -> Assertion:
         """Return presence, certainty, time and experiencer of any concept that a sentence names at a span."""
@@ -117,10 +142,15 @@ def _check(text: str) -> None:
 
 
 def _read_share(text: str, sections: Sequence[tuple[Section, Span]]) -> float:
-    """Return the share of the visible characters that stand in sections that are read for findings."""
-    whole = len("".join(text.split()))
-    taken = sum(len("".join(text[s.start : s.end].split())) for section, s in sections if section in _READ)
-    return round(taken / whole, 3)
+    """Return the share of the visible characters outside headings that were read for findings."""
+    taken = other = 0
+    for section, span in sections:
+        visible = sum(map(len, text[span.start : span.end].split()))
+        if section in _READ:
+            taken += visible
+        else:
+            other += visible
+    return round(taken / (taken + other), 3) if taken else 0.0
 
 
 def _placed(

@@ -12,6 +12,7 @@ from overread.errors import ConfigurationError
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import ContextKind, Experiencer, Presence, Section, Temporality
 from overread.report.lexicon import Kind, Sense
+from overread.report.sections import Headings
 
 NOTHING = "-"
 """In a composite rule: this pair is nothing to report."""
@@ -32,6 +33,7 @@ _FILES = (
     "sections",
     "spelling",
     "states",
+    "templates",
     "time",
     "weak",
 )
@@ -105,8 +107,9 @@ class Rules:
     context: tuple[ContextRule, ...]
     one_a_side: frozenset[str]  # findings of which each side has one at most: several are on both sides
     alone: Mapping[str, str]  # state -> finding that it means without a known anatomy
-    headings: Mapping[str, Section]
-    headings_anywhere: frozenset[str]
+    headings: Headings
+    labels: Mapping[str, str]  # of forms -> what their values are about
+    silent_labels: frozenset[str]
     abbreviations: frozenset[str]
     spellings: Mapping[str, str]
     examples: tuple[Example, ...]
@@ -167,12 +170,11 @@ class _Parser:
             one_a_side=frozenset(
                 name for table in self._of("pair") for name in self._known(table["findings"])
             ),
-            headings={
-                name: Section(table["section"]) for table in self._of("heading") for name in table["names"]
-            },
-            headings_anywhere=frozenset(
-                name for table in self._of("heading") for name in table.get("anywhere", ())
+            headings=self._headings(),
+            silent_labels=frozenset(
+                name for table in self._of("label") if table.get("silent") for name in table["names"]
             ),
+            labels={name: table["subject"] for table in self._of("label") for name in table["names"]},
             abbreviations=frozenset(word for table in self._of("abbreviation") for word in table["words"]),
             spellings={
                 variant: table["word"] for table in self._of("spelling") for variant in table["variants"]
@@ -215,6 +217,18 @@ class _Parser:
             for kind, key in ((Kind.SIDE, "side"), (Kind.ZONE, "zone"), (Kind.ANATOMY, "anatomy")):
                 for phrase in table["phrases"] if key in table else ():
                     yield phrase, Sense(kind=kind, value=str(table[key]), rule=table["id"])
+
+    def _headings(self) -> Headings:
+        tables = self._of("heading")
+        return Headings(
+            names={name: Section(table["section"]) for table in tables for name in table["names"]},
+            prefixes={
+                prefix: Section(table["section"]) for table in tables for prefix in table.get("prefixes", ())
+            },
+            anywhere=frozenset(name for table in tables for name in table.get("anywhere", ())),
+            preliminary=tuple(name for table in tables for name in table.get("preliminary", ())),
+            final=tuple(name for table in tables for name in table.get("final", ())),
+        )
 
     def _composite(self, table: _Table) -> Composite:
         if table["finding"] != NOTHING:

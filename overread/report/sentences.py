@@ -9,6 +9,9 @@ _CANDIDATE = re.compile(r"[.!?\n](?:(?<=\n)\s*|(?<=[.!?])(?<![.!?][.!?])[.!?]*(?
 _LIST_MARK = re.compile(r"(?:\(?\d{1,2}[.):](?!\d)|[-*•](?=[ \t])|[a-h][.)](?=\s))[ \t]*")
 _OPENING = re.compile(rf"\s*(?:{_LIST_MARK.pattern})?")  # what stands before the first word
 _WORD = re.compile(r"\S*")
+_LABEL = re.compile(
+    r"[A-Za-z][A-Za-z /&,]{1,40}?[ \t]*(?::|--|[-–—] )"
+)  # of a line in a form: "heart: enlarged"
 _WINDOW = 24  # no abbreviation or list mark is longer
 _WRAP_SLACK = 3
 _LINES_OF_A_LIST = 3
@@ -53,6 +56,8 @@ class SentenceSplitter:
     def _line_ends(text: str, match: re.Match[str], width: int) -> bool:
         """Whether a line break ends the sentence: it was made on purpose, not by wrapping."""
         if match.group().count("\n") > 1 or _LIST_MARK.match(text, match.end()):
+            return True
+        if _LABEL.match(text, match.end()):
             return True
         word = _WORD.match(text, match.end())
         first = word.group() if word else ""
