@@ -6,9 +6,8 @@ from typing import NamedTuple
 from overread.finding import Vocabulary
 from overread.observation import Presence
 from overread.report.lexicon import Found, Kind, Parts
-from overread.report.rules import NOTHING, Composite, Denial, Rules
+from overread.report.rules import ITSELF, NOTHING, SPECIFIC, UNLISTED, Composite, Denial, Rules
 
-UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
 _FINDING, _STATE, _UNIT = (
     Kind.FINDING,
@@ -21,6 +20,7 @@ _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
 _TOO_FAR = 10_000  # what a stop between them counts
 _COMMA_BETWEEN = 4
+_PARTNERS_APART = 5  # words between two anatomies of one list
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
 
@@ -43,11 +43,12 @@ class Head(NamedTuple):
 class _Barriers:
     """Words that keep a base and an anatomy apart."""
 
-    __slots__ = ("commas", "separators", "stops")
+    __slots__ = ("commas", "joins", "separators", "stops")
 
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
         self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
+        self.joins = parts.joins() if len(parts.anatomies) > 1 else []
         self.separators: list[int] = []
         if parts.states:  # nothing else asks for them
             self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
@@ -81,11 +82,12 @@ class HeadFinder:
             for _, sense in rules.phrases
             if sense.kind is _FINDING and sense.value != UNLISTED
         }
+        self._terms[SPECIFIC] = Head(UNLISTED, SPECIFIC)
         anything = self._denials[ANYTHING]
         self._terms_alone = self._terms | {
             sense.rule: Head(UNLISTED, sense.rule, (*anything.findings, UNLISTED))
             for _, sense in rules.phrases
-            if sense.kind is _FINDING and sense.value == UNLISTED
+            if sense.kind is _FINDING and sense.value == UNLISTED and sense.rule != SPECIFIC
         }
         self._alone = rules.alone
         self._devices = devices_of(rules.vocabulary)
@@ -110,9 +112,11 @@ class HeadFinder:
             start, end, sense = item
             head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
             if head is None or (anatomies and sense.value in self._paired):
-                head = self._named(item, anatomies, bases, barriers)
-            if head:
-                heads.setdefault((start, end), []).append(head)
+                named = self._named(item, anatomies, bases, barriers)
+            else:
+                named = (head,)
+            if named:
+                heads.setdefault((start, end), []).extend(named)
         for item in normals:
             for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
                 heads.setdefault((start, end), []).append(head)
@@ -135,23 +139,35 @@ class HeadFinder:
 
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
-    ) -> Head | None:
-        """Return what a base names, together with an anatomy if a rule pairs them."""
+    ) -> Sequence[Head]:
+        """Return what a base names, together with the anatomies if rules pair them."""
         if item.sense.kind is _STATE:
             if self._is_of_a_device(item, bases):
-                return None
+                return ()
             noun = _noun_after(item, bases, barriers.separators)
             if noun is not None:  # it may still say something of the anatomy that the noun holds
                 anatomies = [a for a in anatomies if noun.start <= a.start < noun.end]
                 if not any((item.sense.value, a.sense.value) in self._composites for a in anatomies):
-                    return None
-        rule = self._composite(item, anatomies, bases, barriers)
-        if rule is not None:
-            return None if rule.finding == NOTHING else Head(rule.finding, rule.id, certainty=rule.certainty)
+                    return ()
+        rules = self._composites_of(item, anatomies, bases, barriers)
+        if not rules:
+            return self._alone_or_term(item, anatomies, bases, barriers)
+        heads: list[Head] = []
+        for rule in rules:
+            if rule.finding == ITSELF:
+                heads.extend(self._alone_or_term(item, anatomies, bases, barriers))
+            elif rule.finding != NOTHING:
+                heads.append(Head(rule.finding, rule.id, certainty=rule.certainty))
+        return heads
+
+    def _alone_or_term(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    ) -> Sequence[Head]:
+        """Return what a base means without a rule for its anatomy."""
         if item.sense.kind is _STATE:
             finding = self._alone.get(item.sense.value)
-            return Head(finding, item.sense.rule) if finding else None
-        return self._term(item, anatomies, bases, barriers)
+            return (Head(finding, item.sense.rule),) if finding else ()
+        return (self._term(item, anatomies, bases, barriers),)
 
     def _is_of_a_device(self, item: Found, bases: Sequence[Found]) -> bool:
         """Whether a "tip" is that of a device which the sentence names before it."""
@@ -159,28 +175,38 @@ class HeadFinder:
             other.end <= item.start and other.sense.value in self._devices for other in bases
         )
 
-    def _composite(
+    def _composites_of(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
-    ) -> Composite | None:
-        """Return the rule that pairs a base with the nearest anatomy it can be paired with."""
-        rule = None
+    ) -> list[Composite]:
+        """Return the rules that pair a base with the nearest anatomy it can be paired with and its partners.
+
+        "Enlarged cardiac and mediastinal contours" are two findings, each with its own anatomy.
+        """
+        nearest = None
         best = _TOO_FAR
-        for anatomy in anatomies:
-            pair = self._composites.get((item.sense.value, anatomy.sense.value))
-            if pair and (distance := _distance(item, anatomy, bases, barriers)) < best:
-                rule, best = pair, distance
-        return rule
+        for index, anatomy in enumerate(anatomies):
+            if (item.sense.value, anatomy.sense.value) in self._composites:
+                distance = _distance(item, anatomy, bases, barriers)
+                if distance < best:
+                    nearest, best = index, distance
+        if nearest is None:
+            return []
+        partners = [nearest]
+        if len(anatomies) > 1 and barriers.joins:
+            partners += _partners(nearest, anatomies, bases, barriers)
+        pairs = (self._composites.get((item.sense.value, anatomies[i].sense.value)) for i in partners)
+        return list({rule.finding: rule for rule in pairs if rule is not None}.values())
 
     def _term(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> Head:
         """Return what a term names; an unlisted abnormality denies what its anatomy could have."""
-        if item.sense.value != UNLISTED:
+        if item.sense.value != UNLISTED or item.sense.rule == SPECIFIC:
             return self._terms[item.sense.rule]
         near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
         value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
-        denial = self._denials.get(value, self._denials[ANYTHING])
-        return Head(UNLISTED, item.sense.rule, (*denial.findings, UNLISTED))
+        denial = self._denials.get(value)
+        return Head(UNLISTED, item.sense.rule, (*(denial.findings if denial else ()), UNLISTED))
 
     def _denied(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
@@ -191,6 +217,9 @@ class HeadFinder:
         ]
         last_base = max((other.end for other in bases if other.end <= item.start), default=0)
         subjects = [subject for subject in subjects if subject.start >= last_base]
+        if last_base and len(subjects) > 1:  # "nodule in the left lung, liver unremarkable"
+            comma = min((place for place in barriers.commas if place >= last_base), default=_TOO_FAR)
+            subjects = [subject for subject in subjects if subject.start > comma] or subjects
         if not subjects:
             after = [
                 a
@@ -207,6 +236,31 @@ class HeadFinder:
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
+
+
+def _partners(
+    nearest: int, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+) -> list[int]:
+    """Return the anatomies that "and", "or" or a comma ties to one of them, on both sides of it."""
+    found: list[int] = []
+    for step in (1, -1):
+        index = nearest
+        while 0 <= index + step < len(anatomies):
+            first, second = anatomies[min(index, index + step)], anatomies[max(index, index + step)]
+            gap = second.start - first.end
+            if gap > _PARTNERS_APART or not _crossed(first.end, second.start, barriers.joins):
+                break
+            between = [*barriers.stops, *(base.start for base in bases)]
+            if _crossed(first.end, second.start, between) or _is_modifier(anatomies[index + step], bases):
+                break
+            index += step
+            found.append(index)
+    return found
+
+
+def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
+    """Whether an anatomy only describes the finding after it: the "hilar" of "hilar calcification"."""
+    return any(anatomy.end <= base.start <= anatomy.end + 1 for base in bases)
 
 
 def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:

@@ -17,6 +17,13 @@ from overread.report.sections import Headings
 NOTHING = "-"
 """In a composite rule: this pair is nothing to report."""
 
+ITSELF = "="
+"""In a composite rule: the base means beside this anatomy what it means alone."""
+
+UNLISTED = "unlisted_abnormality"
+SPECIFIC = "specific:unlisted_abnormality"
+"""The rule of words such as "hemorrhage": an abnormality outside the vocabulary, but no general one."""
+
 _PLAIN_KINDS = tuple(kind for kind in Kind if kind not in (Kind.FINDING, Kind.SIDE, Kind.ZONE, Kind.ANATOMY))
 _Table = dict[str, Any]
 _FILES = (
@@ -64,7 +71,7 @@ class Composite:
     id: str
     bases: tuple[str, ...]
     anatomies: tuple[str, ...]
-    finding: str  # "-" where the pair is nothing to report
+    finding: str  # "-" where the pair is nothing to report, "=" where it is the base alone
     certainty: float = 1.0
 
 
@@ -104,6 +111,7 @@ class Rules:
     cues: Mapping[str, Cue]
     composites: tuple[Composite, ...]
     denials: tuple[Denial, ...]
+    general: frozenset[str]  # words for an abnormality that, denied, deny a whole group
     context: tuple[ContextRule, ...]
     one_a_side: frozenset[str]  # findings of which each side has one at most: several are on both sides
     alone: Mapping[str, str]  # state -> finding that it means without a known anatomy
@@ -162,6 +170,7 @@ class _Parser:
             cues={table["id"]: _cue(table) for table in self._of("cue")},
             composites=tuple(self._composite(table) for table in self._of("composite")),
             denials=tuple(self._denial(table) for table in (*self._of("denial"), *self._of("phrase"))),
+            general=frozenset(word for table in self._of("general") for word in table["words"]),
             context=tuple(
                 ContextRule(id=table["id"], kind=ContextKind(table["kind"]), words=tuple(table["words"]))
                 for table in self._of("context")
@@ -198,7 +207,7 @@ class _Parser:
     def _terms(self) -> Iterator[tuple[str, Sense]]:
         for finding in self._vocabulary.values():
             for term in finding.terms:
-                yield term, Sense(kind=Kind.FINDING, value=finding.id, rule=f"term:{finding.id}")
+                yield term, Sense(kind=Kind.FINDING, value=finding.id, rule=self._rule_of(term, finding.id))
         for table in self._of("weak"):
             self._known((table["finding"],))
             for phrase in table["phrases"]:
@@ -211,6 +220,12 @@ class _Parser:
                         certainty=table["certainty"],
                     ),
                 )
+
+    def _rule_of(self, term: str, finding: str) -> str:
+        """Return the rule that reads a term; a specific word for something unlisted denies only itself."""
+        if finding != UNLISTED or any(term in table["words"] for table in self._of("general")):
+            return f"term:{finding}"
+        return SPECIFIC
 
     def _places(self) -> Iterator[tuple[str, Sense]]:
         for table in self._of("place"):
@@ -231,7 +246,7 @@ class _Parser:
         )
 
     def _composite(self, table: _Table) -> Composite:
-        if table["finding"] != NOTHING:
+        if table["finding"] not in (NOTHING, ITSELF):
             self._known((table["finding"],))
         return Composite(
             id=table["id"],

@@ -64,7 +64,9 @@ class SentenceReader:
         self._heads = HeadFinder(rules)
         self._scopes = Scopes(rules.cues)
         self._attributes = AttributeReader(rules)
-        self._splitter = WordSplitter(self._lexicon.canonical, self._lexicon.known)
+        self._splitter = WordSplitter(
+            self._lexicon.canonical, self._lexicon.known, self._lexicon.content, self._lexicon.names
+        )
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
     def _read(self, lowered: str) -> SentenceReading:
