@@ -14,7 +14,10 @@ _TIMES = ("x", "by", "×")
 _SIDE, _ZONE, _COUNT, _UNIT, _TIP = Kind.SIDE, Kind.ZONE, Kind.COUNT, Kind.UNIT, Kind.TIP
 _SIDES = {side.value: side for side in Laterality}
 _UNSPECIFIED, _BILATERAL = Laterality.UNSPECIFIED, Laterality.BILATERAL
-_UNEVEN = "place:uneven"  # "left greater than right" is about what stands before it
+# "Left greater than right" and "convex to the left" are about what stands before them.
+_OF_WHAT_PRECEDES = frozenset({"place:uneven", "place:convex-right", "place:convex-left"})
+_CURVES = frozenset({"place:convex-right", "place:convex-left"})  # the side of one thing only
+_BEFORE_AN_OLD_SIZE = frozenset({"previously", "formerly", "from", "prior", "was", "than"})
 _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
 )
@@ -70,7 +73,7 @@ class AttributeReader:
             return results
         line = _Line(parts, mentions, self._separating)
         for group in line.groups(places):
-            owners = line.before(group[0].start) if group[0].sense.rule == _UNEVEN else []
+            owners = line.before(group[0].start) if group[0].sense.rule in _OF_WHAT_PRECEDES else []
             for index in owners or line.owners(group[0].start, group[-1].end):
                 _place(group, results[index], words)
         for item in others:
@@ -85,7 +88,10 @@ class AttributeReader:
     def _apply(self, item: Found, line: "_Line", results: Sequence[Attributes], words: Words) -> None:
         kind = item.sense.kind
         if kind is _UNIT:
-            for index in line.owners(_start_of_size(item, words), item.end):
+            start = _start_of_size(item, words)
+            if start and words.surface[start - 1] in _BEFORE_AN_OLD_SIZE:
+                return
+            for index in line.owners(start, item.end):
                 results[index].size_mm += _sizes(item, words)
         elif kind is _TIP:
             _tip(item, line.device(item, self._devices), results)
@@ -229,7 +235,8 @@ class _Line:
         """Let findings joined by "and", "or" or a comma share what stands before or after them all."""
         pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1, in_chest)]
         for first, second in pairs:
-            if not results[second].has_place() and results[first].has_place():
+            curved = any(rule in _CURVES for _, rule in results[first].rules)
+            if not results[second].has_place() and results[first].has_place() and not curved:
                 results[second].share_place(results[first], "share:before")
             if results[second].severity is None and self._are_alternatives(first, second):
                 results[second].severity = results[first].severity

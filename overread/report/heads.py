@@ -6,7 +6,7 @@ from typing import NamedTuple
 from overread.finding import Vocabulary
 from overread.observation import Presence
 from overread.report.lexicon import Found, Kind, Parts
-from overread.report.rules import ITSELF, NOTHING, SPECIFIC, UNLISTED, Composite, Denial, Rules
+from overread.report.rules import ITSELF, NOTHING, SPECIFIC, UNLISTED, UNSPECIFIC, Composite, Denial, Rules
 
 ANYTHING = "anything"
 _FINDING, _STATE, _UNIT = (
@@ -95,6 +95,19 @@ class HeadFinder:
 
     def find(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions in the order of their words."""
+        mentions = self._find(parts)
+        if len(mentions) > 1 and any(item.sense.rule == UNSPECIFIC for item in parts.bases):
+            return self._without_unspecific(mentions)
+        return mentions
+
+    def _without_unspecific(self, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+        """Return the mentions without those of some device where another names it."""
+        named = [m for m in mentions if m.heads[0].rule != UNSPECIFIC]
+        if any(head.finding in self._devices for mention in named for head in mention.heads):
+            return tuple(named)
+        return mentions
+
+    def _find(self, parts: Parts) -> tuple[Mention, ...]:
         if not parts.normals and not parts.phrases:
             if not parts.bases:
                 return _measured(parts.grades) if parts.grades else ()
@@ -250,8 +263,9 @@ def _partners(
             gap = second.start - first.end
             if gap > _PARTNERS_APART or not _crossed(first.end, second.start, barriers.joins):
                 break
-            between = [*barriers.stops, *(base.start for base in bases)]
-            if _crossed(first.end, second.start, between) or _is_modifier(anatomies[index + step], bases):
+            if _crossed(first.end, second.start, barriers.stops) or _is_modifier(anatomies[index + step], bases):
+                break
+            if any(base.end > first.end and base.start < second.start for base in bases):
                 break
             index += step
             found.append(index)
@@ -309,7 +323,7 @@ def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Ba
         return _TOO_FAR
     distance = end - start
     for base in bases:
-        if start <= base.start < end:
+        if start < base.end and base.start < end:
             distance += _OTHER_BASE_BETWEEN
     for comma in barriers.commas:
         if start <= comma < end:

@@ -24,6 +24,10 @@ UNLISTED = "unlisted_abnormality"
 SPECIFIC = "specific:unlisted_abnormality"
 """The rule of words such as "hemorrhage": an abnormality outside the vocabulary, but no general one."""
 
+UNSPECIFIC = "unspecific:implanted_device"
+"""The rule of words such as "lead", which a sentence may explain: it is that of the pacemaker."""
+
+_DEVICE = "implanted_device"
 _PLAIN_KINDS = tuple(kind for kind in Kind if kind not in (Kind.FINDING, Kind.SIDE, Kind.ZONE, Kind.ANATOMY))
 _Table = dict[str, Any]
 _FILES = (
@@ -54,13 +58,15 @@ class Cue:
     # "forward", "backward", "either" (forward if a finding follows, else backward), or for concepts that the
     # caller names: "inside" them, and "alone", inside those that are a whole sentence, as in a problem list
     direction: str
-    reach: str = "clause"  # "clause": every finding up to a stop; "next": one finding and those joined to it
+    # "clause": every finding up to a stop; "next": one finding and those joined to it; "one": that one alone
+    reach: str = "clause"
     presence: Presence | None = None
     certainty: float | None = None
     temporality: Temporality | None = None
     experiencer: Experiencer | None = None
     explains: bool = False  # what follows is what the finding before it may be, at the same place
     ends_at_with: bool = False  # "no cardiomegaly with small effusions" has effusions
+    yields: bool = False  # any other word about time outweighs it: a "previously seen" nodule may be stable
     dismiss: bool = False  # nothing is stated: "CT is more sensitive for small nodules"
 
 
@@ -223,9 +229,14 @@ class _Parser:
 
     def _rule_of(self, term: str, finding: str) -> str:
         """Return the rule that reads a term; a specific word for something unlisted denies only itself."""
-        if finding != UNLISTED or any(term in table["words"] for table in self._of("general")):
+        if finding == _DEVICE:
+            return UNSPECIFIC if self._is_general(term) else f"term:{finding}"
+        if finding != UNLISTED or self._is_general(term):
             return f"term:{finding}"
         return SPECIFIC
+
+    def _is_general(self, term: str) -> bool:
+        return any(term in table["words"] for table in self._of("general"))
 
     def _places(self) -> Iterator[tuple[str, Sense]]:
         for table in self._of("place"):
@@ -291,5 +302,6 @@ def _cue(table: _Table) -> Cue:
         experiencer=Experiencer(table["experiencer"]) if "experiencer" in table else None,
         explains=table.get("explains", False),
         ends_at_with=table.get("ends_at_with", False),
+        yields=table.get("yields", False),
         dismiss=table.get("dismiss", False),
     )

@@ -18,6 +18,7 @@ _RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
 _ALTERNATIVES_APART = 7  # words between two findings of which one is meant
 _ABSENT, _CURRENT, _PATIENT = Presence.ABSENT, Temporality.CURRENT, Experiencer.PATIENT
 _REMEMBERED_ASSERTIONS = 4096  # there are few kinds of head, and few cues reach one
+_HISTORICAL = Temporality.HISTORICAL
 _NO_REACH = ("inside", "alone")
 _OWN = (Kind.SEVERITY, Kind.COUNT, Kind.SIDE)  # of a finding, and not of the list before it
 _BEYOND = 1_000_000  # words; no sentence is longer
@@ -117,10 +118,19 @@ def _reach(
                 stop = place
         after = [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
         if after or cue.direction == "forward":
-            return _joined(after, mentions, joins) if cue.reach == "next" else after
+            return _limited(cue, after, mentions, joins)
     stop = max((place for place in stops if place < item.start), default=-1)
     before = [i for i, mention in enumerate(mentions) if stop < mention.start and mention.end <= item.start]
-    return _joined(before[::-1], mentions, joins) if cue.reach == "next" else before
+    return _limited(cue, before[::-1], mentions, joins)
+
+
+def _limited(
+    cue: Cue, indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]
+) -> list[int]:
+    """Return how many of the mentions, nearest first, a cue reaches."""
+    if cue.reach == "next":
+        return _joined(indexes, mentions, joins)
+    return indexes[:1] if cue.reach == "one" else indexes
 
 
 def _joined(indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]) -> list[int]:
@@ -149,6 +159,9 @@ def _asserted(deciding: str, certainty: float, *cues: Cue) -> Assertion:
     presence = _stated(certainty)
     temporality, experiencer = _CURRENT, _PATIENT
     time_rule: tuple[tuple[str, str], ...] = ()
+    weak = [cue for cue in cues if cue.yields]
+    if weak and any(cue.temporality not in (None, _HISTORICAL) for cue in cues):
+        cues = tuple(cue for cue in cues if not cue.yields)
     for cue in cues:
         if cue.presence is not None and _outweighs(cue, presence, certainty):
             presence, deciding = cue.presence, cue.id

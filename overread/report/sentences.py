@@ -38,15 +38,17 @@ class SentenceSplitter:
         for match in _CANDIDATE.finditer(text, start, end):
             stop, after = match.span()
             if self._line_ends(text, match, width) if text[stop] == "\n" else self._stops(text, begin, stop):
-                _add(sentences, text, begin, stop)
+                _add(sentences, text, begin, stop + 1 if text[stop] == "?" else stop)
                 begin = after
         _add(sentences, text, begin, end)
         return sentences
 
     def _stops(self, text: str, begin: int, stop: int) -> bool:
-        """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
+        """Whether a stop ends the sentence: not after an abbreviation or the number of a list item."""
+        if text[stop] == "?" and (stop == begin or text[stop - 1].isspace()):
+            return False  # "opacity ?pneumonia"
         first = max(begin, stop - _WINDOW)
-        space = text.rfind(" ", first, stop)
+        space = max(text.rfind(" ", first, stop), text.rfind("\t", first, stop))
         word = text[first if space < 0 else space + 1 : stop]
         if word.isdigit():
             return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())

@@ -82,6 +82,8 @@ class WordSplitter:
             start = lowered.find(word, end)
             starts.append(start)
             end = start + len(word)
+        if "?" in surface:
+            _ask_before(lowered, surface, canonical, starts)
         return Words(surface, canonical, starts)
 
     def _repaired(self, surface: list[str], canonical: list[str]) -> tuple[list[str], list[str]]:
@@ -130,6 +132,16 @@ class WordSplitter:
                 if word[cut:] in self._content and word[:cut] in self._content:
                     return cut
         return 0
+
+
+def _ask_before(lowered: str, surface: Sequence[str], canonical: list[str], starts: Sequence[int]) -> None:
+    """Take a question mark that stands before a word for "query": "opacity ?pneumonia"."""
+    for index, word in enumerate(surface):
+        place = starts[index]
+        if word == "?" and index + 1 < len(surface):
+            touches = place > 0 and lowered[place - 1].isalnum()
+            if not touches and surface[index + 1][0].isalpha():
+                canonical[index] = "query"
 
 
 def _hear_no(surface: Sequence[str], canonical: list[str]) -> None:
