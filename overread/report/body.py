@@ -62,7 +62,8 @@ class BodyFinder:
         for index, (section, span) in enumerate(sections):
             begin = None
             if index > last and section in _CLOSED:
-                begin = self._begin(text, lowered, section, span)
+                told = any(self._tells(text, lowered, *earlier) for earlier in result)
+                begin = self._begin(text, lowered, section, span, first=not told)
             if begin is None:
                 result.append((section, span))
                 continue
@@ -71,7 +72,16 @@ class BodyFinder:
             result.append((_FINDINGS, Span(begin, span.end)))
         return tuple(result)
 
-    def _begin(self, text: str, lowered: str, section: Section, span: Span) -> int | None:
+    def _tells(self, text: str, lowered: str, section: Section, span: Span) -> bool:
+        """Whether a section before this one is about the images already."""
+        return section not in _CLOSED and any(
+            self._read(lowered[start:end]) for start, end in self._sentences.split(text, span.start, span.end)
+        )
+
+    def _begin(
+        self, text: str, lowered: str, section: Section, span: Span, *, first: bool
+    ) -> int | None:
+        """Return where the findings begin; `first` allows it to be at once after the heading."""
         previous = span.start
         parted = False  # by a blank line from what the heading is about
         for number, (start, end) in enumerate(self._sentences.split(text, span.start, span.end)):
@@ -79,7 +89,8 @@ class BodyFinder:
             new_line = number > 0 and "\n" in between
             parted = parted or (new_line and _BLANK_LINE.search(between) is not None)
             sentence = lowered[start:end]
-            if self._is_reading(sentence, section, number, parted=parted, new_line=new_line):
+            allowed = first or number > 0
+            if allowed and self._is_reading(sentence, section, number, parted=parted, new_line=new_line):
                 return start
             previous = end
         return None

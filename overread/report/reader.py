@@ -21,6 +21,7 @@ from overread.observation import (
     Span,
 )
 from overread.report.body import BodyFinder
+from overread.report.overruled import without_overruled
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
 from overread.report.contradictions import find_contradictions
@@ -98,7 +99,7 @@ class RuleReader:
                     communications += _communications(contact, section, start, end)
         return ReportReading(
             reader=self._identity,
-            observations=tuple(observations),
+            observations=without_overruled(observations, self._vocabulary),
             sections=sections,
             recommendations=tuple(recommendations),
             communications=tuple(communications),

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
 from overread.report.heads import Head, HeadFinder, Mention
-from overread.report.lexicon import Found, Lexicon, Parts
+from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
 from overread.report.scope import Assertion, Scopes, assert_head
@@ -19,6 +20,7 @@ _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
     r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
+_VERBS = frozenset({"is", "has", "have"})
 _ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
 _ONE_A_SIDE = "place:one-a-side"  # the rule by which "effusions" are on both sides
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
@@ -110,6 +112,8 @@ class SentenceReader:
         mentions = self._heads.find(parts)
         if not mentions:
             return ()
+        if len(parts.sided) > 1:
+            mentions = _with_other_side(words, parts, mentions)
         cues = self._scopes.cues(parts, mentions)
         attributes = self._attributes.read(words, parts, mentions)
         statements: list[Statement] = []
@@ -120,6 +124,25 @@ class SentenceReader:
                 if assertion.presence is not _NOT_MENTIONED:
                     statements.append(_statement(head, (start, end), assertion, attribute))
         return tuple(statements)
+
+
+def _with_other_side(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Return the mentions with that of the other side: "left effusion increased, the right has cleared".
+
+    The side that is a subject by itself names the last finding once more, and a statement of its own begins.
+    """
+    sides = [item for item in parts.sided if item.sense.kind is Kind.SIDE]
+    for before, item in pairwise(sides):
+        verb = words.canonical[item.end] if item.end < len(words.canonical) else ""
+        if verb not in _VERBS or before.sense.value == item.sense.value:
+            continue
+        earlier = [mention for mention in mentions if mention.end <= item.start]
+        inside = any(mention.start < item.end < mention.end for mention in mentions)
+        if not earlier or inside or earlier[-1].heads[0].normal:
+            continue
+        parts.stops.append(max(earlier[-1].end, item.start - 1))
+        mentions = (*earlier, Mention(item.start, item.end, earlier[-1].heads), *mentions[len(earlier) :])
+    return mentions
 
 
 def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:

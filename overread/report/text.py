@@ -18,6 +18,9 @@ _LONGEST_RUN_TOGETHER = 40
 _SHORTEST_PART = 5
 _SHORTEST_WORD = 5  # that may be spelled otherwise
 _BEFORE_NO = frozenset({"is", "are", "there", "with", "and", "but", "or", ",", ":", ".", "has", "have", "shows", "show"})
+_SIDES_BY_LETTER = {"l": "left", "r": "right"}
+_BEFORE_SIDES = frozenset({"the", "on", "(", "at", "in"})
+_NO_NOUNS = frozenset({"and", "or", "is", "are", "to", "than", "spine", "vertebra", "vertebral", "body", "level"})
 _REMEMBERED_WORDS = 20_000
 
 
@@ -74,6 +77,8 @@ class WordSplitter:
         canonical = list(map(known, surface, repeat("")))
         if "know" in surface:
             _hear_no(surface, canonical)
+        if "l" in surface or "r" in surface:
+            _write_out_sides(surface, canonical)
         if "" in canonical:
             surface, canonical = self._repaired(surface, canonical)
         starts: list[int] = []
@@ -142,6 +147,22 @@ def _ask_before(lowered: str, surface: Sequence[str], canonical: list[str], star
             touches = place > 0 and lowered[place - 1].isalnum()
             if not touches and surface[index + 1][0].isalpha():
                 canonical[index] = "query"
+
+
+def _write_out_sides(surface: Sequence[str], canonical: list[str]) -> None:
+    """Take the letter of "L base" or "on the R" for its side; that of "L1" or "L > R" is none."""
+    for index, word in enumerate(surface):
+        if word not in _SIDES_BY_LETTER:
+            continue
+        after = surface[index + 1] if index + 1 < len(surface) else ""
+        before = surface[index - 1] if index else ""
+        if after == "." and index + 2 < len(surface):
+            after = surface[index + 2]
+        if before in ("<", ">"):
+            continue
+        named = after.isalpha() and len(after) > 1 and after not in _NO_NOUNS
+        if named or (before in _BEFORE_SIDES and not after[:1].isdigit()):
+            canonical[index] = _SIDES_BY_LETTER[word]
 
 
 def _hear_no(surface: Sequence[str], canonical: list[str]) -> None:
