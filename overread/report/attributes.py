@@ -17,7 +17,9 @@ _UNSPECIFIED, _BILATERAL = Laterality.UNSPECIFIED, Laterality.BILATERAL
 # "Left greater than right" and "convex to the left" are about what stands before them.
 _OF_WHAT_PRECEDES = frozenset({"place:uneven", "place:convex-right", "place:convex-left"})
 _CURVES = frozenset({"place:convex-right", "place:convex-left"})  # the side of one thing only
-_BEFORE_AN_OLD_SIZE = frozenset({"previously", "formerly", "from", "prior", "was", "than"})
+_BEFORE_AN_OLD_SIZE = frozenset({"previously", "formerly", "from", "prior", "was"})
+_BEFORE_A_LIMIT = frozenset({"below", "under", "exceeding", "exceed", "<"})
+_LESS = frozenset({"less", "smaller", "lesser", "lower", "shorter"})
 _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
 )
@@ -89,7 +91,7 @@ class AttributeReader:
         kind = item.sense.kind
         if kind is _UNIT:
             start = _start_of_size(item, words)
-            if start and words.surface[start - 1] in _BEFORE_AN_OLD_SIZE:
+            if start and _is_no_size(words.surface[max(0, start - 2) : start]):
                 return
             for index in line.owners(start, item.end):
                 results[index].size_mm += _sizes(item, words)
@@ -343,6 +345,13 @@ def _tip(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
     if index is not None and results[index].tip is None:
         results[index].tip = item.sense.value
         results[index].rules = (*results[index].rules, ("tip", item.sense.rule))
+
+
+def _is_no_size(before: Sequence[str]) -> bool:
+    """Whether a size is that of an earlier study, or what something stays below: "less than 1 cm"."""
+    if before[-1] in _BEFORE_AN_OLD_SIZE or before[-1] in _BEFORE_A_LIMIT:
+        return True
+    return before[-1] == "than" and before[0] in _LESS
 
 
 def _start_of_size(item: Found, words: Words) -> int:

@@ -1,6 +1,6 @@
 """Which findings a sentence names: single terms, and states joined with their anatomy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from overread.finding import Vocabulary
@@ -15,6 +15,7 @@ _FINDING, _STATE, _UNIT = (
     Kind.UNIT,
 )  # a member is looked up slowly, and these are needed often
 _ABSENT = Presence.ABSENT
+VISIBLE_NODE = "visible_lymph_node"
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
@@ -38,6 +39,11 @@ class Head(NamedTuple):
         if self.denies and (self.normal or presence is _ABSENT):
             return self.denies
         return (self.finding,)
+
+
+_NODE = "lymph_node"
+_OF_NODES = frozenset({"lymphadenopathy", "calcified_lymph_node", VISIBLE_NODE})
+_VISIBLE_NODE = Head(VISIBLE_NODE, "node:named", (VISIBLE_NODE, "lymphadenopathy"))
 
 
 class _Barriers:
@@ -108,7 +114,8 @@ class HeadFinder:
         return mentions
 
     def _find(self, parts: Parts) -> tuple[Mention, ...]:
-        if not parts.normals and not parts.phrases:
+        nodes = parts.anatomies and any(item.sense.value == _NODE for item in parts.anatomies)
+        if not parts.normals and not parts.phrases and not nodes:
             if not parts.bases:
                 return _measured(parts.grades) if parts.grades else ()
             if not parts.anatomies and not parts.states:
@@ -137,6 +144,9 @@ class HeadFinder:
             denial = self._phrases[item.sense.value]
             head = Head(UNLISTED, denial.id, denial.findings, normal=True)
             heads.setdefault((item.start, item.end), []).append(head)
+        if not parts.normals:
+            for node in _nodes_alone(anatomies, bases, heads):
+                heads[node.start, node.end] = [_VISIBLE_NODE]
         places = sorted(heads) if len(heads) > 1 else heads
         return tuple([Mention(*place, tuple(heads[place])) for place in places])
 
@@ -275,6 +285,16 @@ def _partners(
 def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
     """Whether an anatomy only describes the finding after it: the "hilar" of "hilar calcification"."""
     return any(anatomy.end <= base.start <= anatomy.end + 1 for base in bases)
+
+
+def _nodes_alone(
+    anatomies: Sequence[Found], bases: Sequence[Found], heads: Mapping[tuple[int, int], Sequence[Head]]
+) -> list[Found]:
+    """Return the lymph nodes that a sentence only mentions, at most one: they are there, and may be small."""
+    nodes = [item for item in anatomies if item.sense.value == _NODE]
+    if any(head.finding in _OF_NODES for named in heads.values() for head in named):
+        return []
+    return [node for node in nodes if not any(base.start < node.end and node.start < base.end for base in bases)][:1]
 
 
 def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import Head, HeadFinder, Mention
+from overread.report.heads import VISIBLE_NODE, Head, HeadFinder, Mention
 from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
@@ -20,6 +20,9 @@ _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
     r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
+_ENLARGED_NODE = Head("lymphadenopathy", "node:size")
+_ENLARGED_MM = 10.0  # short axis of a thoracic lymph node
+_DIMENSIONS = 2
 _VERBS = frozenset({"is", "has", "have"})
 _ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
 _ONE_A_SIDE = "place:one-a-side"  # the rule by which "effusions" are on both sides
@@ -120,10 +123,19 @@ class SentenceReader:
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             start, end = words.starts[mention.start], words.end(mention.end - 1)
             for head in mention.heads:
+                if head.finding == VISIBLE_NODE and _is_enlarged(attribute.size_mm):
+                    head = _ENLARGED_NODE
                 assertion = assert_head(head, reaching)
                 if assertion.presence is not _NOT_MENTIONED:
                     statements.append(_statement(head, (start, end), assertion, attribute))
         return tuple(statements)
+
+
+def _is_enlarged(size_mm: tuple[float, ...]) -> bool:
+    """Whether a node is enlarged by its short axis, the lesser of two dimensions or the only one."""
+    if len(size_mm) > _DIMENSIONS:
+        return max(size_mm) >= _ENLARGED_MM
+    return bool(size_mm) and min(size_mm) >= _ENLARGED_MM
 
 
 def _with_other_side(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
