@@ -208,9 +208,10 @@ class HeadFinder:
         nearest = None
         best = _TOO_FAR
         for index, anatomy in enumerate(anatomies):
-            if (item.sense.value, anatomy.sense.value) in self._composites:
+            pair = self._composites.get((item.sense.value, anatomy.sense.value))
+            if pair is not None:
                 distance = _distance(item, anatomy, bases, barriers)
-                if distance < best:
+                if distance < best and (pair.within is None or distance <= pair.within):
                     nearest, best = index, distance
         if nearest is None:
             return []

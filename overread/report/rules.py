@@ -79,6 +79,7 @@ class Composite:
     anatomies: tuple[str, ...]
     finding: str  # "-" where the pair is nothing to report, "=" where it is the base alone
     certainty: float = 1.0
+    within: int | None = None  # words between them; None where the sentence bounds it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +266,7 @@ class _Parser:
             anatomies=tuple(table["anatomies"]),
             finding=table["finding"],
             certainty=table.get("certainty", 1.0),
+            within=table.get("within"),
         )
 
     def _denial(self, table: _Table) -> Denial:
