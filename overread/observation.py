@@ -230,7 +230,8 @@ class ReportReading:
     communications: tuple[Communication, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     context: tuple[ContextItem, ...] = ()
-    # Share of the visible characters outside headings that were taken for findings or impression, in [0, 1]. None where no text was read (mined labels) or where an earlier reader did not say.
+    # Share of the characters outside headings that were taken for findings or impression, in [0, 1]. None where
+    # no text was read (mined labels), and in readings that were stored before it was counted.
     text_read_share: float | None = None
 
     @property

@@ -82,7 +82,10 @@ class HeadFinder:
         self._denials: dict[str, Denial] = {
             anatomy: rule for rule in rules.denials for anatomy in rule.anatomies
         }
-        self._paired = frozenset(base for base, _ in self._composites)
+        self._gates: dict[str, set[str]] = {}  # base -> anatomies that make another finding of it
+        for (base, anatomy), rule in self._composites.items():
+            if rule.finding != ITSELF:
+                self._gates.setdefault(base, set()).add(anatomy)
         self._terms = {
             sense.rule: Head(sense.value, sense.rule, certainty=sense.certainty)
             for _, sense in rules.phrases
@@ -128,10 +131,11 @@ class HeadFinder:
         anatomies = _head_nouns(parts.anatomies) if parts.anatomies else []
         barriers = _Barriers(parts)
         heads: dict[tuple[int, int], list[Head]] = {}
+        present = {anatomy.sense.value for anatomy in anatomies}
         for item in bases:
             start, end, sense = item
             head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
-            if head is None or (anatomies and sense.value in self._paired):
+            if head is None or not present.isdisjoint(self._gates.get(sense.value, ())):
                 named = self._named(item, anatomies, bases, barriers)
             else:
                 named = (head,)

@@ -15,33 +15,45 @@ _INFERRED = ("denial:", "phrase:")  # how the rules of normal statements begin
 _GENERAL = "term:unlisted_abnormality"  # rule of "no acute abnormality"
 
 
-def without_overruled(
-    observations: Sequence[ReportObservation], vocabulary: Vocabulary
-) -> tuple[ReportObservation, ...]:
-    """Return the observations without inferred denials of what is stated or considered all the same."""
-    sides: dict[str, set[Laterality]] = {}
-    for o in observations:
-        if o.presence is not _ABSENT and o.temporality not in _GONE and o.experiencer is _PATIENT:
-            sides.setdefault(o.finding, set()).add(o.laterality)
-    if not sides or len(observations) == len(sides):
-        return tuple(observations)
-    return tuple(
-        [o for o in observations if o.presence is not _ABSENT or not _is_overruled(o, sides, vocabulary)]
-    )
+class Overruling:
+    """Takes inferred denials back. Immutable."""
 
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Index what each finding is a kind of."""
+        self._kinds = {
+            finding: vocabulary.kinds_of(finding) for finding in vocabulary if finding != ANY_ABNORMALITY
+        }
+        self._above = {
+            finding: frozenset(broad for broad, kinds in self._kinds.items() if finding in kinds)
+            for finding in vocabulary
+        }
+        self._urgent = frozenset(f.id for f in vocabulary.values() if f.actionable is Actionable.MINUTES)
 
-def _is_overruled(
-    denial: ReportObservation, sides: dict[str, set[Laterality]], vocabulary: Vocabulary
-) -> bool:
-    rule = denial.rules.get("finding", "")
-    if not rule.startswith(_INFERRED):
+    def without_overruled(self, observations: Sequence[ReportObservation]) -> tuple[ReportObservation, ...]:
+        """Return the observations without inferred denials of what is stated or considered all the same."""
+        sides: dict[str, list[Laterality]] = {}
+        for o in observations:
+            if o.presence is not _ABSENT and o.temporality not in _GONE and o.experiencer is _PATIENT:
+                sides.setdefault(o.finding, []).append(o.laterality)
+        if not sides or len(observations) == len(sides):
+            return tuple(observations)
+        touched = frozenset().union(*[self._above[finding] for finding in sides])
+        return tuple(
+            [
+                o
+                for o in observations
+                if o.finding not in touched or o.presence is not _ABSENT or not self._is_overruled(o, sides)
+            ]
+        )
+
+    def _is_overruled(self, denial: ReportObservation, sides: dict[str, list[Laterality]]) -> bool:
+        rule = denial.rules.get("finding", "")
         # "No acute abnormality" beside a pneumothorax is a contradiction for somebody to look at.
-        if rule != _GENERAL or vocabulary[denial.finding].actionable is Actionable.MINUTES:
+        general = rule == _GENERAL and denial.finding not in self._urgent
+        if not general and not rule.startswith(_INFERRED):
             return False
-    if denial.finding == ANY_ABNORMALITY:
-        return False
-    stated = vocabulary.kinds_of(denial.finding) & sides.keys()
-    return any(not _apart(denial.laterality, sides[finding]) for finding in stated)
+        stated = self._kinds[denial.finding] & sides.keys()
+        return any(not _apart(denial.laterality, sides[finding]) for finding in stated)
 
 
 def _apart(denied: Laterality, stated: Iterable[Laterality]) -> bool:

@@ -21,7 +21,7 @@ from overread.observation import (
     Span,
 )
 from overread.report.body import BodyFinder
-from overread.report.overruled import without_overruled
+from overread.report.overruled import Overruling
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
 from overread.report.contradictions import find_contradictions
@@ -64,6 +64,7 @@ class RuleReader:
         )
         self._context = ContextReader(rules.context)
         self._vocabulary = rules.vocabulary
+        self._overruling = Overruling(rules.vocabulary)
 
     @property
     def identity(self) -> ReaderIdentity:
@@ -99,13 +100,13 @@ class RuleReader:
                     communications += _communications(contact, section, start, end)
         return ReportReading(
             reader=self._identity,
-            observations=without_overruled(observations, self._vocabulary),
+            observations=self._overruling.without_overruled(observations),
             sections=sections,
             recommendations=tuple(recommendations),
             communications=tuple(communications),
             contradictions=find_contradictions(observations, self._vocabulary),
             context=tuple(context),
-            text_read_share=_read_share(text, sections),
+            text_read_share=_read_share(sections),
         )
 
     def _read_one(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
@@ -142,15 +143,14 @@ def _check(text: str) -> None:
         raise InvalidReportError("the report holds null characters: it is binary, or in another encoding")
 
 
-def _read_share(text: str, sections: Sequence[tuple[Section, Span]]) -> float:
-    """Return the share of the visible characters outside headings that were read for findings."""
+def _read_share(sections: Sequence[tuple[Section, Span]]) -> float:
+    """Return the share of the characters outside headings that were read for findings."""
     taken = other = 0
     for section, span in sections:
-        visible = sum(map(len, text[span.start : span.end].split()))
         if section in _READ:
-            taken += visible
+            taken += span.end - span.start
         else:
-            other += visible
+            other += span.end - span.start
     return round(taken / (taken + other), 3) if taken else 0.0
 
 
