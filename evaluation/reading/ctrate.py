@@ -76,6 +76,3 @@ CT_LABELS = (
     _label("Interlobular septal thickening", "septal_thickening"),
 )
 """The 18 labels of CT-RATE."""
-
-NORMAL_NODES = frozenset({"visible_lymph_node"})
-"""What its labels count as lymphadenopathy beside enlarged nodes, by a convention of theirs."""

@@ -17,7 +17,7 @@ _UNSPECIFIED, _BILATERAL = Laterality.UNSPECIFIED, Laterality.BILATERAL
 # "Left greater than right" and "convex to the left" are about what stands before them.
 _OF_WHAT_PRECEDES = frozenset({"place:uneven", "place:convex-right", "place:convex-left"})
 _CURVES = frozenset({"place:convex-right", "place:convex-left"})  # the side of one thing only
-_BEFORE_AN_OLD_SIZE = frozenset({"previously", "formerly", "from", "prior", "was"})
+_OF_THE_PAST = frozenset({"previously", "formerly", "from", "prior", "was"})
 _BEFORE_A_LIMIT = frozenset({"below", "under", "exceeding", "exceed", "<"})
 _LESS = frozenset({"less", "smaller", "lesser", "lower", "shorter"})
 _JOINED = (
@@ -34,6 +34,8 @@ class Attributes:
     zones: tuple[str, ...] = ()
     severity: str | None = None
     count: int | None = None
+    many: bool = False  # "several", "multiple"
+    limited: bool = False  # said to be less than some size
     size_mm: tuple[float, ...] = ()
     tip: str | None = None
     rules: tuple[tuple[str, str], ...] = ()
@@ -91,10 +93,12 @@ class AttributeReader:
         kind = item.sense.kind
         if kind is _UNIT:
             start = _start_of_size(item, words)
-            if start and _is_no_size(words.surface[max(0, start - 2) : start]):
-                return
-            for index in line.owners(start, item.end):
-                results[index].size_mm += _sizes(item, words)
+            before = words.surface[max(0, start - 2) : start]
+            for index in line.owners(start, item.end) if not before or before[-1] not in _OF_THE_PAST else ():
+                if before and _is_limit(before):
+                    results[index].limited = True
+                else:
+                    results[index].size_mm += _sizes(item, words)
         elif kind is _TIP:
             _tip(item, line.device(item, self._devices), results)
         else:
@@ -135,7 +139,7 @@ class _Line:
         self._joins = parts.joins()
         self._partners = parts.links("partner")
         self._withs = parts.links("with")
-        self._equals = parts.links("is")
+        self._equals = [*parts.links("is"), *parts.links("shows")]
         self._prepositions = parts.links("in")
         cues = [item.start for item in parts.cues if item.sense.value in separating]
         self._separators = [*self._stops, *cues, *self._joins, *self._withs, *self._partners]
@@ -155,6 +159,11 @@ class _Line:
             return True
         if any(last.start < mention.end <= item.start for mention in self._mentions):
             return False
+        if item.start > last.end and any(
+            mention.heads[0].normal and last.end < mention.start <= item.start < mention.end
+            for mention in self._mentions
+        ):
+            return False  # "atelectasis on the left the lungs are normal"
         if item.start == last.end + 1 and last.end in self._joins and not self._leads(item.end):
             return True  # "in the middle lobe and the lingula"
         return item.start - last.end <= _JOINED and not _any(self._separators, last.end, item.start)
@@ -333,7 +342,9 @@ def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> Non
         return
     result = results[index]
     if item.sense.kind is _COUNT:
-        if result.count is None and item.sense.value.isdigit():
+        if item.sense.value == "many":
+            result.many = True
+        elif result.count is None and item.sense.value.isdigit():
             result.count = int(item.sense.value)
             result.rules = (*result.rules, ("count", item.sense.rule))
     elif result.severity is None:
@@ -347,11 +358,9 @@ def _tip(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
         results[index].rules = (*results[index].rules, ("tip", item.sense.rule))
 
 
-def _is_no_size(before: Sequence[str]) -> bool:
-    """Whether a size is that of an earlier study, or what something stays below: "less than 1 cm"."""
-    if before[-1] in _BEFORE_AN_OLD_SIZE or before[-1] in _BEFORE_A_LIMIT:
-        return True
-    return before[-1] == "than" and before[0] in _LESS
+def _is_limit(before: Sequence[str]) -> bool:
+    """Whether the words before a size make it what something stays below: "less than 1 cm"."""
+    return before[-1] in _BEFORE_A_LIMIT or (before[-1] == "than" and before[0] in _LESS)
 
 
 def _start_of_size(item: Found, words: Words) -> int:

@@ -15,7 +15,6 @@ _FINDING, _STATE, _UNIT = (
     Kind.UNIT,
 )  # a member is looked up slowly, and these are needed often
 _ABSENT = Presence.ABSENT
-VISIBLE_NODE = "visible_lymph_node"
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
 _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
@@ -42,18 +41,20 @@ class Head(NamedTuple):
 
 
 _NODE = "lymph_node"
-_OF_NODES = frozenset({"lymphadenopathy", "calcified_lymph_node", VISIBLE_NODE})
-_VISIBLE_NODE = Head(VISIBLE_NODE, "node:named", (VISIBLE_NODE, "lymphadenopathy"))
+_OF_NODES = frozenset({"lymphadenopathy", "calcified_lymph_node"})
+NODE_HEAD = Head("lymphadenopathy", "node:named", certainty=0.5)
+"""Nodes that are only mentioned; whether they are enlarged is for their size to say."""
 
 
 class _Barriers:
     """Words that keep a base and an anatomy apart."""
 
-    __slots__ = ("commas", "joins", "separators", "stops")
+    __slots__ = ("commas", "copulas", "joins", "separators", "stops")
 
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
         self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
+        self.copulas = parts.links("is") if parts.normals else []
         self.joins = parts.joins() if len(parts.anatomies) > 1 else []
         self.separators: list[int] = []
         if parts.states:  # nothing else asks for them
@@ -148,9 +149,9 @@ class HeadFinder:
             denial = self._phrases[item.sense.value]
             head = Head(UNLISTED, denial.id, denial.findings, normal=True)
             heads.setdefault((item.start, item.end), []).append(head)
-        if not parts.normals:
+        if not parts.normals and not parts.phrases:
             for node in _nodes_alone(anatomies, bases, heads):
-                heads[node.start, node.end] = [_VISIBLE_NODE]
+                heads[node.start, node.end] = [NODE_HEAD]
         places = sorted(heads) if len(heads) > 1 else heads
         return tuple([Mention(*place, tuple(heads[place])) for place in places])
 
@@ -248,7 +249,7 @@ class HeadFinder:
         if last_base and len(subjects) > 1:  # "nodule in the left lung, liver unremarkable"
             comma = min((place for place in barriers.commas if place >= last_base), default=_TOO_FAR)
             subjects = [subject for subject in subjects if subject.start > comma] or subjects
-        if not subjects:
+        if not subjects or _is_attributive(item, subjects, anatomies, barriers):
             after = [
                 a
                 for a in anatomies
@@ -264,6 +265,15 @@ class HeadFinder:
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
+
+
+def _is_attributive(
+    item: Found, subjects: Sequence[Found], anatomies: Sequence[Found], barriers: _Barriers
+) -> bool:
+    """Whether a normal predicate is that of the noun after it: "the film shows clear lungs"."""
+    if not any(anatomy.start == item.end for anatomy in anatomies):
+        return False
+    return subjects[-1].end != item.start and not _crossed(item.start - 2, item.start, barriers.copulas)
 
 
 def _partners(

@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,6 +27,10 @@ SPECIFIC = "specific:unlisted_abnormality"
 UNSPECIFIC = "unspecific:implanted_device"
 """The rule of words such as "lead", which a sentence may explain: it is that of the pacemaker."""
 
+VERB = "|verb"
+"""Ends the key of a cue whose wording is a verb: "is larger" is about what stands before it."""
+
+_VERBS = ("is ", "has ", "have ", "are ", "remains ")
 _DEVICE = "implanted_device"
 _PLAIN_KINDS = tuple(kind for kind in Kind if kind not in (Kind.FINDING, Kind.SIDE, Kind.ZONE, Kind.ANATOMY))
 _Table = dict[str, Any]
@@ -55,8 +59,9 @@ class Cue:
     """Changes what is stated about the findings in its reach; there is one of each id."""
 
     id: str
-    # "forward", "backward", "either" (forward if a finding follows, else backward), or for concepts that the
-    # caller names: "inside" them, and "alone", inside those that are a whole sentence, as in a problem list
+    # "forward", "backward", "either" (forward if a finding follows, else backward), "verb" (backward if a finding
+    # stands before, else forward), or for concepts that the caller names: "inside" them, and "alone", inside
+    # those that are a whole sentence, as in a problem list
     direction: str
     # "clause": every finding up to a stop; "next": one finding and those joined to it; "one": that one alone
     reach: str = "clause"
@@ -174,7 +179,7 @@ class _Parser:
         return Rules(
             vocabulary=self._vocabulary,
             phrases=tuple(self._phrases()),
-            cues={table["id"]: _cue(table) for table in self._of("cue")},
+            cues=dict(self._cues()),
             composites=tuple(self._composite(table) for table in self._of("composite")),
             denials=tuple(self._denial(table) for table in (*self._of("denial"), *self._of("phrase"))),
             general=frozenset(word for table in self._of("general") for word in table["words"]),
@@ -199,6 +204,13 @@ class _Parser:
             sha256=self._sha256,
         )
 
+    def _cues(self) -> Iterator[tuple[str, Cue]]:
+        for table in self._of("cue"):
+            cue = _cue(table)
+            yield cue.id, cue
+            if cue.direction == "either":
+                yield cue.id + VERB, replace(cue, direction="verb")
+
     def _of(self, kind: str) -> list[_Table]:
         return self._tables.get(kind, [])
 
@@ -209,6 +221,8 @@ class _Parser:
             for table in self._of(kind.value):
                 for phrase in table["phrases"]:
                     value = table["value"] if "value" in table else table["id"]
+                    if table.get("direction") == "either" and phrase.startswith(_VERBS):
+                        value += VERB
                     yield phrase, Sense(kind=kind, value=value, rule=table["id"])
 
     def _terms(self) -> Iterator[tuple[str, Sense]]:

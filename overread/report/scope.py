@@ -62,12 +62,13 @@ class Scopes:
         stops = parts.stops
         stops_and_with = [*stops, *parts.links("with")]
         joins = frozenset(parts.joins())
+        lists = joins.difference(parts.links("comma"))
         for item in parts.cues:
             cue = self._cues[item.sense.value]
             ends = stops
             if cue.ends_at_with:
                 ends = [*stops_and_with, *_new_statements(parts, item, mentions)]
-            for index in _reach(cue, item, mentions, ends, joins):
+            for index in _reach(cue, item, mentions, ends, (joins, lists)):
                 reached[index].append(cue)
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
@@ -107,21 +108,46 @@ def _alternatives(choices: Sequence[int], mentions: Sequence[Mention]) -> Iterat
 
 
 def _reach(
-    cue: Cue, item: Found, mentions: Sequence[Mention], stops: Sequence[int], joins: frozenset[int]
+    cue: Cue,
+    item: Found,
+    mentions: Sequence[Mention],
+    stops: Sequence[int],
+    joining: tuple[frozenset[int], frozenset[int]],
 ) -> list[int]:
+    """Return the mentions that a cue reaches; `joining` is where words make a list, commas with and without."""
+    joins, lists = joining
     if cue.direction in _NO_REACH:
         return []
-    if cue.direction != "backward":
-        stop = _BEYOND
-        for place in stops:
-            if item.end <= place < stop:
-                stop = place
-        after = [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
-        if after or cue.direction == "forward":
-            return _limited(cue, after, mentions, joins)
+    after = _after(item, mentions, stops) if cue.direction != "backward" else []
+    if cue.direction == "forward" or (after and cue.direction == "either"):
+        return _limited(cue, after, mentions, joins)
     stop = max((place for place in stops if place < item.start), default=-1)
     before = [i for i, mention in enumerate(mentions) if stop < mention.start and mention.end <= item.start]
+    if cue.direction == "verb" and not before:
+        return _limited(cue, after, mentions, joins)
+    if cue.reach == "clause" and len(before) > 1:
+        before = _listed(before, mentions, joins, lists)
     return _limited(cue, before[::-1], mentions, joins)
+
+
+def _after(item: Found, mentions: Sequence[Mention], stops: Sequence[int]) -> list[int]:
+    stop = min((place for place in stops if item.end <= place), default=_BEYOND)
+    return [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
+
+
+def _listed(
+    before: list[int], mentions: Sequence[Mention], joins: frozenset[int], lists: frozenset[int]
+) -> list[int]:
+    """Return the last mentions that are one list: of "cardiomegaly, effusion not excluded" the effusion."""
+    kept = [before[-1]]
+    is_list = False
+    for index in before[-2::-1]:
+        gap = range(mentions[index].end, mentions[kept[-1]].start)
+        is_list = is_list or any(place in lists for place in gap)
+        if not is_list and any(place in joins for place in gap):
+            break
+        kept.append(index)
+    return kept[::-1]
 
 
 def _limited(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import VISIBLE_NODE, Head, HeadFinder, Mention
+from overread.report.heads import NODE_HEAD, Head, HeadFinder, Mention
 from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
@@ -20,7 +20,11 @@ _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
     r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
+_NODULE = "nodule"
+_NODULES = Head("multiple_nodules", "count:many")
 _ENLARGED_NODE = Head("lymphadenopathy", "node:size")
+_SMALL_NODE = Head("lymphadenopathy", "node:small", ("lymphadenopathy",), normal=True)
+_SMALL = frozenset({"small", "minimal", "minor"})
 _ENLARGED_MM = 10.0  # short axis of a thoracic lymph node
 _DIMENSIONS = 2
 _VERBS = frozenset({"is", "has", "have"})
@@ -123,19 +127,23 @@ class SentenceReader:
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             start, end = words.starts[mention.start], words.end(mention.end - 1)
             for head in mention.heads:
-                if head.finding == VISIBLE_NODE and _is_enlarged(attribute.size_mm):
-                    head = _ENLARGED_NODE
+                if head.finding == _NODULE and head.certainty == 1 and attribute.many:
+                    head = _NODULES
+                if head is NODE_HEAD:
+                    head = _node(attribute)
                 assertion = assert_head(head, reaching)
                 if assertion.presence is not _NOT_MENTIONED:
                     statements.append(_statement(head, (start, end), assertion, attribute))
         return tuple(statements)
 
 
-def _is_enlarged(size_mm: tuple[float, ...]) -> bool:
-    """Whether a node is enlarged by its short axis, the lesser of two dimensions or the only one."""
-    if len(size_mm) > _DIMENSIONS:
-        return max(size_mm) >= _ENLARGED_MM
-    return bool(size_mm) and min(size_mm) >= _ENLARGED_MM
+def _node(attribute: Attributes) -> Head:
+    """Return what lymph nodes of a size are; the short axis is the lesser of two dimensions or the only one."""
+    sizes = attribute.size_mm
+    if sizes:
+        short = min(sizes) if len(sizes) <= _DIMENSIONS else max(sizes)
+        return _ENLARGED_NODE if short >= _ENLARGED_MM else _SMALL_NODE
+    return _SMALL_NODE if attribute.severity in _SMALL or attribute.limited else NODE_HEAD
 
 
 def _with_other_side(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
