@@ -179,6 +179,7 @@ class ContradictionKind(StrEnum):
     PRESENCE = "PRESENCE"
     SIDE = "SIDE"
     SIZE = "SIZE"
+    OMISSION = "OMISSION"  # a critical finding of the body that the impression leaves out
     SEX = "SEX"
     AGE = "AGE"
 
@@ -190,7 +191,7 @@ class Contradiction:
     kind: ContradictionKind
     subject: str  # id of the finding, or the word that contradicts sex or age
     first: Span
-    second: Span | None  # None where the patient's data is the other half
+    second: Span | None  # None where the patient's data is the other half, and for what the impression lacks
     reason: str  # in words, without text of the report
 
 

@@ -7,7 +7,7 @@ elsewhere on the same side. A denial by name stays: the report contradicts itsel
 from collections.abc import Iterable, Sequence
 
 from overread.finding import ANY_ABNORMALITY, Actionable, Vocabulary
-from overread.observation import Experiencer, Laterality, Presence, ReportObservation, Temporality
+from overread.observation import Contradiction, Experiencer, Laterality, Presence, ReportObservation, Temporality
 
 _ABSENT, _PATIENT = Presence.ABSENT, Experiencer.PATIENT
 _GONE = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})
@@ -29,20 +29,30 @@ class Overruling:
         }
         self._urgent = frozenset(f.id for f in vocabulary.values() if f.actionable is Actionable.MINUTES)
 
-    def without_overruled(self, observations: Sequence[ReportObservation]) -> tuple[ReportObservation, ...]:
-        """Return the observations without inferred denials of what is stated or considered all the same."""
+    def without_overruled(
+        self, observations: Sequence[ReportObservation], contradictions: Sequence[Contradiction]
+    ) -> tuple[ReportObservation, ...]:
+        """Return the observations without inferred denials of what is stated or considered all the same.
+
+        What a contradiction rests on stays.
+        """
         sides: dict[str, list[Laterality]] = {}
         for o in observations:
             if o.presence is not _ABSENT and o.temporality not in _GONE and o.experiencer is _PATIENT:
                 sides.setdefault(o.finding, []).append(o.laterality)
         if not sides or len(observations) == len(sides):
             return tuple(observations)
+        kept = {(item.subject, item.second) for item in contradictions}
+        kept |= {(item.subject, item.first) for item in contradictions}
         touched = frozenset().union(*[self._above[finding] for finding in sides])
         return tuple(
             [
                 o
                 for o in observations
-                if o.finding not in touched or o.presence is not _ABSENT or not self._is_overruled(o, sides)
+                if o.finding not in touched
+                or o.presence is not _ABSENT
+                or (o.finding, o.span) in kept
+                or not self._is_overruled(o, sides)
             ]
         )
 

@@ -24,7 +24,8 @@ from overread.report.body import BodyFinder
 from overread.report.overruled import Overruling
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
-from overread.report.contradictions import find_contradictions
+from overread.report.contradictions import ContradictionFinder
+from overread.report.omissions import OmissionFinder
 from overread.report.remarks import Advice, Contact
 from overread.report.rules import Rules, load_rules
 from overread.report.scope import Assertion
@@ -63,7 +64,8 @@ class RuleReader:
             self._sentences, lambda sentence: self._reader.read(sentence).statements, self._labels.is_labelled
         )
         self._context = ContextReader(rules.context)
-        self._vocabulary = rules.vocabulary
+        self._contradictions = ContradictionFinder(rules.vocabulary)
+        self._omissions = OmissionFinder(rules.vocabulary)
         self._overruling = Overruling(rules.vocabulary)
 
     @property
@@ -98,13 +100,14 @@ class RuleReader:
                 if advice or contact:
                     recommendations += _recommendations(advice, section, start, end)
                     communications += _communications(contact, section, start, end)
+        contradictions = self._contradictions.find(observations)
         return ReportReading(
             reader=self._identity,
-            observations=self._overruling.without_overruled(observations),
+            observations=self._overruling.without_overruled(observations, contradictions),
             sections=sections,
             recommendations=tuple(recommendations),
             communications=tuple(communications),
-            contradictions=find_contradictions(observations, self._vocabulary),
+            contradictions=(*contradictions, *self._omissions.find(lowered, observations, sections)),
             context=tuple(context),
             text_read_share=_read_share(sections),
         )

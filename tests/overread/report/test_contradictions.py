@@ -2,7 +2,7 @@ import pytest
 
 from overread.observation import ContradictionKind
 from overread.report import load_reader
-from overread.report.contradictions import find_patient_contradictions
+from overread.report.patient import find_patient_contradictions
 
 
 def kinds(text: str) -> list[tuple[ContradictionKind, str]]:
