@@ -164,8 +164,8 @@ def _side(
     body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
 ) -> Iterator[Contradiction]:
     """Yield sides, or lobes of one side, of which each part names one only, and another one."""
-    first = [o for o in body if o.laterality is not _UNSPECIFIED]
-    second = [o for o in impression if o.laterality is not _UNSPECIFIED]
+    first = [o for o in body if _has_own_side(o)]
+    second = [o for o in impression if _has_own_side(o)]
     if not first or not second:
         return
     one, other = first[0], second[0]
@@ -184,6 +184,12 @@ def _side(
         second=other.span,
         reason=f"{one.finding} is {where[0]} in one part and {where[1]} in the other",
     )
+
+
+def _has_own_side(observation: ReportObservation) -> bool:
+    """Whether a side stands with the finding itself, not with another of the sentence."""
+    borrowed = observation.rules.get("laterality", "").startswith("share:")
+    return observation.laterality is not _UNSPECIFIED and not borrowed
 
 
 def _size(

@@ -20,6 +20,8 @@ _BODY = frozenset({Section.LEAD, Section.FINDINGS})
 _CONCLUDES = frozenset({Section.IMPRESSION, Section.ADDENDUM, Section.RECOMMENDATION})
 _HAPPENING = frozenset({Temporality.CURRENT, Temporality.NEW, Temporality.LARGER})
 _SLIGHT = frozenset({"minimal", "mild", "borderline", "small"})
+_TRACE = frozenset({"minimal", "mild", "borderline"})
+_BENIGN = frozenset({"granuloma", "granulomatous_disease"})
 _HARMFUL, _SERIOUS = 4, 3  # clinical weights
 _OFTEN_INCIDENTAL = frozenset({"foreign_body", "subcutaneous_emphysema", "bone_lesion", "mediastinal_shift"})
 _SMALL_NODULE_MM = 6.0  # Fleischner Society 2017: no routine follow-up below it
@@ -48,13 +50,29 @@ class OmissionFinder:
     ) -> tuple[Contradiction, ...]:
         """Return one omission per family; none where there is no impression, or where it refers to the body."""
         spans = [span for section, span in sections if section is Section.IMPRESSION]
-        candidates = [o for o in observations if o.finding in self._critical and _is_plain(o)]
+        candidates = [o for o in observations if o.finding in self._critical and self._is_plain(o)]
+        if any(o.finding in _BENIGN and o.presence is not _ABSENT for o in observations):
+            candidates = [o for o in candidates if o.finding not in _NODULES]
         if not spans or not candidates:
             return ()
         if any(_REFERS.search(lowered, span.start, span.end) for span in spans):
             return ()
         named = self._named(observations)
         return tuple(self._omitted(candidates, named))
+
+    def _is_plain(self, observation: ReportObservation) -> bool:
+        """Whether a finding is stated in the body as a fact, of now, and as more than a trace."""
+        if observation.presence is not _PRESENT or observation.section not in _BODY:
+            return False
+        if observation.experiencer is not _PATIENT or observation.temporality not in _HAPPENING:
+            return False
+        if observation.finding in _NODULES:
+            small = observation.size_mm and max(observation.size_mm) < _SMALL_NODULE_MM
+            return not small and (bool(observation.size_mm) or observation.severity not in _SLIGHT)
+        urgent = self._vocabulary[observation.finding].actionable is Actionable.MINUTES
+        return (urgent and not observation.finding == "mediastinal_widening") or (
+            observation.severity not in _TRACE
+        )
 
     def _named(self, observations: Sequence[ReportObservation]) -> set[str]:
         """Return the findings that the conclusion speaks of, with what the same shadow may be called."""
@@ -80,18 +98,6 @@ class OmissionFinder:
                 second=None,
                 reason=f"{o.finding} is stated in the body and the impression says nothing of it",
             )
-
-
-def _is_plain(observation: ReportObservation) -> bool:
-    """Whether a finding is stated in the body as a fact, of now, and as more than a trace."""
-    if observation.presence is not _PRESENT or observation.section not in _BODY:
-        return False
-    if observation.experiencer is not _PATIENT or observation.temporality not in _HAPPENING:
-        return False
-    if observation.finding in _NODULES:
-        small = observation.size_mm and max(observation.size_mm) < _SMALL_NODULE_MM
-        return not small and (bool(observation.size_mm) or observation.severity not in _SLIGHT)
-    return True
 
 
 def _is_general(observation: ReportObservation) -> bool:

@@ -6,6 +6,7 @@ from overread.priority import default_policy
 from overread.report import load_reader
 from overread.triage import Outcome, TriageResult, triage
 from tests.overread.observations import detection, reading, seen, stated
+from tests.overread.report_checks import SOUND, WRONG
 
 CONFLICT = DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT
 FOLLOW_UP = DiscrepancyKind.MISSING_FOLLOW_UP
@@ -129,3 +130,13 @@ def test_what_rests_on_the_report_alone_comes_after_a_strong_miss_of_the_same_fi
     untold = concluded("FINDINGS: Moderate right pneumothorax.")
 
     assert missed.priority > untold.priority > 0
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=list(WRONG))
+def test_a_report_that_errs_by_itself_is_flagged(text: str) -> None:
+    assert concluded(text).discrepancies
+
+
+@pytest.mark.parametrize("text", SOUND.values(), ids=list(SOUND))
+def test_a_sound_report_is_left_alone(text: str) -> None:
+    assert concluded(text).discrepancies == ()
