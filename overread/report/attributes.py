@@ -24,6 +24,7 @@ _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
 )
 _ALTERNATIVES_APART = 2  # words; "mild scarring or atelectasis" is mild either way
+_WITH_APART = 4  # words from "with" to a finding: "with a moderate effusion"
 _AFTER = 3  # words between a finding and a severity that follows it: "the effusion is small"
 
 
@@ -288,7 +289,7 @@ class _Line:
 
     def _is_with(self, end: int) -> bool:
         """Whether "with" or "is" stands just before a finding: "left base opacity with mild atelectasis"."""
-        return _any(self._withs, end - 2, end) or _any(self._equals, end - 2, end)
+        return _any(self._withs, end - _WITH_APART, end) or _any(self._equals, end - 2, end)
 
     def _findings(self, *indexes: int) -> list[str]:
         return [head.finding for index in indexes for head in self._mentions[index].heads]

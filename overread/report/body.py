@@ -24,10 +24,11 @@ _BEGINS = re.compile(
     r"(?:the|there|no|heart|lungs?|cardi\w+|mediastin\w+|bon[ey]\w*|both|bilateral|bibas\w+|left|right|low|clear|"
     r"normal|minimal\w*|mild\w*|moderate\w*|small|tiny|large|stable|endotracheal|et|ett|tip|interval|unchanged|new|"
     r"again|ap|pa|supine|frontal|single|two|chest|trachea|diffuse|multiple|patchy|increased|hyper\w+|pulmonary|"
-    r"pleural|subtle|sternotomy|portable|tunnel\w+|extensive|linear|prominent|vascular|costophrenic|hila\w*|as|in)\b"
+    r"pleural|subtle|sternotomy|portable|tunnel\w+|extensive|linear|prominent|vascular|costophrenic|hila\w*|as|in|an?|this|"
+    r"slight\w*|trace|numerous|several|scattered|retrocardiac|hazy|dense|focal|persistent|worsening|improved)\b"
 )
 _OF_THE_PATIENT = re.compile(
-    r"\b(?:history|pain|years?|y/?o|yo|patient|rule out|r/o|evaluate|evaluation|eval|s/p|status post|presents?|"
+    r"\b(?:he|she|history|pain|years?|y/?o|yo|patient|rule out|r/o|evaluate|evaluation|eval|s/p|status post|presents?|"
     r"presenting|cough\w*|fever\w*|dyspn\w+|shortness|sob|concern|follow|pre-?op\w*|post-?op\w*|admission|admitted|"
     r"surgery|assess\w*|check|verify|placement|due|diagnos\w+|exclude|suspect\w*|smoker|known case)\b|\?"
 )
@@ -110,7 +111,8 @@ class BodyFinder:
             return self._is_no_study(sentence, statements, first=number == 0, parted=parted)
         if parted or new_line:
             return not _PLAINLY_OF_THE_PATIENT.search(sentence)
-        return number > 0 and bool(_BEGINS.match(sentence)) and not _OF_THE_PATIENT.search(sentence)
+        speaks = _BEGINS.match(sentence) or _SPEAKS.search(sentence)
+        return number > 0 and speaks is not None and not _OF_THE_PATIENT.search(sentence)
 
     @staticmethod
     def _is_no_study(sentence: str, statements: Sequence[Statement], *, first: bool, parted: bool) -> bool:

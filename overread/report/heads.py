@@ -305,11 +305,11 @@ def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
 def _nodes_alone(
     anatomies: Sequence[Found], bases: Sequence[Found], heads: Mapping[tuple[int, int], Sequence[Head]]
 ) -> list[Found]:
-    """Return the lymph nodes that a sentence only mentions, at most one: they are there, and may be small."""
+    """Return the lymph nodes that a sentence only mentions: they are there, and may be small."""
     nodes = [item for item in anatomies if item.sense.value == _NODE]
     if any(head.finding in _OF_NODES for named in heads.values() for head in named):
         return []
-    return [node for node in nodes if not any(base.start < node.end and node.start < base.end for base in bases)][:1]
+    return [node for node in nodes if not any(base.start < node.end and node.start < base.end for base in bases)]
 
 
 def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:
