@@ -335,7 +335,12 @@ def _place_one(item: Found, result: Attributes, words: Words) -> None:
 
 def _is_plural(index: int, words: Words) -> bool:
     word = words.surface[index]
-    return (word != words.canonical[index] and word[-1] in "sia") or word in ("bases", "apices", "lungs", "hila")
+    return (word != words.canonical[index] and word[-1] in "sia") or word in (
+        "bases",
+        "apices",
+        "lungs",
+        "hila",
+    )
 
 
 def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> None:

@@ -79,9 +79,7 @@ class BodyFinder:
             self._read(lowered[start:end]) for start, end in self._sentences.split(text, span.start, span.end)
         )
 
-    def _begin(
-        self, text: str, lowered: str, section: Section, span: Span, *, first: bool
-    ) -> int | None:
+    def _begin(self, text: str, lowered: str, section: Section, span: Span, *, first: bool) -> int | None:
         """Return where the findings begin; `first` allows it to be at once after the heading."""
         previous = span.start
         parted = False  # by a blank line from what the heading is about

@@ -23,7 +23,12 @@ _NOT_NOW = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HIS
 _SIZES_DIFFER = 1.5  # one size this many times the other cannot be rounding
 _LOBES = frozenset({"upper lobe", "middle lobe", "lower lobe"})
 _INFERRED = "denial:"  # how the rules of normal statements begin
-_WHOLE = ("negation:no", "negation:evidence", "negation:free-of", "negation:not-seen")  # rules that leave nothing
+_WHOLE = (
+    "negation:no",
+    "negation:evidence",
+    "negation:free-of",
+    "negation:not-seen",
+)  # rules that leave nothing
 _WORTH_INFERRING = 3  # clinical weight of what "the lungs are clear" contradicts
 _VAGUE = frozenset({"opacity", "unlisted_abnormality", "any_abnormality", "fracture", "calcification"})
 

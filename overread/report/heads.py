@@ -288,7 +288,9 @@ def _partners(
             gap = second.start - first.end
             if gap > _PARTNERS_APART or not _crossed(first.end, second.start, barriers.joins):
                 break
-            if _crossed(first.end, second.start, barriers.stops) or _is_modifier(anatomies[index + step], bases):
+            if _crossed(first.end, second.start, barriers.stops) or _is_modifier(
+                anatomies[index + step], bases
+            ):
                 break
             if any(base.end > first.end and base.start < second.start for base in bases):
                 break
@@ -309,7 +311,9 @@ def _nodes_alone(
     nodes = [item for item in anatomies if item.sense.value == _NODE]
     if any(head.finding in _OF_NODES for named in heads.values() for head in named):
         return []
-    return [node for node in nodes if not any(base.start < node.end and node.start < base.end for base in bases)]
+    return [
+        node for node in nodes if not any(base.start < node.end and node.start < base.end for base in bases)
+    ]
 
 
 def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:

@@ -36,7 +36,9 @@ PAIRED = frozenset({"lung", "diaphragm", "hilum", "costophrenic"})
 _PLACES = (Kind.ANATOMY, Kind.SIDE, Kind.ZONE)
 
 # What a phrase of one word contributes if the word means something by itself.
-_CONTENT = frozenset({Kind.FINDING, Kind.STATE, Kind.ANATOMY, Kind.NORMAL, Kind.SIDE, Kind.ZONE, Kind.SEVERITY})
+_CONTENT = frozenset(
+    {Kind.FINDING, Kind.STATE, Kind.ANATOMY, Kind.NORMAL, Kind.SIDE, Kind.ZONE, Kind.SEVERITY}
+)
 
 _UNNAMED = "unlisted"  # findings of everyday words, which other everyday words resemble
 

@@ -26,7 +26,9 @@ _HARMFUL, _SERIOUS = 4, 3  # clinical weights
 _OFTEN_INCIDENTAL = frozenset({"foreign_body", "subcutaneous_emphysema", "bone_lesion", "mediastinal_shift"})
 _SMALL_NODULE_MM = 6.0  # Fleischner Society 2017: no routine follow-up below it
 _NODULES = frozenset({"nodule", "multiple_nodules", "lung_lesion"})
-_REFERS = re.compile(r"\b(?:as above|see above|see findings|as described|as detailed|above findings|see body)\b")
+_REFERS = re.compile(
+    r"\b(?:as above|see above|see findings|as described|as detailed|above findings|see body)\b"
+)
 _NORMAL = ("denial:", "phrase:", "term:unlisted_abnormality")  # rules that deny a group and name nothing
 
 

@@ -7,7 +7,14 @@ elsewhere on the same side. A denial by name stays: the report contradicts itsel
 from collections.abc import Iterable, Sequence
 
 from overread.finding import ANY_ABNORMALITY, Actionable, Vocabulary
-from overread.observation import Contradiction, Experiencer, Laterality, Presence, ReportObservation, Temporality
+from overread.observation import (
+    Contradiction,
+    Experiencer,
+    Laterality,
+    Presence,
+    ReportObservation,
+    Temporality,
+)
 
 _ABSENT, _PATIENT = Presence.ABSENT, Experiencer.PATIENT
 _GONE = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})

@@ -32,7 +32,9 @@ _OF_AN_ADULT = re.compile(
     r"\b(?:atheroscler\w+|degenerative|osteophytes?|spondylosis|osteoarthrit\w+|coronary (?:artery )?calcif\w+|"
     r"osteoporo\w+|osteopenia|senescent|emphysema|copd|calcified aorta|menopaus\w+|smok(?:er|ing))\b"
 )
-_AGE = re.compile(r"\b(\d{1,3})[- ]?(?:years?|yrs?|y\.?/?o\.?)(?:[- ]?old)?\b(?! ago| earlier| prior| follow)")
+_AGE = re.compile(
+    r"\b(\d{1,3})[- ]?(?:years?|yrs?|y\.?/?o\.?)(?:[- ]?old)?\b(?! ago| earlier| prior| follow)"
+)
 
 
 def find_patient_contradictions(

@@ -19,6 +19,7 @@ _ALTERNATIVES_APART = 7  # words between two findings of which one is meant
 _ABSENT, _CURRENT, _PATIENT = Presence.ABSENT, Temporality.CURRENT, Experiencer.PATIENT
 _REMEMBERED_ASSERTIONS = 4096  # there are few kinds of head, and few cues reach one
 _HISTORICAL = Temporality.HISTORICAL
+_CHANGES = frozenset({Temporality.NEW, Temporality.LARGER, Temporality.SMALLER})
 _NO_REACH = ("inside", "alone")
 _OWN = (Kind.SEVERITY, Kind.COUNT, Kind.SIDE)  # of a finding, and not of the list before it
 _BEYOND = 1_000_000  # words; no sentence is longer
@@ -47,6 +48,10 @@ class Scopes:
     def __init__(self, cues: Mapping[str, Cue]) -> None:
         """Take the cues by id."""
         self._cues = cues
+
+    def is_change(self, item: Found) -> bool:
+        """Whether a cue says that something is not what it was."""
+        return self._cues[item.sense.value].temporality in _CHANGES
 
     def cues(self, parts: Parts, mentions: Sequence[Mention]) -> list[list[Cue]]:
         """Return the cues that reach each mention, in the order of their words."""
@@ -150,9 +155,7 @@ def _listed(
     return kept[::-1]
 
 
-def _limited(
-    cue: Cue, indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]
-) -> list[int]:
+def _limited(cue: Cue, indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]) -> list[int]:
     """Return how many of the mentions, nearest first, a cue reaches."""
     if cue.reach == "next":
         return _joined(indexes, mentions, joins)

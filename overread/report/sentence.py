@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import NODE_HEAD, Head, HeadFinder, Mention
+from overread.report.heads import NODE_HEAD, UNLISTED, Head, HeadFinder, Mention
 from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import Rules
@@ -27,6 +27,7 @@ _SMALL_NODE = Head("lymphadenopathy", "node:small", ("lymphadenopathy",), normal
 _SMALL = frozenset({"small", "minimal", "minor"})
 _ENLARGED_MM = 10.0  # short axis of a thoracic lymph node
 _DIMENSIONS = 2
+_PRONOUNS = frozenset({"it", "this", "these", "they"})
 _VERBS = frozenset({"is", "has", "have"})
 _ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
 _ONE_A_SIDE = "place:one-a-side"  # the rule by which "effusions" are on both sides
@@ -89,6 +90,15 @@ class SentenceReader:
             _FOLLOWS.match(lowered) is not None,
         )
 
+    def _named_before(self, words: Words, parts: Parts) -> tuple[Mention, ...]:
+        """Return what a sentence only calls "it" and says something of: "it has increased in size"."""
+        if not words.surface or words.surface[0] not in _PRONOUNS:
+            return ()
+        changes = any(self._scopes.is_change(cue) for cue in parts.cues)
+        if not changes and (not parts.places or parts.normals):
+            return ()
+        return (Mention(0, 1, (Head(UNLISTED, "pronoun:named-before"),)),)
+
     def words(self, lowered: str) -> Words:
         """Return the words of a lower-case text as the rules see them."""
         return self._splitter.split(lowered)
@@ -116,7 +126,7 @@ class SentenceReader:
         return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
 
     def _statements(self, words: Words, parts: Parts) -> tuple[Statement, ...]:
-        mentions = self._heads.find(parts)
+        mentions = self._heads.find(parts) or self._named_before(words, parts)
         if not mentions:
             return ()
         if len(parts.sided) > 1:

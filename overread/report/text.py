@@ -16,11 +16,16 @@ _ASCII_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+(?:[.,][0-9]+)?|[^\s\w\x1c-
 
 _LONGEST_RUN_TOGETHER = 40
 _SHORTEST_PART = 5
+_SHORT_PARTS = frozenset({"mass", "copd", "left", "lung", "scar"})
 _SHORTEST_WORD = 5  # that may be spelled otherwise
-_BEFORE_NO = frozenset({"is", "are", "there", "with", "and", "but", "or", ",", ":", ".", "has", "have", "shows", "show"})
+_BEFORE_NO = frozenset(
+    {"is", "are", "there", "with", "and", "but", "or", ",", ":", ".", "has", "have", "shows", "show"}
+)
 _SIDES_BY_LETTER = {"l": "left", "r": "right"}
 _BEFORE_SIDES = frozenset({"the", "on", "(", "at", "in"})
-_NO_NOUNS = frozenset({"and", "or", "is", "are", "to", "than", "spine", "vertebra", "vertebral", "body", "level"})
+_NO_NOUNS = frozenset(
+    {"and", "or", "is", "are", "to", "than", "spine", "vertebra", "vertebral", "body", "level"}
+)
 _REMEMBERED_WORDS = 20_000
 
 
@@ -127,14 +132,17 @@ class WordSplitter:
         meant = self._meant(word) if len(word) >= _SHORTEST_WORD else ""
         return meant if isinstance(meant, str) else ""
 
+    def _is_part(self, part: str) -> bool:
+        return part in self._content and (len(part) >= _SHORTEST_PART or part in _SHORT_PARTS)
+
     def _cut(self, word: str) -> int:
         """Return where an unknown word falls into two that mean something alone, 0 where it does not.
 
         "Portable" is no port that is able, nor "widespread" a wide spread: each part is a long word of content.
         """
         if len(word) <= _LONGEST_RUN_TOGETHER:
-            for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
-                if word[cut:] in self._content and word[:cut] in self._content:
+            for cut in range(_SHORTEST_PART - 1, len(word) - _SHORTEST_PART + 2):
+                if self._is_part(word[cut:]) and self._is_part(word[:cut]):
                     return cut
         return 0
 

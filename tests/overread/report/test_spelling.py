@@ -33,7 +33,12 @@ def test_a_finding_is_known_however_it_is_spelled(text: str, finding: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["There is know pneumothorax.", "Know pneumothorax.", "No evidence off pneumothorax.", "Lungs clear, know pneumothorax."],
+    [
+        "There is know pneumothorax.",
+        "Know pneumothorax.",
+        "No evidence off pneumothorax.",
+        "Lungs clear, know pneumothorax.",
+    ],
 )
 def test_a_denial_is_heard_through_speech_recognition(text: str) -> None:
     assert read(text)["pneumothorax"] is Presence.ABSENT
