@@ -43,9 +43,10 @@ class ContradictionFinder:
 
     def find(self, observations: Sequence[ReportObservation]) -> tuple[Contradiction, ...]:
         """Return the contradictions in the order of the text."""
-        if not any(o.presence is _PRESENT for o in observations):
+        stated = {self._families[o.finding] for o in observations if o.presence is _PRESENT}
+        if not stated:
             return ()
-        body, impression = self._parts(observations)
+        body, impression = self._parts([o for o in observations if self._families[o.finding] in stated])
         if not body:
             return ()
         found: list[Contradiction] = list(self._within(body))

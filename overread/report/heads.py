@@ -118,8 +118,7 @@ class HeadFinder:
         return mentions
 
     def _find(self, parts: Parts) -> tuple[Mention, ...]:
-        nodes = parts.anatomies and any(item.sense.value == _NODE for item in parts.anatomies)
-        if not parts.normals and not parts.phrases and not nodes:
+        if not parts.normals and not parts.phrases and not _has_node(parts.anatomies):
             if not parts.bases:
                 return _measured(parts.grades) if parts.grades else ()
             if not parts.anatomies and not parts.states:
@@ -302,6 +301,13 @@ def _partners(
 def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
     """Whether an anatomy only describes the finding after it: the "hilar" of "hilar calcification"."""
     return any(anatomy.end <= base.start <= anatomy.end + 1 for base in bases)
+
+
+def _has_node(anatomies: Sequence[Found]) -> bool:
+    for item in anatomies:  # noqa: SIM110 # a generator costs more than the loop, and this runs most
+        if item.sense.value == _NODE:
+            return True
+    return False
 
 
 def _nodes_alone(

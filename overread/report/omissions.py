@@ -51,8 +51,11 @@ class OmissionFinder:
         sections: Sequence[tuple[Section, Span]],
     ) -> tuple[Contradiction, ...]:
         """Return one omission per family; none where there is no impression, or where it refers to the body."""
+        stated = [o for o in observations if o.presence is _PRESENT and o.finding in self._critical]
+        if not stated:
+            return ()
         spans = [span for section, span in sections if section is Section.IMPRESSION]
-        candidates = [o for o in observations if o.finding in self._critical and self._is_plain(o)]
+        candidates = [o for o in stated if self._is_plain(o)]
         if any(o.finding in _BENIGN and o.presence is not _ABSENT for o in observations):
             candidates = [o for o in candidates if o.finding not in _NODULES]
         if not spans or not candidates:
@@ -64,7 +67,7 @@ class OmissionFinder:
 
     def _is_plain(self, observation: ReportObservation) -> bool:
         """Whether a finding is stated in the body as a fact, of now, and as more than a trace."""
-        if observation.presence is not _PRESENT or observation.section not in _BODY:
+        if observation.section not in _BODY:
             return False
         if observation.experiencer is not _PATIENT or observation.temporality not in _HAPPENING:
             return False

@@ -48,8 +48,7 @@ class SentenceSplitter:
         if text[stop] == "?" and (stop == begin or text[stop - 1].isspace()):
             return False  # "opacity ?pneumonia"
         first = max(begin, stop - _WINDOW)
-        space = max(text.rfind(" ", first, stop), text.rfind("\t", first, stop))
-        word = text[first if space < 0 else space + 1 : stop]
+        word = text[first:stop].rpartition(" ")[2].rpartition("\t")[2]
         if word.isdigit():
             return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())
         return word.lower().lstrip("([") not in self._abbreviations

@@ -26,6 +26,7 @@ _BEFORE_SIDES = frozenset({"the", "on", "(", "at", "in"})
 _NO_NOUNS = frozenset(
     {"and", "or", "is", "are", "to", "than", "spine", "vertebra", "vertebral", "body", "level"}
 )
+_SPECIAL = frozenset({"know", "l", "r", "?"})  # what they stand for depends on the words beside them
 _REMEMBERED_WORDS = 20_000
 
 
@@ -80,9 +81,9 @@ class WordSplitter:
         known = self._canonical.get
         surface: list[str] = (_ASCII_TOKEN if lowered.isascii() else _TOKEN).findall(lowered)
         canonical = list(map(known, surface, repeat("")))
-        if "know" in surface:
+        special = not _SPECIAL.isdisjoint(surface)
+        if special:
             _hear_no(surface, canonical)
-        if "l" in surface or "r" in surface:
             _write_out_sides(surface, canonical)
         if "" in canonical:
             surface, canonical = self._repaired(surface, canonical)
@@ -92,7 +93,7 @@ class WordSplitter:
             start = lowered.find(word, end)
             starts.append(start)
             end = start + len(word)
-        if "?" in surface:
+        if special:
             _ask_before(lowered, surface, canonical, starts)
         return Words(surface, canonical, starts)
 
