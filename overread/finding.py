@@ -71,7 +71,7 @@ class Vocabulary(Mapping[str, Finding]):
         return len(self._by_id)
 
     def kinds_of(self, finding: str) -> frozenset[str]:
-        """Return the finding and all that is a kind of it, at any depth; all but devices for any abnormality."""
+        """Return the finding and what is a kind of it, at any depth; for any abnormality all but devices."""
         return self._kinds[finding]
 
     def mimics_of(self, finding: str) -> frozenset[str]:

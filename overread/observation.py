@@ -231,8 +231,8 @@ class ReportReading:
     communications: tuple[Communication, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     context: tuple[ContextItem, ...] = ()
-    # Share of the characters outside headings that were taken for findings or impression, in [0, 1]. None where
-    # no text was read (mined labels), and in readings that were stored before it was counted.
+    # Share of the characters outside headings that were taken for findings or impression, in [0, 1]. None
+    # where no text was read (mined labels), and in readings that were stored before it was counted.
     text_read_share: float | None = None
 
     @property

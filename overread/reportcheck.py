@@ -83,9 +83,10 @@ def _halves(
         family = vocabulary.kinds_of(vocabulary.family_of(contradiction.subject))
     found: dict[Span, ReportObservation] = {}
     for observation in reading.observations:
-        if observation.span in spans and observation.finding in family:
-            if observation.span not in found or observation.finding == contradiction.subject:
-                found[observation.span] = observation
+        if observation.span not in spans or observation.finding not in family:
+            continue
+        if observation.span not in found or observation.finding == contradiction.subject:
+            found[observation.span] = observation
     return tuple(found[span] for span in sorted(found))
 
 

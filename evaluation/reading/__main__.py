@@ -1,4 +1,4 @@
-"""`python -m evaluation.reading {labels,attributes,context,sentences,styles,all}`: prints the reader's figures."""
+"""Prints the reader's figures: `python -m evaluation.reading labels`, or another kind, or `all`."""
 
 import argparse
 import os

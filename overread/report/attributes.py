@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from overread.observation import Laterality
-from overread.report.heads import UNLISTED, Mention, devices_of
+from overread.report.heads import Mention, devices_of
 from overread.report.lexicon import Found, Kind, Parts
-from overread.report.rules import Rules
+from overread.report.rules import UNLISTED, Rules
 from overread.report.text import Words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
@@ -77,10 +77,16 @@ class AttributeReader:
             self._close(mentions, results, words)
             return results
         line = _Line(parts, mentions, self._separating)
+        tips = {item.start for item in others if item.sense.kind is _TIP}
         for group in line.groups(places):
             owners = line.before(group[0].start) if group[0].sense.rule in _OF_WHAT_PRECEDES else []
             for index in owners or line.owners(group[0].start, group[-1].end):
-                _place(group, results[index], words)
+                own = group
+                if tips and results[index].laterality is not _UNSPECIFIED:
+                    own = [
+                        item for item in group if item.end not in tips
+                    ]  # "tip in the left subclavian vein"
+                _place(own, results[index], words)
         for item in others:
             self._apply(item, line, results, words)
         if len(mentions) > 1:

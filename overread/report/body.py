@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from overread.observation import Presence, Section, Span
-from overread.report.sentences import SentenceSplitter
 from overread.report.sentence import Statement
+from overread.report.sentences import SentenceSplitter
 
 _INDICATION, _SIGNATURE, _FINDINGS = Section.INDICATION, Section.SIGNATURE, Section.FINDINGS
 _CLOSED = frozenset({Section.INDICATION, Section.TECHNIQUE, Section.COMPARISON, Section.SIGNATURE})
@@ -28,9 +28,10 @@ _BEGINS = re.compile(
     r"slight\w*|trace|numerous|several|scattered|retrocardiac|hazy|dense|focal|persistent|worsening|improved)\b"
 )
 _OF_THE_PATIENT = re.compile(
-    r"\b(?:he|she|history|pain|years?|y/?o|yo|patient|rule out|r/o|evaluate|evaluation|eval|s/p|status post|presents?|"
-    r"presenting|cough\w*|fever\w*|dyspn\w+|shortness|sob|concern|follow|pre-?op\w*|post-?op\w*|admission|admitted|"
-    r"surgery|assess\w*|check|verify|placement|due|diagnos\w+|exclude|suspect\w*|smoker|known case)\b|\?"
+    r"\b(?:he|she|history|pain|years?|y/?o|yo|patient|rule out|r/o|evaluate|evaluation|eval|s/p|status post|"
+    r"presents?|presenting|cough\w*|fever\w*|dyspn\w+|shortness|sob|concern|follow|pre-?op\w*|post-?op\w*|"
+    r"admission|admitted|surgery|assess\w*|check|verify|placement|due|diagnos\w+|exclude|suspect\w*|smoker|"
+    r"known case)\b|\?"
 )
 _PLAINLY_OF_THE_PATIENT = re.compile(
     r"\b(?:rule out|r/o|evaluate|history|years? old|year-old|status post|s/p)\b|\?"

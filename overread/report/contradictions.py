@@ -176,6 +176,7 @@ def _side(
         return
     one, other = first[0], second[0]
     sides = {o.laterality for o in first}, {o.laterality for o in second}
+    where: tuple[str, ...]
     if all(len(side) == 1 for side in sides) and one.laterality.contradicts(other.laterality):
         where = one.laterality.value.lower(), other.laterality.value.lower()
     else:

@@ -130,17 +130,7 @@ class HeadFinder:
         bases, normals = parts.bases, parts.normals
         anatomies = _head_nouns(parts.anatomies) if parts.anatomies else []
         barriers = _Barriers(parts)
-        heads: dict[tuple[int, int], list[Head]] = {}
-        present = {anatomy.sense.value for anatomy in anatomies}
-        for item in bases:
-            start, end, sense = item
-            head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
-            if head is None or not present.isdisjoint(self._gates.get(sense.value, ())):
-                named = self._named(item, anatomies, bases, barriers)
-            else:
-                named = (head,)
-            if named:
-                heads.setdefault((start, end), []).extend(named)
+        heads = self._of_bases(bases, anatomies, barriers)
         for item in normals:
             for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
                 heads.setdefault((start, end), []).append(head)
@@ -148,11 +138,26 @@ class HeadFinder:
             denial = self._phrases[item.sense.value]
             head = Head(UNLISTED, denial.id, denial.findings, normal=True)
             heads.setdefault((item.start, item.end), []).append(head)
-        if not parts.normals and not parts.phrases:
+        if not normals and not parts.phrases:
             for node in _nodes_alone(anatomies, bases, heads):
                 heads[node.start, node.end] = [NODE_HEAD]
         places = sorted(heads) if len(heads) > 1 else heads
         return tuple([Mention(*place, tuple(heads[place])) for place in places])
+
+    def _of_bases(
+        self, bases: Sequence[Found], anatomies: Sequence[Found], barriers: _Barriers
+    ) -> dict[tuple[int, int], list[Head]]:
+        """Return what findings and states name, by their place."""
+        heads: dict[tuple[int, int], list[Head]] = {}
+        present = {anatomy.sense.value for anatomy in anatomies}
+        for item in bases:
+            start, end, sense = item
+            head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
+            if head is not None and present.isdisjoint(self._gates.get(sense.value, ())):
+                heads.setdefault((start, end), []).append(head)
+            elif named := self._named(item, anatomies, bases, barriers):
+                heads.setdefault((start, end), []).extend(named)
+        return heads
 
     def _plain(self, terms: Sequence[Found]) -> tuple[Mention, ...]:
         """Return the mentions of a sentence in which nothing changes what its terms name."""
@@ -169,13 +174,9 @@ class HeadFinder:
     ) -> Sequence[Head]:
         """Return what a base names, together with the anatomies if rules pair them."""
         if item.sense.kind is _STATE:
-            if self._is_of_a_device(item, bases):
+            anatomies, is_noun = self._described(item, anatomies, bases, barriers)
+            if is_noun:
                 return ()
-            noun = _noun_after(item, bases, barriers.separators)
-            if noun is not None:  # it may still say something of the anatomy that the noun holds
-                anatomies = [a for a in anatomies if noun.start <= a.start < noun.end]
-                if not any((item.sense.value, a.sense.value) in self._composites for a in anatomies):
-                    return ()
         rules = self._composites_of(item, anatomies, bases, barriers)
         if not rules:
             return self._alone_or_term(item, anatomies, bases, barriers)
@@ -186,6 +187,20 @@ class HeadFinder:
             elif rule.finding != NOTHING:
                 heads.append(Head(rule.finding, rule.id, certainty=rule.certainty))
         return heads
+
+    def _described(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    ) -> tuple[Sequence[Found], bool]:
+        """Return the anatomies that a state may be of, and whether it only describes a noun or a device."""
+        if self._is_of_a_device(item, bases):
+            return (), True
+        noun = _noun_after(item, bases, barriers.separators)
+        if noun is None:
+            return anatomies, False
+        inside = [
+            a for a in anatomies if noun.start <= a.start < noun.end
+        ]  # it may still say something of them
+        return inside, not any((item.sense.value, a.sense.value) in self._composites for a in inside)
 
     def _alone_or_term(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
@@ -259,7 +274,7 @@ class HeadFinder:
             (
                 min(a.start, item.start),
                 max(a.end, item.end),
-                Head(UNLISTED, rule.id, rule.findings, normal=True),
+                Head(UNLISTED, rule.id, rule.findings, normal=True, certainty=item.sense.certainty),
             )
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
@@ -300,7 +315,7 @@ def _partners(
 
 def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
     """Whether an anatomy only describes the finding after it: the "hilar" of "hilar calcification"."""
-    return any(anatomy.end <= base.start <= anatomy.end + 1 for base in bases)
+    return any(base.start == anatomy.end for base in bases)
 
 
 def _has_node(anatomies: Sequence[Found]) -> bool:

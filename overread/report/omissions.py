@@ -20,6 +20,7 @@ _BODY = frozenset({Section.LEAD, Section.FINDINGS})
 _CONCLUDES = frozenset({Section.IMPRESSION, Section.ADDENDUM, Section.RECOMMENDATION})
 _HAPPENING = frozenset({Temporality.CURRENT, Temporality.NEW, Temporality.LARGER})
 _SLIGHT = frozenset({"minimal", "mild", "borderline", "small"})
+_A_SIGN = frozenset({"mediastinal_widening"})  # that has many causes
 _TRACE = frozenset({"minimal", "mild", "borderline"})
 _BENIGN = frozenset({"granuloma", "granulomatous_disease"})
 _HARMFUL, _SERIOUS = 4, 3  # clinical weights
@@ -50,7 +51,7 @@ class OmissionFinder:
         observations: Sequence[ReportObservation],
         sections: Sequence[tuple[Section, Span]],
     ) -> tuple[Contradiction, ...]:
-        """Return one omission per family; none where there is no impression, or where it refers to the body."""
+        """Return one omission per family; none without an impression, or where it refers to the body."""
         stated = [o for o in observations if o.presence is _PRESENT and o.finding in self._critical]
         if not stated:
             return ()
@@ -75,9 +76,7 @@ class OmissionFinder:
             small = observation.size_mm and max(observation.size_mm) < _SMALL_NODULE_MM
             return not small and (bool(observation.size_mm) or observation.severity not in _SLIGHT)
         urgent = self._vocabulary[observation.finding].actionable is Actionable.MINUTES
-        return (urgent and not observation.finding == "mediastinal_widening") or (
-            observation.severity not in _TRACE
-        )
+        return (urgent and observation.finding not in _A_SIGN) or observation.severity not in _TRACE
 
     def _named(self, observations: Sequence[ReportObservation]) -> set[str]:
         """Return the findings that the conclusion speaks of, with what the same shadow may be called."""

@@ -19,18 +19,22 @@ _FEMALE = (
 _MALE = r"prostat\w+|testic\w+|testis|testes|scrot\w+|seminal vesicles?|penile|epididym\w+|vas deferens"
 _WORDS_OF_OTHERS = {"M": re.compile(rf"\b(?:{_FEMALE})\b"), "F": re.compile(rf"\b(?:{_MALE})\b")}
 # What people call the patient, in any section; "gentleman" and "lady" are how doctors write letters.
+# Of "54 F with" the letter is a sex; of "8 F pigtail" it is a size.
+_LETTER = r"(?:year[- ]?old|yo|y/?o) ?{0}|\d{{2,3}} ?{0}(?= (?:with|w/|presenting|s/p|who))"
+_WOMAN = r"woman|female|lady|girl|mrs|she|her|"
+_MAN = r"man|male|gentleman|boy|mr|he|his|him|"
 _CALLED = {
-    "M": re.compile(r"\b(?:woman|female|lady|girl|year[- ]?old f|\d{1,3} ?f|yof|y/?o ?f|mrs|she|her)\b"),
-    "F": re.compile(r"\b(?:man|male|gentleman|boy|year[- ]?old m|\d{1,3} ?m|yom|y/?o ?m|mr|he|his|him)\b"),
+    "M": re.compile(rf"\b(?:{_WOMAN}{_LETTER.format('f')})\b"),
+    "F": re.compile(rf"\b(?:{_MAN}{_LETTER.format('m')})\b"),
 }
 _OF_A_CHILD = re.compile(
-    r"\b(?:thymus|thymic shadow|thymic silhouette|cardiothymic|open growth plates?|unfused|epiphyseal plates?|"
-    r"growth plates?|ossification cent(?:er|re)s?|skeletally immature|neonat\w+|newborn|infant|premature infant|"
-    r"surfactant|umbilical (?:venous|arterial|artery|vein) catheter|uvc|uac|babygram|child)\b"
+    r"\b(?:thymus|thymic shadow|thymic silhouette|cardiothymic|open growth plates?|unfused|child|infant|"
+    r"newborn|epiphyseal plates?|growth plates?|ossification cent(?:er|re)s?|skeletally immature|neonat\w+|babygram|"
+    r"surfactant|umbilical (?:venous|arterial|artery|vein) catheter|uvc|uac)\b"
 )
 _OF_AN_ADULT = re.compile(
-    r"\b(?:atheroscler\w+|degenerative|osteophytes?|spondylosis|osteoarthrit\w+|coronary (?:artery )?calcif\w+|"
-    r"osteoporo\w+|osteopenia|senescent|emphysema|copd|calcified aorta|menopaus\w+|smok(?:er|ing))\b"
+    r"\b(?:atheroscler\w+|degenerative|osteophytes?|spondylosis|osteoarthrit\w+|osteoporo\w+|osteopenia|"
+    r"coronary (?:artery )?calcif\w+|senescent|emphysema|copd|calcified aorta|menopaus\w+|smok(?:er|ing))\b"
 )
 _AGE = re.compile(
     r"\b(\d{1,3})[- ]?(?:years?|yrs?|y\.?/?o\.?)(?:[- ]?old)?\b(?! ago| earlier| prior| follow)"

@@ -21,11 +21,11 @@ from overread.observation import (
     Span,
 )
 from overread.report.body import BodyFinder
-from overread.report.overruled import Overruling
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
 from overread.report.contradictions import ContradictionFinder
 from overread.report.omissions import OmissionFinder
+from overread.report.overruled import Overruling
 from overread.report.remarks import Advice, Contact
 from overread.report.rules import Rules, load_rules
 from overread.report.scope import Assertion

@@ -59,9 +59,9 @@ class Cue:
     """Changes what is stated about the findings in its reach; there is one of each id."""
 
     id: str
-    # "forward", "backward", "either" (forward if a finding follows, else backward), "verb" (backward if a finding
-    # stands before, else forward), or for concepts that the caller names: "inside" them, and "alone", inside
-    # those that are a whole sentence, as in a problem list
+    # "forward", "backward", "either" (forward if a finding follows, else backward), "verb" (backward if a
+    # finding stands before, else forward), or for concepts that the caller names: "inside" them, and "alone",
+    # inside those that are a whole sentence, as in a problem list
     direction: str
     # "clause": every finding up to a stop; "next": one finding and those joined to it; "one": that one alone
     reach: str = "clause"
@@ -223,7 +223,8 @@ class _Parser:
                     value = table["value"] if "value" in table else table["id"]
                     if table.get("direction") == "either" and phrase.startswith(_VERBS):
                         value += VERB
-                    yield phrase, Sense(kind=kind, value=value, rule=table["id"])
+                    certainty = table.get("certainty", 1.0) if kind is Kind.NORMAL else 1.0
+                    yield phrase, Sense(kind=kind, value=value, rule=table["id"], certainty=certainty)
 
     def _terms(self) -> Iterator[tuple[str, Sense]]:
         for finding in self._vocabulary.values():

@@ -9,6 +9,7 @@ from overread.report.heads import Head, Mention
 from overread.report.lexicon import Found, Kind, Parts
 from overread.report.rules import Cue
 
+_DENIED = 0.15
 AS_A_FACT = 0.85
 """Certainty from which a finding is PRESENT."""
 
@@ -119,7 +120,7 @@ def _reach(
     stops: Sequence[int],
     joining: tuple[frozenset[int], frozenset[int]],
 ) -> list[int]:
-    """Return the mentions that a cue reaches; `joining` is where words make a list, commas with and without."""
+    """Return the mentions that a cue reaches; `joining`: where words make a list, with and without commas."""
     joins, lists = joining
     if cue.direction in _NO_REACH:
         return []
@@ -177,7 +178,8 @@ def _joined(indexes: list[int], mentions: Sequence[Mention], joins: frozenset[in
 def assert_head(head: Head, cues: Sequence[Cue]) -> Assertion:
     """Return what the cues make of a head: any denial wins, else the least certain hedge."""
     if head.normal or head.certainty < 1:
-        return _asserted(head.rule, 0.0 if head.normal else head.certainty, *cues)
+        certainty = round(1 - head.certainty, 3) if head.normal else head.certainty
+        return _asserted(head.rule, certainty, *cues)
     return _asserted("", 1.0, *cues)
 
 
@@ -209,7 +211,7 @@ def _asserted(deciding: str, certainty: float, *cues: Cue) -> Assertion:
 
 
 def _stated(certainty: float) -> Presence:
-    if certainty == 0:
+    if certainty <= _DENIED:
         return Presence.ABSENT
     return Presence.PRESENT if certainty >= AS_A_FACT else Presence.UNCERTAIN
 

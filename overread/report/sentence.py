@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import NODE_HEAD, UNLISTED, Head, HeadFinder, Mention
+from overread.report.heads import NODE_HEAD, Head, HeadFinder, Mention
 from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
-from overread.report.rules import Rules
+from overread.report.rules import UNLISTED, Rules
 from overread.report.scope import Assertion, Scopes, assert_head
 from overread.report.text import Words, WordSplitter
 
@@ -27,6 +27,9 @@ _SMALL_NODE = Head("lymphadenopathy", "node:small", ("lymphadenopathy",), normal
 _SMALL = frozenset({"small", "minimal", "minor"})
 _ENLARGED_MM = 10.0  # short axis of a thoracic lymph node
 _DIMENSIONS = 2
+_ADJECTIVES = frozenset(
+    {"small", "tiny", "large", "moderate", "smaller", "larger", "similar", "another", "new", "second"}
+)
 _PRONOUNS = frozenset({"it", "this", "these", "they"})
 _VERBS = frozenset({"is", "has", "have"})
 _ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
@@ -90,6 +93,15 @@ class SentenceReader:
             _FOLLOWS.match(lowered) is not None,
         )
 
+    def _mentions(self, words: Words, parts: Parts) -> tuple[Mention, ...]:
+        """Return what a sentence names, what it calls "it", "one" or only by the other side included."""
+        mentions = self._heads.find(parts) or self._named_before(words, parts)
+        if mentions and "one" in words.surface:
+            mentions = _with_another(words, parts, mentions)
+        if mentions and len(parts.sided) > 1:
+            mentions = _with_other_side(words, parts, mentions)
+        return mentions
+
     def _named_before(self, words: Words, parts: Parts) -> tuple[Mention, ...]:
         """Return what a sentence only calls "it" and says something of: "it has increased in size"."""
         if not words.surface or words.surface[0] not in _PRONOUNS:
@@ -126,29 +138,46 @@ class SentenceReader:
         return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
 
     def _statements(self, words: Words, parts: Parts) -> tuple[Statement, ...]:
-        mentions = self._heads.find(parts) or self._named_before(words, parts)
+        mentions = self._mentions(words, parts)
         if not mentions:
             return ()
-        if len(parts.sided) > 1:
-            mentions = _with_other_side(words, parts, mentions)
         cues = self._scopes.cues(parts, mentions)
         attributes = self._attributes.read(words, parts, mentions)
         statements: list[Statement] = []
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             start, end = words.starts[mention.start], words.end(mention.end - 1)
             for head in mention.heads:
-                if head.finding == _NODULE and head.certainty == 1 and attribute.many:
-                    head = _NODULES
-                if head is NODE_HEAD:
-                    head = _node(attribute)
-                assertion = assert_head(head, reaching)
+                named = _by_size_and_number(head, attribute)
+                assertion = assert_head(named, reaching)
                 if assertion.presence is not _NOT_MENTIONED:
-                    statements.append(_statement(head, (start, end), assertion, attribute))
+                    statements.append(_statement(named, (start, end), assertion, attribute))
         return tuple(statements)
 
 
+def _with_another(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Return the mentions with a second one of the same kind: "no effusion, but a small one on the left"."""
+    for index in range(1, len(words.surface)):
+        if words.surface[index] != "one" or words.surface[index - 1] not in _ADJECTIVES:
+            continue
+        earlier = [mention for mention in mentions if mention.end <= index]
+        if earlier and not earlier[-1].heads[0].normal:
+            parts.stops.append(max(earlier[-1].end, index - 2))
+            later = mentions[len(earlier) :]
+            return (*earlier, Mention(index, index + 1, earlier[-1].heads), *later)
+    return mentions
+
+
+def _by_size_and_number(head: Head, attribute: Attributes) -> Head:
+    """Return what a head is, given its size and number: "several nodules" have a name of their own."""
+    if head is NODE_HEAD:
+        return _node(attribute)
+    if head.finding == _NODULE and head.certainty == 1 and attribute.many:
+        return _NODULES
+    return head
+
+
 def _node(attribute: Attributes) -> Head:
-    """Return what lymph nodes of a size are; the short axis is the lesser of two dimensions or the only one."""
+    """Return what nodes of a size are; the short axis is the lesser of two dimensions or the only one."""
     sizes = attribute.size_mm
     if sizes:
         short = min(sizes) if len(sizes) <= _DIMENSIONS else max(sizes)

@@ -11,19 +11,20 @@ _SHORTEST_SLIP = 8  # letters of a word that a slip can be told from; shorter on
 _LONGEST_SLIP = 24
 # Words of reports that are one letter away from a name and are no slip for it.
 _NO_SLIPS = frozenset(
-    (
-        "injection injections perfusion infusion infusions traction retraction detection retention confusion "
-        "rejection dysphasia arteritis arteries fattening osteogenic occluded compresses distraction exclusion "
-        "reflection deflation inflation elevator cardiograph commercial"
-    ).split()
-)
+    {
+        "injection", "injections", "perfusion", "infusion", "infusions", "traction", "retraction",
+        "detection", "retention", "confusion", "rejection", "dysphasia", "arteritis", "arteries",
+        "fattening", "osteogenic", "occluded", "compresses", "distraction", "exclusion", "reflection",
+        "deflation", "inflation", "elevator", "cardiograph", "commercial", "urethral",
+    }
+)  # fmt: skip
 
 
 class Spelling:
     """Finds the known word that an unknown one stands for. Immutable."""
 
     def __init__(self, canonical: Mapping[str, str], names: AbstractSet[str]) -> None:
-        """Take the wording that rules use for each known word, and the words for which others may be a slip."""
+        """Take the wording that rules use for known words, and the words that others may be a slip for."""
         self._canonical = canonical
         self._near: dict[str, list[str]] = {}
         for word in names:
@@ -32,7 +33,7 @@ class Spelling:
                     self._near.setdefault(form, []).append(word)
 
     def correct(self, word: str) -> str:
-        """Return the wording that rules use for an unknown lower-case word, "" where it means no known one."""
+        """Return the wording that rules use for an unknown lower-case word, "" where it means none."""
         american = self._american(word)
         return american or self._without_slip(word)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from overread.report.heads import UNLISTED
+from overread.report.rules import UNLISTED
 from overread.report.sentence import Statement
 
 _VALUE = re.compile(r"[ \t]*(?:[:=]|--+|[-–—](?=\s))[ \t]*")

@@ -119,7 +119,7 @@ class WordSplitter:
         return surface, [self._canonical.get(word) or self._spelled(word) for word in surface]
 
     def _meant(self, word: str) -> str | tuple[str, str]:
-        """Return what an unknown word is meant to be: another one, two of them, or "" where nobody can say."""
+        """Return what an unknown word is meant to be: another one, two of them, or "" if nobody can say."""
         at = self._cut(word)
         return (word[:at], word[at:]) if at else self._spelling.correct(word)
 
@@ -139,7 +139,7 @@ class WordSplitter:
     def _cut(self, word: str) -> int:
         """Return where an unknown word falls into two that mean something alone, 0 where it does not.
 
-        "Portable" is no port that is able, nor "widespread" a wide spread: each part is a long word of content.
+        "Portable" is no port that is able, nor "widespread" a wide spread: each part is a long word.
         """
         if len(word) <= _LONGEST_RUN_TOGETHER:
             for cut in range(_SHORTEST_PART - 1, len(word) - _SHORTEST_PART + 2):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from overread.discrepancy import DiscrepancyKind
@@ -6,8 +8,11 @@ from overread.priority import default_policy
 from overread.report import load_reader
 from overread.triage import Outcome, TriageResult, triage
 from tests.overread.observations import detection, reading, seen, stated
-from tests.overread.report_checks import SOUND, WRONG
 
+_LINES = Path(__file__).with_name("report_checks.txt").read_text(encoding="utf-8").splitlines()
+_REPORTS = [line.split(" | ", maxsplit=1) for line in _LINES if not line.startswith("#")]
+WRONG = {name: text.replace("\\n", "\n") for name, text in _REPORTS if name.startswith("-")}
+SOUND = {name: text.replace("\\n", "\n") for name, text in _REPORTS if name.startswith("+")}
 CONFLICT = DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT
 FOLLOW_UP = DiscrepancyKind.MISSING_FOLLOW_UP
 COMMUNICATION = DiscrepancyKind.MISSING_COMMUNICATION
