@@ -29,8 +29,8 @@ _CALLED = {
 }
 _OF_A_CHILD = re.compile(
     r"\b(?:thymus|thymic shadow|thymic silhouette|cardiothymic|open growth plates?|unfused|child|infant|"
-    r"newborn|epiphyseal plates?|growth plates?|ossification cent(?:er|re)s?|skeletally immature|neonat\w+|babygram|"
-    r"surfactant|umbilical (?:venous|arterial|artery|vein) catheter|uvc|uac)\b"
+    r"newborn|epiphyseal plates?|growth plates?|ossification cent(?:er|re)s?|skeletally immature|neonat\w+|"
+    r"babygram|surfactant|umbilical (?:venous|arterial|artery|vein) catheter|uvc|uac)\b"
 )
 _OF_AN_ADULT = re.compile(
     r"\b(?:atheroscler\w+|degenerative|osteophytes?|spondylosis|osteoarthrit\w+|osteoporo\w+|osteopenia|"
