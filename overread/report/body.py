@@ -59,7 +59,10 @@ class BodyFinder:
         self, text: str, lowered: str, sections: tuple[tuple[Section, Span], ...]
     ) -> tuple[tuple[Section, Span], ...]:
         """Return the sections with such text as one of findings; those before a heading for findings stay."""
-        last = max((i for i, (section, _) in enumerate(sections) if section is _FINDINGS), default=-1)
+        names = [section for section, _ in sections]
+        last = len(names) - 1 - names[::-1].index(_FINDINGS) if _FINDINGS in names else -1
+        if _CLOSED.isdisjoint(names[last + 1 :]):
+            return sections
         result: list[tuple[Section, Span]] = []
         for index, (section, span) in enumerate(sections):
             begin = None

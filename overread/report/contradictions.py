@@ -43,17 +43,18 @@ class ContradictionFinder:
 
     def find(self, observations: Sequence[ReportObservation]) -> tuple[Contradiction, ...]:
         """Return the contradictions in the order of the text."""
-        stated = {self._families[o.finding] for o in observations if o.presence is _PRESENT}
+        families = self._families
+        stated = {families[o.finding] for o in observations if o.presence is _PRESENT}
         if not stated:
             return ()
-        body, impression = self._parts([o for o in observations if self._families[o.finding] in stated])
-        if not body:
-            return ()
-        found: list[Contradiction] = list(self._within(body))
-        if impression:
-            for family in body.keys() & impression.keys():
-                found.extend(self._between(body[family], impression[family]))
-        return tuple(sorted(found, key=lambda item: (item.first, item.kind)))
+        body, impression = self._parts([o for o in observations if families[o.finding] in stated])
+        found: list[Contradiction] = []
+        for family, of_body in body.items():
+            if len(of_body) > 1:
+                found.extend(self._within(of_body))
+            if family in impression:
+                found.extend(self._between(of_body, impression[family]))
+        return tuple(sorted(found, key=lambda item: (item.first, item.kind))) if found else ()
 
     def _parts(
         self, observations: Sequence[ReportObservation]
@@ -74,13 +75,15 @@ class ContradictionFinder:
         self, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
     ) -> Iterator[Contradiction]:
         """Yield what body and impression say differently of one family."""
-        for finding in sorted({o.finding for o in body} & {o.finding for o in impression}):
-            first = [o for o in body if o.finding == finding]
-            second = [o for o in impression if o.finding == finding]
-            yield from _presence(finding, first, second)
-        yield from self._inferred(body, impression)
         stated = [o for o in body if o.presence is _PRESENT]
         again = [o for o in impression if o.presence is _PRESENT]
+        if len(stated) < len(body) or len(again) < len(impression):
+            for finding in sorted({o.finding for o in body} & {o.finding for o in impression}):
+                first = [o for o in body if o.finding == finding]
+                second = [o for o in impression if o.finding == finding]
+                yield from _presence(finding, first, second)
+            if again and not stated:
+                yield from self._inferred(body, again)
         if stated and again:
             if self._vocabulary[stated[0].finding].sided:
                 yield from _side(stated, again)
@@ -94,26 +97,27 @@ class ContradictionFinder:
             return
         for stated in impression:
             weighty = self._vocabulary[stated.finding].weight >= _WORTH_INFERRING
-            if stated.presence is not _PRESENT or stated.temporality not in (_CURRENT, _NEW) or not weighty:
+            if stated.temporality not in (_CURRENT, _NEW) or not weighty:
                 continue
             denial = next((o for o in body if o.finding == stated.finding and _is_plain_normal(o)), None)
             if denial is not None and not denial.laterality.contradicts(stated.laterality):
                 yield _contradiction(ContradictionKind.PRESENCE, stated.finding, denial, stated)
                 return
 
-    def _within(self, body: dict[str, list[ReportObservation]]) -> Iterator[Contradiction]:
-        """Yield what the body states at one place and denies by name at another, on the same side."""
-        for observations in body.values():
-            stated = [o for o in observations if o.presence is _PRESENT and o.temporality in (_CURRENT, _NEW)]
-            for denial in observations if stated else ():
-                if denial.presence is not _ABSENT or denial.finding in _VAGUE or not _is_whole(denial):
-                    continue
-                other = next((o for o in stated if o.finding == denial.finding), None)
-                apart = other is None or other.sentence == denial.sentence
-                if other is not None and not apart and _same_side(denial, other):
-                    first, second = sorted((denial, other), key=lambda o: o.span)
-                    yield _contradiction(ContradictionKind.PRESENCE, denial.finding, first, second)
-                    break
+    def _within(self, observations: Sequence[ReportObservation]) -> Iterator[Contradiction]:
+        """Yield what the body states of a family at one place and denies by name at another, on that side."""
+        denials = [o for o in observations if o.presence is _ABSENT and o.finding not in _VAGUE]
+        if not denials:
+            return
+        stated = [o for o in observations if o.presence is _PRESENT and o.temporality in (_CURRENT, _NEW)]
+        for denial in denials:
+            other = next((o for o in stated if o.finding == denial.finding), None)
+            if other is None or other.sentence == denial.sentence or not _is_whole(denial):
+                continue
+            if _same_side(denial, other):
+                first, second = sorted((denial, other), key=lambda o: o.span)
+                yield _contradiction(ContradictionKind.PRESENCE, denial.finding, first, second)
+                return
 
 
 def _same_side(denial: ReportObservation, stated: ReportObservation) -> bool:

@@ -48,7 +48,8 @@ class SentenceSplitter:
         if text[stop] == "?" and (stop == begin or text[stop - 1].isspace()):
             return False  # "opacity ?pneumonia"
         first = max(begin, stop - _WINDOW)
-        word = text[first:stop].rpartition(" ")[2].rpartition("\t")[2]
+        words = text[first:stop].split()
+        word = words[-1] if words else ""
         if word.isdigit():
             return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())
         return word.lower().lstrip("([") not in self._abbreviations
