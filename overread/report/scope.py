@@ -24,6 +24,7 @@ _CHANGES = frozenset({Temporality.NEW, Temporality.LARGER, Temporality.SMALLER})
 _NO_REACH = ("inside", "alone")
 _OWN = (Kind.SEVERITY, Kind.COUNT, Kind.SIDE)  # of a finding, and not of the list before it
 _BEYOND = 1_000_000  # words; no sentence is longer
+_AT_ONCE = 1  # words between a verb and the finding that it is about
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
 
@@ -125,6 +126,10 @@ def _reach(
     if cue.direction in _NO_REACH:
         return []
     after = _after(item, mentions, stops) if cue.direction != "backward" else []
+    if cue.direction == "near":
+        near = [i for i in after if mentions[i].start - item.end <= _AT_ONCE]
+        if near:
+            return _limited(cue, near, mentions, joins)
     if cue.direction == "forward" or (after and cue.direction == "either"):
         return _limited(cue, after, mentions, joins)
     stop = max((place for place in stops if place < item.start), default=-1)
