@@ -59,9 +59,9 @@ class Cue:
     """Changes what is stated about the findings in its reach; there is one of each id."""
 
     id: str
-    # "forward", "backward", "either" (forward if a finding follows, else backward), "near" (the same, but only
-    # if one follows at once), "verb" (backward if a finding stands before, else forward), or for concepts that
-    # the caller names: "inside" them, and "alone", inside those that are a whole sentence, as in a problem list
+    # "forward", "backward", "either" (forward if a finding follows, else backward), "near" (the same, but
+    # only if one follows at once), "verb" (backward if one stands before, else forward), or for concepts
+    # that the caller names: "inside" them, and "alone", inside those that are a whole sentence
     direction: str
     # "clause": every finding up to a stop; "next": one finding and those joined to it; "one": that one alone
     reach: str = "clause"

@@ -74,7 +74,8 @@ class Scopes:
             cue = self._cues[item.sense.value]
             ends = stops
             if cue.ends_at_with:
-                ends = [*stops_and_with, *_new_statements(parts, item, mentions)]
+                changes = [other.start for other in parts.cues if self.is_change(other)]
+                ends = [*stops_and_with, *_new_statements(parts, item, mentions, changes)]
             for index in _reach(cue, item, mentions, ends, (joins, lists)):
                 reached[index].append(cue)
 
@@ -90,14 +91,20 @@ class Scopes:
         ]
 
 
-def _new_statements(parts: Parts, cue: Found, mentions: Sequence[Mention]) -> Iterator[int]:
+def _new_statements(
+    parts: Parts, cue: Found, mentions: Sequence[Mention], changes: Sequence[int]
+) -> Iterator[int]:
     """Yield the commas after a denial behind which something else begins: "no mass, small left effusion".
 
-    A finding with a grade, a number or a side of its own is no further item of the list, unless "or" says so.
+    A finding with a grade, a number, a side or a change of its own is no further item of the list, unless
+    "or" says so.
     """
     commas = [place for place in parts.links("comma") if place >= cue.end]
     last_or = max(parts.links("or"), default=-1)
-    own = [item.start for item in (*parts.grades, *parts.sided) if item.sense.kind in _OWN] if commas else []
+    if not commas:
+        return
+    own = [item.start for item in (*parts.grades, *parts.sided) if item.sense.kind in _OWN]
+    own.extend(changes)
     for comma in commas:
         following = min((mention.start for mention in mentions if mention.start > comma), default=None)
         if following is not None and last_or < comma and any(comma < place < following for place in own):
