@@ -41,6 +41,7 @@ class Head(NamedTuple):
 
 
 _NODE = "lymph_node"
+_BELOW_THE_CHEST = frozenset({"organ", "abdomen", "head", "breast"})
 _OF_NODES = frozenset({"lymphadenopathy", "calcified_lymph_node"})
 NODE_HEAD = Head("lymphadenopathy", "node:named", certainty=0.5)
 """Nodes that are only mentioned; whether they are enlarged is for their size to say."""
@@ -330,6 +331,8 @@ def _nodes_alone(
 ) -> list[Found]:
     """Return the lymph nodes that a sentence only mentions: they are there, and may be small."""
     nodes = [item for item in anatomies if item.sense.value == _NODE]
+    if any(item.sense.value in _BELOW_THE_CHEST for item in anatomies):
+        return []
     if any(head.finding in _OF_NODES for named in heads.values() for head in named):
         return []
     return [
