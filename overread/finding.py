@@ -10,7 +10,7 @@ from importlib.resources import files
 from overread.errors import ConfigurationError
 
 ANY_ABNORMALITY = "any_abnormality"
-"""Id of the finding that every other finding is a kind of."""
+"""Id of the finding that every other finding is a kind of, but for devices that are in place."""
 
 
 class Actionable(StrEnum):
@@ -37,6 +37,11 @@ class Finding:
     mimics: tuple[str, ...] = ()  # symmetric: a report of one of these may describe the same shadow
     codes: tuple[str, ...] = ()  # "scheme:value" as in DICOM PS3.16
     terms: tuple[str, ...] = ()  # wordings in reports, lower case
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is a device or a trace of an operation, in its place: no abnormality by itself."""
+        return self.group == "device" and self.actionable is Actionable.NONE
 
 
 class Vocabulary(Mapping[str, Finding]):
@@ -67,7 +72,7 @@ class Vocabulary(Mapping[str, Finding]):
         return len(self._by_id)
 
     def kinds_of(self, finding: str) -> frozenset[str]:
-        """Return the finding and all that is a kind of it, at any depth; everything for any abnormality."""
+        """Return the finding and what is a kind of it, at any depth; for any abnormality all but devices."""
         return self._kinds[finding]
 
     def mimics_of(self, finding: str) -> frozenset[str]:
@@ -96,8 +101,8 @@ class Vocabulary(Mapping[str, Finding]):
         return finding
 
     def _narrower(self, finding: str) -> frozenset[str]:
-        if finding == ANY_ABNORMALITY:
-            return frozenset(self._by_id)
+        if finding == ANY_ABNORMALITY:  # a line or a clip that somebody placed is none
+            return frozenset(other.id for other in self._by_id.values() if not other.is_placed)
         kinds = {finding}
         while (
             more := {other.id for other in self._by_id.values() if kinds.intersection(other.broader)} - kinds

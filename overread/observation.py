@@ -179,6 +179,7 @@ class ContradictionKind(StrEnum):
     PRESENCE = "PRESENCE"
     SIDE = "SIDE"
     SIZE = "SIZE"
+    OMISSION = "OMISSION"  # a critical finding of the body that the impression leaves out
     SEX = "SEX"
     AGE = "AGE"
 
@@ -190,7 +191,7 @@ class Contradiction:
     kind: ContradictionKind
     subject: str  # id of the finding, or the word that contradicts sex or age
     first: Span
-    second: Span | None  # None where the patient's data is the other half
+    second: Span | None  # None where the patient's data is the other half, and for what the impression lacks
     reason: str  # in words, without text of the report
 
 
@@ -230,6 +231,17 @@ class ReportReading:
     communications: tuple[Communication, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     context: tuple[ContextItem, ...] = ()
+    # Share of the characters outside headings that were taken for findings or impression, in [0, 1]. None
+    # where no text was read (mined labels), and in readings that were stored before it was counted.
+    text_read_share: float | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing was read in a text: no finding was stated, none was denied.
+
+        Such a report is no normal one; it may be in another language, or under headings that nobody knows.
+        """
+        return self.text_read_share is not None and not self.observations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

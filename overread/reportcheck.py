@@ -17,6 +17,7 @@ from overread.observation import (
     ReportObservation,
     ReportReading,
     Section,
+    Span,
     Temporality,
 )
 from overread.policy_tables import CommunicationOdds, ContradictionOdds, FollowUpOdds
@@ -52,11 +53,11 @@ def _contradictions(
 ) -> Iterator[Candidate]:
     done: set[str] = set()
     for contradiction in reading.contradictions:
-        halves = _halves(reading, contradiction)
+        halves = _halves(reading, contradiction, vocabulary)
         finding = vocabulary.get(contradiction.subject)
         if finding is None or finding.id in done or finding.weight < _WORTH_A_LOOK:
             continue
-        if not _is_plain(contradiction, halves):
+        if contradiction.kind is not ContradictionKind.OMISSION and not _is_plain(contradiction, halves):
             continue
         if finding.actionable is not Actionable.MINUTES and _denied_by_rule(halves, _NORMAL):
             continue  # "no acute abnormality" goes with all but the most urgent
@@ -72,14 +73,20 @@ def _contradictions(
         )
 
 
-def _halves(reading: ReportReading, contradiction: Contradiction) -> tuple[ReportObservation, ...]:
-    """Return the observations at the two places, the first in the text first."""
+def _halves(
+    reading: ReportReading, contradiction: Contradiction, vocabulary: Vocabulary
+) -> tuple[ReportObservation, ...]:
+    """Return the observations at the two places, the first in the text first; of its family where need be."""
     spans = {contradiction.first, contradiction.second}
-    found = {
-        observation.span: observation
-        for observation in reading.observations
-        if observation.finding == contradiction.subject and observation.span in spans
-    }
+    family: frozenset[str] = frozenset()
+    if contradiction.subject in vocabulary:
+        family = vocabulary.kinds_of(vocabulary.family_of(contradiction.subject))
+    found: dict[Span, ReportObservation] = {}
+    for observation in reading.observations:
+        if observation.span not in spans or observation.finding not in family:
+            continue
+        if observation.span not in found or observation.finding == contradiction.subject:
+            found[observation.span] = observation
     return tuple(found[span] for span in sorted(found))
 
 

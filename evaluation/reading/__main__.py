@@ -1,4 +1,4 @@
-"""`python -m evaluation.reading {labels,attributes,context,sentences,all}`: prints the reader's figures."""
+"""Prints the reader's figures: `python -m evaluation.reading labels`, or another kind, or `all`."""
 
 import argparse
 import os
@@ -28,12 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="list report number and finding of each (development part)",
     )
     chosen = parser.parse_args(arguments)
-    if chosen.data is None:
+    if chosen.data is None and chosen.what != "styles":
         parser.error("give the data folder by --data or OVERREAD_DATA")
     try:
         for name in SCORERS if chosen.what == "all" else (chosen.what,):
             for line in SCORERS[name](
-                Path(chosen.data), held_back=chosen.held_back, disagreements=chosen.disagreements
+                Path(chosen.data or "."), held_back=chosen.held_back, disagreements=chosen.disagreements
             ):
                 sys.stdout.write(line + "\n")
     except OverreadError as error:

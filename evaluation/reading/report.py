@@ -10,6 +10,7 @@ from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreem
 from evaluation.reading.baseline import KeywordReader
 from evaluation.reading.codes import LABELS, MORE_LABELS
 from evaluation.reading.contexts import context_counts
+from evaluation.reading.ctrate import CT_LABELS, ct_agreement, ct_keyword_counts, labelled_reports
 from evaluation.reading.intervals import Counts, Estimate, estimate, f1, macro_f1, micro_f1, share
 from evaluation.reading.labelling import Agreement, agreement, reader_presences
 from evaluation.reading.material import (
@@ -20,6 +21,7 @@ from evaluation.reading.material import (
     labelled_sentences,
 )
 from evaluation.reading.part import Part
+from evaluation.reading.styles import HALVES, lines_of, score, styled_reports
 from overread.errors import InvalidReportError
 from overread.observation import Presence
 from overread.ports import ReportReader
@@ -73,7 +75,7 @@ def _each_label(reports: Sequence[CodedReport], read: Agreement) -> Iterator[str
 
 
 def _label_line(name: str, counts: Counts) -> str:
-    return f"    {name:24} F1 {float(f1(counts)):.3f}  tp {counts[0]} fp {counts[1]} fn {counts[2]}"
+    return f"    {name:34} F1 {float(f1(counts)):.3f}  tp {counts[0]} fp {counts[1]} fn {counts[2]}"
 
 
 def attributes(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:
@@ -91,6 +93,24 @@ def attributes(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[
             if disagreements and part is Part.DEVELOPMENT:
                 for number, label, coded, read in found.misses:
                     yield f"  {number}\t{label}\tcoded {sorted(coded)}\tread {sorted(read)}"
+
+
+def chest_ct(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:
+    """Yield agreement with the 18 labels of CT-RATE; its second half was seldom looked at."""
+    everything = labelled_reports(data)
+    for half in (0, 1) if held_back else (0,):
+        reports = [report for report in everything if report.half == half]
+        found = ct_agreement(reports, load_reader())
+        yield f"chest CT, half {half + 1} of 2, {len(reports)} reports, {len(CT_LABELS)} labels"
+        yield f"  reader, nodes of normal size left out: macro F1 {estimate(found.counts, macro_f1)}"
+        yield f"    micro F1 {estimate(found.counts, micro_f1)}, {found.normal_nodes} cells left out"
+        yield f"  reader, every label: macro F1 {estimate(found.all_counts, macro_f1)}"
+        plain = ct_keyword_counts(reports)
+        yield f"  keyword baseline, every label: macro F1 {estimate(plain, macro_f1)}"
+        for label, counts in zip(CT_LABELS, found.counts.sum(axis=0), strict=True):
+            yield _label_line(label.name, counts)
+        if disagreements and half == 0:
+            yield from (f"  {error}" for error in found.errors)
 
 
 def context(data: Path, *, held_back: bool, disagreements: bool) -> Iterator[str]:  # noqa: ARG001 # same shape
@@ -140,9 +160,22 @@ def _keyword_says(reader: KeywordReader, sentence: LabelledSentence) -> bool:
     return any(said - {Presence.ABSENT} for said in stated.values())
 
 
+def styles(data: Path | None, *, held_back: bool, disagreements: bool) -> Iterator[str]:  # noqa: ARG001 # same shape
+    """Yield the figures on whole reports in many styles; they come with the package."""
+    for half in HALVES if held_back else HALVES[:1]:
+        reports = styled_reports(half)
+        scores = score(load_reader(), reports)
+        yield f"styles, {half} half, {len(reports)} reports"
+        yield from lines_of(scores)
+        if disagreements and half == HALVES[0]:
+            yield from (f"    {error}" for error in scores.errors)
+
+
 SCORERS: Mapping[str, Scorer] = {
     "labels": labels,
     "attributes": attributes,
     "context": context,
     "sentences": sentences,
+    "ct": chest_ct,
+    "styles": styles,
 }

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from overread.observation import Laterality
-from overread.report.heads import UNLISTED, Mention, devices_of
+from overread.report.heads import Mention, devices_of
 from overread.report.lexicon import Found, Kind, Parts
-from overread.report.rules import Rules
+from overread.report.rules import UNLISTED, Rules
 from overread.report.text import Words
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?$")
@@ -14,11 +14,17 @@ _TIMES = ("x", "by", "×")
 _SIDE, _ZONE, _COUNT, _UNIT, _TIP = Kind.SIDE, Kind.ZONE, Kind.COUNT, Kind.UNIT, Kind.TIP
 _SIDES = {side.value: side for side in Laterality}
 _UNSPECIFIED, _BILATERAL = Laterality.UNSPECIFIED, Laterality.BILATERAL
-_UNEVEN = "place:uneven"  # "left greater than right" is about what stands before it
+# "Left greater than right" and "convex to the left" are about what stands before them.
+_OF_WHAT_PRECEDES = frozenset({"place:uneven", "place:convex-right", "place:convex-left"})
+_CURVES = frozenset({"place:convex-right", "place:convex-left"})  # the side of one thing only
+_OF_THE_PAST = frozenset({"previously", "formerly", "from", "prior", "was"})
+_BEFORE_A_LIMIT = frozenset({"below", "under", "exceeding", "exceed", "<"})
+_LESS = frozenset({"less", "smaller", "lesser", "lower", "shorter"})
 _JOINED = (
     4  # words between two findings that share their modifiers: "left base atelectasis or early infiltrate"
 )
 _ALTERNATIVES_APART = 2  # words; "mild scarring or atelectasis" is mild either way
+_WITH_APART = 4  # words from "with" to a finding: "with a moderate effusion"
 _AFTER = 3  # words between a finding and a severity that follows it: "the effusion is small"
 
 
@@ -29,6 +35,8 @@ class Attributes:
     zones: tuple[str, ...] = ()
     severity: str | None = None
     count: int | None = None
+    many: bool = False  # "several", "multiple"
+    limited: bool = False  # said to be less than some size
     size_mm: tuple[float, ...] = ()
     tip: str | None = None
     rules: tuple[tuple[str, str], ...] = ()
@@ -69,10 +77,16 @@ class AttributeReader:
             self._close(mentions, results, words)
             return results
         line = _Line(parts, mentions, self._separating)
+        tips = {item.start for item in others if item.sense.kind is _TIP}
         for group in line.groups(places):
-            owners = line.before(group[0].start) if group[0].sense.rule == _UNEVEN else []
+            owners = line.before(group[0].start) if group[0].sense.rule in _OF_WHAT_PRECEDES else []
             for index in owners or line.owners(group[0].start, group[-1].end):
-                _place(group, results[index], words)
+                own = group
+                if tips and results[index].laterality is not _UNSPECIFIED:
+                    own = [
+                        item for item in group if item.end not in tips
+                    ]  # "tip in the left subclavian vein"
+                _place(own, results[index], words)
         for item in others:
             self._apply(item, line, results, words)
         if len(mentions) > 1:
@@ -85,8 +99,13 @@ class AttributeReader:
     def _apply(self, item: Found, line: "_Line", results: Sequence[Attributes], words: Words) -> None:
         kind = item.sense.kind
         if kind is _UNIT:
-            for index in line.owners(_start_of_size(item, words), item.end):
-                results[index].size_mm += _sizes(item, words)
+            start = _start_of_size(item, words)
+            before = words.surface[max(0, start - 2) : start]
+            for index in line.owners(start, item.end) if not before or before[-1] not in _OF_THE_PAST else ():
+                if before and _is_limit(before):
+                    results[index].limited = True
+                else:
+                    results[index].size_mm += _sizes(item, words)
         elif kind is _TIP:
             _tip(item, line.device(item, self._devices), results)
         else:
@@ -127,7 +146,7 @@ class _Line:
         self._joins = parts.joins()
         self._partners = parts.links("partner")
         self._withs = parts.links("with")
-        self._equals = parts.links("is")
+        self._equals = [*parts.links("is"), *parts.links("shows")]
         self._prepositions = parts.links("in")
         cues = [item.start for item in parts.cues if item.sense.value in separating]
         self._separators = [*self._stops, *cues, *self._joins, *self._withs, *self._partners]
@@ -147,6 +166,11 @@ class _Line:
             return True
         if any(last.start < mention.end <= item.start for mention in self._mentions):
             return False
+        if item.start > last.end and any(
+            mention.heads[0].normal and last.end < mention.start <= item.start < mention.end
+            for mention in self._mentions
+        ):
+            return False  # "atelectasis on the left the lungs are normal"
         if item.start == last.end + 1 and last.end in self._joins and not self._leads(item.end):
             return True  # "in the middle lobe and the lingula"
         return item.start - last.end <= _JOINED and not _any(self._separators, last.end, item.start)
@@ -229,7 +253,8 @@ class _Line:
         """Let findings joined by "and", "or" or a comma share what stands before or after them all."""
         pairs = [(i, i + 1) for i in range(len(self._mentions) - 1) if self._joined(i, i + 1, in_chest)]
         for first, second in pairs:
-            if not results[second].has_place() and results[first].has_place():
+            curved = any(rule in _CURVES for _, rule in results[first].rules)
+            if not results[second].has_place() and results[first].has_place() and not curved:
                 results[second].share_place(results[first], "share:before")
             if results[second].severity is None and self._are_alternatives(first, second):
                 results[second].severity = results[first].severity
@@ -270,7 +295,7 @@ class _Line:
 
     def _is_with(self, end: int) -> bool:
         """Whether "with" or "is" stands just before a finding: "left base opacity with mild atelectasis"."""
-        return _any(self._withs, end - 2, end) or _any(self._equals, end - 2, end)
+        return _any(self._withs, end - _WITH_APART, end) or _any(self._equals, end - 2, end)
 
     def _findings(self, *indexes: int) -> list[str]:
         return [head.finding for index in indexes for head in self._mentions[index].heads]
@@ -316,7 +341,12 @@ def _place_one(item: Found, result: Attributes, words: Words) -> None:
 
 def _is_plural(index: int, words: Words) -> bool:
     word = words.surface[index]
-    return word != words.canonical[index] or word in ("bases", "apices", "lungs", "hila")
+    return (word != words.canonical[index] and word[-1] in "sia") or word in (
+        "bases",
+        "apices",
+        "lungs",
+        "hila",
+    )
 
 
 def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
@@ -324,7 +354,9 @@ def _grade(item: Found, index: int | None, results: Sequence[Attributes]) -> Non
         return
     result = results[index]
     if item.sense.kind is _COUNT:
-        if result.count is None and item.sense.value.isdigit():
+        if item.sense.value == "many":
+            result.many = True
+        elif result.count is None and item.sense.value.isdigit():
             result.count = int(item.sense.value)
             result.rules = (*result.rules, ("count", item.sense.rule))
     elif result.severity is None:
@@ -336,6 +368,11 @@ def _tip(item: Found, index: int | None, results: Sequence[Attributes]) -> None:
     if index is not None and results[index].tip is None:
         results[index].tip = item.sense.value
         results[index].rules = (*results[index].rules, ("tip", item.sense.rule))
+
+
+def _is_limit(before: Sequence[str]) -> bool:
+    """Whether the words before a size make it what something stays below: "less than 1 cm"."""
+    return before[-1] in _BEFORE_A_LIMIT or (before[-1] == "than" and before[0] in _LESS)
 
 
 def _start_of_size(item: Found, words: Words) -> int:

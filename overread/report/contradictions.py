@@ -1,6 +1,6 @@
-"""Where a report contradicts itself, or the patient it is about."""
+"""Where a report contradicts itself: findings against impression, and two places of the body."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from overread.finding import Vocabulary
 from overread.observation import (
@@ -10,85 +10,149 @@ from overread.observation import (
     Laterality,
     Presence,
     ReportObservation,
-    ReportReading,
     Section,
-    Span,
     Temporality,
 )
 
 # A member of an enumeration is looked up slowly, and these are needed for every observation.
 _PRESENT, _ABSENT, _PATIENT = Presence.PRESENT, Presence.ABSENT, Experiencer.PATIENT
 _IMPRESSION, _UNSPECIFIED = Section.IMPRESSION, Laterality.UNSPECIFIED
+_CURRENT, _NEW = Temporality.CURRENT, Temporality.NEW
 _BODY = frozenset({Section.LEAD, Section.FINDINGS})
 _NOT_NOW = frozenset({Temporality.RESOLVED, Temporality.REMOVED, Temporality.HISTORICAL})
 _SIZES_DIFFER = 1.5  # one size this many times the other cannot be rounding
-_PAIRED_SIDES = (Laterality.RIGHT, Laterality.LEFT)
-_ADULT_YEARS = 18
-
-_ONLY = {
-    "M": ("uterus", "uterine", "ovary", "ovarian", "ovaries", "pregnant", "pregnancy"),
-    "F": ("prostate",),
-}
-_CHILD = ("thymus", "thymic shadow", "open growth plates", "epiphyseal plates", "unfused")
-
-
-def find_contradictions(
-    observations: Sequence[ReportObservation], vocabulary: Vocabulary
-) -> tuple[Contradiction, ...]:
-    """Return where findings and impression disagree in presence, side or size of the same finding."""
-    relevant = _may_differ(observations)
-    if not relevant:
-        return ()
-    body: dict[str, list[ReportObservation]] = {}
-    impression: dict[str, list[ReportObservation]] = {}
-    for observation in [o for o in observations if o.finding in relevant]:
-        if observation.presence is _ABSENT and not _by_name(observation):
-            continue
-        if observation.experiencer is _PATIENT and observation.temporality not in _NOT_NOW:
-            part = impression if observation.section is _IMPRESSION else body
-            if part is impression or observation.section in _BODY:
-                part.setdefault(observation.finding, []).append(observation)
-    found: list[Contradiction] = []
-    for finding in body.keys() & impression.keys():
-        first, second = body[finding], impression[finding]
-        found.extend(_presence(finding, first, second))
-        if vocabulary[finding].sided:
-            found.extend(_side(finding, first, second))
-        found.extend(_size(finding, first, second))
-    return tuple(sorted(found, key=lambda item: (item.first, item.kind)))
+_LOBES = frozenset({"upper lobe", "middle lobe", "lower lobe"})
+_INFERRED = "denial:"  # how the rules of normal statements begin
+_WHOLE = (
+    "negation:no",
+    "negation:evidence",
+    "negation:free-of",
+    "negation:not-seen",
+)  # rules that leave nothing
+_WORTH_INFERRING = 3  # clinical weight of what "the lungs are clear" contradicts
+_VAGUE = frozenset({"opacity", "unlisted_abnormality", "any_abnormality", "fracture", "calcification"})
 
 
-def _may_differ(observations: Sequence[ReportObservation]) -> set[str]:
-    """Return the findings worth a look: few reports have any, and none without two parts has."""
-    late = [o.finding for o in observations if o.section is _IMPRESSION]
-    if not late or len(late) == len(observations):
-        return set()
-    present = {o.finding for o in observations if o.presence is _PRESENT}
-    if not present:
-        return present
-    return present.union([o.finding for o in observations if o.size_mm]).intersection(late)
+class ContradictionFinder:
+    """Holds the places of a report against each other. Immutable."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Index the findings by family: two of one family may be one shadow."""
+        self._vocabulary = vocabulary
+        self._families = {finding: vocabulary.family_of(finding) for finding in vocabulary}
+
+    def find(self, observations: Sequence[ReportObservation]) -> tuple[Contradiction, ...]:
+        """Return the contradictions in the order of the text."""
+        families = self._families
+        stated = {families[o.finding] for o in observations if o.presence is _PRESENT}
+        if not stated:
+            return ()
+        body, impression = self._parts([o for o in observations if families[o.finding] in stated])
+        found: list[Contradiction] = []
+        for family, of_body in body.items():
+            if len(of_body) > 1:
+                found.extend(self._within(of_body))
+            if family in impression:
+                found.extend(self._between(of_body, impression[family]))
+        return tuple(sorted(found, key=lambda item: (item.first, item.kind))) if found else ()
+
+    def _parts(
+        self, observations: Sequence[ReportObservation]
+    ) -> tuple[dict[str, list[ReportObservation]], dict[str, list[ReportObservation]]]:
+        """Return what body and impression say of the patient now, by family."""
+        body: dict[str, list[ReportObservation]] = {}
+        impression: dict[str, list[ReportObservation]] = {}
+        families = self._families
+        for o in observations:
+            if o.experiencer is _PATIENT and o.temporality not in _NOT_NOW:
+                if o.section is _IMPRESSION:
+                    impression.setdefault(families[o.finding], []).append(o)
+                elif o.section in _BODY:
+                    body.setdefault(families[o.finding], []).append(o)
+        return body, impression
+
+    def _between(
+        self, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
+    ) -> Iterator[Contradiction]:
+        """Yield what body and impression say differently of one family."""
+        stated = [o for o in body if o.presence is _PRESENT]
+        again = [o for o in impression if o.presence is _PRESENT]
+        if len(stated) < len(body) or len(again) < len(impression):
+            for finding in sorted({o.finding for o in body} & {o.finding for o in impression}):
+                first = [o for o in body if o.finding == finding]
+                second = [o for o in impression if o.finding == finding]
+                yield from _presence(finding, first, second)
+            if again and not stated:
+                yield from self._inferred(body, again)
+        if stated and again:
+            if self._vocabulary[stated[0].finding].sided:
+                yield from _side(stated, again)
+            yield from _size(stated, again)
+
+    def _inferred(
+        self, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
+    ) -> Iterator[Contradiction]:
+        """Yield an impression that the body's normal statement denies: "lungs are clear", then pneumonia."""
+        if any(o.presence is not _ABSENT for o in body):
+            return
+        for stated in impression:
+            weighty = self._vocabulary[stated.finding].weight >= _WORTH_INFERRING
+            if stated.temporality not in (_CURRENT, _NEW) or not weighty:
+                continue
+            denial = next((o for o in body if o.finding == stated.finding and _is_plain_normal(o)), None)
+            if denial is not None and not denial.laterality.contradicts(stated.laterality):
+                yield _contradiction(ContradictionKind.PRESENCE, stated.finding, denial, stated)
+                return
+
+    def _within(self, observations: Sequence[ReportObservation]) -> Iterator[Contradiction]:
+        """Yield what the body states of a family at one place and denies by name at another, on that side."""
+        denials = [o for o in observations if o.presence is _ABSENT and o.finding not in _VAGUE]
+        if not denials:
+            return
+        stated = [o for o in observations if o.presence is _PRESENT and o.temporality in (_CURRENT, _NEW)]
+        for denial in denials:
+            other = next((o for o in stated if o.finding == denial.finding), None)
+            if other is None or other.sentence == denial.sentence or not _is_whole(denial):
+                continue
+            if _same_side(denial, other):
+                first, second = sorted((denial, other), key=lambda o: o.span)
+                yield _contradiction(ContradictionKind.PRESENCE, denial.finding, first, second)
+                return
+
+
+def _same_side(denial: ReportObservation, stated: ReportObservation) -> bool:
+    """Whether a denial covers the side of a statement; one of the right alone says nothing of no side."""
+    if denial.laterality is _UNSPECIFIED or denial.laterality is Laterality.BILATERAL:
+        return not denial.zones
+    return denial.laterality is stated.laterality
+
+
+def _is_whole(denial: ReportObservation) -> bool:
+    """Whether a denial by name leaves nothing of the finding: no "no large", no "no other"."""
+    rules = denial.rules
+    return (
+        rules.get("finding", "").startswith("term:")
+        and rules.get("presence") in _WHOLE
+        and denial.severity is None
+        and not denial.size_mm
+    )
+
+
+def _is_plain_normal(denial: ReportObservation) -> bool:
+    """Whether a normal statement denies without a reserve such as "otherwise"."""
+    return denial.rules.get("finding", "").startswith(_INFERRED) and denial.certainty == 0
+
+
+def _contradiction(
+    kind: ContradictionKind, finding: str, first: ReportObservation, second: ReportObservation
+) -> Contradiction:
+    reason = f"{finding} is stated at one place and denied at the other"
+    return Contradiction(kind=kind, subject=finding, first=first.span, second=second.span, reason=reason)
 
 
 def _by_name(observation: ReportObservation) -> bool:
     """Whether a finding is named, not only one of a group that a normal statement denies."""
-    return observation.rules.get("finding", "").startswith(("term:", "composite:"))
-
-
-def find_patient_contradictions(
-    text: str, reading: ReportReading, *, sex: str | None, age_years: float | None
-) -> tuple[Contradiction, ...]:
-    """Return the words that contradict sex (DICOM Patient's Sex: M, F, O) or age; None where unknown.
-
-    Only what was read as findings or impression counts: a history may well speak of relatives.
-    """
-    lowered = text.lower()
-    found: list[Contradiction] = []
-    for section, span in reading.sections:
-        if section in _BODY or section is _IMPRESSION:
-            found.extend(_words(lowered, span, _ONLY.get(sex or "", ()), ContradictionKind.SEX))
-            if age_years is not None and age_years >= _ADULT_YEARS:
-                found.extend(_words(lowered, span, _CHILD, ContradictionKind.AGE))
-    return tuple(found)
+    return observation.rules.get("finding", "").startswith(("term:", "composite:", "node:", "count:"))
 
 
 def _presence(
@@ -97,7 +161,7 @@ def _presence(
     """Yield a finding that one part states and the other denies by name, never only as one of a group."""
     for stating, denying in ((body, impression), (impression, body)):
         stated = [o for o in stating if o.presence is _PRESENT]
-        denied = [o for o in denying if o.presence is _ABSENT]
+        denied = [o for o in denying if o.presence is _ABSENT and _by_name(o)]
         if stated and denied and not any(o.presence is _PRESENT for o in denying):
             first, second = sorted((stated[0].span, denied[0].span))
             reason = f"{finding} is stated in one part and denied in the other"
@@ -107,54 +171,56 @@ def _presence(
 
 
 def _side(
-    finding: str, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
+    body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
 ) -> Iterator[Contradiction]:
-    first = [o for o in body if o.presence is _PRESENT and o.laterality is not _UNSPECIFIED]
-    second = [o for o in impression if o.presence is _PRESENT and o.laterality is not _UNSPECIFIED]
+    """Yield sides, or lobes of one side, of which each part names one only, and another one."""
+    first = [o for o in body if _has_own_side(o)]
+    second = [o for o in impression if _has_own_side(o)]
+    if not first or not second:
+        return
+    one, other = first[0], second[0]
     sides = {o.laterality for o in first}, {o.laterality for o in second}
-    if first and second and all(len(side) == 1 for side in sides) and sides[0] != sides[1]:
-        one, other = first[0], second[0]
-        if one.laterality.contradicts(other.laterality):
-            yield Contradiction(
-                kind=ContradictionKind.SIDE,
-                subject=finding,
-                first=one.span,
-                second=other.span,
-                reason=f"{finding} is {one.laterality.value.lower()} in one part and "
-                f"{other.laterality.value.lower()} in the other",
-            )
+    where: tuple[str, ...]
+    if all(len(side) == 1 for side in sides) and one.laterality.contradicts(other.laterality):
+        where = one.laterality.value.lower(), other.laterality.value.lower()
+    else:
+        lobes = {z for o in body for z in o.zones}, {z for o in impression for z in o.zones}
+        if any(len(zones) != 1 or not zones <= _LOBES for zones in lobes) or lobes[0] == lobes[1]:
+            return
+        where = (*lobes[0], *lobes[1])
+    yield Contradiction(
+        kind=ContradictionKind.SIDE,
+        subject=one.finding,
+        first=one.span,
+        second=other.span,
+        reason=f"{one.finding} is {where[0]} in one part and {where[1]} in the other",
+    )
+
+
+def _has_own_side(observation: ReportObservation) -> bool:
+    """Whether a side stands with the finding itself, not with another of the sentence."""
+    borrowed = observation.rules.get("laterality", "").startswith("share:")
+    return observation.laterality is not _UNSPECIFIED and not borrowed
 
 
 def _size(
-    finding: str, body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
+    body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
 ) -> Iterator[Contradiction]:
-    """Yield sizes that differ where each part measures the finding once, on the same side."""
-    first = [o for o in body if o.size_mm]
-    second = [o for o in impression if o.size_mm]
-    if len(first) != 1 or len(second) != 1 or first[0].laterality.contradicts(second[0].laterality):
+    """Yield sizes that differ where each part measures the family once, on the same side."""
+    first = {o.span: o for o in body if o.size_mm}
+    second = {o.span: o for o in impression if o.size_mm}
+    if len(first) != 1 or len(second) != 1:
         return
-    small, large = sorted((max(first[0].size_mm), max(second[0].size_mm)))
+    one, other = next(iter(first.values())), next(iter(second.values()))
+    if one.laterality.contradicts(other.laterality):
+        return
+    small, large = sorted((max(one.size_mm), max(other.size_mm)))
     if small > 0 and large / small >= _SIZES_DIFFER:
         yield Contradiction(
             kind=ContradictionKind.SIZE,
-            subject=finding,
-            first=first[0].span,
-            second=second[0].span,
-            reason=f"{finding} measures {max(first[0].size_mm):g} mm in one part and "
-            f"{max(second[0].size_mm):g} mm in the other",
+            subject=one.finding,
+            first=one.span,
+            second=other.span,
+            reason=f"{one.finding} measures {max(one.size_mm):g} mm in one part and "
+            f"{max(other.size_mm):g} mm in the other",
         )
-
-
-def _words(
-    lowered: str, span: Span, words: Iterable[str], kind: ContradictionKind
-) -> Iterator[Contradiction]:
-    for word in words:
-        place = lowered.find(word, span.start, span.end)
-        if place >= 0:
-            yield Contradiction(
-                kind=kind,
-                subject=word,
-                first=Span(place, place + len(word)),
-                second=None,
-                reason=f"the text speaks of {word}, which does not fit the patient's {kind.value.lower()}",
-            )

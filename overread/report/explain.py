@@ -21,6 +21,8 @@ def explain(text: str, reading: ReportReading, *, colored: bool) -> str:
         lines.extend(f"{number:3d} {line}" for line in _described(members))
     if not groups:
         lines.append("    nothing that the rules know")
+    if reading.text_read_share is not None:
+        lines.append(f"    {reading.text_read_share:.0%} of the text was taken for findings")
     lines.extend(_remarks(text, reading))
     return "\n".join(lines) + "\n"
 

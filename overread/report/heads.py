@@ -1,14 +1,13 @@
 """Which findings a sentence names: single terms, and states joined with their anatomy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from overread.finding import Vocabulary
 from overread.observation import Presence
 from overread.report.lexicon import Found, Kind, Parts
-from overread.report.rules import NOTHING, Composite, Denial, Rules
+from overread.report.rules import ITSELF, NOTHING, SPECIFIC, UNLISTED, UNSPECIFIC, Composite, Denial, Rules
 
-UNLISTED = "unlisted_abnormality"
 ANYTHING = "anything"
 _FINDING, _STATE, _UNIT = (
     Kind.FINDING,
@@ -21,6 +20,7 @@ _NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
 _TOO_FAR = 10_000  # what a stop between them counts
 _COMMA_BETWEEN = 4
+_PARTNERS_APART = 5  # words between two anatomies of one list
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
 
@@ -40,14 +40,23 @@ class Head(NamedTuple):
         return (self.finding,)
 
 
+_NODE = "lymph_node"
+_BELOW_THE_CHEST = frozenset({"organ", "abdomen", "head", "breast"})
+_OF_NODES = frozenset({"lymphadenopathy", "calcified_lymph_node"})
+NODE_HEAD = Head("lymphadenopathy", "node:named", certainty=0.5)
+"""Nodes that are only mentioned; whether they are enlarged is for their size to say."""
+
+
 class _Barriers:
     """Words that keep a base and an anatomy apart."""
 
-    __slots__ = ("commas", "separators", "stops")
+    __slots__ = ("commas", "copulas", "joins", "separators", "stops")
 
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
         self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
+        self.copulas = parts.links("is") if parts.normals else []
+        self.joins = parts.joins() if len(parts.anatomies) > 1 else []
         self.separators: list[int] = []
         if parts.states:  # nothing else asks for them
             self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
@@ -75,17 +84,21 @@ class HeadFinder:
         self._denials: dict[str, Denial] = {
             anatomy: rule for rule in rules.denials for anatomy in rule.anatomies
         }
-        self._paired = frozenset(base for base, _ in self._composites)
+        self._gates: dict[str, set[str]] = {}  # base -> anatomies that make another finding of it
+        for (base, anatomy), rule in self._composites.items():
+            if rule.finding != ITSELF:
+                self._gates.setdefault(base, set()).add(anatomy)
         self._terms = {
             sense.rule: Head(sense.value, sense.rule, certainty=sense.certainty)
             for _, sense in rules.phrases
             if sense.kind is _FINDING and sense.value != UNLISTED
         }
+        self._terms[SPECIFIC] = Head(UNLISTED, SPECIFIC)
         anything = self._denials[ANYTHING]
         self._terms_alone = self._terms | {
             sense.rule: Head(UNLISTED, sense.rule, (*anything.findings, UNLISTED))
             for _, sense in rules.phrases
-            if sense.kind is _FINDING and sense.value == UNLISTED
+            if sense.kind is _FINDING and sense.value == UNLISTED and sense.rule != SPECIFIC
         }
         self._alone = rules.alone
         self._devices = devices_of(rules.vocabulary)
@@ -93,7 +106,20 @@ class HeadFinder:
 
     def find(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions in the order of their words."""
-        if not parts.normals and not parts.phrases:
+        mentions = self._find(parts)
+        if len(mentions) > 1 and any(item.sense.rule == UNSPECIFIC for item in parts.bases):
+            return self._without_unspecific(mentions)
+        return mentions
+
+    def _without_unspecific(self, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+        """Return the mentions without those of some device where another names it."""
+        named = [m for m in mentions if m.heads[0].rule != UNSPECIFIC]
+        if any(head.finding in self._devices for mention in named for head in mention.heads):
+            return tuple(named)
+        return mentions
+
+    def _find(self, parts: Parts) -> tuple[Mention, ...]:
+        if not parts.normals and not parts.phrases and not _has_node(parts.anatomies):
             if not parts.bases:
                 return _measured(parts.grades) if parts.grades else ()
             if not parts.anatomies and not parts.states:
@@ -105,14 +131,7 @@ class HeadFinder:
         bases, normals = parts.bases, parts.normals
         anatomies = _head_nouns(parts.anatomies) if parts.anatomies else []
         barriers = _Barriers(parts)
-        heads: dict[tuple[int, int], list[Head]] = {}
-        for item in bases:
-            start, end, sense = item
-            head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
-            if head is None or (anatomies and sense.value in self._paired):
-                head = self._named(item, anatomies, bases, barriers)
-            if head:
-                heads.setdefault((start, end), []).append(head)
+        heads = self._of_bases(bases, anatomies, barriers)
         for item in normals:
             for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
                 heads.setdefault((start, end), []).append(head)
@@ -120,8 +139,26 @@ class HeadFinder:
             denial = self._phrases[item.sense.value]
             head = Head(UNLISTED, denial.id, denial.findings, normal=True)
             heads.setdefault((item.start, item.end), []).append(head)
+        if not normals and not parts.phrases:
+            for node in _nodes_alone(anatomies, bases, heads):
+                heads[node.start, node.end] = [NODE_HEAD]
         places = sorted(heads) if len(heads) > 1 else heads
         return tuple([Mention(*place, tuple(heads[place])) for place in places])
+
+    def _of_bases(
+        self, bases: Sequence[Found], anatomies: Sequence[Found], barriers: _Barriers
+    ) -> dict[tuple[int, int], list[Head]]:
+        """Return what findings and states name, by their place."""
+        heads: dict[tuple[int, int], list[Head]] = {}
+        present = {anatomy.sense.value for anatomy in anatomies}
+        for item in bases:
+            start, end, sense = item
+            head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
+            if head is not None and present.isdisjoint(self._gates.get(sense.value, ())):
+                heads.setdefault((start, end), []).append(head)
+            elif named := self._named(item, anatomies, bases, barriers):
+                heads.setdefault((start, end), []).extend(named)
+        return heads
 
     def _plain(self, terms: Sequence[Found]) -> tuple[Mention, ...]:
         """Return the mentions of a sentence in which nothing changes what its terms name."""
@@ -135,23 +172,45 @@ class HeadFinder:
 
     def _named(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
-    ) -> Head | None:
-        """Return what a base names, together with an anatomy if a rule pairs them."""
+    ) -> Sequence[Head]:
+        """Return what a base names, together with the anatomies if rules pair them."""
         if item.sense.kind is _STATE:
-            if self._is_of_a_device(item, bases):
-                return None
-            noun = _noun_after(item, bases, barriers.separators)
-            if noun is not None:  # it may still say something of the anatomy that the noun holds
-                anatomies = [a for a in anatomies if noun.start <= a.start < noun.end]
-                if not any((item.sense.value, a.sense.value) in self._composites for a in anatomies):
-                    return None
-        rule = self._composite(item, anatomies, bases, barriers)
-        if rule is not None:
-            return None if rule.finding == NOTHING else Head(rule.finding, rule.id, certainty=rule.certainty)
+            anatomies, is_noun = self._described(item, anatomies, bases, barriers)
+            if is_noun:
+                return ()
+        rules = self._composites_of(item, anatomies, bases, barriers)
+        if not rules:
+            return self._alone_or_term(item, anatomies, bases, barriers)
+        heads: list[Head] = []
+        for rule in rules:
+            if rule.finding == ITSELF:
+                heads.extend(self._alone_or_term(item, anatomies, bases, barriers))
+            elif rule.finding != NOTHING:
+                heads.append(Head(rule.finding, rule.id, certainty=rule.certainty))
+        return heads
+
+    def _described(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    ) -> tuple[Sequence[Found], bool]:
+        """Return the anatomies that a state may be of, and whether it only describes a noun or a device."""
+        if self._is_of_a_device(item, bases):
+            return (), True
+        noun = _noun_after(item, bases, barriers.separators)
+        if noun is None:
+            return anatomies, False
+        inside = [
+            a for a in anatomies if noun.start <= a.start < noun.end
+        ]  # it may still say something of them
+        return inside, not any((item.sense.value, a.sense.value) in self._composites for a in inside)
+
+    def _alone_or_term(
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    ) -> Sequence[Head]:
+        """Return what a base means without a rule for its anatomy."""
         if item.sense.kind is _STATE:
             finding = self._alone.get(item.sense.value)
-            return Head(finding, item.sense.rule) if finding else None
-        return self._term(item, anatomies, bases, barriers)
+            return (Head(finding, item.sense.rule),) if finding else ()
+        return (self._term(item, anatomies, bases, barriers),)
 
     def _is_of_a_device(self, item: Found, bases: Sequence[Found]) -> bool:
         """Whether a "tip" is that of a device which the sentence names before it."""
@@ -159,28 +218,39 @@ class HeadFinder:
             other.end <= item.start and other.sense.value in self._devices for other in bases
         )
 
-    def _composite(
+    def _composites_of(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
-    ) -> Composite | None:
-        """Return the rule that pairs a base with the nearest anatomy it can be paired with."""
-        rule = None
+    ) -> list[Composite]:
+        """Return the rules that pair a base with the nearest anatomy it can be paired with and its partners.
+
+        "Enlarged cardiac and mediastinal contours" are two findings, each with its own anatomy.
+        """
+        nearest = None
         best = _TOO_FAR
-        for anatomy in anatomies:
+        for index, anatomy in enumerate(anatomies):
             pair = self._composites.get((item.sense.value, anatomy.sense.value))
-            if pair and (distance := _distance(item, anatomy, bases, barriers)) < best:
-                rule, best = pair, distance
-        return rule
+            if pair is not None:
+                distance = _distance(item, anatomy, bases, barriers)
+                if distance < best and (pair.within is None or distance <= pair.within):
+                    nearest, best = index, distance
+        if nearest is None:
+            return []
+        partners = [nearest]
+        if len(anatomies) > 1 and barriers.joins:
+            partners += _partners(nearest, anatomies, bases, barriers)
+        pairs = (self._composites.get((item.sense.value, anatomies[i].sense.value)) for i in partners)
+        return list({rule.finding: rule for rule in pairs if rule is not None}.values())
 
     def _term(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
     ) -> Head:
         """Return what a term names; an unlisted abnormality denies what its anatomy could have."""
-        if item.sense.value != UNLISTED:
+        if item.sense.value != UNLISTED or item.sense.rule == SPECIFIC:
             return self._terms[item.sense.rule]
         near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
         value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
-        denial = self._denials.get(value, self._denials[ANYTHING])
-        return Head(UNLISTED, item.sense.rule, (*denial.findings, UNLISTED))
+        denial = self._denials.get(value)
+        return Head(UNLISTED, item.sense.rule, (*(denial.findings if denial else ()), UNLISTED))
 
     def _denied(
         self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
@@ -191,7 +261,10 @@ class HeadFinder:
         ]
         last_base = max((other.end for other in bases if other.end <= item.start), default=0)
         subjects = [subject for subject in subjects if subject.start >= last_base]
-        if not subjects:
+        if last_base and len(subjects) > 1:  # "nodule in the left lung, liver unremarkable"
+            comma = min((place for place in barriers.commas if place >= last_base), default=_TOO_FAR)
+            subjects = [subject for subject in subjects if subject.start > comma] or subjects
+        if not subjects or _is_attributive(item, subjects, anatomies, barriers):
             after = [
                 a
                 for a in anatomies
@@ -202,11 +275,69 @@ class HeadFinder:
             (
                 min(a.start, item.start),
                 max(a.end, item.end),
-                Head(UNLISTED, rule.id, rule.findings, normal=True),
+                Head(UNLISTED, rule.id, rule.findings, normal=True, certainty=item.sense.certainty),
             )
             for a in subjects
             if (rule := self._denials.get(a.sense.value))
         ]
+
+
+def _is_attributive(
+    item: Found, subjects: Sequence[Found], anatomies: Sequence[Found], barriers: _Barriers
+) -> bool:
+    """Whether a normal predicate is that of the noun after it: "the film shows clear lungs"."""
+    if not any(anatomy.start == item.end for anatomy in anatomies):
+        return False
+    return subjects[-1].end != item.start and not _crossed(item.start - 2, item.start, barriers.copulas)
+
+
+def _partners(
+    nearest: int, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+) -> list[int]:
+    """Return the anatomies that "and", "or" or a comma ties to one of them, on both sides of it."""
+    found: list[int] = []
+    for step in (1, -1):
+        index = nearest
+        while 0 <= index + step < len(anatomies):
+            first, second = anatomies[min(index, index + step)], anatomies[max(index, index + step)]
+            gap = second.start - first.end
+            if gap > _PARTNERS_APART or not _crossed(first.end, second.start, barriers.joins):
+                break
+            if _crossed(first.end, second.start, barriers.stops) or _is_modifier(
+                anatomies[index + step], bases
+            ):
+                break
+            if any(base.end > first.end and base.start < second.start for base in bases):
+                break
+            index += step
+            found.append(index)
+    return found
+
+
+def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
+    """Whether an anatomy only describes the finding after it: the "hilar" of "hilar calcification"."""
+    return any(base.start == anatomy.end for base in bases)
+
+
+def _has_node(anatomies: Sequence[Found]) -> bool:
+    for item in anatomies:  # noqa: SIM110 # a generator costs more than the loop, and this runs most
+        if item.sense.value == _NODE:
+            return True
+    return False
+
+
+def _nodes_alone(
+    anatomies: Sequence[Found], bases: Sequence[Found], heads: Mapping[tuple[int, int], Sequence[Head]]
+) -> list[Found]:
+    """Return the lymph nodes that a sentence only mentions: they are there, and may be small."""
+    nodes = [item for item in anatomies if item.sense.value == _NODE]
+    if any(item.sense.value in _BELOW_THE_CHEST for item in anatomies):
+        return []
+    if any(head.finding in _OF_NODES for named in heads.values() for head in named):
+        return []
+    return [
+        node for node in nodes if not any(base.start < node.end and node.start < base.end for base in bases)
+    ]
 
 
 def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:
@@ -255,7 +386,7 @@ def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Ba
         return _TOO_FAR
     distance = end - start
     for base in bases:
-        if start <= base.start < end:
+        if start < base.end and base.start < end:
             distance += _OTHER_BASE_BETWEEN
     for comma in barriers.commas:
         if start <= comma < end:

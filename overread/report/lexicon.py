@@ -35,6 +35,13 @@ PAIRED = frozenset({"lung", "diaphragm", "hilum", "costophrenic"})
 
 _PLACES = (Kind.ANATOMY, Kind.SIDE, Kind.ZONE)
 
+# What a phrase of one word contributes if the word means something by itself.
+_CONTENT = frozenset(
+    {Kind.FINDING, Kind.STATE, Kind.ANATOMY, Kind.NORMAL, Kind.SIDE, Kind.ZONE, Kind.SEVERITY}
+)
+
+_UNNAMED = "unlisted"  # findings of everyday words, which other everyday words resemble
+
 JOINING = ("and", "or", "comma")
 """Links that make a list of findings or of places."""
 
@@ -207,6 +214,9 @@ class Lexicon:
         alone = {words[0] for words, _ in entries if len(words) == 1}
         self.canonical = _canonical_words(known, alone, spellings)
         self.known = frozenset(known)
+        self.content = _content_words(entries, self.canonical)
+        named = [entry for entry in entries if not entry[1].value.startswith(_UNNAMED)]
+        self.names = _content_words(named, self.canonical)
         plain = [(tuple(self.canonical.get(word, word) for word in words), sense) for words, sense in entries]
         for words, sense in plain:
             self._node(words).add(Found(0, len(words), sense))
@@ -263,6 +273,14 @@ def _canonical_words(known: set[str], alone: set[str], spellings: Mapping[str, s
                 table[plural] = word
     table.update(spellings)
     return table
+
+
+def _content_words(
+    entries: Sequence[tuple[tuple[str, ...], Sense]], canonical: Mapping[str, str]
+) -> frozenset[str]:
+    """Return the words that name something alone, with their plurals."""
+    content = {words[0] for words, sense in entries if len(words) == 1 and sense.kind in _CONTENT}
+    return frozenset(content.union([variant for variant, word in canonical.items() if word in content]))
 
 
 def _plurals(word: str) -> Iterable[str]:

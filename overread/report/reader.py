@@ -1,5 +1,6 @@
 """The report reader by rules."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,15 +20,19 @@ from overread.observation import (
     Section,
     Span,
 )
+from overread.report.body import BodyFinder
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
-from overread.report.contradictions import find_contradictions
+from overread.report.contradictions import ContradictionFinder
+from overread.report.omissions import OmissionFinder
+from overread.report.overruled import Overruling
 from overread.report.remarks import Advice, Contact
 from overread.report.rules import Rules, load_rules
 from overread.report.scope import Assertion
 from overread.report.sections import SectionSplitter
-from overread.report.sentence import SentenceReader
+from overread.report.sentence import SentenceReader, SentenceReading
 from overread.report.sentences import SentenceSplitter
+from overread.report.template import LabelFinder, labelled, needs_label, shifted
 from overread.report.text import lower_in_place
 
 LONGEST_REPORT = 1_000_000
@@ -39,6 +44,9 @@ _READ = frozenset(
 _REMARKS_ONLY = Section.RECOMMENDATION  # "rule out metastasis" there is no finding
 _CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
+_DIVIDER = re.compile(r"[:=–—-]")
+_LONGEST_LABEL = 48  # characters
+
 _ABSENT, _UNSPECIFIED = Presence.ABSENT, Laterality.UNSPECIFIED
 
 
@@ -48,11 +56,17 @@ class RuleReader:
     def __init__(self, rules: Rules) -> None:
         """Compile the rules."""
         self._identity = ReaderIdentity(name="overread-rules", version=__version__, sha256=rules.sha256)
-        self._sections = SectionSplitter(rules.headings, anywhere=rules.headings_anywhere)
+        self._sections = SectionSplitter(rules.headings)
         self._sentences = SentenceSplitter(rules.abbreviations)
         self._reader = SentenceReader(rules)
+        self._labels = LabelFinder(rules.labels, rules.silent_labels)
+        self._bodies = BodyFinder(
+            self._sentences, lambda sentence: self._reader.read(sentence).statements, self._labels.is_labelled
+        )
         self._context = ContextReader(rules.context)
-        self._vocabulary = rules.vocabulary
+        self._contradictions = ContradictionFinder(rules.vocabulary)
+        self._omissions = OmissionFinder(rules.vocabulary)
+        self._overruling = Overruling(rules.vocabulary)
 
     @property
     def identity(self) -> ReaderIdentity:
@@ -67,7 +81,7 @@ class RuleReader:
         """
         _check(text)
         lowered = lower_in_place(text)
-        sections = self._sections.split(lowered)
+        sections = self._bodies.opened(text, lowered, self._sections.split(lowered))
         observations: list[ReportObservation] = []
         recommendations: list[Recommendation] = []
         communications: list[Communication] = []
@@ -77,23 +91,40 @@ class RuleReader:
                 context += self._context.read(lowered, section, span)
             if section not in _READ:
                 continue
+            subject = ""  # of the form's line that a sentence stands on
             for start, end in self._sentences.split(text, span.start, span.end):
-                statements, advice, contact, follows = self._reader.read(lowered[start:end])
+                (statements, advice, contact, follows), subject = self._read_one(lowered[start:end], subject)
                 if statements and section is not _REMARKS_ONLY:
                     stated = observations_of(statements, section, start, end)
                     observations += _placed(stated, observations) if follows else stated
                 if advice or contact:
                     recommendations += _recommendations(advice, section, start, end)
                     communications += _communications(contact, section, start, end)
+        contradictions = self._contradictions.find(observations)
         return ReportReading(
             reader=self._identity,
-            observations=tuple(observations),
+            observations=self._overruling.without_overruled(observations, contradictions),
             sections=sections,
             recommendations=tuple(recommendations),
             communications=tuple(communications),
-            contradictions=find_contradictions(observations, self._vocabulary),
+            contradictions=(*contradictions, *self._omissions.find(lowered, observations, sections)),
             context=tuple(context),
+            text_read_share=_read_share(sections),
         )
+
+    def _read_one(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
+        """Return what a sentence states, and the label of a form that holds for the next one."""
+        label = self._labels.find(sentence) if _DIVIDER.search(sentence, 0, _LONGEST_LABEL) else None
+        if label is not None:
+            subject, sentence = label.subject, labelled(sentence, label)
+        reading = self._reader.read(sentence)
+        if subject and label is None and needs_label(sentence, reading.statements):
+            prefix = f"{subject} "
+            longer = self._reader.read(prefix + sentence)
+            if longer.statements:
+                moved = tuple(shifted(statement, -len(prefix)) for statement in longer.statements)
+                reading = reading._replace(statements=moved)
+        return reading, subject
 
     def assert_concept(self, sentence: str, span: Span) -> Assertion:
         """Return presence, certainty, time and experiencer of any concept that a sentence names at a span."""
@@ -113,6 +144,17 @@ def _check(text: str) -> None:
         raise InvalidReportError(f"the report has {len(text)} characters; at most {LONGEST_REPORT} are read")
     if "\0" in text:
         raise InvalidReportError("the report holds null characters: it is binary, or in another encoding")
+
+
+def _read_share(sections: Sequence[tuple[Section, Span]]) -> float:
+    """Return the share of the characters outside headings that were read for findings."""
+    taken = other = 0
+    for section, span in sections:
+        if section in _READ:
+            taken += span.end - span.start
+        else:
+            other += span.end - span.start
+    return round(taken / (taken + other), 3) if taken else 0.0
 
 
 def _placed(

@@ -12,6 +12,10 @@ _INTERVAL = re.compile(
 )
 _NUMBERS = {"one": "1", "two": "2", "three": "3", "four": "4", "six": "6", "eight": "8", "twelve": "12"}
 _NUMBER_WORD = re.compile(rf"\b({'|'.join(_NUMBERS)})(?=[\s-]+(?:hour|day|week|wk|month|mo|year))")
+_PLANNED = re.compile(
+    r"\b(?:in|within|at)\s+(?:\d{1,3}|one|two|three|four|six|eight|twelve)(?:\s*(?:-|to|–)\s*\d{1,3})?[\s-]*"
+    r"(?:day|week|wk|month|mo|year)s?\b"
+)
 _CLOCK = re.compile(r"\b(\d{1,2}):(\d{2})\s*([ap])?\.?m?\b")
 
 
@@ -40,7 +44,9 @@ def read_advice(lowered: str, words: Words, parts: Parts) -> tuple[Advice, ...]:
     """Return what a sentence asks for; nothing without both a word that asks and a thing asked for."""
     asking = [item for item in parts.remarks if item.sense.kind is Kind.ADVICE]
     if not asking:
-        return ()
+        if not _PLANNED.search(lowered):
+            return ()
+        asking = [item for item in parts.remarks if item.sense.kind is Kind.ACTION]  # "CT in 3 months"
     actions = {item.sense.value: item for item in parts.remarks if item.sense.kind is Kind.ACTION}
     if len(actions) > 1:
         actions.pop("further imaging", None)  # "further evaluation with CT" asks for the CT
@@ -53,7 +59,7 @@ def read_advice(lowered: str, words: Words, parts: Parts) -> tuple[Advice, ...]:
             end=words.end(max(item.end, asking[0].end) - 1),
             rule=item.sense.rule,
         )
-        for action, item in actions.items()
+        for action, item in (actions.items() if asking else ())
     )
 
 

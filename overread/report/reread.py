@@ -10,8 +10,16 @@ from typing import Protocol
 from overread.discrepancy import Discrepancy
 from overread.errors import ModelError, OutOfResourcesError
 from overread.finding import Vocabulary
-from overread.observation import Laterality, Presence, ReaderIdentity, ReportObservation, ReportReading, Span
-from overread.report.contradictions import find_contradictions
+from overread.observation import (
+    ContradictionKind,
+    Laterality,
+    Presence,
+    ReaderIdentity,
+    ReportObservation,
+    ReportReading,
+    Span,
+)
+from overread.report.contradictions import ContradictionFinder
 
 _LOG = logging.getLogger(__name__)
 _CERTAINTY = {Presence.PRESENT: 1.0, Presence.UNCERTAIN: 0.5, Presence.ABSENT: 0.0}
@@ -67,6 +75,7 @@ class Rereader:
         """Take the model."""
         self._model = model
         self._vocabulary = vocabulary
+        self._contradictions = ContradictionFinder(vocabulary)
 
     def reread(self, text: str, reading: ReportReading, sentences: Iterable[Span]) -> ReportReading:
         """Return the reading, refined where the model's answer holds.
@@ -98,7 +107,10 @@ class Rereader:
             reading,
             reader=_joint(reading.reader, self._model.identity),
             observations=tuple(observations),
-            contradictions=find_contradictions(observations, self._vocabulary),
+            contradictions=(
+                *self._contradictions.find(observations),
+                *(item for item in reading.contradictions if item.kind is ContradictionKind.OMISSION),
+            ),
         )
 
     def _ask(self, sentence: str, observations: Sequence[ReportObservation]) -> Mapping[str, _Answer]:

@@ -9,6 +9,7 @@ from overread.report.heads import Head, Mention
 from overread.report.lexicon import Found, Kind, Parts
 from overread.report.rules import Cue
 
+_DENIED = 0.15
 AS_A_FACT = 0.85
 """Certainty from which a finding is PRESENT."""
 
@@ -18,9 +19,12 @@ _RANK[Temporality.CURRENT], _RANK[Temporality.CHRONIC] = -1, 0
 _ALTERNATIVES_APART = 7  # words between two findings of which one is meant
 _ABSENT, _CURRENT, _PATIENT = Presence.ABSENT, Temporality.CURRENT, Experiencer.PATIENT
 _REMEMBERED_ASSERTIONS = 4096  # there are few kinds of head, and few cues reach one
+_HISTORICAL = Temporality.HISTORICAL
+_CHANGES = frozenset({Temporality.NEW, Temporality.LARGER, Temporality.SMALLER})
 _NO_REACH = ("inside", "alone")
 _OWN = (Kind.SEVERITY, Kind.COUNT, Kind.SIDE)  # of a finding, and not of the list before it
 _BEYOND = 1_000_000  # words; no sentence is longer
+_AT_ONCE = 1  # words between a verb and the finding that it is about
 _JOINED = 4  # words between a finding and the next one that is joined to it by "and", "or" or a comma
 
 
@@ -47,6 +51,10 @@ class Scopes:
         """Take the cues by id."""
         self._cues = cues
 
+    def is_change(self, item: Found) -> bool:
+        """Whether a cue says that something is not what it was."""
+        return self._cues[item.sense.value].temporality in _CHANGES
+
     def cues(self, parts: Parts, mentions: Sequence[Mention]) -> list[list[Cue]]:
         """Return the cues that reach each mention, in the order of their words."""
         reached: list[list[Cue]] = [[] for _ in mentions]
@@ -61,12 +69,14 @@ class Scopes:
         stops = parts.stops
         stops_and_with = [*stops, *parts.links("with")]
         joins = frozenset(parts.joins())
+        lists = joins.difference(parts.links("comma"))
         for item in parts.cues:
             cue = self._cues[item.sense.value]
             ends = stops
             if cue.ends_at_with:
-                ends = [*stops_and_with, *_new_statements(parts, item, mentions)]
-            for index in _reach(cue, item, mentions, ends, joins):
+                changes = [other.start for other in parts.cues if self.is_change(other)]
+                ends = [*stops_and_with, *_new_statements(parts, item, mentions, changes)]
+            for index in _reach(cue, item, mentions, ends, (joins, lists)):
                 reached[index].append(cue)
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
@@ -81,14 +91,20 @@ class Scopes:
         ]
 
 
-def _new_statements(parts: Parts, cue: Found, mentions: Sequence[Mention]) -> Iterator[int]:
+def _new_statements(
+    parts: Parts, cue: Found, mentions: Sequence[Mention], changes: Sequence[int]
+) -> Iterator[int]:
     """Yield the commas after a denial behind which something else begins: "no mass, small left effusion".
 
-    A finding with a grade, a number or a side of its own is no further item of the list, unless "or" says so.
+    A finding with a grade, a number, a side or a change of its own is no further item of the list, unless
+    "or" says so.
     """
     commas = [place for place in parts.links("comma") if place >= cue.end]
     last_or = max(parts.links("or"), default=-1)
-    own = [item.start for item in (*parts.grades, *parts.sided) if item.sense.kind in _OWN] if commas else []
+    if not commas:
+        return
+    own = [item.start for item in (*parts.grades, *parts.sided) if item.sense.kind in _OWN]
+    own.extend(changes)
     for comma in commas:
         following = min((mention.start for mention in mentions if mention.start > comma), default=None)
         if following is not None and last_or < comma and any(comma < place < following for place in own):
@@ -106,21 +122,57 @@ def _alternatives(choices: Sequence[int], mentions: Sequence[Mention]) -> Iterat
 
 
 def _reach(
-    cue: Cue, item: Found, mentions: Sequence[Mention], stops: Sequence[int], joins: frozenset[int]
+    cue: Cue,
+    item: Found,
+    mentions: Sequence[Mention],
+    stops: Sequence[int],
+    joining: tuple[frozenset[int], frozenset[int]],
 ) -> list[int]:
+    """Return the mentions that a cue reaches; `joining`: where words make a list, with and without commas."""
+    joins, lists = joining
     if cue.direction in _NO_REACH:
         return []
-    if cue.direction != "backward":
-        stop = _BEYOND
-        for place in stops:
-            if item.end <= place < stop:
-                stop = place
-        after = [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
-        if after or cue.direction == "forward":
-            return _joined(after, mentions, joins) if cue.reach == "next" else after
+    after = _after(item, mentions, stops) if cue.direction != "backward" else []
+    if cue.direction == "near":
+        near = [i for i in after if mentions[i].start - item.end <= _AT_ONCE]
+        if near:
+            return _limited(cue, near, mentions, joins)
+    if cue.direction == "forward" or (after and cue.direction == "either"):
+        return _limited(cue, after, mentions, joins)
     stop = max((place for place in stops if place < item.start), default=-1)
     before = [i for i, mention in enumerate(mentions) if stop < mention.start and mention.end <= item.start]
-    return _joined(before[::-1], mentions, joins) if cue.reach == "next" else before
+    if cue.direction == "verb" and not before:
+        return _limited(cue, after, mentions, joins)
+    if cue.reach == "clause" and len(before) > 1:
+        before = _listed(before, mentions, joins, lists)
+    return _limited(cue, before[::-1], mentions, joins)
+
+
+def _after(item: Found, mentions: Sequence[Mention], stops: Sequence[int]) -> list[int]:
+    stop = min((place for place in stops if item.end <= place), default=_BEYOND)
+    return [i for i, mention in enumerate(mentions) if item.end <= mention.start < stop]
+
+
+def _listed(
+    before: list[int], mentions: Sequence[Mention], joins: frozenset[int], lists: frozenset[int]
+) -> list[int]:
+    """Return the last mentions that are one list: of "cardiomegaly, effusion not excluded" the effusion."""
+    kept = [before[-1]]
+    is_list = False
+    for index in before[-2::-1]:
+        gap = range(mentions[index].end, mentions[kept[-1]].start)
+        is_list = is_list or any(place in lists for place in gap)
+        if not is_list and any(place in joins for place in gap):
+            break
+        kept.append(index)
+    return kept[::-1]
+
+
+def _limited(cue: Cue, indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]) -> list[int]:
+    """Return how many of the mentions, nearest first, a cue reaches."""
+    if cue.reach == "next":
+        return _joined(indexes, mentions, joins)
+    return indexes[:1] if cue.reach == "one" else indexes
 
 
 def _joined(indexes: list[int], mentions: Sequence[Mention], joins: frozenset[int]) -> list[int]:
@@ -138,7 +190,8 @@ def _joined(indexes: list[int], mentions: Sequence[Mention], joins: frozenset[in
 def assert_head(head: Head, cues: Sequence[Cue]) -> Assertion:
     """Return what the cues make of a head: any denial wins, else the least certain hedge."""
     if head.normal or head.certainty < 1:
-        return _asserted(head.rule, 0.0 if head.normal else head.certainty, *cues)
+        certainty = round(1 - head.certainty, 3) if head.normal else head.certainty
+        return _asserted(head.rule, certainty, *cues)
     return _asserted("", 1.0, *cues)
 
 
@@ -149,6 +202,9 @@ def _asserted(deciding: str, certainty: float, *cues: Cue) -> Assertion:
     presence = _stated(certainty)
     temporality, experiencer = _CURRENT, _PATIENT
     time_rule: tuple[tuple[str, str], ...] = ()
+    weak = [cue for cue in cues if cue.yields]
+    if weak and any(cue.temporality not in (None, _HISTORICAL) for cue in cues):
+        cues = tuple(cue for cue in cues if not cue.yields)
     for cue in cues:
         if cue.presence is not None and _outweighs(cue, presence, certainty):
             presence, deciding = cue.presence, cue.id
@@ -167,7 +223,7 @@ def _asserted(deciding: str, certainty: float, *cues: Cue) -> Assertion:
 
 
 def _stated(certainty: float) -> Presence:
-    if certainty == 0:
+    if certainty <= _DENIED:
         return Presence.ABSENT
     return Presence.PRESENT if certainty >= AS_A_FACT else Presence.UNCERTAIN
 

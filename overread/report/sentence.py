@@ -3,15 +3,16 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
-from overread.report.heads import Head, HeadFinder, Mention
-from overread.report.lexicon import Found, Lexicon, Parts
+from overread.report.heads import NODE_HEAD, Head, HeadFinder, Mention
+from overread.report.lexicon import Found, Kind, Lexicon, Parts
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
-from overread.report.rules import Rules
+from overread.report.rules import UNLISTED, Rules
 from overread.report.scope import Assertion, Scopes, assert_head
 from overread.report.text import Words, WordSplitter
 
@@ -19,6 +20,18 @@ _FOLLOWS = re.compile(
     r"(?:(?:this|these|it|(?:the )?appearances?|(?:the )?findings)\b"
     r"|(?:there (?:is|are) (?:\w+ )?)?(?:adjacent|surrounding|associated)\b)"
 )
+_NODULE = "nodule"
+_NODULES = Head("multiple_nodules", "count:many")
+_ENLARGED_NODE = Head("lymphadenopathy", "node:size")
+_SMALL_NODE = Head("lymphadenopathy", "node:small", ("lymphadenopathy",), normal=True)
+_SMALL = frozenset({"small", "minimal", "minor"})
+_ENLARGED_MM = 10.0  # short axis of a thoracic lymph node
+_DIMENSIONS = 2
+_ADJECTIVES = frozenset(
+    {"small", "tiny", "large", "moderate", "smaller", "larger", "similar", "another", "new", "second"}
+)
+_PRONOUNS = frozenset({"it", "this", "these", "they"})
+_VERBS = frozenset({"is", "has", "have"})
 _ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
 _ONE_A_SIDE = "place:one-a-side"  # the rule by which "effusions" are on both sides
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
@@ -64,7 +77,9 @@ class SentenceReader:
         self._heads = HeadFinder(rules)
         self._scopes = Scopes(rules.cues)
         self._attributes = AttributeReader(rules)
-        self._splitter = WordSplitter(self._lexicon.canonical, self._lexicon.known)
+        self._splitter = WordSplitter(
+            self._lexicon.canonical, self._lexicon.known, self._lexicon.content, self._lexicon.names
+        )
         self.read = lru_cache(maxsize=CACHED_SENTENCES)(self._read)
 
     def _read(self, lowered: str) -> SentenceReading:
@@ -77,6 +92,24 @@ class SentenceReader:
             read_contact(lowered, words, parts) if parts.remarks else (),
             _FOLLOWS.match(lowered) is not None,
         )
+
+    def _mentions(self, words: Words, parts: Parts) -> tuple[Mention, ...]:
+        """Return what a sentence names, what it calls "it", "one" or only by the other side included."""
+        mentions = self._heads.find(parts) or self._named_before(words, parts)
+        if mentions and "one" in words.surface:
+            mentions = _with_another(words, parts, mentions)
+        if mentions and len(parts.sided) > 1:
+            mentions = _with_other_side(words, parts, mentions)
+        return mentions
+
+    def _named_before(self, words: Words, parts: Parts) -> tuple[Mention, ...]:
+        """Return what a sentence only calls "it" and says something of: "it has increased in size"."""
+        if not words.surface or words.surface[0] not in _PRONOUNS:
+            return ()
+        changes = any(self._scopes.is_change(cue) for cue in parts.cues)
+        if not changes and (not parts.places or parts.normals):
+            return ()
+        return (Mention(0, 1, (Head(UNLISTED, "pronoun:named-before"),)),)
 
     def words(self, lowered: str) -> Words:
         """Return the words of a lower-case text as the rules see them."""
@@ -105,7 +138,7 @@ class SentenceReader:
         return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
 
     def _statements(self, words: Words, parts: Parts) -> tuple[Statement, ...]:
-        mentions = self._heads.find(parts)
+        mentions = self._mentions(words, parts)
         if not mentions:
             return ()
         cues = self._scopes.cues(parts, mentions)
@@ -114,10 +147,61 @@ class SentenceReader:
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             start, end = words.starts[mention.start], words.end(mention.end - 1)
             for head in mention.heads:
-                assertion = assert_head(head, reaching)
+                named = _by_size_and_number(head, attribute)
+                assertion = assert_head(named, reaching)
                 if assertion.presence is not _NOT_MENTIONED:
-                    statements.append(_statement(head, (start, end), assertion, attribute))
+                    statements.append(_statement(named, (start, end), assertion, attribute))
         return tuple(statements)
+
+
+def _with_another(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Return the mentions with a second one of the same kind: "no effusion, but a small one on the left"."""
+    for index in range(1, len(words.surface)):
+        if words.surface[index] != "one" or words.surface[index - 1] not in _ADJECTIVES:
+            continue
+        earlier = [mention for mention in mentions if mention.end <= index]
+        if earlier and not earlier[-1].heads[0].normal:
+            parts.stops.append(max(earlier[-1].end, index - 2))
+            later = mentions[len(earlier) :]
+            return (*earlier, Mention(index, index + 1, earlier[-1].heads), *later)
+    return mentions
+
+
+def _by_size_and_number(head: Head, attribute: Attributes) -> Head:
+    """Return what a head is, given its size and number: "several nodules" have a name of their own."""
+    if head is NODE_HEAD:
+        return _node(attribute)
+    if head.finding == _NODULE and head.certainty == 1 and attribute.many:
+        return _NODULES
+    return head
+
+
+def _node(attribute: Attributes) -> Head:
+    """Return what nodes of a size are; the short axis is the lesser of two dimensions or the only one."""
+    sizes = attribute.size_mm
+    if sizes:
+        short = min(sizes) if len(sizes) <= _DIMENSIONS else max(sizes)
+        return _ENLARGED_NODE if short >= _ENLARGED_MM else _SMALL_NODE
+    return _SMALL_NODE if attribute.severity in _SMALL or attribute.limited else NODE_HEAD
+
+
+def _with_other_side(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Return the mentions with that of the other side: "left effusion increased, the right has cleared".
+
+    The side that is a subject by itself names the last finding once more, and a statement of its own begins.
+    """
+    sides = [item for item in parts.sided if item.sense.kind is Kind.SIDE]
+    for before, item in pairwise(sides):
+        verb = words.canonical[item.end] if item.end < len(words.canonical) else ""
+        if verb not in _VERBS or before.sense.value == item.sense.value:
+            continue
+        earlier = [mention for mention in mentions if mention.end <= item.start]
+        inside = any(mention.start < item.end < mention.end for mention in mentions)
+        if not earlier or inside or earlier[-1].heads[0].normal:
+            continue
+        parts.stops.append(max(earlier[-1].end, item.start - 1))
+        mentions = (*earlier, Mention(item.start, item.end, earlier[-1].heads), *mentions[len(earlier) :])
+    return mentions
 
 
 def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:

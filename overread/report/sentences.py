@@ -9,6 +9,9 @@ _CANDIDATE = re.compile(r"[.!?\n](?:(?<=\n)\s*|(?<=[.!?])(?<![.!?][.!?])[.!?]*(?
 _LIST_MARK = re.compile(r"(?:\(?\d{1,2}[.):](?!\d)|[-*•](?=[ \t])|[a-h][.)](?=\s))[ \t]*")
 _OPENING = re.compile(rf"\s*(?:{_LIST_MARK.pattern})?")  # what stands before the first word
 _WORD = re.compile(r"\S*")
+_LABEL = re.compile(
+    r"[A-Za-z][A-Za-z /&,]{1,40}?[ \t]*(?::|--|[-–—] )"
+)  # of a line in a form: "heart: enlarged"
 _WINDOW = 24  # no abbreviation or list mark is longer
 _WRAP_SLACK = 3
 _LINES_OF_A_LIST = 3
@@ -35,16 +38,18 @@ class SentenceSplitter:
         for match in _CANDIDATE.finditer(text, start, end):
             stop, after = match.span()
             if self._line_ends(text, match, width) if text[stop] == "\n" else self._stops(text, begin, stop):
-                _add(sentences, text, begin, stop)
+                _add(sentences, text, begin, stop + 1 if text[stop] == "?" else stop)
                 begin = after
         _add(sentences, text, begin, end)
         return sentences
 
     def _stops(self, text: str, begin: int, stop: int) -> bool:
-        """Whether a full stop ends the sentence: not after an abbreviation or the number of a list item."""
+        """Whether a stop ends the sentence: not after an abbreviation or the number of a list item."""
+        if text[stop] == "?" and (stop == begin or text[stop - 1].isspace()):
+            return False  # "opacity ?pneumonia"
         first = max(begin, stop - _WINDOW)
-        space = text.rfind(" ", first, stop)
-        word = text[first if space < 0 else space + 1 : stop]
+        words = text[first:stop].split()
+        word = words[-1] if words else ""
         if word.isdigit():
             return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())
         return word.lower().lstrip("([") not in self._abbreviations
@@ -53,6 +58,8 @@ class SentenceSplitter:
     def _line_ends(text: str, match: re.Match[str], width: int) -> bool:
         """Whether a line break ends the sentence: it was made on purpose, not by wrapping."""
         if match.group().count("\n") > 1 or _LIST_MARK.match(text, match.end()):
+            return True
+        if _LABEL.match(text, match.end()):
             return True
         word = _WORD.match(text, match.end())
         first = word.group() if word else ""

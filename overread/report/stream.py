@@ -76,6 +76,7 @@ def reading_as_json(reading: ReportReading) -> dict[str, object]:
             }
             for item in reading.context
         ],
+        "text_read_share": reading.text_read_share,
     }
 
 
@@ -87,7 +88,7 @@ def read_lines(lines: Iterable[bytes], *, workers: int = 1) -> Iterator[LineResu
     """Yield the result of every line that is not blank, in order.
 
     Each line is a JSON object with `id` and `text`; its output has `id`, `observations`, `recommendations`,
-    `communications`, `contradictions` and `context`.
+    `communications`, `contradictions`, `context` and `text_read_share`.
     With more than one worker, chunks of lines are read in processes of their own.
     """
     chunks = _chunks(lines)

@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from itertools import repeat
 from typing import NamedTuple
 
+from overread.report.spelling import Spelling
+
 # A word, a number (with decimals), or one other visible character. A hyphen inside a word is a space:
 # "ground-glass" and "ground glass" are the same two words.
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)?|[^\s\w-]")
@@ -13,7 +15,18 @@ _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)?|[^\s\w-]")
 _ASCII_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+(?:[.,][0-9]+)?|[^\s\w\x1c-\x1f-]")
 
 _LONGEST_RUN_TOGETHER = 40
-_SHORTEST_PART = 4
+_SHORTEST_PART = 5
+_SHORT_PARTS = frozenset({"mass", "copd", "left", "lung", "scar"})
+_SHORTEST_WORD = 5  # that may be spelled otherwise
+_BEFORE_NO = frozenset(
+    {"is", "are", "there", "with", "and", "but", "or", ",", ":", ".", "has", "have", "shows", "show"}
+)
+_SIDES_BY_LETTER = {"l": "left", "r": "right"}
+_BEFORE_SIDES = frozenset({"the", "on", "(", "at", "in"})
+_NO_NOUNS = frozenset(
+    {"and", "or", "is", "are", "to", "than", "spine", "vertebra", "vertebral", "body", "level"}
+)
+_SPECIAL = frozenset({"know", "l", "r", "?"})  # what they stand for depends on the words beside them
 _REMEMBERED_WORDS = 20_000
 
 
@@ -43,10 +56,22 @@ def lower_in_place(text: str) -> str:
 class WordSplitter:
     """Splits text into words. Immutable but for a bounded memory of words that no rule knows."""
 
-    def __init__(self, canonical: Mapping[str, str], known: AbstractSet[str]) -> None:
-        """Take the wording that rules use for each variant, and every word that they know."""
+    def __init__(
+        self,
+        canonical: Mapping[str, str],
+        known: AbstractSet[str],
+        content: AbstractSet[str] = frozenset(),
+        names: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Take the wording that rules use for each variant, every word that they know, content and names.
+
+        Words of content mean something by themselves: an unknown word may be two of them run together. Names
+        are those for which it may be a slip.
+        """
         self._canonical = {**{word: word for word in known}, **canonical}
-        self._cuts: dict[str, int] = {}
+        self._content = content
+        self._spelling = Spelling(self._canonical, names)
+        self._unknown: dict[str, str | tuple[str, str]] = {}
 
     def split(self, lowered: str) -> Words:
         """Return the words of a lower-case text.
@@ -56,43 +81,104 @@ class WordSplitter:
         known = self._canonical.get
         surface: list[str] = (_ASCII_TOKEN if lowered.isascii() else _TOKEN).findall(lowered)
         canonical = list(map(known, surface, repeat("")))
-        if "" in canonical and self._has_run_together(surface, canonical):
-            surface = [part for word in surface for part in self._parts(word)]
-            canonical = list(map(known, surface, repeat("")))
+        special = not _SPECIAL.isdisjoint(surface)
+        if special:
+            _hear_no(surface, canonical)
+            _write_out_sides(surface, canonical)
+        if "" in canonical:
+            surface, canonical = self._repaired(surface, canonical)
         starts: list[int] = []
         end = 0
         for word in surface:
             start = lowered.find(word, end)
             starts.append(start)
             end = start + len(word)
+        if special:
+            _ask_before(lowered, surface, canonical, starts)
         return Words(surface, canonical, starts)
 
-    def _has_run_together(self, surface: Sequence[str], canonical: Sequence[str]) -> bool:
-        for word, known in zip(surface, canonical, strict=True):
-            if not known and len(word) >= 2 * _SHORTEST_PART and self._cut(word):
-                return True
-        return False
+    def _repaired(self, surface: list[str], canonical: list[str]) -> tuple[list[str], list[str]]:
+        """Return the words with those that no rule knows put right where that can be done."""
+        memory = self._unknown
+        cut = False
+        for index, word in enumerate(surface):
+            if canonical[index] or len(word) < _SHORTEST_WORD:
+                continue
+            meant = memory.get(word)
+            if meant is None:
+                meant = self._meant(word)
+                if len(memory) < _REMEMBERED_WORDS:
+                    memory[word] = meant
+            if meant.__class__ is str:
+                canonical[index] = meant
+            else:
+                cut = True
+        if not cut:
+            return surface, canonical
+        surface = [part for word in surface for part in self._parts(word)]
+        return surface, [self._canonical.get(word) or self._spelled(word) for word in surface]
+
+    def _meant(self, word: str) -> str | tuple[str, str]:
+        """Return what an unknown word is meant to be: another one, two of them, or "" if nobody can say."""
+        at = self._cut(word)
+        return (word[:at], word[at:]) if at else self._spelling.correct(word)
 
     def _parts(self, word: str) -> tuple[str, ...]:
-        cut = 0 if word in self._canonical else self._cut(word)
-        return (word[:cut], word[cut:]) if cut else (word,)
+        if word in self._canonical or len(word) < _SHORTEST_WORD:
+            return (word,)
+        meant = self._unknown.get(word) or self._meant(word)
+        return meant if isinstance(meant, tuple) else (word,)
+
+    def _spelled(self, word: str) -> str:
+        meant = self._meant(word) if len(word) >= _SHORTEST_WORD else ""
+        return meant if isinstance(meant, str) else ""
+
+    def _is_part(self, part: str) -> bool:
+        return part in self._content and (len(part) >= _SHORTEST_PART or part in _SHORT_PARTS)
 
     def _cut(self, word: str) -> int:
-        """Return where an unknown word falls into two known ones, 0 where it does not."""
-        if not 2 * _SHORTEST_PART <= len(word) <= _LONGEST_RUN_TOGETHER:
-            return 0
-        known = self._cuts.get(word)
-        if known is None:
-            known = self._find_cut(word)
-            if len(self._cuts) < _REMEMBERED_WORDS:
-                self._cuts[word] = known
-        return known
+        """Return where an unknown word falls into two that mean something alone, 0 where it does not.
 
-    def _find_cut(self, word: str) -> int:
-        for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
-            if word[cut:] in self._canonical and word[:cut] in self._canonical:
-                return cut
+        "Portable" is no port that is able, nor "widespread" a wide spread: each part is a long word.
+        """
+        if len(word) <= _LONGEST_RUN_TOGETHER:
+            for cut in range(_SHORTEST_PART - 1, len(word) - _SHORTEST_PART + 2):
+                if self._is_part(word[cut:]) and self._is_part(word[:cut]):
+                    return cut
         return 0
+
+
+def _ask_before(lowered: str, surface: Sequence[str], canonical: list[str], starts: Sequence[int]) -> None:
+    """Take a question mark that stands before a word for "query": "opacity ?pneumonia"."""
+    for index, word in enumerate(surface):
+        place = starts[index]
+        if word == "?" and index + 1 < len(surface):
+            touches = place > 0 and lowered[place - 1].isalnum()
+            if not touches and surface[index + 1][0].isalpha():
+                canonical[index] = "query"
+
+
+def _write_out_sides(surface: Sequence[str], canonical: list[str]) -> None:
+    """Take the letter of "L base" or "on the R" for its side; that of "L1" or "L > R" is none."""
+    for index, word in enumerate(surface):
+        if word not in _SIDES_BY_LETTER:
+            continue
+        after = surface[index + 1] if index + 1 < len(surface) else ""
+        before = surface[index - 1] if index else ""
+        if after == "." and index + 2 < len(surface):
+            after = surface[index + 2]
+        if before in ("<", ">"):
+            continue
+        named = after.isalpha() and len(after) > 1 and after not in _NO_NOUNS
+        if named or (before in _BEFORE_SIDES and not after[:1].isdigit()):
+            canonical[index] = _SIDES_BY_LETTER[word]
+
+
+def _hear_no(surface: Sequence[str], canonical: list[str]) -> None:
+    """Take "know" for the "no" that speech recognition heard, where a denial may begin."""
+    for index, word in enumerate(surface):
+        if word == "know" and (index == 0 or surface[index - 1] in _BEFORE_NO):
+            canonical[index] = "no"
 
 
 def words_of(phrase: str) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from evaluation.reading.attributes import SEVERITY, SIDE, ZONE, attribute_agreem
 from evaluation.reading.baseline import KeywordReader
 from evaluation.reading.codes import LABELS, MORE_LABELS
 from evaluation.reading.contexts import concept_span, context_counts
+from evaluation.reading.ctrate import CT_LABELS, ct_agreement, ct_keyword_counts, labelled_reports
 from evaluation.reading.intervals import estimate, f1, macro_f1, micro_f1, share
 from evaluation.reading.labelling import agreement, reader_presences
 from evaluation.reading.material import (
@@ -21,9 +23,10 @@ from evaluation.reading.material import (
     labelled_sentences,
 )
 from evaluation.reading.part import Part, part_of
+from evaluation.reading.styles import HALVES, StyledReport, score, styled_reports
 from overread.errors import NotFoundError
 from overread.finding import load_vocabulary
-from overread.observation import Presence
+from overread.observation import Laterality, Presence
 from overread.report import load_reader
 
 XML = """<?xml version="1.0"?><eCitation><MeSH>{codes}</MeSH><Abstract>{texts}</Abstract></eCitation>"""
@@ -206,6 +209,76 @@ def test_sentences_and_context_are_read_in_the_layout_of_their_source(tmp_path: 
     ]
     (item,) = context_items(tmp_path)
     assert (item.concept, item.negated, item.historical, item.other) == ("cough", True, False, False)
+
+
+def ct_data(tmp_path: Path, *rows: tuple[str, list[str]]) -> Path:
+    names = [label.name for label in CT_LABELS]
+    lines = [
+        json.dumps({"id": f"r{n}", "text": text, "labels": {name: int(name in coded) for name in names}})
+        for n, (text, coded) in enumerate(rows)
+    ]
+    (tmp_path / "ctrate").mkdir()
+    (tmp_path / "ctrate" / "reports_dev.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return tmp_path
+
+
+def test_chest_ct_is_held_against_its_18_labels_and_normal_nodes_apart(tmp_path: Path) -> None:
+    data = ct_data(
+        tmp_path,
+        ("Mosaic attenuation in both lungs.", ["Mosaic attenuation pattern"]),
+        ("Mediastinal lymph nodes with a short axis of 6 mm.", ["Lymphadenopathy"]),
+        ("Emphysema of both lungs.", []),
+        ("Lungs are normal.", ["Consolidation"]),
+    )
+
+    found = ct_agreement(labelled_reports(data), load_reader())
+
+    assert found.normal_nodes == 1
+    assert found.counts.sum(axis=(0, 1)).tolist() == [1, 1, 1]
+    assert found.all_counts.sum(axis=(0, 1)).tolist() == [1, 1, 2]
+    assert found.errors[-1] == "r3\tConsolidation\tmissed"
+
+
+def test_the_keyword_list_for_chest_ct_drops_sentences_with_a_denial(tmp_path: Path) -> None:
+    data = ct_data(tmp_path, ("No emphysema. Bronchiectasis is seen.", ["Bronchiectasis"]))
+
+    assert ct_keyword_counts(labelled_reports(data)).sum(axis=(0, 1)).tolist() == [1, 0, 0]
+
+
+def test_the_findings_of_the_ct_labels_are_in_the_vocabulary() -> None:
+    assert len(CT_LABELS) == 18
+    assert set().union(*(label.findings for label in CT_LABELS)) <= set(load_vocabulary())
+
+
+def test_whole_reports_are_scored_by_what_is_right_for_each() -> None:
+    report = StyledReport(
+        style="one",
+        text="Left pneumonia. Right effusion. Possible nodule. No fracture. Emphysema.",
+        present={"opacity": Laterality.LEFT, "effusion": Laterality.LEFT, "mass": Laterality.UNSPECIFIED},
+        uncertain={"nodule": Laterality.UNSPECIFIED},
+        denied=frozenset(),
+        optional=frozenset({"emphysema"}),
+    )
+
+    scores = score(load_reader(), (report,))
+
+    assert scores.present == [(1, 1, 2)]  # effusion; pneumonia is narrower than opacity; mass and opacity
+    assert scores.uncertain == [(1, 0, 0)]
+    assert scores.sides == [(0, 1)]
+    assert scores.false_denials == [1]
+    assert scores.unnamed == [(0, 1)]
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_each_half_of_the_styles_holds_enough_reports_and_the_reader_names_their_findings(half: str) -> None:
+    reports = styled_reports(half)
+    scores = score(load_reader(), reports)
+    right, wrong, missed = np.array(scores.present).sum(axis=0)
+
+    assert len(reports) >= 40
+    assert len({report.style for report in reports}) == len(reports)
+    assert right / (right + missed) >= 0.9
+    assert right / (right + wrong) >= 0.95
 
 
 def test_missing_data_is_named_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from overread.discrepancy import DiscrepancyKind
@@ -7,6 +9,10 @@ from overread.report import load_reader
 from overread.triage import Outcome, TriageResult, triage
 from tests.overread.observations import detection, reading, seen, stated
 
+_LINES = Path(__file__).with_name("report_checks.txt").read_text(encoding="utf-8").splitlines()
+_REPORTS = [line.split(" | ", maxsplit=1) for line in _LINES if not line.startswith("#")]
+WRONG = {name: text.replace("\\n", "\n") for name, text in _REPORTS if name.startswith("-")}
+SOUND = {name: text.replace("\\n", "\n") for name, text in _REPORTS if name.startswith("+")}
 CONFLICT = DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT
 FOLLOW_UP = DiscrepancyKind.MISSING_FOLLOW_UP
 COMMUNICATION = DiscrepancyKind.MISSING_COMMUNICATION
@@ -129,3 +135,13 @@ def test_what_rests_on_the_report_alone_comes_after_a_strong_miss_of_the_same_fi
     untold = concluded("FINDINGS: Moderate right pneumothorax.")
 
     assert missed.priority > untold.priority > 0
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=list(WRONG))
+def test_a_report_that_errs_by_itself_is_flagged(text: str) -> None:
+    assert concluded(text).discrepancies
+
+
+@pytest.mark.parametrize("text", SOUND.values(), ids=list(SOUND))
+def test_a_sound_report_is_left_alone(text: str) -> None:
+    assert concluded(text).discrepancies == ()

@@ -2,7 +2,7 @@ import pytest
 
 from overread.observation import ContradictionKind
 from overread.report import load_reader
-from overread.report.contradictions import find_patient_contradictions
+from overread.report.patient import find_patient_contradictions
 
 
 def kinds(text: str) -> list[tuple[ContradictionKind, str]]:
@@ -25,6 +25,24 @@ def kinds(text: str) -> list[tuple[ContradictionKind, str]]:
         ("FINDINGS: Lungs are otherwise clear. IMPRESSION: Left nodule.", []),
         ("FINDINGS: Right pneumothorax has resolved. IMPRESSION: No pneumothorax.", []),
         ("FINDINGS: Possible effusion. IMPRESSION: No effusion.", []),
+        (
+            "FINDINGS: Right consolidation. IMPRESSION: Left pneumonia.",
+            [(ContradictionKind.SIDE, "consolidation")],
+        ),
+        (
+            "FINDINGS: Lungs are clear. IMPRESSION: Left pneumonia.",
+            [(ContradictionKind.PRESENCE, "pneumonia")],
+        ),
+        (
+            "FINDINGS: No effusion. Moderate effusion. IMPRESSION: Effusion.",
+            [(ContradictionKind.PRESENCE, "effusion")],
+        ),
+        (
+            "FINDINGS: Left pneumothorax. Scoliosis. IMPRESSION: Scoliosis.",
+            [(ContradictionKind.OMISSION, "pneumothorax")],
+        ),
+        ("FINDINGS: Left pneumothorax. IMPRESSION: As above.", []),
+        ("FINDINGS: 4 mm nodule. Scoliosis. IMPRESSION: Scoliosis.", []),
     ],
 )
 def test_findings_and_impression_are_held_against_each_other(
@@ -52,6 +70,13 @@ def test_a_contradiction_leads_to_both_places() -> None:
         ("FINDINGS: The prostate is enlarged.", "F", None, [ContradictionKind.SEX]),
         ("FINDINGS: Normal thymus.", None, 70.0, [ContradictionKind.AGE]),
         ("FINDINGS: Normal thymus.", None, 2.0, []),
+        ("INDICATION: 54 F with cough. FINDINGS: Lungs clear.", "M", None, [ContradictionKind.SEX]),
+        ("FINDINGS: 8 F pigtail catheter on the left.", "M", None, []),
+        ("Mr Jones was seen. Lungs clear.", "F", None, [ContradictionKind.SEX]),
+        ("INDICATION: 71-year-old with cough. FINDINGS: Lungs clear.", None, 34.0, [ContradictionKind.AGE]),
+        ("INDICATION: 71-year-old with cough. FINDINGS: Lungs clear.", None, 71.0, []),
+        ("FINDINGS: Degenerative changes of the spine.", None, 4.0, [ContradictionKind.AGE]),
+        ("FINDINGS: CT 3 years ago. Lungs clear.", None, 60.0, []),
         ("INDICATION: Mother has cancer of the uterus. FINDINGS: Lungs clear.", "M", None, []),
     ],
 )

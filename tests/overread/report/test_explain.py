@@ -45,3 +45,8 @@ def test_advice_and_contradictions_are_told() -> None:
 
 def test_a_report_without_observations_says_so() -> None:
     assert "nothing that the rules know" in explained("Two views.")
+
+
+def test_it_is_said_how_much_of_the_text_was_taken_for_findings() -> None:
+    assert "0% of the text was taken for findings" in explained("HISTORY: Cough.")
+    assert "100% of the text was taken for findings" in explained("Small right effusion.")

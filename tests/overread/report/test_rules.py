@@ -4,53 +4,12 @@ import pytest
 
 from overread.errors import ConfigurationError
 from overread.finding import load_vocabulary
-from overread.observation import Laterality, Presence, ReportObservation, ReportReading
+from overread.observation import Presence
 from overread.report import load_reader
 from overread.report.rules import Example, load_rules, parse_rules
+from tests.overread.report.expectations import is_stated
 
 EXAMPLES = load_rules().examples
-
-
-def _stated(value: object) -> set[str]:
-    """Return how an expectation may write a value; blanks are underscores."""
-    values = value if isinstance(value, tuple) else (value,)
-    parts = [f"{part:g}" if isinstance(part, float) else str(part) for part in values]
-    return {part.replace(" ", "_") for part in (*parts, ",".join(parts))}
-
-
-def _has(record: object, facts: list[str]) -> bool:
-    pairs = [fact.split("=") for fact in facts]
-    return all(set(value.split("|")) & _stated(getattr(record, name)) for name, value in pairs)
-
-
-def _matches(observation: ReportObservation, expected: str) -> bool:
-    finding, presence, *facts = expected.split()
-    sides = [fact for fact in facts if "=" not in fact]
-    if observation.finding != finding or observation.presence.value not in presence.split("|"):
-        return False
-    if any(observation.laterality is not Laterality(side) for side in sides):
-        return False
-    return _has(observation, [fact for fact in facts if "=" in fact])
-
-
-def _is_stated(reading: ReportReading, expected: str) -> bool:
-    """Whether a reading holds what an expectation says.
-
-    `FINDING PRESENCE [SIDE] [attribute=value ...]`, `recommendation ACTION [...]`, `communication [...]` or
-    `context KIND VALUE`; `!` before it denies it.
-    """
-    if expected.startswith("!"):
-        return not _is_stated(reading, expected[1:])
-    first, *rest = expected.split()
-    if first == "recommendation":
-        return any(
-            rest[0] in _stated(item.action) and _has(item, rest[1:]) for item in reading.recommendations
-        )
-    if first == "communication":
-        return any(_has(item, rest) for item in reading.communications)
-    if first == "context":
-        return any(item.kind.value == rest[0] and rest[1] in _stated(item.value) for item in reading.context)
-    return any(_matches(observation, expected) for observation in reading.observations)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +18,7 @@ def _is_stated(reading: ReportReading, expected: str) -> bool:
 def test_the_sentence_that_motivates_a_rule_is_read_as_the_rule_says(example: Example) -> None:
     reading = load_reader().read(example.text)
     for expected in example.expect:
-        assert _is_stated(reading, expected), (expected, reading)
+        assert is_stated(reading, expected), (expected, reading)
 
 
 def test_every_rule_id_is_used_once() -> None:

@@ -11,7 +11,8 @@ def test_text_of_ascii_characters_is_split_as_any_other(text: str) -> None:
 
 
 def test_words_that_run_together_are_two_with_their_own_places() -> None:
-    words = WordSplitter({}, frozenset({"scarring", "atelectasis"})).split("old scarringatelectasis")
+    known = frozenset({"scarring", "atelectasis"})
+    words = WordSplitter({}, known, content=known).split("old scarringatelectasis")
     assert list(words.surface) == ["old", "scarring", "atelectasis"]
     assert list(words.starts) == [0, 4, 12]
     assert [words.end(index) for index in range(3)] == [3, 12, 23]

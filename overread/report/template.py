@@ -1,0 +1,76 @@
+"""Reports written into a form: "HEART: Enlarged.", a line for each organ.
+
+The label is the subject of what follows it, on its line or below it, until the next label.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from overread.report.rules import UNLISTED
+from overread.report.sentence import Statement
+
+_VALUE = re.compile(r"[ \t]*(?:[:=]|--+|[-–—](?=\s))[ \t]*")
+_MOST_WORDS = 8  # of a sentence that needs its label to mean anything
+_NOTHING = re.compile(r"(?:none|nil|absent|no|not seen|negative|none seen|none identified)\b[ .]*$")
+_NO = re.compile(r"no\b")
+
+
+class Label(NamedTuple):
+    """The name of an organ that begins a sentence."""
+
+    subject: str  # in words that the rules know; "" where nothing that follows needs it
+    end: int  # of the label and of what divides it from its value, in characters
+    silent: bool  # its own words state nothing: "Lines and tubes: none."
+
+
+class LabelFinder:
+    """Finds the labels that the rules name. Immutable."""
+
+    def __init__(self, labels: Mapping[str, str], silent: frozenset[str]) -> None:
+        """Take the subject by label, in lower case, and which labels state nothing."""
+        self._subjects = dict(labels)
+        self._silent = silent
+        names = sorted(labels, key=len, reverse=True)
+        self._pattern = re.compile(
+            rf"(?:the )?({'|'.join(map(re.escape, names))})(?=[ \t]*(?:[:=]|--|[-–—]\s))"
+        )
+
+    def find(self, sentence: str) -> Label | None:
+        """Return the label that begins a lower-case sentence."""
+        match = self._pattern.match(sentence)
+        divider = _VALUE.match(sentence, match.end()) if match else None
+        if match is None or divider is None:
+            return None
+        name = match.group(1)
+        return Label(self._subjects[name], divider.end(), name in self._silent)
+
+    def is_labelled(self, sentence: str) -> bool:
+        """Whether a lower-case sentence begins with a label."""
+        return self._pattern.match(sentence) is not None
+
+
+def labelled(sentence: str, label: Label) -> str:
+    """Return a sentence of the same length whose label and value are one phrase: "heart  enlarged".
+
+    Where the value is "none" the colon stays, since rules know it so.
+    """
+    name, value = sentence[: label.end].rstrip(" \t:=-–—"), sentence[label.end :]
+    if label.silent:
+        return value.rjust(len(sentence))
+    if _NOTHING.match(value):
+        return f"{name}:".ljust(label.end) + ("nil" if _NO.match(value) else value)
+    return name.ljust(label.end) + value
+
+
+def needs_label(sentence: str, statements: Sequence[Statement]) -> bool:
+    """Whether a short sentence says nothing that the rules know by itself: "Enlarged."."""
+    return sentence.count(" ") < _MOST_WORDS and all(
+        statement.findings == (UNLISTED,) for statement in statements
+    )
+
+
+def shifted(statement: Statement, by: int) -> Statement:
+    """Return a statement whose words stand elsewhere, never before the start of the sentence."""
+    start = max(0, statement.start + by)
+    return statement._replace(start=start, end=max(start + 1, statement.end + by))
