@@ -17,13 +17,18 @@ from overread.report_position import current_observations, family_position, posi
 from overread.reportcheck import checks_of
 from overread.trigger import Trigger, triggers_of
 
+_UNREAD = (
+    "the report reader found no statement in this report: it may be in another language, "
+    "or under headings that it does not know"
+)
+
 
 class Outcome(StrEnum):
     """What triage concluded about a case."""
 
     DISCREPANT = "DISCREPANT"
     CONCORDANT = "CONCORDANT"
-    NOT_APPLICABLE = "NOT_APPLICABLE"  # no detector is meant for this study; its report is sound by itself
+    NOT_APPLICABLE = "NOT_APPLICABLE"  # no detector is meant for this study, or its report could not be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +74,14 @@ def triage(
     found = _worth_listing(candidates, policy, vocabulary)
     news, known = set_known_aside(found, history, policy.tables.known_before, vocabulary)
     if news:
-        return _listed(news, known, policy, vocabulary)
+        return _listed(news, known, policy, vocabulary, remarks=(_UNREAD,) if reading.is_unread else ())
     if known:
         return _nothing(Outcome.CONCORDANT, ("an earlier report knows it already",), policy, known)
     if not applicable:
         reasons = tuple(f"{item.detector.name}: {item.not_applicable}" for item in detections)
         return _nothing(Outcome.NOT_APPLICABLE, reasons or ("no detector is configured",), policy)
+    if reading.is_unread:
+        return _nothing(Outcome.NOT_APPLICABLE, (_UNREAD,), policy)
     return _nothing(Outcome.CONCORDANT, ("no disagreement is likely enough to be listed",), policy)
 
 
@@ -197,7 +204,12 @@ def _strongest(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
 
 
 def _listed(
-    found: tuple[Discrepancy, ...], known: tuple[KnownBefore, ...], policy: Policy, vocabulary: Vocabulary
+    found: tuple[Discrepancy, ...],
+    known: tuple[KnownBefore, ...],
+    policy: Policy,
+    vocabulary: Vocabulary,
+    *,
+    remarks: tuple[str, ...],
 ) -> TriageResult:
     ordered = tuple(sorted(found, key=lambda item: (-item.odds, -item.priority, item.finding, item.kind)))
     most_worth = max(ordered, key=lambda item: item.priority)
@@ -207,7 +219,7 @@ def _listed(
         actionable=vocabulary[most_worth.finding].actionable,
         subspecialty=vocabulary[ordered[0].finding].subspecialty,
         discrepancies=ordered,
-        reasons=tuple(reason for item in ordered for reason in item.reasons),
+        reasons=(*remarks, *(reason for item in ordered for reason in item.reasons)),
         policy_version=policy.version,
         known_before=known,
         probability=joint_probability(item.called * item.probability for item in ordered),

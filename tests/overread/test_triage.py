@@ -269,3 +269,16 @@ def test_a_stated_nodule_is_another_word_for_a_seen_mass_and_no_mass() -> None:
     (found,) = conclude(reading(stated("nodule")), detection(seen("mass"))).discrepancies
 
     assert found.called == POLICY.report.related_share
+
+
+def test_a_report_of_which_nothing_was_read_is_never_concordant() -> None:
+    unread = replace(reading(), text_read_share=0.0)
+
+    nothing_seen = conclude(unread, detection(seen("mass", 0.01)))
+    seen_too = conclude(unread, detection(seen("mass", 0.6)))
+
+    assert nothing_seen.outcome is Outcome.NOT_APPLICABLE
+    assert "found no statement in this report" in nothing_seen.reasons[0]
+    assert seen_too.outcome is Outcome.DISCREPANT
+    assert "found no statement in this report" in seen_too.reasons[0]
+    assert conclude(reading(), detection(seen("mass", 0.01))).outcome is Outcome.CONCORDANT  # from no text
