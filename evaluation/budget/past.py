@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.budget.solver import Numbers, Rows
+from evaluation.budget.solver import Numbers, Progress, Rows, silent
 from evaluation.cohortfile import open_cohort
 from overread.cohort import CohortCase
 from overread.discrepancy import DiscrepancyKind
@@ -21,6 +21,7 @@ from overread.priority import MAXIMUM_PRIORITY, Policy
 from overread.thresholds import Pair
 
 _COLUMNS = ("case", "finding", "kind", "probability", "priority")
+_ROWS_PER_WORD = 50_000  # between two words of progress
 _JOINT = "joint_of"  # which outputs a row joins; empty, or no such column, for a row of its own
 
 
@@ -57,7 +58,7 @@ class Adjudicated:
     judged: tuple[tuple[Pair, ...], ...]  # confirmed or not
 
 
-def load_past(path: Path, vocabulary: Vocabulary, policy: Policy) -> Past:
+def load_past(path: Path, vocabulary: Vocabulary, policy: Policy, *, progress: Progress = silent) -> Past:
     """Return the rows that `overread rank --out` wrote.
 
     Rows of a broader finding that only join those of its kinds are left out, and those that the policy never
@@ -75,6 +76,8 @@ def load_past(path: Path, vocabulary: Vocabulary, policy: Policy) -> Past:
         for line, (case, finding, kind, probability, priority, joint_of) in enumerate(table, start=2):
             if finding not in vocabulary:
                 raise InvalidFileError(f"{path}, line {line}: {finding!r} is no finding of the vocabulary")
+            if line % _ROWS_PER_WORD == 0:
+                progress("rows read", line)
             number, chance = cases.setdefault(case, len(cases)), _share(probability, 1.0, path, line)
             worth = _share(priority, MAXIMUM_PRIORITY, path, line)
             if joint_of or chance < least:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.budget.past import Adjudicated, Calendar, Past
-from evaluation.budget.solver import CLOSED, Floats, Numbers, Solution, solve
+from evaluation.budget.solver import CLOSED, Floats, Numbers, Progress, Solution, silent, solve
 from evaluation.ranking_metrics import resample_patients
 from overread.thresholds import Pair, Thresholds
 
@@ -46,14 +46,14 @@ class Estimate:
     high: float
 
 
-def solve_budget(past: Past, calendar: Calendar, budget: Budget) -> Solution:
+def solve_budget(past: Past, calendar: Calendar, budget: Budget, *, progress: Progress = silent) -> Solution:
     """Return the best thresholds that keep the budget on the past cases.
 
     Raises:
         ValueError: a share of days is asked for, and the days of the cases are not known.
     """
     looks = int(budget.per_day * calendar.days + 1e-9)
-    whole = solve(past.rows, looks)
+    whole = solve(past.rows, looks, progress=progress)
     if budget.share_of_days is None:
         return whole
     if calendar.day_of is None:
@@ -63,7 +63,7 @@ def solve_budget(past: Past, calendar: Calendar, budget: Budget) -> Solution:
         return whole
     while high - low > 1:
         middle = (low + high) // 2
-        tried = solve(past.rows, middle)
+        tried = solve(past.rows, middle, progress=progress)
         if _share_within(tried, calendar, budget.per_day) >= budget.share_of_days:
             kept, low = tried, middle
         else:

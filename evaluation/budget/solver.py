@@ -13,7 +13,7 @@ bettered. The result comes with a ceiling that no thresholds exceed: the lower o
 one, and of the Lagrangian dual in which only a case's best row pays for the look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,13 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.intp]
+
+Progress = Callable[[str, int], None]  # what is being done, and how many of it are
+
+
+def silent(_what: str, _count: int) -> None:
+    """Take no note of what is being done."""
+
 
 CLOSED = np.inf
 """Threshold of a stratum of which nothing is looked at."""
@@ -51,7 +58,7 @@ class Solution:
     ceiling: float  # no thresholds have more within the same looks
 
 
-def solve(rows: Rows, looks: int) -> Solution:
+def solve(rows: Rows, looks: int, *, progress: Progress = silent) -> Solution:
     """Return thresholds that use at most `looks` looks.
 
     Raises:
@@ -61,7 +68,8 @@ def solve(rows: Rows, looks: int) -> Solution:
         raise ValueError("looks and benefits cannot be negative")
     strata = [_Stratum(rows, number) for number in range(rows.strata)]
     best = np.zeros(rows.strata, dtype=np.intp)
-    for price in _prices(rows, strata, looks):
+    for tried, price in enumerate(_prices(rows, strata, looks, progress)):
+        progress("prices of a look weighed", tried)
         taken = _filled(rows, strata, _settled(rows, strata, price), looks)
         if taken is not None and _benefit(strata, taken) > _benefit(strata, best):
             best = taken
@@ -134,11 +142,12 @@ def _ceiling(rows: Rows, strata: Sequence[_Stratum], looks: int) -> float:
     return min(picked, bought(high))
 
 
-def _prices(rows: Rows, strata: Sequence[_Stratum], looks: int) -> Sequence[float]:
+def _prices(rows: Rows, strata: Sequence[_Stratum], looks: int, progress: Progress) -> Sequence[float]:
     """Return prices of a look around the one at which the settled strata use just the looks there are."""
     low, high = 0.0, float(np.bincount(rows.case, rows.benefit).max(initial=0.0))
     prices = [low, high]
-    for _ in range(_PRICES):
+    for tried in range(_PRICES):
+        progress("prices of a look tried", tried)
         price = (low + high) / 2
         used = int((_coverage(rows, strata, _settled(rows, strata, price)) > 0).sum())
         prices.append(price)

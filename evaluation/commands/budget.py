@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.commands.progress import TerminalProgress
 from overread.command import EXIT_OK, Command
 
 if TYPE_CHECKING:  # what `run` needs is imported there
@@ -56,7 +57,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.share_of_days is not None and arguments.dates is None:
         raise ConfigurationError("--share-of-days needs --dates: without, no day can be told from another")
     vocabulary = load_vocabulary()
-    past = load_past(arguments.rows, vocabulary, default_policy())
+    progress = TerminalProgress()
+    past = load_past(arguments.rows, vocabulary, default_policy(), progress=progress)
     calendar = (
         load_calendar(arguments.dates, past.cases)
         if arguments.dates
@@ -66,7 +68,8 @@ def _run(arguments: argparse.Namespace) -> int:
         load_adjudicated(arguments.adjudicated, past.cases, vocabulary) if arguments.adjudicated else None
     )
     budget = Budget(per_day=arguments.per_day, share_of_days=arguments.share_of_days)
-    solution = solve_budget(past, calendar, budget)
+    solution = solve_budget(past, calendar, budget, progress=progress)
+    progress.end()
     for line in lines_of(past, calendar, budget, solution, adjudicated):
         print(line)
     if adjudicated is not None:

@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.commands.progress import TerminalProgress
 from overread.command import EXIT_OK, Command
 
 if TYPE_CHECKING:  # what `run` needs is imported there
@@ -16,7 +15,6 @@ if TYPE_CHECKING:  # what `run` needs is imported there
     from overread.priority import Policy
     from overread.reporting_model import ReportingModel
 
-_PROGRESS_SECONDS = 0.5
 _SHOWN = 5  # cases named on standard output
 
 
@@ -59,7 +57,7 @@ class _Work:
 
     policy: "Policy"
     processes: int
-    progress: "_Progress"
+    progress: TerminalProgress
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -76,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     vocabulary = load_vocabulary()
     policy = parse_policy(_text(arguments.policy)) if arguments.policy else default_policy()
-    work = _Work(policy, arguments.processes or len(os.sched_getaffinity(0)), _Progress())
+    work = _Work(policy, arguments.processes or len(os.sched_getaffinity(0)), TerminalProgress())
     model, basis = _known(arguments, work)
     source = source_of(arguments.cohort, vocabulary, arguments.detector, model)
     arrays = load_arrays(source, policy, processes=work.processes, progress=work.progress)
@@ -173,23 +171,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFileError(f"cannot read {path}: {error}") from error
-
-
-class _Progress:
-    """Shows on a terminal what is being done."""
-
-    def __init__(self) -> None:
-        self._shown = time.monotonic()
-        self._on = sys.stderr.isatty()
-
-    def __call__(self, what: str, count: int) -> None:
-        if self._on and time.monotonic() - self._shown >= _PROGRESS_SECONDS:
-            self._shown = time.monotonic()
-            sys.stderr.write(f"\r{what}: {count}   ")
-
-    def end(self) -> None:
-        if self._on:
-            sys.stderr.write("\r")
 
 
 command = Command(

@@ -100,7 +100,7 @@ command = Command(
         "  overread simulate --print-example > mine.toml  a scenario to change\n"
         "  overread simulate mine.toml --runs 100 --plot waits.svg\n"
         "  overread simulate mine.toml --arrivals last_month.csv\n\n"
-        "Printed per true class: waiting and turnaround (mean, 95th percentile, longest), with 95 %%\n"
+        "Printed per true class: waiting and turnaround (mean, 95th percentile, longest), with 95 %\n"
         "intervals over runs, and the difference from first in, first out in pairs. Every reader on duty\n"
         "reads while a case waits; a reader whose shift ends finishes the case in hand."
     ),
