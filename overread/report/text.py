@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import repeat
 from typing import NamedTuple
 
 from overread.report.spelling import Spelling
@@ -68,25 +67,25 @@ class WordSplitter:
         Words of content mean something by themselves: an unknown word may be two of them run together. Names
         are those for which it may be a slip.
         """
-        self._canonical = {**{word: word for word in known}, **canonical}
+        self._words = {**{word: word for word in known}, **canonical}
         self._content = content
-        self._spelling = Spelling(self._canonical, names)
-        self._unknown: dict[str, str | tuple[str, str]] = {}
+        self._spelling = Spelling(dict(self._words), names)
+        self._most_words = len(self._words) + _REMEMBERED_WORDS
 
     def split(self, lowered: str) -> Words:
         """Return the words of a lower-case text.
 
         An unknown word that is two known ones run together ("scarringatelectasis") is those two.
         """
-        known = self._canonical.get
+        known = self._words.get
         surface: list[str] = (_ASCII_TOKEN if lowered.isascii() else _TOKEN).findall(lowered)
-        canonical = list(map(known, surface, repeat("")))
+        canonical: list[str] = list(map(known, surface))  # type: ignore[arg-type]  # None is put right below
+        if None in canonical:
+            surface, canonical = self._learned(surface)
         special = not _SPECIAL.isdisjoint(surface)
         if special:
             _hear_no(surface, canonical)
             _write_out_sides(surface, canonical)
-        if "" in canonical:
-            surface, canonical = self._repaired(surface, canonical)
         starts: list[int] = []
         end = 0
         for word in surface:
@@ -97,41 +96,25 @@ class WordSplitter:
             _ask_before(lowered, surface, canonical, starts)
         return Words(surface, canonical, starts)
 
-    def _repaired(self, surface: list[str], canonical: list[str]) -> tuple[list[str], list[str]]:
-        """Return the words with those that no rule knows put right where that can be done."""
-        memory = self._unknown
-        cut = False
-        for index, word in enumerate(surface):
-            if canonical[index] or len(word) < _SHORTEST_WORD:
+    def _learned(self, surface: list[str]) -> tuple[list[str], list[str]]:
+        """Return the words, cut where two run together, and what each means; new ones are remembered."""
+        words = self._words
+        parts: list[str] = []
+        canonical: list[str] = []
+        for word in surface:
+            meant = words.get(word)
+            at = self._cut(word) if meant is None and len(word) >= _SHORTEST_WORD else 0
+            if at:
+                parts += word[:at], word[at:]
+                canonical += words[word[:at]], words[word[at:]]
                 continue
-            meant = memory.get(word)
             if meant is None:
-                meant = self._meant(word)
-                if len(memory) < _REMEMBERED_WORDS:
-                    memory[word] = meant
-            if meant.__class__ is str:
-                canonical[index] = meant
-            else:
-                cut = True
-        if not cut:
-            return surface, canonical
-        surface = [part for word in surface for part in self._parts(word)]
-        return surface, [self._canonical.get(word) or self._spelled(word) for word in surface]
-
-    def _meant(self, word: str) -> str | tuple[str, str]:
-        """Return what an unknown word is meant to be: another one, two of them, or "" if nobody can say."""
-        at = self._cut(word)
-        return (word[:at], word[at:]) if at else self._spelling.correct(word)
-
-    def _parts(self, word: str) -> tuple[str, ...]:
-        if word in self._canonical or len(word) < _SHORTEST_WORD:
-            return (word,)
-        meant = self._unknown.get(word) or self._meant(word)
-        return meant if isinstance(meant, tuple) else (word,)
-
-    def _spelled(self, word: str) -> str:
-        meant = self._meant(word) if len(word) >= _SHORTEST_WORD else ""
-        return meant if isinstance(meant, str) else ""
+                meant = self._spelling.correct(word) if len(word) >= _SHORTEST_WORD else ""
+                if len(words) < self._most_words:
+                    words[word] = meant
+            parts.append(word)
+            canonical.append(meant)
+        return parts, canonical
 
     def _is_part(self, part: str) -> bool:
         return part in self._content and (len(part) >= _SHORTEST_PART or part in _SHORT_PARTS)
