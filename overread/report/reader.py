@@ -106,14 +106,16 @@ class RuleReader:
                 if advice or contact:
                     recommendations += _recommendations(advice, section, start, end)
                     communications += _communications(contact, section, start, end)
-        contradictions = self._contradictions.find(observations)
+        positive = [o for o in observations if o.presence is not _ABSENT]
+        contradictions = self._contradictions.find(observations) if positive else ()
+        omissions = self._omissions.find(lowered, positive, observations, sections) if positive else ()
         return ReportReading(
             reader=self._identity,
-            observations=self._overruling.without_overruled(observations, contradictions),
+            observations=self._overruling.without_overruled(observations, positive, contradictions),
             sections=sections,
             recommendations=tuple(recommendations),
             communications=tuple(communications),
-            contradictions=(*contradictions, *self._omissions.find(lowered, observations, sections)),
+            contradictions=(*contradictions, *omissions),
             context=tuple(context),
             text_read_share=_read_share(sections),
         )
