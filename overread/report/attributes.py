@@ -77,7 +77,7 @@ class AttributeReader:
             self._close(mentions, results, words)
             return results
         line = _Line(parts, mentions, self._separating)
-        tips = {item.start for item in others if item.sense.kind is _TIP}
+        tips = {item.start for item in others if item.sense.kind is _TIP} if others else None
         for group in line.groups(places):
             owners = line.before(group[0].start) if group[0].sense.rule in _OF_WHAT_PRECEDES else []
             for index in owners or line.owners(group[0].start, group[-1].end):

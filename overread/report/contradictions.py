@@ -47,7 +47,10 @@ class ContradictionFinder:
         stated = {families[o.finding] for o in observations if o.presence is _PRESENT}
         if not stated:
             return ()
-        body, impression = self._parts([o for o in observations if families[o.finding] in stated])
+        relevant = [o for o in observations if families[o.finding] in stated]
+        if len(relevant) == len(stated):
+            return ()
+        body, impression = self._parts(relevant)
         found: list[Contradiction] = []
         for family, of_body in body.items():
             if len(of_body) > 1:

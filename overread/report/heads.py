@@ -150,11 +150,11 @@ class HeadFinder:
     ) -> dict[tuple[int, int], list[Head]]:
         """Return what findings and states name, by their place."""
         heads: dict[tuple[int, int], list[Head]] = {}
-        present = {anatomy.sense.value for anatomy in anatomies}
+        present = {anatomy.sense.value for anatomy in anatomies} if anatomies else None
         for item in bases:
             start, end, sense = item
             head = self._terms.get(sense.rule)  # most name one finding whatever stands beside them
-            if head is not None and present.isdisjoint(self._gates.get(sense.value, ())):
+            if head is not None and (not present or present.isdisjoint(self._gates.get(sense.value, ()))):
                 heads.setdefault((start, end), []).append(head)
             elif named := self._named(item, anatomies, bases, barriers):
                 heads.setdefault((start, end), []).extend(named)

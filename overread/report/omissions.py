@@ -48,11 +48,20 @@ class OmissionFinder:
     def find(
         self,
         lowered: str,
+        positive: Sequence[ReportObservation],
         observations: Sequence[ReportObservation],
         sections: Sequence[tuple[Section, Span]],
     ) -> tuple[Contradiction, ...]:
-        """Return one omission per family; none without an impression, or where it refers to the body."""
-        stated = [o for o in observations if o.presence is _PRESENT and o.finding in self._critical]
+        """Return one omission per family; none without an impression, or where it refers to the body.
+
+        Args:
+            lowered: the text in lower case.
+            positive: the observations that are no denial.
+            observations: all of them.
+            sections: of the text.
+        """
+        critical = self._critical
+        stated = [o for o in positive if o.finding in critical and o.presence is _PRESENT]
         if not stated:
             return ()
         spans = [span for section, span in sections if section is Section.IMPRESSION]

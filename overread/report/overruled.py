@@ -37,18 +37,21 @@ class Overruling:
         self._urgent = frozenset(f.id for f in vocabulary.values() if f.actionable is Actionable.MINUTES)
 
     def without_overruled(
-        self, observations: Sequence[ReportObservation], contradictions: Sequence[Contradiction]
+        self,
+        observations: Sequence[ReportObservation],
+        positive: Sequence[ReportObservation],
+        contradictions: Sequence[Contradiction],
     ) -> tuple[ReportObservation, ...]:
         """Return the observations without inferred denials of what is stated or considered all the same.
 
-        What a contradiction rests on stays.
+        What a contradiction rests on stays. `positive` are those of the observations that are no denial.
         """
-        sides: dict[str, list[Laterality]] = {}
-        for o in observations:
-            if o.presence is not _ABSENT and o.temporality not in _GONE and o.experiencer is _PATIENT:
-                sides.setdefault(o.finding, []).append(o.laterality)
-        if not sides or len(observations) == len(sides):
+        if not positive or len(positive) == len(observations):
             return tuple(observations)
+        sides: dict[str, list[Laterality]] = {}
+        for o in positive:
+            if o.temporality not in _GONE and o.experiencer is _PATIENT:
+                sides.setdefault(o.finding, []).append(o.laterality)
         kept = {(item.subject, item.second) for item in contradictions}
         kept |= {(item.subject, item.first) for item in contradictions}
         touched = frozenset().union(*[self._above[finding] for finding in sides])

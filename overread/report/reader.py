@@ -44,7 +44,7 @@ _READ = frozenset(
 _REMARKS_ONLY = Section.RECOMMENDATION  # "rule out metastasis" there is no finding
 _CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
-_DIVIDER = re.compile(r"[:=–—-]")
+_DIVIDER = re.compile(r"[:=–—]")  # of a label and its value; or a dash
 _LONGEST_LABEL = 48  # characters
 
 _ABSENT, _UNSPECIFIED = Presence.ABSENT, Laterality.UNSPECIFIED
@@ -82,6 +82,7 @@ class RuleReader:
         _check(text)
         lowered = lower_in_place(text)
         sections = self._bodies.opened(text, lowered, self._sections.split(lowered))
+        read, has_divider = self._reader.read, _DIVIDER.search
         observations: list[ReportObservation] = []
         recommendations: list[Recommendation] = []
         communications: list[Communication] = []
@@ -93,28 +94,35 @@ class RuleReader:
                 continue
             subject = ""  # of the form's line that a sentence stands on
             for start, end in self._sentences.split(text, span.start, span.end):
-                (statements, advice, contact, follows), subject = self._read_one(lowered[start:end], subject)
+                sentence = lowered[start:end]
+                if subject or "- " in sentence or has_divider(sentence, 0, _LONGEST_LABEL):
+                    reading, subject = self._read_in_form(sentence, subject)
+                else:
+                    reading = read(sentence)
+                statements, advice, contact, follows = reading
                 if statements and section is not _REMARKS_ONLY:
                     stated = observations_of(statements, section, start, end)
                     observations += _placed(stated, observations) if follows else stated
                 if advice or contact:
                     recommendations += _recommendations(advice, section, start, end)
                     communications += _communications(contact, section, start, end)
-        contradictions = self._contradictions.find(observations)
+        positive = [o for o in observations if o.presence is not _ABSENT]
+        contradictions = self._contradictions.find(observations) if positive else ()
+        omissions = self._omissions.find(lowered, positive, observations, sections) if positive else ()
         return ReportReading(
             reader=self._identity,
-            observations=self._overruling.without_overruled(observations, contradictions),
+            observations=self._overruling.without_overruled(observations, positive, contradictions),
             sections=sections,
             recommendations=tuple(recommendations),
             communications=tuple(communications),
-            contradictions=(*contradictions, *self._omissions.find(lowered, observations, sections)),
+            contradictions=(*contradictions, *omissions),
             context=tuple(context),
             text_read_share=_read_share(sections),
         )
 
-    def _read_one(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
+    def _read_in_form(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
         """Return what a sentence states, and the label of a form that holds for the next one."""
-        label = self._labels.find(sentence) if _DIVIDER.search(sentence, 0, _LONGEST_LABEL) else None
+        label = self._labels.find(sentence)
         if label is not None:
             subject, sentence = label.subject, labelled(sentence, label)
         reading = self._reader.read(sentence)

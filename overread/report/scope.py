@@ -69,14 +69,13 @@ class Scopes:
         stops = parts.stops
         stops_and_with = [*stops, *parts.links("with")]
         joins = frozenset(parts.joins())
-        lists = joins.difference(parts.links("comma"))
         for item in parts.cues:
             cue = self._cues[item.sense.value]
             ends = stops
             if cue.ends_at_with:
                 changes = [other.start for other in parts.cues if self.is_change(other)]
                 ends = [*stops_and_with, *_new_statements(parts, item, mentions, changes)]
-            for index in _reach(cue, item, mentions, ends, (joins, lists)):
+            for index in _reach(cue, item, mentions, ends, (joins, parts)):
                 reached[index].append(cue)
 
     def inner(self, found: Sequence[Found], *, alone: bool) -> list[Cue]:
@@ -126,10 +125,10 @@ def _reach(
     item: Found,
     mentions: Sequence[Mention],
     stops: Sequence[int],
-    joining: tuple[frozenset[int], frozenset[int]],
+    joining: tuple[frozenset[int], Parts],
 ) -> list[int]:
-    """Return the mentions that a cue reaches; `joining`: where words make a list, with and without commas."""
-    joins, lists = joining
+    """Return the mentions that a cue reaches; `joining`: where words make a list, and of what sentence."""
+    joins, parts = joining
     if cue.direction in _NO_REACH:
         return []
     after = _after(item, mentions, stops) if cue.direction != "backward" else []
@@ -144,7 +143,7 @@ def _reach(
     if cue.direction == "verb" and not before:
         return _limited(cue, after, mentions, joins)
     if cue.reach == "clause" and len(before) > 1:
-        before = _listed(before, mentions, joins, lists)
+        before = _listed(before, mentions, joins, joins.difference(parts.links("comma")))
     return _limited(cue, before[::-1], mentions, joins)
 
 

@@ -94,7 +94,7 @@ class SectionSplitter:
             end = start + len(line)
             if end - start <= _LONGEST_HEADING and (name := _plain(line)) in self._headings:
                 marks.append((start, end, name))
-            elif "-" in line or "–" in line or "—" in line:
+            elif _has_dash(line):
                 dashed = _DASHED.match(line)
                 if dashed and (name := _plain(dashed.group(1))) in self._headings:
                     marks.append((start, start + dashed.end(), name))
@@ -112,6 +112,15 @@ class SectionSplitter:
             if name.endswith(" " + heading):
                 return heading, colon - len(window) + len(window.rstrip()) - len(heading)
         return "", colon
+
+
+def _has_dash(line: str) -> bool:
+    """Whether a dash may end a heading at the start of a line."""
+    return (
+        line.find("-", 0, _LONGEST_HEADING) > 0
+        or line.find("–", 0, _LONGEST_HEADING) > 0
+        or line.find("—", 0, _LONGEST_HEADING) > 0
+    )
 
 
 @lru_cache(maxsize=1024)

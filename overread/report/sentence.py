@@ -147,7 +147,8 @@ class SentenceReader:
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
             start, end = words.starts[mention.start], words.end(mention.end - 1)
             for head in mention.heads:
-                named = _by_size_and_number(head, attribute)
+                plain = head is not NODE_HEAD and not attribute.many
+                named = head if plain else _by_size_and_number(head, attribute)
                 assertion = assert_head(named, reaching)
                 if assertion.presence is not _NOT_MENTIONED:
                     statements.append(_statement(named, (start, end), assertion, attribute))

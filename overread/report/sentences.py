@@ -48,8 +48,9 @@ class SentenceSplitter:
         if text[stop] == "?" and (stop == begin or text[stop - 1].isspace()):
             return False  # "opacity ?pneumonia"
         first = max(begin, stop - _WINDOW)
-        words = text[first:stop].split()
-        word = words[-1] if words else ""
+        word = text[first:stop].rpartition(" ")[2]
+        if not word.isalnum():  # "e.g", or a line break in between
+            word = (word.split() or [""])[-1]
         if word.isdigit():
             return stop - begin >= _WINDOW or bool(text[begin : stop - len(word)].strip())
         return word.lower().lstrip("([") not in self._abbreviations
