@@ -89,10 +89,7 @@ class ContradictionFinder:
                 yield from self._inferred(body, again)
         if not stated:
             return
-        if (
-            any([o.laterality is not _UNSPECIFIED for o in again])
-            and self._vocabulary[stated[0].finding].sided
-        ):
+        if again and self._vocabulary[stated[0].finding].sided:
             yield from _side(stated, again)
         if [o for o in again if o.size_mm]:
             yield from _size(stated, again)
