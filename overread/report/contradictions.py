@@ -87,9 +87,11 @@ class ContradictionFinder:
                 yield from _presence(finding, first, second)
             if again and not stated:
                 yield from self._inferred(body, again)
-        if stated and again:
-            if self._vocabulary[stated[0].finding].sided:
-                yield from _side(stated, again)
+        if not stated:
+            return
+        if again and self._vocabulary[stated[0].finding].sided:
+            yield from _side(stated, again)
+        if [o for o in again if o.size_mm]:
             yield from _size(stated, again)
 
     def _inferred(
@@ -177,9 +179,9 @@ def _side(
     body: Sequence[ReportObservation], impression: Sequence[ReportObservation]
 ) -> Iterator[Contradiction]:
     """Yield sides, or lobes of one side, of which each part names one only, and another one."""
-    first = [o for o in body if _has_own_side(o)]
-    second = [o for o in impression if _has_own_side(o)]
-    if not first or not second:
+    second = [o for o in impression if o.laterality is not _UNSPECIFIED and _has_own_side(o)]
+    first = [o for o in body if o.laterality is not _UNSPECIFIED and _has_own_side(o)] if second else []
+    if not first:
         return
     one, other = first[0], second[0]
     sides = {o.laterality for o in first}, {o.laterality for o in second}
@@ -202,8 +204,7 @@ def _side(
 
 def _has_own_side(observation: ReportObservation) -> bool:
     """Whether a side stands with the finding itself, not with another of the sentence."""
-    borrowed = observation.rules.get("laterality", "").startswith("share:")
-    return observation.laterality is not _UNSPECIFIED and not borrowed
+    return not observation.rules.get("laterality", "").startswith("share:")
 
 
 def _size(

@@ -50,13 +50,12 @@ NODE_HEAD = Head("lymphadenopathy", "node:named", certainty=0.5)
 class _Barriers:
     """Words that keep a base and an anatomy apart."""
 
-    __slots__ = ("commas", "copulas", "joins", "separators", "stops")
+    __slots__ = ("commas", "parts", "separators", "stops")
 
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
         self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
-        self.copulas = parts.links("is") if parts.normals else []
-        self.joins = parts.joins() if len(parts.anatomies) > 1 else []
+        self.parts = parts
         self.separators: list[int] = []
         if parts.states:  # nothing else asks for them
             self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
@@ -107,7 +106,7 @@ class HeadFinder:
     def find(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions in the order of their words."""
         mentions = self._find(parts)
-        if len(mentions) > 1 and any(item.sense.rule == UNSPECIFIC for item in parts.bases):
+        if len(mentions) > 1 and UNSPECIFIC in [item.sense.rule for item in parts.bases]:
             return self._without_unspecific(mentions)
         return mentions
 
@@ -139,7 +138,7 @@ class HeadFinder:
             denial = self._phrases[item.sense.value]
             head = Head(UNLISTED, denial.id, denial.findings, normal=True)
             heads.setdefault((item.start, item.end), []).append(head)
-        if not normals and not parts.phrases:
+        if not normals and not parts.phrases and _has_node(anatomies):
             for node in _nodes_alone(anatomies, bases, heads):
                 heads[node.start, node.end] = [NODE_HEAD]
         places = sorted(heads) if len(heads) > 1 else heads
@@ -236,7 +235,7 @@ class HeadFinder:
         if nearest is None:
             return []
         partners = [nearest]
-        if len(anatomies) > 1 and barriers.joins:
+        if len(anatomies) > 1:
             partners += _partners(nearest, anatomies, bases, barriers)
         pairs = (self._composites.get((item.sense.value, anatomies[i].sense.value)) for i in partners)
         return list({rule.finding: rule for rule in pairs if rule is not None}.values())
@@ -288,7 +287,9 @@ def _is_attributive(
     """Whether a normal predicate is that of the noun after it: "the film shows clear lungs"."""
     if not any(anatomy.start == item.end for anatomy in anatomies):
         return False
-    return subjects[-1].end != item.start and not _crossed(item.start - 2, item.start, barriers.copulas)
+    return subjects[-1].end != item.start and not _crossed(
+        item.start - 2, item.start, barriers.parts.links("is")
+    )
 
 
 def _partners(
@@ -296,12 +297,13 @@ def _partners(
 ) -> list[int]:
     """Return the anatomies that "and", "or" or a comma ties to one of them, on both sides of it."""
     found: list[int] = []
-    for step in (1, -1):
+    joins = barriers.parts.joins()
+    for step in (1, -1) if joins else ():
         index = nearest
         while 0 <= index + step < len(anatomies):
             first, second = anatomies[min(index, index + step)], anatomies[max(index, index + step)]
             gap = second.start - first.end
-            if gap > _PARTNERS_APART or not _crossed(first.end, second.start, barriers.joins):
+            if gap > _PARTNERS_APART or not _crossed(first.end, second.start, joins):
                 break
             if _crossed(first.end, second.start, barriers.stops) or _is_modifier(
                 anatomies[index + step], bases
@@ -320,10 +322,7 @@ def _is_modifier(anatomy: Found, bases: Sequence[Found]) -> bool:
 
 
 def _has_node(anatomies: Sequence[Found]) -> bool:
-    for item in anatomies:  # noqa: SIM110 # a generator costs more than the loop, and this runs most
-        if item.sense.value == _NODE:
-            return True
-    return False
+    return bool(anatomies) and _NODE in [item.sense.value for item in anatomies]
 
 
 def _nodes_alone(

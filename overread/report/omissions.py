@@ -39,6 +39,7 @@ class OmissionFinder:
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Take the findings that an impression must name, by weight and urgency."""
         self._vocabulary = vocabulary
+        self._names = {finding: _names_of(finding, vocabulary) for finding in vocabulary}
         self._critical = frozenset(
             f.id
             for f in vocabulary.values()
@@ -72,8 +73,8 @@ class OmissionFinder:
             return ()
         if any(_REFERS.search(lowered, span.start, span.end) for span in spans):
             return ()
-        named = self._named(observations)
-        return tuple(self._omitted(candidates, named))
+        said = [o for o in observations if o.section in _CONCLUDES and not _is_general(o)]
+        return tuple(self._omitted(candidates, said))
 
     def _is_plain(self, observation: ReportObservation) -> bool:
         """Whether a finding is stated in the body as a fact, of now, and as more than a trace."""
@@ -87,17 +88,11 @@ class OmissionFinder:
         urgent = self._vocabulary[observation.finding].actionable is Actionable.MINUTES
         return (urgent and observation.finding not in _A_SIGN) or observation.severity not in _TRACE
 
-    def _named(self, observations: Sequence[ReportObservation]) -> set[str]:
-        """Return the findings that the conclusion speaks of, with what the same shadow may be called."""
-        named: set[str] = set()
-        for o in observations:
-            if o.section in _CONCLUDES and not _is_general(o):
-                family = self._vocabulary.family_of(o.finding)
-                named |= {o.finding, family} | self._vocabulary.mimics_of(o.finding)
-                named |= self._vocabulary.kinds_of(family)
-        return named
-
-    def _omitted(self, candidates: Sequence[ReportObservation], named: set[str]) -> Iterator[Contradiction]:
+    def _omitted(
+        self, candidates: Sequence[ReportObservation], said: Sequence[ReportObservation]
+    ) -> Iterator[Contradiction]:
+        """Yield the candidates that nothing in the conclusion speaks of."""
+        named = frozenset().union(*[self._names[o.finding] for o in said])
         done: set[str] = set()
         for o in candidates:
             family = self._vocabulary.family_of(o.finding)
@@ -111,6 +106,12 @@ class OmissionFinder:
                 second=None,
                 reason=f"{o.finding} is stated in the body and the impression says nothing of it",
             )
+
+
+def _names_of(finding: str, vocabulary: Vocabulary) -> frozenset[str]:
+    """Return the findings that are spoken of where one is: its family, and what the shadow may be called."""
+    family = vocabulary.family_of(finding)
+    return vocabulary.kinds_of(family) | vocabulary.mimics_of(finding) | {finding, family}
 
 
 def _is_general(observation: ReportObservation) -> bool:

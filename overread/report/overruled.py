@@ -52,8 +52,7 @@ class Overruling:
         for o in positive:
             if o.temporality not in _GONE and o.experiencer is _PATIENT:
                 sides.setdefault(o.finding, []).append(o.laterality)
-        kept = {(item.subject, item.second) for item in contradictions}
-        kept |= {(item.subject, item.first) for item in contradictions}
+        kept = {(item.subject, span) for item in contradictions for span in (item.first, item.second)}
         touched = frozenset().union(*[self._above[finding] for finding in sides])
         return tuple(
             [
