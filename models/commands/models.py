@@ -29,6 +29,7 @@ the path of a release folder.
   overread models retire /models/new
   overread models import-bundle /models/lung_nodule_ct_detection --findings nodule
   overread models import-torchxrayvision densenet121-all.pt /models/xrv-all --set all
+  overread models adopt torchxrayvision /models/xrv-all    from the net, runs beside, seen by nobody who reads
   overread models quantise chest-radiograph /models/chest-int8 --images archive/chest
 
 What runs is written to the roster (detectors.json in the data folder) with the time and who did it. Workers
