@@ -220,9 +220,14 @@ def _torch(material: Material, *, compiled: bool) -> Way:
 
     torch.set_num_threads(1)
     findings = len(material.detector.findings)
-    networks = [ChestNetwork(findings, dropout=0.0) for _ in range(Settings().networks)]
+    settings = Settings()
+    networks = [
+        ChestNetwork(findings, dropout=0.0, frozen_blocks=kind.frozen_blocks)
+        for kind in settings.networks
+        for _ in range(settings.folds)
+    ]
     tensors = [torch.from_numpy(tensor) for tensor in material.tensors]
-    width = networks[0].trunk(tensors[0]).shape[1] * GRID * GRID
+    width = networks[-1].trunk(tensors[0]).shape[1] * GRID * GRID
     served = Served(networks, Unusualness(np.zeros(width), np.eye(width))).eval()
     run = torch.compile(served) if compiled else served
 

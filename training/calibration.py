@@ -1,6 +1,6 @@
 """From scores to probabilities and from probabilities to decisions, on patients that were not trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,65 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.floating]) -> Cal
         intercept=float(weights[1]),
         prevalence=float(labels.mean()),
     )
+
+
+def curve_values(curve: Calibration, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the probabilities that a curve makes of log odds."""
+    bounded = np.clip(curve.slope * logits.astype(np.float64) + curve.intercept, -50, 50)
+    values: NDArray[np.float64] = 1 / (1 + np.exp(-bounded))
+    return values
+
+
+def calibrate(
+    logits: NDArray[np.floating], labels: NDArray[np.floating], findings: Sequence[str]
+) -> dict[str, Calibration]:
+    """Return the curve of every finding, a column each.
+
+    Raises:
+        InvalidFileError: a finding or its absence is missing.
+    """
+    return {name: fit_platt(logits[:, at], labels[:, at]) for at, name in enumerate(findings)}
+
+
+def agreement(logits: NDArray[np.floating]) -> float | None:
+    """Return the correlation of what networks say of the same radiographs, the mean over findings.
+
+    Args:
+        logits: (networks, radiographs, findings); none of the networks has seen the radiographs.
+
+    Returns:
+        None where there is only one network.
+    """
+    networks, _, findings = logits.shape
+    if networks == 1:
+        return None
+    pairs = np.triu_indices(networks, 1)
+    return float(np.mean([np.corrcoef(logits[:, :, at])[pairs].mean() for at in range(findings)]))
+
+
+def for_more_networks(
+    curve: Calibration, logits: NDArray[np.floating], *, alike: float | None, fitted: int, released: int
+) -> Calibration:
+    """Return the curve for the mean of more networks than it was fitted on.
+
+    The mean of more networks holds less of what is peculiar to each, so its spread is smaller, and what is
+    left of it says more: the slope grows by as much as the variance falls (regression dilution, Spearman
+    1904; of log odds it is an approximation, a little too cautious). At the mean of the logits the curve
+    stays what it was.
+
+    Args:
+        curve: fitted on the mean of `fitted` networks.
+        logits: those that it was fitted on.
+        alike: correlation between networks (see `agreement`); None, unknown, leaves the curve as it is.
+        fitted: how many networks spoke of each radiograph.
+        released: how many speak together in the release.
+    """
+    if alike is None:
+        return curve
+    variance = [alike + (1 - alike) / count for count in (fitted, released)]
+    slope = curve.slope * variance[0] / variance[1]
+    intercept = curve.intercept + (curve.slope - slope) * float(logits.mean())
+    return Calibration(slope=slope, intercept=intercept, prevalence=curve.prevalence)
 
 
 def fit_logistic(

@@ -14,47 +14,46 @@ from training.figures import (
     Figures,
     Group,
     Outside,
+    Rates,
     Report,
 )
 from training.metrics import Interval
 from training.pointing import Pointing
 from training.recipe import Settings
-from training.split import Split
 
 CARD_FILE = "README.md"
 
 _LIMITS = """\
 ## Limits
 
-- The labels are mined from reports and often wrong, in training and in this test: a figure above says how
-  well the model agrees with such labels, not with the truth.
+- The labels are mined from reports and often wrong, in training and in these figures: they say how well the
+  model agrees with such labels, not with the truth.
 - One hospital, chosen images: abnormal radiographs are far commoner here than in a clinic. A probability is
   calibrated to this mix; elsewhere it ranks but overstates.
 - The radiographs come from samples chosen in different ways, and which one an image is from tells much about
   its labels (see "Without the image"): a part of what the model reaches is to know a sample by its look.
-- Thresholds were chosen on what the teachers said of patients that they had not seen; the released networks
-  are others of the same recipe. What they reach on the test patients is in the table.
+- The figures are of the networks of one fold at a time. The release averages those of all folds, of which no
+  patient here was unseen, so that it cannot be measured on them: expect it to rank somewhat better than the
+  folds on new patients of the same hospital, and worse on those of another.
 - Heat maps are coarse. They were taught by boxes on few radiographs, mostly of consolidation and effusion;
   for findings without boxes they are a by-product.
 - Where another detector's reads were learnt from, its errors were too: the two are not independent.
-- Not meant for children, and not measured on images of another hospital."""
+- Not meant for children, and not measured on adults of another hospital."""
 
 
-def write_card(
-    manifest: Manifest, evaluation: Evaluation, report: Report, split: Split, settings: Settings
-) -> str:
+def write_card(manifest: Manifest, evaluation: Evaluation, report: Report, settings: Settings) -> str:
     """Return the model card as Markdown."""
     sections = (
         f"# {manifest.name} {manifest.version}\n\n{manifest.intended_use.statement}",
         _purpose(manifest),
-        _origin(manifest, split, settings),
-        _results(report.test, evaluation, manifest),
-        _groups(report.test.groups),
-        _without_image(report.test),
-        _teachers(report.unseen, settings),
-        _beside(report),
-        _pointing(report),
-        _unfamiliar(report),
+        _origin(manifest, evaluation, settings),
+        _results(report, evaluation, manifest),
+        _groups(report.folds.groups),
+        _without_image(report.folds),
+        _beside(report.folds.beside),
+        _calibration(report, settings),
+        _pointing(report.pointing),
+        _unfamiliar(report.outside),
         _LIMITS,
     )
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -71,47 +70,41 @@ def _purpose(manifest: Manifest) -> str:
     )
 
 
-def _origin(manifest: Manifest, split: Split, settings: Settings) -> str:
+def _origin(manifest: Manifest, evaluation: Evaluation, settings: Settings) -> str:
     sources = "\n".join(f"- {source}" for source in manifest.training_data)
-    rows = "\n".join(
-        f"| {name} | {len(group)} | {len({radiograph.patient for radiograph in group})} | {_views(group)} |"
-        for name, group in (("training", split.training), ("test", split.test))
-    )
+    each = len(settings.networks)
     return (
         f"## Made from\n\n{sources}\n\n"
-        f"No patient is in both groups; a hash of the patient with the salt `{settings.salt}` decides.\n\n"
-        f"| group | radiographs | patients | views |\n|---|---|---|---|\n{rows}\n\n"
-        f"{settings.teachers} teachers were each trained without one of {settings.parts} parts of the "
-        "training patients. What they say of the patients that they left out corrects the labels that the "
-        f"{settings.networks} released networks learn from, calibrates them and chooses the operating "
-        "points. The released networks share their frozen first layers, and their answers are averaged. Test "
-        "patients decide nothing.\n\n"
+        f"{_size(evaluation.radiographs)} ({_views(evaluation.radiographs)}), in {settings.folds} folds; a "
+        f"hash of the patient decides which. Each of the {settings.folds * each} networks was trained "
+        f"without one fold, {each} for each. What they say of the patients that they left out gives the "
+        "figures below, the calibration and the operating points. The release is the mean of all, so that "
+        f"every patient was learnt from by {(settings.folds - 1) * each} of them; they share their frozen "
+        "first layers. Their weights are stored in 8 bits.\n\n"
         f"Made again by `{manifest.training['command']}`. Made with torch {manifest.training['torch']}: "
         "another version may change the last digits. Settings:\n\n"
         f"```\n{_settings(settings)}\n```"
     )
 
 
-def _results(figures: Figures, evaluation: Evaluation, manifest: Manifest) -> str:
-    point = manifest.operating_point()
-    count = len(evaluation.radiographs)
-    patients = len({radiograph.patient for radiograph in evaluation.radiographs})
+def _results(report: Report, evaluation: Evaluation, manifest: Manifest) -> str:
+    point, figures = manifest.operating_point(), report.folds
     header = (
         "| finding | positive | AUC (95 %) | sensitivity | specificity | expected | observed |\n"
         "|---|---|---|---|---|---|---|"
     )
     rows = [
         f"| {finding} | {int(evaluation.labels[:, at].sum())} | {_interval(figures.per_finding[finding])} "
-        f"| {_rates(evaluation, at, point.thresholds[finding])} "
-        f"| {evaluation.probabilities[:, at].mean():.3f} | {evaluation.labels[:, at].mean():.3f} |"
+        f"| {_rates(report.rates[finding])} |"
         for at, finding in enumerate(FINDINGS)
     ]
     return (
-        f"## Reached on the test patients\n\n{count} radiographs of {patients} patients, labels mined from "
-        f"reports; intervals by {BOOTSTRAP_ROUNDS} bootstrap rounds over patients. Sensitivity and "
-        f"specificity are those of the operating point `{point.name}` ({point.rule}), "
-        f"chosen on: {point.cohort}. Expected is the mean of the calibrated probabilities, observed the "
-        "share of positive labels.\n\n"
+        f"## Reached on patients that were left out\n\n{_size(evaluation.radiographs)}, each read by the "
+        "networks that had not seen the patient, both ways round; labels mined from reports; intervals by "
+        f"{BOOTSTRAP_ROUNDS} bootstrap rounds over patients. Sensitivity and specificity are those of the "
+        f"operating point `{point.name}` ({point.rule}), expected is the mean of the calibrated "
+        "probabilities, observed the share of positive labels; for these four, curve and threshold of a fold "
+        "come from the other folds.\n\n"
         + "\n".join((header, *rows))
         + f"\n\nMean AUC over {len(figures.measured)} findings (all but opacity and any_abnormality): "
         f"**{_interval(figures.mean)}**. {_chance(figures)}"
@@ -125,7 +118,7 @@ def _groups(groups: Sequence[Group]) -> str:
         for group in groups
     )
     return (
-        "## By view, sex and age\n\nTest patients; the mean is over the findings that the group holds "
+        "## By view, sex and age\n\nLikewise; the mean is over the findings that the group holds "
         f"{LEAST_OF_GROUP} positive and {LEAST_OF_GROUP} negative radiographs of, so means of groups with "
         "different findings do not compare.\n\n"
         "| group | radiographs | patients | mean AUC (95 %) | findings | any abnormality (95 %) |\n"
@@ -135,67 +128,55 @@ def _groups(groups: Sequence[Group]) -> str:
 
 def _without_image(figures: Figures) -> str:
     return (
-        "## Without the image\n\nMean AUC over the same findings on the test patients, learnt from the "
-        "training patients without seeing a pixel: "
+        "## Without the image\n\nMean AUC over the same findings on the same patients, learnt from the other "
+        "folds without seeing a pixel: "
         f"which files of the data set name the image {_interval(figures.source_alone)}; "
         f"age, sex and view {_interval(figures.patient_alone)}."
     )
 
 
-def _teachers(figures: Figures, settings: Settings) -> str:
-    any_abnormality = figures.per_finding["any_abnormality"]
-    return (
-        f"## The {settings.teachers} teachers on the training patients that each left out\n\nThe same recipe "
-        f"without teachers, with {1 - 1 / settings.parts:.0%} of the training patients. "
-        f"Mean AUC {_interval(figures.mean)}, any abnormality {_interval(any_abnormality)}."
-    )
-
-
-def _beside(report: Report) -> str:
-    rows = [
-        _beside_row(name, beside)
-        for name, beside in (
-            ("teachers, on what each left out", report.unseen.beside),
-            ("released networks, test patients", report.test.beside),
-        )
-        if beside
-    ]
-    if not rows:
+def _beside(beside: Beside | None) -> str:
+    if beside is None:
         return ""
-    return (
-        "## Beside the detector that it imitates\n\nMean AUC on the radiographs that the published CheXNet "
-        "reproduction has read, which are of its own test images; it was trained on most of the over 100,000 "
-        "radiographs of NIH ChestX-ray14.\n\n"
-        "| | radiographs | patients | findings | this model (95 %) | CheXNet (95 %) | difference in pairs |\n"
-        "|---|---|---|---|---|---|---|\n" + "\n".join(rows)
-    )
-
-
-def _beside_row(name: str, beside: Beside) -> str:
     gain = beside.gain
     return (
-        f"| {name} | {beside.radiographs} | {beside.patients} | {beside.findings} | {_interval(beside.own)} "
+        "## Beside another detector\n\nMean AUC on the radiographs that the published CheXNet reproduction "
+        "has read, which are of its own test images; it was trained on most of the over 100,000 radiographs "
+        "of NIH ChestX-ray14, and this model learns from what it says of other patients.\n\n"
+        "| radiographs | patients | findings | this model (95 %) | CheXNet (95 %) | difference in pairs |\n"
+        "|---|---|---|---|---|---|\n"
+        f"| {beside.radiographs} | {beside.patients} | {beside.findings} | {_interval(beside.own)} "
         f"| {_interval(beside.other)} | {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) |"
     )
 
 
-def _pointing(report: Report) -> str:
-    if not report.pointing and not report.test_pointing:
+def _calibration(report: Report, settings: Settings) -> str:
+    each = len(settings.networks)
+    fitted = f"the mean of the {each} networks" if each > 1 else "the one network"
+    start = (
+        f"## The scale of the probabilities\n\nThe curves were fitted on what {fitted} of a fold said of "
+        f"patients that were left out, and the release averages {each * settings.folds}. "
+    )
+    if report.agreement is None:
+        return start + "How much less its answers spread is not known, so the curves are as they were fitted."
+    return start + (
+        "The mean of more networks spreads less, and what is left of it says more: each slope was raised by "
+        f"as much as the variance falls when two networks of a fold correlate by {report.agreement:.2f}, as "
+        "they do on patients that neither has seen. The thresholds were chosen on the probabilities of the "
+        "folds and were not changed."
+    )
+
+
+def _pointing(rows: Sequence[Pointing]) -> str:
+    if not rows:
         return ""
     header = (
         "| finding | boxed radiographs | peak in box (95 %) | one place for all (95 %) |\n|---|---|---|---|"
     )
-    parts = [
-        f"{title}:\n\n{header}\n" + "\n".join(_pointing_row(row) for row in rows)
-        for title, rows in (
-            ("Teachers, on the training patients that each left out", report.pointing),
-            ("The released network, on the test patients", report.test_pointing),
-        )
-        if rows
-    ]
     return (
         "## Where it looks\n\nHow often the largest value of a finding's map lies in a box of it, against "
-        "the place that lies in most boxes of other patients.\n\n" + "\n\n".join(parts)
+        "the place that lies in most boxes of other patients; patients that were left out.\n\n"
+        f"{header}\n" + "\n".join(_pointing_row(row) for row in rows)
     )
 
 
@@ -203,19 +184,18 @@ def _pointing_row(row: Pointing) -> str:
     return f"| {row.finding} | {row.radiographs} | {_interval(row.hits)} | {_interval(row.fixed)} |"
 
 
-def _unfamiliar(report: Report) -> str:
+def _unfamiliar(outside: Outside | None) -> str:
     known = (
-        "## Unfamiliar images\n\n`out_of_distribution` is the share of the training radiographs that look "
-        "less unusual to the frozen first layers, each measured by what was learnt from other patients. "
-        f"{report.test.unusual:.1%} of the test radiographs are above 0.95, where 5 % would be expected."
+        "## Other sources\n\n`out_of_distribution` is the share of the radiographs above that look less "
+        "unusual to the frozen first layers, each measured by what was learnt from the other folds."
     )
-    return known if report.outside is None else f"{known}\n\n{_outside(report.outside)}"
+    return known if outside is None else f"{known}\n\n{_outside(outside)}"
 
 
 def _outside(outside: Outside) -> str:
     return (
         f"{outside.description} ({outside.images} images, each taken for a patient): "
-        f"{outside.beyond:.1%} are above 0.95; AUC of telling them from the test radiographs "
+        f"{outside.beyond:.1%} are above 0.95; AUC of telling them from the radiographs above "
         f"{_interval(outside.unusual)}. The model is not meant for them; AUC of {outside.finding} on them "
         f"{_interval(outside.auc)}."
     )
@@ -226,12 +206,12 @@ def _chance(figures: Figures) -> str:
     return f"Not shown to be better than chance (the interval reaches 0.5): {', '.join(weak) or 'none'}."
 
 
-def _rates(evaluation: Evaluation, at: int, threshold: float) -> str:
-    flagged = evaluation.probabilities[:, at] >= threshold
-    positive = evaluation.labels[:, at] == 1
-    if positive.all() or not positive.any():
-        return "- | -"
-    return f"{flagged[positive].mean():.2f} | {(~flagged[~positive]).mean():.2f}"
+def _rates(rates: Rates) -> str:
+    return f"{rates.sensitivity:.2f} | {rates.specificity:.2f} | {rates.expected:.3f} | {rates.observed:.3f}"
+
+
+def _size(group: Sequence[Radiograph]) -> str:
+    return f"{len(group)} radiographs of {len({radiograph.patient for radiograph in group})} patients"
 
 
 def _interval(interval: Interval | None) -> str:

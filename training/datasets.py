@@ -80,6 +80,7 @@ class Radiograph:
     view: str  # PA or AP
     sex: str  # M or F
     age_years: int
+    follow_up: int = 0  # number among the patient's radiographs, in time
     boxes: tuple[Box, ...] = ()
     expert: frozenset[str] | None = None  # of `EXPERT_FINDINGS`, seen by radiologists; None where none looked
     reads: Mapping[str, float] | None = None  # another detector's probability per finding; None where unread
@@ -161,6 +162,7 @@ def _radiograph(
         view=row["View Position"],
         sex=row["Patient Gender"],
         age_years=int(row["Patient Age"].rstrip("YMD")),
+        follow_up=int(row["Follow-up #"]),
         boxes=drawn.boxes.get(name, ()),
         expert=drawn.expert.get(name),
         reads=reads.get(name),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibration import fit_logistic
+from training.calibration import balanced_threshold, curve_values, fit_logistic, fit_platt
 from training.datasets import ANY, FINDINGS, Radiograph
 from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
 from training.pointing import Pointing
@@ -30,12 +30,11 @@ GROUPS: Mapping[str, Callable[[Radiograph], bool]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Labels and calibrated probabilities of radiographs that were not trained on; columns are `FINDINGS`."""
+    """Labels and scores of radiographs that were not trained on; columns are `FINDINGS`."""
 
     radiographs: tuple[Radiograph, ...]
-    probabilities: NDArray[np.floating]
+    scores: NDArray[np.floating]  # larger is likelier
     labels: NDArray[np.floating]
-    maps: NDArray[np.floating]  # (radiographs, findings, cells, cells)
     out_of_distribution: NDArray[np.floating]  # (radiographs,), see `overread.observation.Detection`
 
 
@@ -58,7 +57,7 @@ class Outside:
     description: str
     finding: str  # whose probability is compared with the labels
     auc: Interval
-    unusual: Interval  # AUC of being out of distribution, against the radiographs of the test patients
+    unusual: Interval  # AUC of being out of distribution, against the radiographs that were left out
     beyond: float  # share that looks less usual than 95 % of the radiographs that were trained on
     images: int
 
@@ -76,8 +75,18 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """A finding at the default operating point, and its share by the calibrated probabilities."""
+
+    sensitivity: float
+    specificity: float
+    expected: float  # mean of the probabilities
+    observed: float  # share of positive labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What the card states; None where the test patients lack the finding or its absence."""
+    """What the card states of the folds; None where they lack the finding or its absence."""
 
     per_finding: dict[str, Interval | None]
     mean: Interval  # over the findings of `MEAN_OVER` that could be measured
@@ -86,29 +95,28 @@ class Figures:
     source_alone: Interval  # mean AUC over the same findings, knowing which files name the image
     patient_alone: Interval  # the same, knowing age, sex and view
     beside: Beside | None  # None where the other detector has read nothing that could be measured
-    unusual: float  # share of the test radiographs less usual than 95 % of those trained on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All that the card tells of results."""
 
-    test: Figures
-    unseen: Figures  # the teachers on the training patients that each left out
-    pointing: tuple[Pointing, ...]  # the teachers, likewise
-    test_pointing: tuple[Pointing, ...]
+    folds: Figures
+    rates: dict[str, Rates]
+    agreement: float | None  # correlation of two networks of a fold; None where a fold has one network
+    pointing: tuple[Pointing, ...]
     outside: Outside | None
 
 
-def measure(evaluation: Evaluation, training: Sequence[Radiograph]) -> Figures:
+def measure(evaluation: Evaluation, folds: NDArray[np.intp]) -> Figures:
     """Return the AUC of every finding, the mean, subgroups and what needs no image, over patients.
 
     Args:
-        evaluation: of radiographs that were not trained on.
-        training: those from which the figures without an image are learnt.
+        evaluation: of radiographs, each by networks that had not seen the patient.
+        folds: of the radiographs; what is guessed without an image is learnt from the other folds.
     """
     samples = _samples(evaluation.radiographs)
-    labels, scores = evaluation.labels, evaluation.probabilities
+    labels, scores = evaluation.labels, evaluation.scores
     usable = {finding for at, finding in enumerate(FINDINGS) if 0 < labels[:, at].mean() < 1}
     measured = tuple(finding for finding in MEAN_OVER if finding in usable)
     columns = [FINDINGS.index(finding) for finding in measured]
@@ -126,11 +134,51 @@ def measure(evaluation: Evaluation, training: Sequence[Radiograph]) -> Figures:
         groups=tuple(
             group for name, belongs in GROUPS.items() if (group := _group(name, evaluation, belongs))
         ),
-        source_alone=mean_of(guess_by_source(evaluation.radiographs, training)),
-        patient_alone=mean_of(guess_by_patient(evaluation.radiographs, training)),
+        source_alone=mean_of(_by_folds(guess_by_source, evaluation.radiographs, folds)),
+        patient_alone=mean_of(_by_folds(guess_by_patient, evaluation.radiographs, folds)),
         beside=measure_beside(evaluation),
-        unusual=float((evaluation.out_of_distribution > 0.95).mean()),
     )
+
+
+def measure_rates(
+    logits: NDArray[np.floating], labels: NDArray[np.floating], folds: NDArray[np.intp]
+) -> dict[str, Rates]:
+    """Return the rates of every finding; curve and threshold of a fold are chosen on the others.
+
+    Raises:
+        InvalidFileError: the other folds lack a finding or its absence.
+    """
+    found = {}
+    for at, finding in enumerate(FINDINGS):
+        probabilities, flagged = np.zeros(len(logits)), np.zeros(len(logits), bool)
+        for fold in np.unique(folds):
+            held = folds == fold
+            curve = fit_platt(logits[~held, at], labels[~held, at])
+            known = curve_values(curve, logits[~held, at])
+            probabilities[held] = curve_values(curve, logits[held, at])
+            flagged[held] = probabilities[held] >= balanced_threshold(known, labels[~held, at])
+        positive = labels[:, at] == 1
+        found[finding] = Rates(
+            sensitivity=float(flagged[positive].mean()),
+            specificity=float((~flagged[~positive]).mean()),
+            expected=float(probabilities.mean()),
+            observed=float(labels[:, at].mean()),
+        )
+    return found
+
+
+Guess = Callable[[Sequence[Radiograph], Sequence[Radiograph]], NDArray[np.floating]]
+
+
+def _by_folds(
+    guess: Guess, radiographs: Sequence[Radiograph], folds: NDArray[np.intp]
+) -> NDArray[np.floating]:
+    guesses = np.zeros((len(radiographs), len(FINDINGS)))
+    for fold in np.unique(folds):
+        held = np.flatnonzero(folds == fold)
+        others = [radiographs[int(at)] for at in np.flatnonzero(folds != fold)]
+        guesses[held] = guess([radiographs[int(at)] for at in held], others)
+    return guesses
 
 
 def measure_beside(evaluation: Evaluation) -> Beside | None:
@@ -146,7 +194,7 @@ def measure_beside(evaluation: Evaluation) -> Beside | None:
         return None
     radiographs = [evaluation.radiographs[at] for at in read]
     samples = _samples(radiographs)
-    labels, own = labels[:, columns], evaluation.probabilities[read][:, columns]
+    labels, own = labels[:, columns], evaluation.scores[read][:, columns]
     reads = [found.reads or {} for found in radiographs]
     other = np.array([[said[FINDINGS[at]] for at in columns] for said in reads])
     return Beside(
@@ -199,7 +247,7 @@ def measure_outside(evaluation: Evaluation, inside: Evaluation, *, description: 
     return Outside(
         description=description,
         finding=finding,
-        auc=auc_interval(evaluation.probabilities[:, column], evaluation.labels[:, column], samples),
+        auc=auc_interval(evaluation.scores[:, column], evaluation.labels[:, column], samples),
         unusual=auc_interval(unusual, foreign, _samples(both)),
         beyond=float((evaluation.out_of_distribution > 0.95).mean()),
         images=count,
@@ -214,7 +262,7 @@ def _samples(radiographs: Sequence[Radiograph]) -> list[NDArray[np.intp]]:
 def _group(name: str, evaluation: Evaluation, belongs: Callable[[Radiograph], bool]) -> Group | None:
     inside = [at for at, radiograph in enumerate(evaluation.radiographs) if belongs(radiograph)]
     radiographs = [evaluation.radiographs[at] for at in inside]
-    labels, scores = evaluation.labels[inside], evaluation.probabilities[inside]
+    labels, scores = evaluation.labels[inside], evaluation.scores[inside]
     fewest = np.minimum(labels.sum(axis=0), (1 - labels).sum(axis=0)) if inside else np.zeros(len(FINDINGS))
     columns = [
         at for at, finding in enumerate(FINDINGS) if finding in MEAN_OVER and fewest[at] >= LEAST_OF_GROUP

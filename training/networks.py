@@ -119,8 +119,8 @@ class ChestNetwork(nn.Module):
     """EfficientNet-Lite0 with two heads: one reads the image as a whole, one every place.
 
     The first layers, `trunk`, keep their ImageNet weights, so that what they make of an image can be computed
-    once; `tail` is what learns. `imitator` says what another detector would; nothing of it counts until
-    `imitated_share` is set.
+    once; `tail` is what learns. `imitator` says what another detector would: learning that shapes the
+    features, and nothing of it counts in the answer until `imitated_share` is set.
     """
 
     imitated_share: Tensor  # (findings), of what is imitated in the logits
@@ -149,8 +149,11 @@ class ChestNetwork(nn.Module):
 
     def trunk(self, images: Tensor) -> Tensor:
         """Return the features after the frozen blocks."""
-        features = functional.relu6(self.stem((images - IMAGENET_CENTRE) / IMAGENET_SCALE))
-        for block in self.blocks[: self.frozen_blocks]:
+        return self.deepen(functional.relu6(self.stem((images - IMAGENET_CENTRE) / IMAGENET_SCALE)), done=0)
+
+    def deepen(self, features: Tensor, *, done: int) -> Tensor:
+        """Return the features of `trunk` of those after its first `done` blocks."""
+        for block in self.blocks[done : self.frozen_blocks]:
             features = block(features)
         return features
 

@@ -26,20 +26,28 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What one network of a fold does otherwise than the next: networks that differ err less together."""
+
+    frozen_blocks: int  # of 16, and the stem
+    imitation_weight: float  # of the loss that imitates the other detector where it has read the image
+    imitates: bool  # whether what is imitated counts in the answer, as much as what the labels taught
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that decides the result, together with the data and the versions of the libraries."""
 
     seed: int = 2026  # of the heads' first weights, the order of images and every change to them
-    salt: str = "overread-nih-2"  # of the patients' hash; another salt is another split
-    test_share: float = 0.20  # of the patients
-    parts: int = 4  # of the training patients; each teacher leaves out one
-    teachers: int = 4  # from 1 to as many as parts; they read the patients that they left out
-    networks: int = 4  # that are released together, each from a seed of its own; their answers are averaged
-    side: int = 288  # pixels; a multiple of 32
+    folds: int = 4  # of the patients; every network leaves out one
+    networks: tuple[Kind, ...] = (  # of every fold
+        Kind(frozen_blocks=2, imitation_weight=0.15, imitates=False),
+        Kind(frozen_blocks=6, imitation_weight=0.5, imitates=True),
+    )
+    side: int = 224  # pixels; a multiple of 32
     views: int = 12  # of every radiograph, changed at random; each epoch shows one
-    epochs: int = 16  # of every network
+    epochs: int = 14  # of every network
     batch_size: int = 32
-    frozen_blocks: int = 6  # of 16, and the stem
     backbone_rate: float = 3e-4  # highest learning rate of the ImageNet layers
     head_rate: float = 1e-3  # highest learning rate of the new layers
     weight_decay: float = 0.02
@@ -50,7 +58,6 @@ class Settings:
     mixed_share: float = 0.75  # of the radiographs without places, which need an image of their own
     pooled_weight: float = 0.5  # of the loss of the strongest places
     place_weight: float = 0.5  # of the loss that draws the maps into the boxes
-    imitation_weight: float = 0.5  # of the loss that imitates the other detector where it has read the image
     blend: Blend = field(default_factory=Blend)
     augmentation: Strength = field(default_factory=Strength)
 
@@ -87,17 +94,20 @@ class Run:
     """One training run: networks, optimiser and random generators; it can be resumed after any epoch."""
 
     def __init__(
-        self, material: Material, settings: Settings, *, epochs: int, seed: int, device: torch.device = CPU
+        self,
+        material: Material,
+        settings: Settings,
+        *,
+        kind: Kind,
+        seed: int,
+        device: torch.device = CPU,
     ) -> None:
         set_determinism(seed)
         self.device = device
         self.material = material.on(device)
-        self.settings = settings
-        self.epochs = epochs
+        self.settings, self.kind = settings, kind
         self.random = np.random.default_rng(seed)
-        self.network = ChestNetwork(
-            len(FINDINGS), dropout=settings.dropout, frozen_blocks=settings.frozen_blocks
-        )
+        self.network = ChestNetwork(len(FINDINGS), dropout=settings.dropout, frozen_blocks=kind.frozen_blocks)
         load_imagenet_weights(self.network)
         self.network.to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
@@ -110,7 +120,7 @@ class Run:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             [settings.backbone_rate, settings.head_rate],
-            total_steps=epochs * self._steps_per_epoch() + 1,
+            total_steps=settings.epochs * self._steps_per_epoch() + 1,
             pct_start=settings.warm_up_share,
         )
         self.epochs_done = 0
@@ -122,7 +132,7 @@ class Run:
         size = min(self.settings.batch_size, len(order))
         losses = [self._step(order[at * size : (at + 1) * size]) for at in range(self._steps_per_epoch())]
         self.epochs_done += 1
-        return Progress(epoch=self.epochs_done, epochs=self.epochs, loss=sum(losses) / len(losses))
+        return Progress(epoch=self.epochs_done, epochs=self.settings.epochs, loss=sum(losses) / len(losses))
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs; a file half written never takes the name."""
@@ -172,7 +182,7 @@ class Run:
         Of any abnormality nothing: the other detector was not taught it.
         """
         network.imitated_share.zero_()
-        if not (self.settings.imitation_weight and self.material.read.any()):
+        if not (self.kind.imitates and self.material.read.any()):
             return network.imitated_share
         readings = predict(network, self.material.views, self.material.chosen)
         spread = torch.cat([reading.logits for reading in readings]).std(dim=0)
@@ -206,7 +216,7 @@ class Run:
         loss = image_loss(reading, mixed.targets, self.settings)
         if read.any():
             away = (reading.imitated - mixed.reads)[torch.from_numpy(read)]
-            loss = loss + self.settings.imitation_weight * away.square().mean() * float(read.mean())
+            loss = loss + self.kind.imitation_weight * away.square().mean() * float(read.mean())
         if (placed >= 0).any():
             drawn = torch.from_numpy(placed[placed >= 0])
             masks = material.masks[torch.from_numpy(views[placed >= 0]), drawn].float()
@@ -301,7 +311,7 @@ def train(run: Run, checkpoint: Path, report: Callable[[Progress], None]) -> Che
     """
     if checkpoint.is_file():
         run.restore(checkpoint)
-    while run.epochs_done < run.epochs:
+    while run.epochs_done < run.settings.epochs:
         report(run.train_epoch())
         run.save(checkpoint)
     return run.trained_network()

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from models.manifest import (
     FRONTAL_CHEST,
     Calibration,
-    Familiarity,
     IntendedUse,
     Manifest,
     NetworkFile,
@@ -22,16 +21,23 @@ from models.manifest import (
 from models.pixels import PIPELINE_VERSION
 from models.recording import record
 from models.releases import load_onnx_detector
-from training.calibration import choose_operating_points, fit_platt
+from training.calibration import (
+    agreement,
+    calibrate,
+    choose_operating_points,
+    curve_values,
+    for_more_networks,
+)
 from training.card import CARD_FILE, write_card
 from training.datasets import FINDINGS, Radiograph
 from training.export import INPUT, MAPS, SCORES, UNUSUAL, export_onnx
-from training.figures import Evaluation, Report, measure, measure_outside
+from training.figures import Evaluation, Outside, Report, measure, measure_outside, measure_rates
+from training.folds import Trained, Unseen, placed_radiographs
+from training.out_of_fold import write_cohort
 from training.pointing import measure_pointing
 from training.recipe import Settings
-from training.split import Split, assign_parts
+from training.split import assign_folds
 from training.targets import label_matrix
-from training.teaching import Taught, placed_radiographs
 from training.unusual import learn_usual
 
 NETWORK_FILE = "network.onnx"
@@ -75,6 +81,7 @@ class Release:
     folder: Path  # its name is the release's
     version: str
     command: str  # that makes it again
+    out_of_fold: Path | None = None  # where to write what was said of every patient by who had not seen them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,34 +94,42 @@ class Foreign:
 
 
 def write_release(
-    taught: Taught, split: Split, settings: Settings, release: Release, foreign: Foreign | None = None
+    trained: Trained,
+    radiographs: Sequence[Radiograph],
+    settings: Settings,
+    release: Release,
+    foreign: Foreign | None = None,
 ) -> Report:
-    """Write the release folder and return what it reached on the test patients, measured as it is served.
+    """Write the release folder and return what the networks reached on patients that they had not seen.
 
     Raises:
-        InvalidFileError: the training patients lack a finding, so nothing can be calibrated on them.
+        InvalidFileError: the patients lack a finding, so nothing can be calibrated on them.
     """
     release.folder.mkdir(parents=True, exist_ok=True)
-    usual = learn_usual(taught.views, assign_parts(split.training, settings.parts))
-    export_onnx(taught.networks, usual.distance, release.folder / NETWORK_FILE, side=settings.side)
-    cohort = _cohort(split.training, "each compared with those of other patients")
-    manifest = _manifest(taught, split, settings, release, usual.familiarity(UNUSUAL, cohort))
+    folds = assign_folds(radiographs, settings.folds)
+    usual = learn_usual(trained.views, folds)
+    export_onnx(trained.networks, usual.distance, release.folder / NETWORK_FILE, side=settings.side)
+    familiarity = usual.familiarity(
+        UNUSUAL, _cohort(radiographs, "each compared with those of other patients")
+    )
+    evaluation = Evaluation(
+        radiographs=tuple(radiographs),
+        scores=trained.unseen.mean,
+        labels=label_matrix(radiographs),
+        out_of_distribution=np.array([familiarity.out_of_distribution(far) for far in usual.left_out]),
+    )
+    curves = calibrate(evaluation.scores, evaluation.labels, FINDINGS)
+    manifest = _manifest(evaluation, curves, settings, release)
+    manifest = replace(manifest, calibration=_released(curves, trained), familiarity=familiarity)
     save_manifest(manifest, release.folder)
     record(release.folder)
-    evaluation = evaluate(release.folder, split.test)
-    report = _report(taught, split, settings, evaluation)
+    report = _report(trained.unseen, evaluation, folds)
     if foreign is not None:
-        report = replace(
-            report,
-            outside=measure_outside(
-                evaluate(release.folder, foreign.radiographs),
-                evaluation,
-                description=foreign.description,
-                finding=foreign.finding,
-            ),
-        )
-    card = write_card(manifest, evaluation, report, split, settings)
+        report = replace(report, outside=_outside(release.folder, foreign, evaluation))
+    card = write_card(manifest, evaluation, report, settings)
     (release.folder / CARD_FILE).write_text(card, encoding="utf-8")
+    if release.out_of_fold is not None:
+        write_cohort(release.out_of_fold, evaluation, curves, manifest)
     return report
 
 
@@ -124,36 +139,23 @@ def evaluate(folder: Path, radiographs: Sequence[Radiograph]) -> Evaluation:
     answers = [detector.answer(radiograph.path) for radiograph in radiographs]
     return Evaluation(
         radiographs=tuple(radiographs),
-        probabilities=np.array([answer.probabilities for answer in answers]),
+        scores=np.array([answer.probabilities for answer in answers]),
         labels=label_matrix(radiographs),
-        maps=np.array([answer.maps for answer in answers]),
         out_of_distribution=np.array([answer.out_of_distribution for answer in answers], np.float64),
     )
 
 
-def _report(taught: Taught, split: Split, settings: Settings, evaluation: Evaluation) -> Report:
-    parts, unseen = assign_parts(split.training, settings.parts), taught.unseen
-    asked = _of(split.training, unseen.asked)
-    teachers = Evaluation(
-        radiographs=asked,
-        probabilities=unseen.logits[unseen.asked],
-        labels=label_matrix(asked),
-        maps=unseen.maps,
-        out_of_distribution=np.zeros(len(asked)),
-    )
+def _report(unseen: Unseen, evaluation: Evaluation, folds: NDArray[np.intp]) -> Report:
+    radiographs = evaluation.radiographs
     others = {
-        split.training[int(at)].name: _of(split.training, np.flatnonzero(parts != parts[at]))
+        radiographs[int(at)].name: _of(radiographs, np.flatnonzero(folds != folds[at]))
         for at in unseen.placed
     }
     return Report(
-        test=measure(evaluation, split.training),
-        unseen=measure(teachers, split.training),
-        pointing=measure_pointing(_of(split.training, unseen.placed), list(unseen.maps), others),
-        test_pointing=measure_pointing(
-            split.test,
-            list(evaluation.maps),
-            {radiograph.name: split.training for radiograph in split.test},
-        ),
+        folds=measure(evaluation, folds),
+        rates=measure_rates(evaluation.scores, evaluation.labels, folds),
+        agreement=agreement(unseen.logits),
+        pointing=measure_pointing(_of(radiographs, unseen.placed), list(unseen.maps), others),
         outside=None,
     )
 
@@ -162,34 +164,25 @@ def _of(radiographs: Sequence[Radiograph], chosen: NDArray[np.intp]) -> tuple[Ra
     return tuple(radiographs[int(at)] for at in chosen)
 
 
-def _calibrate(
-    logits: NDArray[np.floating], labels: NDArray[np.floating]
-) -> tuple[Mapping[str, Calibration], Mapping[str, NDArray[np.float64]]]:
-    """Return the curve of every finding and the probabilities that it gives."""
-    curves = {
-        finding: fit_platt(logits[:, at], labels[:, at]).rounded() for at, finding in enumerate(FINDINGS)
-    }
-    scores: NDArray[np.float64] = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    probabilities = {
-        finding: np.array([curves[finding].probability(float(score)) for score in scores[:, at]])
-        for at, finding in enumerate(FINDINGS)
-    }
-    return curves, probabilities
+def _outside(folder: Path, foreign: Foreign, inside: Evaluation) -> Outside:
+    return measure_outside(
+        evaluate(folder, foreign.radiographs),
+        inside,
+        description=foreign.description,
+        finding=foreign.finding,
+    )
 
 
 def _manifest(
-    taught: Taught, split: Split, settings: Settings, release: Release, familiarity: Familiarity
+    evaluation: Evaluation, curves: Mapping[str, Calibration], settings: Settings, release: Release
 ) -> Manifest:
-    unseen = taught.unseen
-    asked = _of(split.training, unseen.asked)
-    labels, cohort = (
-        label_matrix(asked),
-        _cohort(asked, "each read by a network that had not seen the patient"),
-    )
-    curves, probabilities = _calibrate(unseen.logits[unseen.asked], labels)
+    """Return the manifest with the curves of the folds, on which the operating points are chosen."""
+    radiographs = evaluation.radiographs
+    cohort = _cohort(radiographs, "each read by networks that had not seen the patient")
+    columns = list(enumerate(FINDINGS))
     points = choose_operating_points(
-        probabilities,
-        {finding: labels[:, at] for at, finding in enumerate(FINDINGS)},
+        {finding: curve_values(curves[finding], evaluation.scores[:, at]) for at, finding in columns},
+        {finding: evaluation.labels[:, at] for at, finding in columns},
         cohort=cohort,
     )
     content = (release.folder / NETWORK_FILE).read_bytes()
@@ -205,16 +198,31 @@ def _manifest(
         default_operating_point="balanced",
         operating_points=points,
         intended_use=INTENDED_USE,
-        training_data=_sources(split),
-        training=_provenance(split, settings, release),
-        familiarity=familiarity,
+        training_data=_sources(radiographs),
+        training=_provenance(radiographs, settings, release),
     )
 
 
-def _sources(split: Split) -> tuple[str, ...]:
+def _released(curves: Mapping[str, Calibration], trained: Trained) -> dict[str, Calibration]:
+    """Return the curves for the mean of all networks, of which those of a fold are only some."""
+    unseen = trained.unseen
+    alike = agreement(unseen.logits)
+    return {
+        finding: for_more_networks(
+            curves[finding],
+            unseen.mean[:, at],
+            alike=alike,
+            fitted=len(unseen.logits),
+            released=len(trained.networks),
+        ).rounded()
+        for at, finding in enumerate(FINDINGS)
+    }
+
+
+def _sources(radiographs: Sequence[Radiograph]) -> tuple[str, ...]:
     """Return every source that this training really used."""
-    boxed = len(placed_radiographs(split.training))
-    read = sum(radiograph.reads is not None for radiograph in split.training)
+    boxed = len(placed_radiographs(radiographs))
+    read = sum(radiograph.reads is not None for radiograph in radiographs)
     return (
         _RADIOGRAPHS,
         *((_BOXES.format(count=boxed),) if boxed else ()),
@@ -242,15 +250,13 @@ def _cohort(radiographs: Sequence[Radiograph], how: str) -> str:
     return f"{len(radiographs)} radiographs of {patients} patients of NIH ChestX-ray14, {how}"
 
 
-def _provenance(split: Split, settings: Settings, release: Release) -> dict[str, str]:
+def _provenance(radiographs: Sequence[Radiograph], settings: Settings, release: Release) -> dict[str, str]:
     return {
         "command": release.command,
         "seed": str(settings.seed),
-        "split_salt": settings.salt,
-        "training_radiographs": str(len(split.training)),
-        "test_radiographs": str(len(split.test)),
-        "teachers": str(settings.teachers),
-        "networks": str(settings.networks),
+        "radiographs": str(len(radiographs)),
+        "folds": str(settings.folds),
+        "networks_per_fold": str(len(settings.networks)),
         "epochs": str(settings.epochs),
         "torch": version("torch"),
         "python": platform.python_version(),

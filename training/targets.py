@@ -25,7 +25,6 @@ class Blend:
 
     reads: float = 0.5  # of the other detector, where it has read the image
     expert: float = 0.5  # of the radiologists, where they have, on the findings that they looked for
-    teachers: float = 0.4  # of networks that were not trained on the patient
 
 
 def label_matrix(radiographs: Sequence[Radiograph]) -> NDArray[np.float32]:
@@ -34,16 +33,12 @@ def label_matrix(radiographs: Sequence[Radiograph]) -> NDArray[np.float32]:
     return np.array(rows, np.float32).reshape(len(radiographs), len(FINDINGS))
 
 
-def soft_targets(
-    radiographs: Sequence[Radiograph], blend: Blend, teachers: NDArray[np.floating] | None = None
-) -> Targets:
+def soft_targets(radiographs: Sequence[Radiograph], blend: Blend) -> Targets:
     """Return the probability to teach for every radiograph and finding.
 
     Args:
         radiographs: those that are trained on.
         blend: how much each source weighs.
-        teachers: logits (radiographs, findings) of networks that were not trained on the patient; NaN where
-            there is none.
     """
     labels = label_matrix(radiographs)
     targets = UNLABELLED + (LABELLED - UNLABELLED) * labels
@@ -54,10 +49,6 @@ def soft_targets(
                 seen = EXPERT_SEEN if finding in radiograph.expert else EXPERT_UNSEEN
                 at = FINDINGS.index(finding)
                 row[at] = (1 - blend.expert) * row[at] + blend.expert * seen
-    if teachers is not None:
-        asked = np.isfinite(teachers).all(axis=1)
-        said = 1 / (1 + np.exp(-teachers[asked]))
-        targets[asked] = (1 - blend.teachers) * targets[asked] + blend.teachers * said
     return targets.astype(np.float32)
 
 

@@ -1,12 +1,15 @@
-"""What a change of the recipe is worth, on training patients that were left out; no test patient is read.
+"""What a change of the recipe is worth, on patients that were left out.
 
     python -m training.trial --data PATH --work FOLDER imitation_weight=0
 
-Trains the teachers of the recipe, and again with each change, and prints the mean AUC over 13 findings on the
-patients that each teacher had left out, pooled, and the difference from the recipe in pairs; intervals over
-patients. Settings are those of `training.recipe.Settings`; a comma joins several into one change. Two
-teachers take about ten minutes on two CPU cores. FOLDER keeps what is done, so that a trial goes on
-where it stopped.
+Trains the networks of the recipe, and again with each change, and prints the mean AUC over 13 findings on the
+patients that each had left out, pooled, and the difference from the recipe in pairs; intervals over
+patients. Settings are the numbers of `training.recipe.Settings`, and of `Kind`, for all networks of a fold; a
+comma joins several into one change. Two folds take about half an hour on two CPU cores. FOLDER keeps what is
+done, so that a trial goes on where it stopped.
+
+Every patient is in the folds by which the release is measured. Whoever chooses by a trial of all folds says
+so beside the figure; a trial of some leaves the others unlooked at.
 
 Runs of one recipe that differ only in their random numbers differ, too: `seed=1` shows by how much.
 """
@@ -25,11 +28,10 @@ from numpy.typing import NDArray
 from overread.errors import ConfigurationError, OverreadError
 from training.datasets import ANY, FINDINGS, Radiograph, read_nih
 from training.figures import BOOTSTRAP_ROUNDS, BOOTSTRAP_SEED, MEAN_OVER
+from training.folds import Workplace, choose_device, read_folds
 from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
-from training.recipe import Progress, Settings
-from training.split import split_by_patient
+from training.recipe import Kind, Progress, Settings
 from training.targets import label_matrix
-from training.teaching import Workplace, ask_teachers, choose_device
 
 
 def main() -> None:
@@ -39,10 +41,8 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("OVERREAD_DATA"))
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps views and answers")
-    every = range(1, Settings().parts + 1)
-    parser.add_argument(
-        "--teachers", type=int, default=Settings().teachers, choices=every, help="default: all"
-    )
+    every = range(1, Settings().folds + 1)
+    parser.add_argument("--folds", type=int, default=Settings().folds, choices=every, help="default: all")
     parser.add_argument("--threads", type=int, default=2, help="and networks trained at a time (default: 2)")
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), help="to train on (default: a GPU where there is one)"
@@ -59,17 +59,15 @@ def main() -> None:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Train and print the recipe, then every change."""
-    settings = replace(Settings(), teachers=arguments.teachers)
+    settings = Settings()
     changed = {change: change_settings(settings, change) for change in arguments.changes}
-    radiographs = split_by_patient(
-        read_nih(Path(arguments.data) / "nih"), salt=settings.salt, test_share=settings.test_share
-    ).training
+    radiographs = read_nih(Path(arguments.data) / "nih")
     place = Workplace(
         folder=arguments.work, threads=arguments.threads, device=choose_device(arguments.device)
     )
     recipe: NDArray[np.float32] | None = None
     for name, tried in {"the recipe": settings, **changed}.items():
-        said = ask_teachers(radiographs, tried, place, _report).logits
+        said = read_folds(radiographs, tried, place, _report, folds=arguments.folds).mean
         recipe = said if recipe is None else recipe
         for line in describe(name, said, recipe, radiographs):
             sys.stdout.write(f"{line}\n")
@@ -81,7 +79,8 @@ def change_settings(settings: Settings, change: str) -> Settings:
     Raises:
         ConfigurationError: it names none, or gives no number.
     """
-    kinds = {item.name: item.type for item in fields(settings) if item.type in (int, float)}
+    kinds = {item.name: item.type for item in (*fields(settings), *fields(Kind))}
+    kinds = {name: kind for name, kind in kinds.items() if kind in (int, float)}
     values: dict[str, Any] = {}  # replace() takes one type for all
     for part in change.split(","):
         name, _, value = part.partition("=")
@@ -91,7 +90,8 @@ def change_settings(settings: Settings, change: str) -> Settings:
             raise ConfigurationError(
                 f"{part!r} is no change: give NAME=VALUE with one of {', '.join(sorted(kinds))}"
             ) from None
-    return replace(settings, **values)
+    of_kind = {name: values.pop(name) for name in [item.name for item in fields(Kind)] if name in values}
+    return replace(settings, networks=tuple(replace(kind, **of_kind) for kind in settings.networks), **values)
 
 
 def describe(

@@ -2,10 +2,11 @@
 
     python -m training.unfamiliar --data PATH
 
-Prints how unusual other images look against the test radiographs of NIH ChestX-ray14: radiographs of children
-(Kermany et al. 2018, 224 pixels), the same against test radiographs that were reduced to 224 pixels, so that
-sharpness gives nothing away, and the grey images of the pydicom-data package. Intervals over patients; each
-of the other images counts as one.
+Prints how unusual other images look against the radiographs of NIH ChestX-ray14 that the release was made
+from: radiographs of children (Kermany et al. 2018, 224 pixels), the same against radiographs that were
+reduced to 224 pixels, so that sharpness gives nothing away, and the grey images of the pydicom-data package.
+The card has the same of radiographs that were left out. Intervals over patients; each of the other images
+counts as one.
 """
 
 import argparse
@@ -27,8 +28,6 @@ from overread.errors import OverreadError
 from training.datasets import Radiograph, read_kermany, read_nih
 from training.figures import BOOTSTRAP_ROUNDS, BOOTSTRAP_SEED
 from training.metrics import auc_interval, patient_samples
-from training.recipe import Settings
-from training.split import split_by_patient
 
 UNUSUAL_SHARE = 0.95
 REDUCED_SIDE = 224
@@ -45,20 +44,18 @@ def main() -> None:
     folder = parser.parse_args().data
     if folder is None:
         sys.exit("say where the radiographs are, with --data or OVERREAD_DATA")
-    settings, detector = Settings(), load_onnx_detector()
-    test = split_by_patient(
-        read_nih(Path(folder) / "nih"), salt=settings.salt, test_share=settings.test_share
-    ).test
-    known = _unusual(detector, (radiograph.path for radiograph in test))
+    detector = load_onnx_detector()
+    radiographs = read_nih(Path(folder) / "nih")
+    known = _unusual(detector, (radiograph.path for radiograph in radiographs))
     with tempfile.TemporaryDirectory() as reduced:
-        small = _unusual(detector, _reduced(test, Path(reduced)))
+        small = _unusual(detector, _reduced(radiographs, Path(reduced)))
     children = _unusual(detector, (found.path for found in read_kermany(Path(folder) / "kermany" / "test")))
-    sys.stdout.write(f"{'':52}{'n':>6}{'above 0.95':>12}  AUC against the test radiographs\n")
-    sys.stdout.write(f"{'test radiographs':52}{len(known):6}{_share(known):12.3f}\n")
-    sys.stdout.write(f"{'test radiographs, reduced to 224 pixels':52}{len(small):6}{_share(small):12.3f}\n")
-    _row("radiographs of children", children, known, test)
-    _row("radiographs of children, against reduced ones", children, small, test)
-    _row("other images of pydicom-data", _unusual(detector, _other_images()), known, test)
+    sys.stdout.write(f"{'':52}{'n':>6}{'above 0.95':>12}  AUC against the radiographs\n")
+    sys.stdout.write(f"{'radiographs':52}{len(known):6}{_share(known):12.3f}\n")
+    sys.stdout.write(f"{'radiographs, reduced to 224 pixels':52}{len(small):6}{_share(small):12.3f}\n")
+    _row("radiographs of children", children, known, radiographs)
+    _row("radiographs of children, against reduced ones", children, small, radiographs)
+    _row("other images of pydicom-data", _unusual(detector, _other_images()), known, radiographs)
 
 
 def _unusual(detector: OnnxDetector, paths: Iterable[Path]) -> NDArray[np.float64]:
@@ -94,11 +91,13 @@ def _share(unusual: NDArray[np.float64]) -> float:
 
 
 def _row(
-    name: str, others: NDArray[np.float64], known: NDArray[np.float64], test: Sequence[Radiograph]
+    name: str, others: NDArray[np.float64], known: NDArray[np.float64], radiographs: Sequence[Radiograph]
 ) -> None:
     scores = np.concatenate([known, others])
     foreign = np.concatenate([np.zeros(len(known)), np.ones(len(others))])
-    patients = [radiograph.patient for radiograph in test] + [f"other {at}" for at in range(len(others))]
+    patients = [radiograph.patient for radiograph in radiographs] + [
+        f"other {at}" for at in range(len(others))
+    ]
     samples = patient_samples(patients, rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
     auc = auc_interval(scores, foreign, samples)
     interval = f"{auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]"

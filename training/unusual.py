@@ -42,11 +42,13 @@ class Usual:
     """What is usual, and how far the radiographs are from it that it was learnt from."""
 
     distance: Unusualness
-    quantiles: tuple[float, ...]  # of radiographs whose patients were left out when the distance was fitted
+    left_out: NDArray[np.float64]  # of each radiograph, its patient left out when the distance was fitted
 
     def familiarity(self, output: str, cohort: str) -> Familiarity:
         """Return it as a manifest states it."""
-        return Familiarity(output=output, cohort=cohort, quantiles=self.quantiles)
+        levels = np.quantile(self.left_out, np.linspace(0, 1, QUANTILES))
+        quantiles = tuple(round(float(level), 5) for level in levels)
+        return Familiarity(output=output, cohort=cohort, quantiles=quantiles)
 
 
 def average(features: Tensor) -> Tensor:
@@ -55,25 +57,24 @@ def average(features: Tensor) -> Tensor:
     return functional.avg_pool2d(features, cells, cells).flatten(1)
 
 
-def learn_usual(views: Views, parts: NDArray[np.intp]) -> Usual:
+def learn_usual(views: Views, folds: NDArray[np.intp]) -> Usual:
     """Return what is usual among radiographs.
 
     Every view counts: exposure, noise and position as they may be elsewhere are not unusual.
 
     Args:
-        views: of the training radiographs.
-        parts: of the radiographs, one each; all those of a patient are in one.
+        views: of the radiographs.
+        folds: of the radiographs, one each; all those of a patient are in one.
     """
     seen = np.stack(
         [average(torch.from_numpy(np.array(view)).float()).numpy() for view in views.features]
     ).astype(np.float64)
     distances = np.zeros(seen.shape[1])
-    for part in np.unique(parts):
-        fitted = _fit(seen[:, parts != part])
-        held = parts == part
+    for fold in np.unique(folds):
+        fitted = _fit(seen[:, folds != fold])
+        held = folds == fold
         distances[held] = _distances(fitted, seen[UNCHANGED, held])
-    levels = np.quantile(distances, np.linspace(0, 1, QUANTILES))
-    return Usual(distance=_fit(seen), quantiles=tuple(round(float(level), 5) for level in levels))
+    return Usual(distance=_fit(seen), left_out=distances)
 
 
 def _fit(seen: NDArray[np.float64]) -> Unusualness:

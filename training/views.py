@@ -1,7 +1,7 @@
 """What the frozen layers make of several views of every radiograph, computed once and kept on disk.
 
 The frozen layers always say the same of the same view, so a dozen views per radiograph, drawn once, stand for
-the endless ones. They take 52 kB a view and radiograph at 288 pixels.
+the endless ones. At 224 pixels a view of a radiograph takes 150 kB after two blocks, 31 kB after six.
 """
 
 import hashlib

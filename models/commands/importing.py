@@ -1,15 +1,20 @@
 """The actions of `overread models` that make a release of what was downloaded elsewhere."""
 
 import argparse
+import getpass
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models.roster import Role, Route
+from models.roster_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_OK
 from overread.errors import ConfigurationError
 
 
 def add_import_actions(actions: Any) -> None:
-    """Declare `import-bundle` and `import-torchxrayvision` among the actions."""
+    """Declare `import-bundle`, `import-torchxrayvision` and `adopt` among the actions."""
     summary = "make a release of a downloaded MONAI detection bundle, in its folder"
     bundle = actions.add_parser("import-bundle", help=summary, description=summary)
     bundle.add_argument("folder", type=Path, help="with configs/ and models/, as downloaded")
@@ -23,15 +28,36 @@ def add_import_actions(actions: Any) -> None:
     summary = "make a release of a weights file of TorchXRayVision"
     weights = actions.add_parser("import-torchxrayvision", help=summary, description=summary)
     weights.add_argument("weights", type=Path, metavar="FILE", help="as the library downloads it")
-    weights.add_argument("folder", type=Path, help="to write; its last part is the release's name")
-    weights.add_argument(
+    _add_set_options(weights)
+    weights.set_defaults(run_action=_import_torchxrayvision)
+    _add_adopt(actions)
+
+
+def _add_set_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="to write; its last part is the release's name")
+    parser.add_argument(
         "--set",
         dest="published",
         default="all",
         help="which weights: all, nih, pc, chex, rsna, mimic_nb or mimic_ch, of a DenseNet-121 at 224 "
         "pixels, or resnet50-res512-all, of a ResNet-50 at 512 (default: all)",
     )
-    weights.set_defaults(run_action=_import_torchxrayvision)
+
+
+def _add_adopt(actions: Any) -> None:
+    summary = "fetch published weights, check their hash, convert, verify, and run them as a shadow"
+    parser = actions.add_parser("adopt", help=summary, description=summary)
+    add_roster_options(parser)
+    parser.add_argument("source", choices=["torchxrayvision"], help="whose weights")
+    _add_set_options(parser)
+    parser.add_argument(
+        "--sha256", metavar="HEX", help="of the file (default: the one known here, of the set all)"
+    )
+    parser.add_argument(
+        "--mirror", metavar="URL", help="folder to fetch the file from (default: where it is published)"
+    )
+    parser.add_argument("--who", help="who does it (default: the user of this machine); recorded")
+    parser.set_defaults(run_action=_adopt)
 
 
 def _import_bundle(arguments: argparse.Namespace) -> int:
@@ -44,12 +70,47 @@ def _import_bundle(arguments: argparse.Namespace) -> int:
 
 
 def _import_torchxrayvision(arguments: argparse.Namespace) -> int:
+    _convert(arguments.weights, arguments)
+    return EXIT_OK
+
+
+def _convert(weights: Path, arguments: argparse.Namespace) -> None:
     try:
         from models.torchxrayvision.convert import convert  # noqa: PLC0415  # torch is not of the runtime set
     except ImportError as error:
         raise ConfigurationError(
             f"converting needs {error.name}, which is not installed: pip install 'overread[train]'"
         ) from error
-    manifest = convert(arguments.weights, arguments.folder, published=arguments.published)
+    manifest = convert(weights, arguments.folder, published=arguments.published)
     print(f"{arguments.folder}: {len(manifest.findings)} findings, operating point as published")
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    from models.activation import Request, put_on_roster  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.recording import record  # noqa: PLC0415
+    from models.torchxrayvision.fetching import fetch  # noqa: PLC0415
+    from models.torchxrayvision.published import find_set  # noqa: PLC0415
+
+    folder, file = arguments.folder, roster_path(arguments)
+    downloaded = folder.with_name(f"{folder.name}.download")
+    weights = fetch(
+        find_set(arguments.published), downloaded, mirror=arguments.mirror, sha256=arguments.sha256
+    )
+    print(f"{weights.name}: {weights.stat().st_size / 1e6:.1f} MB, SHA-256 as expected")
+    _convert(weights, arguments)
+    record(folder)
+    request = Request(
+        release=release_name(str(folder.expanduser().absolute())),
+        role=Role.SHADOW,
+        operating_point=None,
+        route=Route(),
+        replacing=None,
+        gate=None,
+        reason=None,
+        who=arguments.who or getpass.getuser(),
+    )
+    put_on_roster(request, file, clock=lambda: datetime.now(UTC))
+    shutil.rmtree(downloaded)
+    print(f"{file}: {folder} runs as a shadow once the workers are restarted")
+    print(f"compare it by `overread gate {folder}`, then `overread models activate {folder} --gate FILE`")
     return EXIT_OK

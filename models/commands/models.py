@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.commands.calibrating import add_calibrate_action
 from models.commands.importing import add_import_actions
 from models.commands.quantising import add_quantise_action
 from models.roster import Change, Entry, Role, Route, load_roster
@@ -29,7 +30,9 @@ the path of a release folder.
   overread models retire /models/new
   overread models import-bundle /models/lung_nodule_ct_detection --findings nodule
   overread models import-torchxrayvision densenet121-all.pt /models/xrv-all --set all
+  overread models adopt torchxrayvision /models/xrv-all    from the net, runs beside, seen by nobody who reads
   overread models quantise chest-radiograph /models/chest-int8 --images archive/chest
+  overread models calibrate chest-radiograph /models/chest-here --cohort past.jsonl
 
 What runs is written to the roster (detectors.json in the data folder) with the time and who did it. Workers
 read it when they start: restart them. The record for --gate is written by `overread gate`.
@@ -53,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         subparser.set_defaults(run_action=run_action)
     add_import_actions(actions)
     add_quantise_action(actions)
+    add_calibrate_action(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -42,6 +42,8 @@ class PublishedSet:
     data: str  # what it was trained on
     columns: Mapping[str, int]  # finding -> output of the network
     thresholds: Mapping[str, float]  # finding -> published operating point on the sigmoid
+    url: str  # of the file with the weights
+    sha256: str | None  # of that file; None where nobody is known to have noted it
 
     @property
     def library_name(self) -> str:
@@ -66,6 +68,8 @@ def load_sets() -> Mapping[str, PublishedSet]:
             data=table["data"],
             columns={finding: outputs.index(word) for finding, word in words.items()},
             thresholds={finding: table["thresholds"][word] for finding, word in words.items()},
+            url=f"{content['source']}/{table['file']}",
+            sha256=table.get("sha256"),
         )
     return found
 

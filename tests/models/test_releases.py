@@ -8,21 +8,21 @@ from overread.observation import Presence
 from tests.models.test_decoding import real
 
 RECORDED_SCORES = {
-    "effusion": 0.7574,
-    "pneumothorax": 0.1256,
-    "cardiomegaly": 0.1211,
-    "edema": 0.0588,
-    "consolidation": 0.4892,
-    "pneumonia": 0.6485,
-    "atelectasis": 0.1530,
-    "nodule": 0.4387,
-    "mass": 0.7925,
-    "emphysema": 0.0567,
-    "fibrosis": 0.2322,
-    "pleural_thickening": 0.3336,
-    "hernia": 0.0544,
-    "opacity": 0.4662,
-    "any_abnormality": 0.9318,
+    "effusion": 0.3380,
+    "pneumothorax": 0.0926,
+    "cardiomegaly": 0.0712,
+    "edema": 0.0419,
+    "consolidation": 0.2781,
+    "pneumonia": 0.4332,
+    "atelectasis": 0.1250,
+    "nodule": 0.2946,
+    "mass": 0.3928,
+    "emphysema": 0.0758,
+    "fibrosis": 0.1450,
+    "pleural_thickening": 0.1726,
+    "hernia": 0.0424,
+    "opacity": 0.3111,
+    "any_abnormality": 0.9338,
 }
 
 

@@ -5,9 +5,12 @@ import pytest
 
 from overread.errors import InvalidFileError
 from training.calibration import (
+    agreement,
     balanced_threshold,
     choose_operating_points,
+    curve_values,
     fit_platt,
+    for_more_networks,
     high_precision_threshold,
     screening_threshold,
 )
@@ -67,3 +70,26 @@ def test_each_point_names_its_cohort_and_every_finding() -> None:
 def test_a_finding_that_no_validation_patient_has_cannot_be_calibrated() -> None:
     with pytest.raises(InvalidFileError, match="give more radiographs"):
         fit_platt(np.array([0.1, 0.2]), np.array([0.0, 0.0]))
+
+
+def test_the_curve_for_more_networks_is_the_one_that_they_would_have_been_given() -> None:
+    random = np.random.default_rng(3)
+    truth = random.normal(loc=-1, scale=1.5, size=50_000)
+    labels = (random.random(50_000) < 1 / (1 + np.exp(-truth))).astype(float)
+    networks = truth + random.normal(scale=0.75, size=(8, 50_000))
+    few, all_of_them = networks[:2].mean(axis=0), networks.mean(axis=0)
+    alike = agreement(networks[:2, :, np.newaxis])
+    assert alike == pytest.approx(0.8, abs=0.01)  # a fifth of the variance of each is noise
+    curve = fit_platt(few, labels)
+    steeper = for_more_networks(curve, few, alike=alike, fitted=2, released=8)
+    expected = fit_platt(all_of_them, labels)
+    assert curve.slope < 0.88
+    assert (steeper.slope, steeper.intercept) == pytest.approx((expected.slope, expected.intercept), abs=0.03)
+    assert curve_values(steeper, all_of_them).mean() == pytest.approx(labels.mean(), abs=0.01)
+
+
+def test_one_network_a_fold_leaves_the_curve_as_it_is() -> None:
+    logits, labels = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0, 1.0])
+    assert agreement(logits[np.newaxis, :, np.newaxis]) is None
+    curve = fit_platt(logits, labels)
+    assert for_more_networks(curve, logits, alike=None, fitted=1, released=4) == curve

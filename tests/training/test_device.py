@@ -10,11 +10,18 @@ from overread.command import main  # noqa: E402
 from overread.errors import ConfigurationError  # noqa: E402
 from tests.training.material import write_nih  # noqa: E402
 from training.datasets import read_nih  # noqa: E402
+from training.folds import Workplace, choose_device, train_folds  # noqa: E402
 from training.recipe import Settings  # noqa: E402
-from training.teaching import Workplace, choose_device, teach  # noqa: E402
 
 SETTINGS = replace(
-    Settings(), side=64, views=1, epochs=2, parts=2, teachers=2, networks=1, batch_size=8, averaging=0.5
+    Settings(),
+    side=64,
+    views=1,
+    epochs=2,
+    folds=2,
+    networks=Settings().networks[1:],
+    batch_size=8,
+    averaging=0.5,
 )
 
 
@@ -40,10 +47,10 @@ def test_a_gpu_that_is_not_there_is_refused_before_any_work(monkeypatch, tmp_pat
 def test_networks_trained_on_a_gpu_come_back_to_the_cpu(tmp_path) -> None:
     radiographs = read_nih(write_nih(tmp_path / "data", patients=16))
     place = Workplace(folder=tmp_path / "work", threads=1, device="cuda")
-    taught = teach(radiographs, SETTINGS, place, lambda *_: None)
-    assert {weights.device.type for weights in taught.networks[0].parameters()} == {"cpu"}
-    assert len(taught.unseen.asked) == len(radiographs)
-    on_cpu = teach(
+    trained = train_folds(radiographs, SETTINGS, place, lambda *_: None)
+    assert {weights.device.type for weights in trained.networks[0].parameters()} == {"cpu"}
+    assert len(trained.unseen.asked) == len(radiographs)
+    on_cpu = train_folds(
         radiographs, SETTINGS, Workplace(folder=tmp_path / "other", threads=1), lambda *_: None
     ).views
-    assert abs(taught.views.features.astype(float) - on_cpu.features.astype(float)).max() < 0.1
+    assert abs(trained.views.features.astype(float) - on_cpu.features.astype(float)).max() < 0.1

@@ -15,6 +15,7 @@ from training.figures import (
     guess_by_source,
     measure,
     measure_outside,
+    measure_rates,
 )
 from training.metrics import roc_auc
 from training.targets import label_matrix
@@ -41,9 +42,8 @@ def evaluation(radiographs: list[Radiograph], *, skill: float) -> Evaluation:
     noise = random.random(labels.shape)
     return Evaluation(
         radiographs=tuple(radiographs),
-        probabilities=skill * labels + (1 - skill) * noise,
+        scores=skill * labels + (1 - skill) * noise,
         labels=labels,
-        maps=np.zeros((len(radiographs), len(FINDINGS), 2, 2)),
         out_of_distribution=random.random(len(radiographs)),
     )
 
@@ -52,19 +52,21 @@ COHORT = [
     radiograph(at, sick=at % 2 == 0, view="AP" if at % 5 else "PA", age=30 + at % 50) for at in range(120)
 ]
 
+FOLDS = np.arange(120) // 2 % 4  # both radiographs of a patient in one
+
 
 def test_the_other_detector_is_measured_on_what_it_has_read() -> None:
     blind = dict.fromkeys(FINDINGS, 0.5)
     read = [replace(found, reads=blind) if at < 40 else found for at, found in enumerate(COHORT)]
-    beside = measure(evaluation(read, skill=1.0), COHORT).beside
+    beside = measure(evaluation(read, skill=1.0), FOLDS).beside
     assert beside is not None
     assert (beside.radiographs, beside.patients, beside.findings) == (40, 20, 13)
     assert (beside.own.value, beside.other.value, beside.gain.value) == (1.0, 0.5, 0.5)
-    assert measure(evaluation(COHORT, skill=1.0), COHORT).beside is None
+    assert measure(evaluation(COHORT, skill=1.0), FOLDS).beside is None
 
 
 def test_a_perfect_model_is_perfect_in_every_group() -> None:
-    figures = measure(evaluation(COHORT, skill=1.0), COHORT)
+    figures = measure(evaluation(COHORT, skill=1.0), FOLDS)
     assert figures.mean.value == 1
     assert len(figures.measured) == 13
     assert {group.name for group in figures.groups} >= {"view PA", "view AP", "women", "men"}
@@ -75,7 +77,7 @@ def test_a_perfect_model_is_perfect_in_every_group() -> None:
 
 def test_a_group_that_cannot_be_measured_is_left_out() -> None:
     cohort = [radiograph(at, sick=at % 2 == 0, view="PA") for at in range(40)]
-    names = {group.name for group in measure(evaluation(cohort, skill=0.5), cohort).groups}
+    names = {group.name for group in measure(evaluation(cohort, skill=0.5), FOLDS[:40]).groups}
     assert "view PA" in names
     assert "view AP" not in names
 
@@ -107,9 +109,29 @@ def test_age_and_view_tell_what_they_tell_in_training() -> None:
     assert roc_auc(guesses[:, MASS], label_matrix(training)[:, MASS]) == 1
 
 
-def test_another_population_is_told_from_the_test_patients() -> None:
+def test_another_population_is_told_from_the_patients_that_were_left_out() -> None:
     inside = evaluation(COHORT, skill=1.0)
     foreign = evaluation([radiograph(at, sick=at % 2 == 0) for at in range(20)], skill=1.0)
     foreign.out_of_distribution[:] = 1.5
     found = measure_outside(foreign, inside, description="others", finding="pneumonia")
     assert (found.auc.value, found.unusual.value, found.beyond, found.images) == (1, 1, 1, 20)
+
+
+def test_what_needs_no_image_is_learnt_from_the_other_folds() -> None:
+    first = [fold == 0 for fold in FOLDS]
+    cohort = [radiograph(at, sick=first[at], expert=first[at]) for at in range(120)]
+    assert (
+        measure(evaluation(cohort, skill=0.5), FOLDS).source_alone.value == 0.5
+    )  # no other fold has experts
+
+
+def test_thresholds_and_curves_of_a_fold_come_from_the_others() -> None:
+    labels = label_matrix(COHORT)
+    logits = 4 * labels - 2
+    rates = measure_rates(logits, labels, FOLDS)["mass"]
+    assert (rates.sensitivity, rates.specificity, rates.observed) == (1, 1, 0.5)
+    assert rates.expected == pytest.approx(0.5, abs=0.01)
+    lost = logits.copy()
+    lost[FOLDS == 0] *= -1  # what the other folds teach is wrong of this one
+    rates = measure_rates(lost, labels, FOLDS)["mass"]
+    assert (rates.sensitivity, rates.specificity) == pytest.approx((0.75, 0.75))

@@ -12,12 +12,14 @@ from overread.errors import ConfigurationError  # noqa: E402
 from tests.training.material import write_nih  # noqa: E402
 from training.augmentation import Strength, augment, warp  # noqa: E402
 from training.datasets import ANY, FINDINGS, read_nih  # noqa: E402
+from training.folds import open_views, prepare  # noqa: E402
 from training.networks import ChestNetwork, load_imagenet_weights, pool_places  # noqa: E402
-from training.recipe import Material, Run, Settings, mix, place_loss, train  # noqa: E402
-from training.teaching import open_views, prepare  # noqa: E402
+from training.recipe import Kind, Material, Run, Settings, mix, place_loss, train  # noqa: E402
 from training.views import MIRRORED, UNCHANGED, load_images  # noqa: E402
 
-SETTINGS = Settings(side=64, epochs=2, batch_size=8, views=2, parts=2)
+SETTINGS = Settings(side=64, epochs=2, batch_size=8, views=2, folds=2)
+DEPTH = 6
+PLAIN = Kind(frozen_blocks=DEPTH, imitation_weight=0.5, imitates=False)
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +29,16 @@ def radiographs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def views(radiographs, tmp_path_factory):
-    return open_views(radiographs, SETTINGS, tmp_path_factory.mktemp("views"))
+    return open_views(radiographs, SETTINGS, tmp_path_factory.mktemp("views"), frozen_blocks=DEPTH)
 
 
 @pytest.fixture(scope="module")
 def material(radiographs, views):
-    return prepare(radiographs, SETTINGS, views, teachers=None, left_out=None)
+    return prepare(radiographs, SETTINGS, views, left_out=None)
 
 
-def start(material: Material, settings: Settings = SETTINGS) -> Run:
-    return Run(material, settings, epochs=settings.epochs, seed=settings.seed)
+def start(material: Material, settings: Settings = SETTINGS, kind: Kind = PLAIN) -> Run:
+    return Run(material, settings, kind=kind, seed=settings.seed)
 
 
 def weights(network: ChestNetwork) -> np.ndarray:
@@ -76,7 +78,7 @@ def test_masks_move_with_their_image() -> None:
 
 
 def test_views_are_what_the_frozen_layers_see_and_stay_as_they_are(radiographs, views, tmp_path) -> None:
-    network = ChestNetwork(3, dropout=0.0, frozen_blocks=SETTINGS.frozen_blocks)
+    network = ChestNetwork(3, dropout=0.0, frozen_blocks=DEPTH)
     load_imagenet_weights(network)
     images = load_images(radiographs[:2], side=64).float() / 255
     with torch.inference_mode():
@@ -84,9 +86,9 @@ def test_views_are_what_the_frozen_layers_see_and_stay_as_they_are(radiographs, 
     for view, expected in ((UNCHANGED, plain), (MIRRORED, flipped)):
         stored = views.batch(np.full(2, view), np.arange(2))
         torch.testing.assert_close(stored, expected, atol=5e-3, rtol=5e-3)
-    again = open_views(radiographs, SETTINGS, tmp_path)
+    again = open_views(radiographs, SETTINGS, tmp_path, frozen_blocks=DEPTH)
     np.testing.assert_array_equal(again.features, views.features)
-    other = open_views(radiographs, replace(SETTINGS, seed=1), tmp_path)
+    other = open_views(radiographs, replace(SETTINGS, seed=1), tmp_path, frozen_blocks=DEPTH)
     assert not np.array_equal(other.features[2], views.features[2])
 
 
@@ -109,18 +111,18 @@ def test_places_cost_nothing_where_they_are_right_and_much_where_they_are_not() 
     assert place_loss(wrong, masks, torch.zeros(1, 2)) == 0  # nobody looked
 
 
-def test_a_part_left_out_is_neither_chosen_nor_taught(radiographs, views) -> None:
-    parts = [prepare(radiographs, SETTINGS, views, teachers=None, left_out=part) for part in range(2)]
-    assert sorted(np.concatenate([part.chosen for part in parts])) == list(range(len(radiographs)))
-    for part in parts:
-        left_out = np.setdiff1d(np.arange(len(radiographs)), part.chosen)
-        assert not part.targets[left_out].any()
+def test_a_fold_left_out_is_neither_chosen_nor_taught(radiographs, views) -> None:
+    others = [prepare(radiographs, SETTINGS, views, left_out=fold) for fold in range(2)]
+    assert sorted(np.concatenate([each.chosen for each in others])) == list(range(len(radiographs)))
+    for each in others:
+        left_out = np.setdiff1d(np.arange(len(radiographs)), each.chosen)
+        assert not each.targets[left_out].any()
 
 
 def test_the_same_seed_trains_the_same_network(material) -> None:
     trained = []
     for seed in (1, 1, 2):
-        run = Run(material, SETTINGS, epochs=2, seed=seed)
+        run = Run(material, SETTINGS, kind=PLAIN, seed=seed)
         run.train_epoch()
         trained.append(weights(run.network))
     np.testing.assert_array_equal(trained[0], trained[1])
@@ -155,28 +157,30 @@ def test_frozen_layers_stay_as_they_were_published(material) -> None:
     assert any(name.startswith("blocks.6.") for name in changed)
 
 
-def test_what_is_imitated_counts_as_much_as_what_labels_teach(material) -> None:
-    run = start(material)
-    run.train_epoch()
-    network = run.trained_network()
-    share = network.imitated_share
+def test_what_is_imitated_counts_as_much_as_what_labels_teach_or_not_at_all(material) -> None:
+    shares = []
+    for imitates in (True, False):
+        run = start(material, kind=replace(PLAIN, imitates=imitates))
+        run.train_epoch()
+        network = run.trained_network()
+        shares.append(network.imitated_share.numpy())
+        said = network(torch.rand(3, 1, 64, 64))
+        taught = said.logits - network.imitated_share * said.imitated
+        torch.testing.assert_close(taught, network.classifier(said.embedding))
     any_abnormality = FINDINGS.index(ANY)
-    assert share[any_abnormality] == 0
-    assert (np.delete(share.numpy(), any_abnormality) > 0).all()
-    said = network(torch.rand(3, 1, 64, 64))
-    taught = said.logits - share * said.imitated
-    torch.testing.assert_close(taught, network.classifier(said.embedding))
+    assert shares[0][any_abnormality] == 0
+    assert (np.delete(shares[0], any_abnormality) > 0).all()
+    assert not shares[1].any()
 
 
-@pytest.mark.parametrize("silence", [{"imitation_weight": 0.0}, {}])
-def test_nothing_is_imitated_where_nothing_was_read_or_asked_for(material, silence) -> None:
-    unread = material if silence else replace(material, read=np.zeros_like(material.read))
-    run = start(unread, replace(SETTINGS, **silence))
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_nothing_is_imitated_where_nothing_was_read_or_asked_for(material, weight) -> None:
+    unread = replace(material, read=np.zeros_like(material.read)) if weight else material
+    run = start(unread, kind=replace(PLAIN, imitation_weight=weight, imitates=bool(weight)))
     before = run.network.imitator.weight.clone()
     run.train_epoch()
     assert not run.trained_network().imitated_share.any()
-    if not silence:
-        torch.testing.assert_close(run.network.imitator.weight, before, atol=1e-3, rtol=0.05)
+    torch.testing.assert_close(run.network.imitator.weight, before, atol=1e-3, rtol=0.05)
 
 
 def test_the_read_are_blended_with_the_read(material) -> None:

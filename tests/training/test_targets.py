@@ -1,4 +1,4 @@
-"""What is taught blends labels, reads, radiologists and teachers, each where it has something to say."""
+"""What is taught blends labels, reads and radiologists, each where it has something to say."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from training.datasets import ANY, FINDINGS, Box, read_nih
 from training.targets import Blend, box_masks, places_known, soft_targets, standard_reads
 
 MASS, HERNIA, OPACITY = (FINDINGS.index(name) for name in ("mass", "hernia", "opacity"))
-NOTHING = Blend(reads=0.0, expert=0.0, teachers=0.0)
+NOTHING = Blend(reads=0.0, expert=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,6 @@ def test_radiologists_count_on_what_they_looked_for(radiographs) -> None:
     assert targets[sick, MASS] == pytest.approx((0.93 + 0.95) / 2)  # they drew it
     assert targets[sick, FINDINGS.index("edema")] == pytest.approx(0.93)  # they did not look for it
     assert targets[sick, FINDINGS.index("nodule")] == pytest.approx((0.93 + 0.03) / 2)  # they saw none
-
-
-def test_teachers_are_blended_in_where_they_were_asked(radiographs) -> None:
-    teachers = np.zeros((len(radiographs), len(FINDINGS)))  # even odds
-    targets = soft_targets(radiographs, replace(NOTHING, teachers=0.4), teachers)
-    assert sorted({round(float(value), 4) for value in targets.flatten()}) == [0.218, 0.758]
-    teachers[1] = np.nan  # not asked about this one
-    targets = soft_targets(radiographs, replace(NOTHING, teachers=0.4), teachers)
-    np.testing.assert_array_equal(targets[1], soft_targets(radiographs, NOTHING)[1])
 
 
 def test_boxes_become_masks(radiographs) -> None:

@@ -1,4 +1,6 @@
-"""A trial compares a change with the recipe, on the patients that the teachers had left out."""
+"""A trial compares a change with the recipe, on the patients that the networks had left out."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,13 +16,14 @@ from training.trial import change_settings, describe, main
 
 
 def test_a_change_names_settings_and_their_numbers() -> None:
-    changed = change_settings(Settings(), "epochs=3,imitation_weight=0")
-    assert (changed.epochs, changed.imitation_weight) == (3, 0.0)
+    changed = change_settings(Settings(), "epochs=3,imitation_weight=0,frozen_blocks=4")
+    assert changed.epochs == 3
+    assert {(kind.frozen_blocks, kind.imitation_weight) for kind in changed.networks} == {(4, 0.0)}
     assert isinstance(changed.epochs, int)
     assert changed.side == Settings().side
 
 
-@pytest.mark.parametrize("change", ["epochs", "epochs=many", "blend=1", "epoch=3"])
+@pytest.mark.parametrize("change", ["epochs", "epochs=many", "blend=1", "epoch=3", "frozen_blocks="])
 def test_what_is_no_change_is_refused_with_those_there_are(change) -> None:
     with pytest.raises(ConfigurationError, match=r"NAME=VALUE.*imitation_weight"):
         change_settings(Settings(), change)
@@ -49,13 +52,14 @@ def test_too_few_patients_are_refused_with_the_reason(tmp_path) -> None:
 
 def test_the_command_trains_recipe_and_change(tmp_path, capsys, monkeypatch) -> None:
     write_nih(tmp_path / "data", patients=40)
-    arguments = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--teachers", "1"]
+    arguments = ["--data", str(tmp_path / "data"), "--work", str(tmp_path / "work"), "--folds", "1"]
     small = "side=64,views=1,epochs=1,batch_size=8"
-    monkeypatch.setattr("training.trial.Settings", lambda: change_settings(Settings(), small))
+    recipe = change_settings(Settings(), small)
+    monkeypatch.setattr("training.trial.Settings", lambda: replace(recipe, networks=recipe.networks[1:]))
     monkeypatch.setattr("sys.argv", ["trial", *arguments, "imitation_weight=0"])
     main()
     said = capsys.readouterr()
     assert "the recipe: mean AUC" in said.out
     assert "imitation_weight=0: mean AUC" in said.out
     assert "against the recipe" in said.out.splitlines()[-1]
-    assert said.err.count("teacher 1 of 1: epoch 1/1") == 2
+    assert said.err.count("fold 1 of 4: epoch 1/1") == 2

@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,20 +12,21 @@ from overread.command import EXIT_OK, Command
 from overread.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from training.datasets import Radiograph
     from training.recipe import Progress, Settings
     from training.release import Foreign
-    from training.split import Split
 
 DESCRIPTION = """\
 Trains the default chest radiograph model and writes a release folder: network, manifest, recorded input and
-model card. About an hour on two CPU cores and 1 GB of disk beside the release; goes on where it was
-interrupted. Needs the extra `train` (PyTorch).
+model card. About an hour and a half on two CPU cores and 4 GB of disk beside the release; goes on where it
+was interrupted. Needs the extra `train` (PyTorch).
 
 example:
   overread train --data nih/ --out releases/chest-radiograph
 """
 
-OPTIONS = ("seed", "epochs", "side", "teachers", "networks", "views")
+OPTIONS = ("seed", "epochs", "side", "folds", "views")
+LEAST_FOLDS = 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +43,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="1", help="of the release (default: 1)")
     parser.add_argument("--seed", type=int, help="of everything random (default: the recipe's)")
     parser.add_argument("--epochs", type=int, help="of every network (default: the recipe's)")
-    parser.add_argument("--teachers", type=int, help="networks to learn from, 1 to 4 (default: the recipe's)")
-    parser.add_argument("--networks", type=int, help="to release together (default: the recipe's)")
+    parser.add_argument("--folds", type=int, help="of the patients, at least 2 (default: the recipe's)")
+    parser.add_argument(
+        "--networks-per-fold", type=int, metavar="N", help="the first so many of the recipe's (default: all)"
+    )
     parser.add_argument("--views", type=int, help="of every radiograph, changed at random")
     parser.add_argument("--side", type=int, help="of the square that the network sees, in pixels")
     parser.add_argument("--threads", type=int, default=2, help="and networks trained at a time (default: 2)")
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), help="to train on (default: a GPU where there is one)"
+    )
+    parser.add_argument(
+        "--out-of-fold",
+        type=Path,
+        metavar="FILE",
+        help="cohort file (JSON Lines) to write: what was said of every radiograph by who had not seen it",
     )
     parser.add_argument(
         "--outside",
@@ -59,26 +69,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, calibrate, evaluate, write the release."""
     try:
+        from training.folds import Workplace, choose_device, train_folds  # noqa: PLC0415
         from training.release import Release, write_release  # noqa: PLC0415  # keeps `overread --help` fast
-        from training.teaching import Workplace, choose_device, teach  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is missing; install the extra: pip install 'overread[train]'"
         ) from error
     settings = _settings(arguments)
-    split = _read(arguments, settings)
+    radiographs = _read(arguments)
     arguments.device = choose_device(arguments.device)
     place = Workplace(
         folder=arguments.out.with_name(f"{arguments.out.name}.training"),
         threads=arguments.threads,
         device=arguments.device,
     )
-    taught = teach(split.training, settings, place, _report)
-    release = Release(folder=arguments.out, version=arguments.version, command=_command(arguments))
-    mean = write_release(taught, split, settings, release, _foreign(arguments.outside)).test.mean
+    trained = train_folds(radiographs, settings, place, _report)
+    release = Release(
+        folder=arguments.out,
+        version=arguments.version,
+        command=_command(arguments),
+        out_of_fold=arguments.out_of_fold,
+    )
+    mean = write_release(trained, radiographs, settings, release, _foreign(arguments.outside)).folds.mean
     shutil.rmtree(place.folder)
     print(
-        f"{arguments.out}: mean AUC {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}), n={len(split.test)}"
+        f"{arguments.out}: mean AUC {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}) by folds, "
+        f"n={len(radiographs)}"
     )
     return EXIT_OK
 
@@ -86,24 +102,27 @@ def run(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> "Settings":
     from training.recipe import Settings  # noqa: PLC0415
 
-    parts = Settings().parts
-    if arguments.teachers is not None and not 1 <= arguments.teachers <= parts:
-        raise ConfigurationError(f"each teacher leaves out one of {parts} parts: give 1 to {parts}")
+    if arguments.folds is not None and arguments.folds < LEAST_FOLDS:
+        raise ConfigurationError("a network must leave a fold out and keep one: give at least 2 folds")
     given = {name: getattr(arguments, name) for name in OPTIONS}
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    count = arguments.networks_per_fold
+    if count is None:
+        return settings
+    if not 1 <= count <= len(settings.networks):
+        raise ConfigurationError(f"the recipe has 1 to {len(settings.networks)} networks for a fold")
+    return replace(settings, networks=settings.networks[:count])
 
 
-def _read(arguments: argparse.Namespace, settings: "Settings") -> "Split":
+def _read(arguments: argparse.Namespace) -> "list[Radiograph]":
     from training.datasets import read_nih  # noqa: PLC0415
-    from training.split import split_by_patient  # noqa: PLC0415
 
     if arguments.data is None:
         raise ConfigurationError("say where the radiographs are, with --data or OVERREAD_DATA")
     folder = Path(arguments.data)
-    folder = folder / "nih" if (folder / "nih").is_dir() else folder
-    split = split_by_patient(read_nih(folder), salt=settings.salt, test_share=settings.test_share)
-    sys.stderr.write(f"radiographs: {len(split.training)} training, {len(split.test)} test\n")
-    return split
+    radiographs = read_nih(folder / "nih" if (folder / "nih").is_dir() else folder)
+    sys.stderr.write(f"{len(radiographs)} radiographs\n")
+    return radiographs
 
 
 def _foreign(folder: Path | None) -> "Foreign | None":
@@ -126,7 +145,7 @@ def _report(name: str, progress: "Progress") -> None:
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command without the paths of this machine."""
     parts = ["overread train", "--data nih", f"--out {arguments.out.name}", f"--version {arguments.version}"]
-    given = {name: getattr(arguments, name) for name in OPTIONS}
+    given = {name: getattr(arguments, name) for name in (*OPTIONS, "networks_per_fold")}
     parts.extend(f"--{name.replace('_', '-')} {value}" for name, value in given.items() if value is not None)
     parts += ["--outside kermany"] if arguments.outside else []
     parts += [f"--device {arguments.device}"] if arguments.device != "cpu" else []

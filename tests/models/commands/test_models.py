@@ -127,3 +127,24 @@ def test_a_release_that_does_not_exist_is_an_error_in_words(run) -> None:
 
     assert status == 1
     assert "there is no model release 'gone'" in text
+
+
+def test_a_release_is_put_on_the_scale_of_a_site(run, tiny, tmp_path) -> None:
+    lines = [
+        {
+            "case": str(at),
+            "patient": str(at),
+            "observations": [{"finding": "mass", "presence": "PRESENT"}] if at % 10 == 0 else [],
+            "detections": [{"detector": "tiny", "version": "1", "scores": {"mass": 0.3, "hernia": 0.1}}],
+        }
+        for at in range(300)
+    ]
+    (tmp_path / "past.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    status, text = run("calibrate", tiny, tmp_path / "here", "--cohort", tmp_path / "past.jsonl")
+
+    assert status == 0
+    assert "fitted to 300 cases of 300 patients" in text
+    assert text.splitlines()[2].split() == ["mass", "30", "90.0", "30.0"]
+    assert text.splitlines()[3].split()[-3:] == ["as", "it", "was"]
+    assert run("verify", tmp_path / "here")[0] == 0
