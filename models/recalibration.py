@@ -24,7 +24,7 @@ from overread.finding import Vocabulary
 from overread.logistic import fit_logistic
 from overread.observation import Observation, Presence
 from overread.ports import ReportReader
-from overread.statement import current_observations
+from overread.report_position import current_observations
 
 LEAST_CASES = 200
 LEAST_STATED = 10  # of a finding, and as many without it; with fewer its curve stays
