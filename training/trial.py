@@ -5,8 +5,8 @@
 Trains the networks of the recipe, and again with each change, and prints the mean AUC over 13 findings on the
 patients that each had left out, pooled, and the difference from the recipe in pairs; intervals over
 patients. Settings are the numbers of `training.recipe.Settings`, and of `Kind`, for all networks of a fold; a
-comma joins several into one change. Two folds take about half an hour on two CPU cores. FOLDER keeps what is
-done, so that a trial goes on where it stopped.
+comma joins several into one change; 0 and 1 stand for no and yes. Two folds take about half an hour on two
+CPU cores. FOLDER keeps what is done, so that a trial goes on where it stopped.
 
 Every patient is in the folds by which the release is measured. Whoever chooses by a trial of all folds says
 so beside the figure; a trial of some leaves the others unlooked at.
@@ -17,7 +17,7 @@ Runs of one recipe that differ only in their random numbers differ, too: `seed=1
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,12 @@ from training.folds import Workplace, choose_device, read_folds
 from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
 from training.recipe import Kind, Progress, Settings
 from training.targets import label_matrix
+
+READERS: Mapping[Any, Callable[[str], int | float | bool]] = {
+    int: int,
+    float: float,
+    bool: lambda value: bool(int(value)),
+}
 
 
 def main() -> None:
@@ -80,12 +86,12 @@ def change_settings(settings: Settings, change: str) -> Settings:
         ConfigurationError: it names none, or gives no number.
     """
     kinds = {item.name: item.type for item in (*fields(settings), *fields(Kind))}
-    kinds = {name: kind for name, kind in kinds.items() if kind in (int, float)}
+    kinds = {name: kind for name, kind in kinds.items() if kind in READERS}
     values: dict[str, Any] = {}  # replace() takes one type for all
     for part in change.split(","):
         name, _, value = part.partition("=")
         try:
-            values[name] = int(value) if kinds[name] is int else float(value)
+            values[name] = READERS[kinds[name]](value)
         except (KeyError, ValueError):
             raise ConfigurationError(
                 f"{part!r} is no change: give NAME=VALUE with one of {', '.join(sorted(kinds))}"

@@ -16,8 +16,9 @@ from training.trial import change_settings, describe, main
 
 
 def test_a_change_names_settings_and_their_numbers() -> None:
-    changed = change_settings(Settings(), "epochs=3,imitation_weight=0,frozen_blocks=4")
+    changed = change_settings(Settings(), "epochs=3,imitation_weight=0,frozen_blocks=4,imitates=0")
     assert changed.epochs == 3
+    assert {kind.imitates for kind in changed.networks} == {False}
     assert {(kind.frozen_blocks, kind.imitation_weight) for kind in changed.networks} == {(4, 0.0)}
     assert isinstance(changed.epochs, int)
     assert changed.side == Settings().side
