@@ -54,7 +54,7 @@ def source_of(
     wanted = detector if model is None else model.detector
     for case in open_cohort(path):
         for detection in case.detections:
-            outputs = detection.scores or detection.probabilities
+            outputs = detection.probabilities or detection.scores
             if outputs and wanted in (None, detection.detector):
                 known = tuple(finding for finding in outputs if finding in vocabulary)
                 return Source(

@@ -42,7 +42,7 @@ class CaseArrays:
     cases: tuple[str, ...]
     patients: tuple[str, ...]
     ordered: Booleans  # (cases,) False for context only
-    scores: Ratios  # in [0, 1]; NaN where the detector gave none
+    scores: Ratios  # calibrated where they are, else raw, in [0, 1]; NaN where the detector gave none
     probabilities: Ratios  # calibrated, in [0, 1]; NaN where not calibrated
     prevalences: Ratios  # of the calibration cohort; NaN where unknown
     seen: Booleans  # at the operating point; False where none is in use
@@ -157,7 +157,7 @@ class CaseReader:
             cases=tuple(case.case for case in rows),
             patients=tuple(case.patient for case in rows),
             ordered=np.array([not case.context_only for case in rows], dtype=bool),
-            scores=self._matrix([item.scores or item.probabilities for item in detections]),
+            scores=self._matrix([item.probabilities or item.scores for item in detections]),
             probabilities=self._matrix([item.probabilities for item in detections]),
             prevalences=self._matrix([item.prevalences for item in detections]),
             seen=self._seen(detections),

@@ -94,7 +94,9 @@ def odds(probability: float) -> float:
 
 def _learned(detection: Detection, model: ReportingModel) -> Mapping[str, DetectorEvidence]:
     by_finding = {item.finding: item for item in detection.observations}
-    scores = [by_finding[finding].score if finding in by_finding else math.nan for finding in model.findings]
+    scores = [
+        by_finding[finding].probability if finding in by_finding else math.nan for finding in model.findings
+    ]
     shares = stated_share(model, np.array([scores]))[0].tolist()
     return {
         finding: DetectorEvidence(

@@ -1,10 +1,10 @@
 """Reporting model: what share of a site's reports would state a finding, given what a detector scores.
 
-A logistic regression for each finding on the detector's own score for it, learned from past reports without
-adjudication. It brings the outputs of any detector, calibrated or not, to one scale, and never changes the
-order of the cases within a finding. It is held at its prior as if some thirty reports had been seen, so
-that a few dozen past cases help and ten do no harm. What the reports leave out is another matter: see
-`overread.evidence`.
+A logistic regression for each finding on the detector's own score for it, calibrated where it is and raw
+where it is not, learned from past reports without adjudication. It brings the outputs of any detector,
+calibrated or not, to one scale, and never changes the order of the cases within a finding. It is held at
+its prior as if some thirty reports had been seen, so that a few dozen past cases help and ten do no harm.
+What the reports leave out is another matter: see `overread.evidence`.
 """
 
 import hashlib

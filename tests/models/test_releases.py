@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from models.releases import DEFAULT_RELEASE, list_releases, load_detector
+from overread.finding import ANY_ABNORMALITY
 from overread.observation import Presence
+from overread.reporting_model import shipped_reporting_model
 from tests.models.test_decoding import real
 
 RECORDED_SCORES = {
@@ -77,3 +79,11 @@ def test_an_extremity_gets_a_reason_and_no_score(detector) -> None:
     detection = detector.detect([real("RG3_UNCR.dcm")])
     assert detection.observations == ()
     assert "shows EXTREMITY; the model is meant for chest" in str(detection.not_applicable)
+
+
+def test_what_its_scores_are_worth_was_learned_for_this_release(detector) -> None:
+    learned = shipped_reporting_model(detector.identity.name)
+
+    assert learned is not None
+    assert learned.fits(detector.identity.name, detector.identity.version)
+    assert set(learned.findings) == set(detector.findings) - {ANY_ABNORMALITY}

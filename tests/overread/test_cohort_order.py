@@ -41,7 +41,7 @@ def random_case(number: int, rng: np.random.Generator, *, adjudicated: bool) -> 
         detector="some",
         version="1",
         scores=scores,
-        probabilities=scores,
+        probabilities={finding: round(score**1.5, 4) for finding, score in scores.items()},
         prevalences=dict.fromkeys(FINDINGS, 0.1),
         present=frozenset(name for name, score in scores.items() if score > 0.3),
     )
@@ -85,7 +85,7 @@ def online(case: CohortCase, policy=POLICY):
                 finding=finding,
                 presence=Presence.PRESENT if finding in present else Presence.ABSENT,
                 score=score,
-                probability=score,
+                probability=found.probabilities[finding],
                 prevalence=found.prevalences[finding],
                 sop_instance_uid="1.2.3",
             )
