@@ -9,7 +9,7 @@ from overread.errors import InvalidFileError, NotFoundError
 from overread.finding import load_vocabulary
 from tests.training.material import write_nih
 from training.datasets import EXPERT_FINDINGS, FINDINGS, read_kermany, read_nih
-from training.split import assign_parts, split_by_patient
+from training.split import assign_folds
 
 
 @pytest.fixture(scope="module")
@@ -66,33 +66,20 @@ def test_what_radiologists_saw_is_known_apart_from_what_reports_say(radiographs)
     assert set(FINDINGS) >= EXPERT_FINDINGS
 
 
-def test_no_patient_is_in_two_groups_and_the_shares_are_kept(radiographs) -> None:
-    split = split_by_patient(list(radiographs.values()), salt="s", test_share=0.3)
-    groups = [{found.patient for found in group} for group in (split.training, split.test)]
-    assert sum(len(group) for group in groups) == len(set.union(*groups)) == 60
-    assert [len(group) / 60 for group in groups] == pytest.approx([0.7, 0.3], abs=0.12)
-
-
-def test_more_data_moves_no_patient_and_another_salt_moves_some(radiographs) -> None:
+def test_a_patient_is_in_one_fold_and_every_fold_has_patients(radiographs) -> None:
     everyone = list(radiographs.values())
-    few = split_by_patient(everyone[:20], salt="s", test_share=0.3)
-    many = split_by_patient(everyone, salt="s", test_share=0.3)
-    other = split_by_patient(everyone, salt="t", test_share=0.3)
-    assert {found.name for found in few.test} <= {found.name for found in many.test}
-    assert many.test != other.test
-
-
-def test_a_patient_is_in_one_part_and_every_part_has_patients(radiographs) -> None:
-    everyone = list(radiographs.values())
-    parts = assign_parts(everyone, 4)
+    folds = assign_folds(everyone, 4)
     by_patient = {found.patient: set() for found in everyone}
-    for found, part in zip(everyone, parts, strict=True):
-        by_patient[found.patient].add(int(part))
+    for found, fold in zip(everyone, folds, strict=True):
+        by_patient[found.patient].add(int(fold))
     assert all(len(where) == 1 for where in by_patient.values())
-    assert set(parts.tolist()) == {0, 1, 2, 3}
-    test = {found.name for found in split_by_patient(everyone, salt="s", test_share=0.5).test}
-    low = {found.name for found, part in zip(everyone, parts, strict=True) if part < 2}
-    assert test != low  # the parts are not the split again
+    assert set(folds.tolist()) == {0, 1, 2, 3}
+
+
+def test_more_data_moves_no_patient(radiographs) -> None:
+    everyone = list(radiographs.values())
+
+    assert assign_folds(everyone[:20], 4).tolist() == assign_folds(everyone, 4)[:20].tolist()
 
 
 def test_images_of_children_carry_what_their_folder_says(tmp_path) -> None:
