@@ -24,10 +24,10 @@ from overread.observation import (
 from overread.priority import Policy, default_policy
 from overread.report import load_reader
 from overread.triage import Outcome, TriageResult, triage
-from service.codec import to_json
 from service.store.conclusion import place_of
 from service.store.database import Store
 from service.store.headline import headline_of
+from service.store.json_format import to_json
 from service.store.schema import (
     cases,
     events,

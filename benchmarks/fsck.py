@@ -18,11 +18,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.day import START, study_row
+from service.maintenance.inventory import Check, Fault, Place, Tally, check_all
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.schema import instances, studies
 from service.store.shelf import PREFIXES, FolderShelf
-from service.upkeep.inventory import Check, Fault, Place, Tally, check_all
 
 PLANTED = {Fault.ORPHAN: 20, Fault.MISSING: 20, Fault.DAMAGED: 20}
 BATCH = 2000

@@ -129,7 +129,7 @@ def children_of(parent: int) -> dict[int, str]:
 
 def role_of(words: list[str]) -> str:
     """Return what a process is, from its command line."""
-    for module in ("service.http.process", "service.listener_process"):
+    for module in ("service.runtime.http_process", "service.runtime.listener_process"):
         if module in words:
             return words[words.index(module) + 1]
     return "worker" if "worker" in words else "starting"

@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from benchmarks.cstore import interval
-from service.mllp.framing import END, frame
+from service.hl7.framing import END, frame
 from service.settings import load_settings
 from service.store.database import open_store
 from service.store.schema import report_versions

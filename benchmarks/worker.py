@@ -53,7 +53,7 @@ from service.intake.reports import IncomingReport, receive_report
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.worklist import load_case
-from service.worker import Readers, work
+from service.triage.worker import Readers, work
 
 REPORT = """\
 INDICATION: Cough for two weeks.

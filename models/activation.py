@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from models.gate_record import GateRecord
-from models.lineup import folder_of, load_entry, manifest_sha256
+from models.loaded_detectors import folder_of, load_entry, manifest_sha256
 from models.recording import verify
-from models.roster import Change, Entry, Role, Roster, Route, load_roster, save_roster, with_active, without
+from models.registry import Change, Entry, Role, Roster, Route, load_roster, save_roster, with_active, without
 from overread.errors import ConfigurationError, ModelError
 from overread.observation import ReaderIdentity
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.form import BoxForm
+from models.io_format import BoxForm
 from models.localisation import Box
 from models.manifest import NetworkFile
 from overread.errors import ModelError

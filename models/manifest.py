@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from models.form import InputForm, OutputForm, read_input_form, read_output_form
+from models.io_format import InputForm, OutputForm, read_input_form, read_output_form
 from models.parsing import Table
 from models.pixels import PIPELINE_VERSION
 from overread.errors import ModelError

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.boxes import ScoredBox, boxes_of
-from models.form import InputForm
 from models.intensity import Grey
+from models.io_format import InputForm
 from models.manifest import Manifest, verify_network
 from models.providers import start_session
 from overread.errors import ConfigurationError, InvalidFileError, ModelError

@@ -133,7 +133,7 @@ def displayed_input_from(
 ) -> intensity.Grey:
     """Return decoded pixels as the window shows them to people, in [0, 1]; 8-bit exports look like this.
 
-    For networks from elsewhere, which were trained on such exports; see `models.form`.
+    For networks from elsewhere, which were trained on such exports; see `models.io_format`.
 
     Raises:
         UndecodablePixelsError: a lookup table of the image is broken.

@@ -13,10 +13,10 @@ from pydicom.dataset import Dataset
 from models.applicability import SMALLEST_SIDE, is_mirrored, quarter_turns, reason_not_applicable
 from models.decoding import decode_frame
 from models.dicom import read_header, text, whole_number
-from models.form import InputForm
 from models.framing import Framing
 from models.guards import TURNED, Guard, frame
 from models.intensity import Grey
+from models.io_format import InputForm
 from models.manifest import Manifest
 from models.pixels import network_input_from, read_stored
 from models.placement import Placement, prepare

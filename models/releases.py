@@ -91,7 +91,7 @@ def _load_onnx(folder: Path, operating_point: str | None, threads: int) -> OnnxD
 
 
 def _load_vendor(folder: Path, operating_point: str | None, _threads: int) -> Detector:
-    from models.vendor.loading import load_vendor_detector  # noqa: PLC0415  # DICOM's code tables are large
+    from models.vendor_results.loading import load_vendor_detector  # noqa: PLC0415  # DICOM's code tables are large
 
     return load_vendor_detector(folder, operating_point=operating_point)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from models.dicom import read_header, text
-from models.roster import Route
+from models.registry import Route
 from overread.observation import Detection, ReaderIdentity
 from overread.ports import Detector
 

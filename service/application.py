@@ -7,10 +7,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
+from service.api import cases, fhir, images, quarantine, reports
 from service.desk import pages, quarantinepages
-from service.http import cases, fhir, health, images, openapi, quarantine, reports
-from service.http.access import STATIC_ADDRESS
-from service.http.bare import OpenContext, bare_app
+from service.web import health, openapi
+from service.web.access_log import STATIC_ADDRESS
+from service.web.bare import OpenContext, bare_app
 
 DESCRIPTION = """\
 Finds, among studies that have already been reported, the few where the report and the image most likely

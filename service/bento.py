@@ -21,20 +21,20 @@ import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
-from models.lineup import Lineup, load_lineup, scoring_detector
+from models.loaded_detectors import Lineup, load_lineup, scoring_detector
 from models.onnx_detector import OnnxDetector
-from models.roster import load_roster
+from models.registry import load_roster
 from overread.errors import ConfigurationError, InputError, ModelError
 from overread.observation import ReaderIdentity
 from service.application import make_app
-from service.attached import die_with_parent
-from service.http import openapi
-from service.http.access import AccessMiddleware, RequestMetrics
-from service.http.guard import GuardMiddleware
-from service.http.opening import access_from, context_opener
-from service.http.stow import stow_document
+from service.dicomweb.stow import stow_document
+from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.tensors import decode_inputs
+from service.web import openapi
+from service.web.access_log import AccessMiddleware, RequestMetrics
+from service.web.guard import GuardMiddleware
+from service.web.opening import access_from, context_opener
 
 DETECTOR_ADDRESS = "/api/v1/detector/scores"
 BATCH_MAX = 32

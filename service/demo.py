@@ -20,13 +20,13 @@ from overread.errors import ConfigurationError, OverreadError
 from service.intake.closing import close_study
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
+from service.runtime.worker_process import load_readers
 from service.settings import Settings
 from service.store.database import Store, open_store
 from service.store.order import Selection
 from service.store.records import CaseSummary
 from service.store.worklist import list_worklist
-from service.worker import work
-from service.workerprocess import load_readers
+from service.triage.worker import work
 
 _SOURCE = "demo"
 _ORDER = (CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE, CaseState.FAILED)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from models.language_model import ChatEndpoint, EndpointSettings
-from models.roster import roster_file
+from models.registry import roster_file
 from overread.errors import ConfigurationError
 
 DATA_FOLDER_DEFAULT = Path("overread-data")

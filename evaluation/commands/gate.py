@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.roster_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_FAILED, EXIT_OK, Command
 
 if TYPE_CHECKING:  # what `run` needs is imported there
     from evaluation.gate import Judgement
     from models.gate_record import Contestant, GateRecord
-    from models.roster import Entry
+    from models.registry import Entry
 
 DESCRIPTION = """\
 Lets the active release and a candidate look at the same studies and compares how well each tells apart what
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     from evaluation.gate_cases import load_cases, run_trial  # noqa: PLC0415
     from models.activation import sole_active  # noqa: PLC0415
     from models.gate_record import save_gate_record  # noqa: PLC0415
-    from models.lineup import load_entry  # noqa: PLC0415
-    from models.roster import Entry, load_roster  # noqa: PLC0415
+    from models.loaded_detectors import load_entry  # noqa: PLC0415
+    from models.registry import Entry, load_roster  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.report import load_reader  # noqa: PLC0415
 
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _contestant(entry: "Entry", folder: Path) -> "Contestant":
     from models.gate_record import Contestant  # noqa: PLC0415
-    from models.lineup import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
+    from models.loaded_detectors import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
 
     identity = load_entry(entry, folder).identity
     return Contestant(

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.roster_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_OK
 
 SUMMARY = "make a release of one that is there, its probabilities fitted anew to what a site's reports state"
@@ -37,7 +37,7 @@ def add_calibrate_action(actions: Any) -> None:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    from models.lineup import folder_of  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.loaded_detectors import folder_of  # noqa: PLC0415  # keeps `overread --help` fast
     from models.recalibration import calibrate_release  # noqa: PLC0415
     from overread.cohort import read_cohort  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415

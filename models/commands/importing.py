@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models.roster import Role, Route
-from models.roster_options import add_roster_options, release_name, roster_path
+from models.registry import Role, Route
+from models.registry_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_OK
 from overread.errors import ConfigurationError
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from models.commands.calibrating import add_calibrate_action
 from models.commands.importing import add_import_actions
 from models.commands.quantising import add_quantise_action
-from models.roster import Change, Entry, Role, Route, load_roster
-from models.roster_options import add_roster_options, release_name, roster_path
+from models.registry import Change, Entry, Role, Route, load_roster
+from models.registry_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import ConfigurationError, ModelError
 
@@ -120,7 +120,7 @@ def _configure_who(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from models.lineup import folder_of, load_entry  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.loaded_detectors import folder_of, load_entry  # noqa: PLC0415  # keeps `overread --help` fast
     from models.releases import list_releases, release_kind  # noqa: PLC0415
 
     file = roster_path(arguments)
@@ -142,7 +142,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from models.lineup import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
+    from models.loaded_detectors import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
     from models.releases import release_kind  # noqa: PLC0415
     from models.routing import describe  # noqa: PLC0415
 
@@ -168,7 +168,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from models.lineup import folder_of  # noqa: PLC0415
+    from models.loaded_detectors import folder_of  # noqa: PLC0415
     from models.recording import verify  # noqa: PLC0415
 
     file = roster_path(arguments)
@@ -191,7 +191,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    from models.lineup import folder_of  # noqa: PLC0415
+    from models.loaded_detectors import folder_of  # noqa: PLC0415
     from models.recording import record  # noqa: PLC0415
 
     folder = folder_of(release_name(arguments.release), roster_path(arguments).parent)

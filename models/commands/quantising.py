@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.commands.detect import find_images, show_progress
-from models.roster_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_roster_options, release_name, roster_path
 from overread.command import EXIT_OK
 from overread.errors import ConfigurationError
 
@@ -43,7 +43,7 @@ def add_quantise_action(actions: Any) -> None:
 
 
 def _quantise(arguments: argparse.Namespace) -> int:
-    from models.lineup import folder_of  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.loaded_detectors import folder_of  # noqa: PLC0415  # keeps `overread --help` fast
 
     try:
         from models.quantisation import quantise_release  # noqa: PLC0415  # onnx is not of the runtime set

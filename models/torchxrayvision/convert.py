@@ -10,7 +10,7 @@ from monai.networks.nets.densenet import DenseNet121
 from monai.networks.nets.resnet import resnet50
 from torch import Tensor, nn
 
-from models.form import InputForm
+from models.io_format import InputForm
 from models.manifest import (
     FRONTAL_CHEST,
     Calibration,

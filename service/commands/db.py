@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(settings: "Settings") -> int:
-    from service.upkeep.tables import check_tables  # noqa: PLC0415
+    from service.maintenance.tables import check_tables  # noqa: PLC0415
 
     report = check_tables(settings)
     print(f"{report.database}, revision {report.revision or 'none'}, this release has {report.newest}")
@@ -66,7 +66,7 @@ def _check(settings: "Settings") -> int:
 
 
 def _upgrade(settings: "Settings") -> int:
-    from service.upkeep.tables import upgrade_tables  # noqa: PLC0415
+    from service.maintenance.tables import upgrade_tables  # noqa: PLC0415
 
     before, after = upgrade_tables(settings)
     print("nothing to do" if before == after else f"upgraded from {before or 'none'} to {after}")
@@ -74,8 +74,8 @@ def _upgrade(settings: "Settings") -> int:
 
 
 def _backup(settings: "Settings", folder: Path) -> int:
+    from service.maintenance.backup import back_up  # noqa: PLC0415
     from service.store.database import open_store  # noqa: PLC0415
-    from service.upkeep.backup import back_up  # noqa: PLC0415
 
     store = open_store(settings, sweep=False)
     try:
@@ -89,8 +89,8 @@ def _backup(settings: "Settings", folder: Path) -> int:
 
 
 def _restore(settings: "Settings", folder: Path) -> int:
+    from service.maintenance.backup import restore  # noqa: PLC0415
     from service.store.database import open_store  # noqa: PLC0415
-    from service.upkeep.backup import restore  # noqa: PLC0415
 
     manifest = restore(folder, settings)
     open_store(settings).close()  # brings the tables to this release

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the demonstration."""
     from service.demo import run_demo  # noqa: PLC0415  # keeps `overread --help` fast
     from service.log import configure_logging  # noqa: PLC0415
-    from service.serving import Addresses, serve  # noqa: PLC0415
+    from service.runtime.serving import Addresses, serve  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
 
     configure_logging(level=logging.WARNING)  # the list says what happened

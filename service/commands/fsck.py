@@ -14,7 +14,7 @@ from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from service.upkeep.inventory import Irregularity, Place, Tally
+    from service.maintenance.inventory import Irregularity, Place, Tally
 
 DESCRIPTION = """\
 Looks for rows whose bytes are missing, bytes that no row mentions, bytes that are not what their hash says,
@@ -43,10 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check, and say what was found."""
     from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.maintenance.inventory import Check, Irregularity, Tally, check_all, stale_incoming  # noqa: PLC0415
+    from service.maintenance.repair import repair  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
     from service.store.database import open_store  # noqa: PLC0415
-    from service.upkeep.inventory import Check, Irregularity, Tally, check_all, stale_incoming  # noqa: PLC0415
-    from service.upkeep.repair import repair  # noqa: PLC0415
 
     configure_logging()
     store = open_store(load_settings(os.environ, data_folder=arguments.data_folder), sweep=False)
@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prefixes(first: str, last: str) -> list[tuple["Place", str]]:
+    from service.maintenance.inventory import Place  # noqa: PLC0415
     from service.store.shelf import PREFIXES  # noqa: PLC0415
-    from service.upkeep.inventory import Place  # noqa: PLC0415
 
     if first not in PREFIXES or last not in PREFIXES:
         raise ConfigurationError("--from and --to take two hexadecimal digits, such as 3a")

@@ -79,9 +79,9 @@ def _history(store: "Store", _: argparse.Namespace) -> str:
 
 def _activate(store: "Store", arguments: argparse.Namespace) -> str:
     from overread.priority import parse_policy, shipped_policy_text  # noqa: PLC0415
-    from service.reconsideration import reorder_list  # noqa: PLC0415
     from service.store.policies import activate_policy  # noqa: PLC0415
     from service.store.records import PolicyOrigin  # noqa: PLC0415
+    from service.triage.reconsideration import reorder_list  # noqa: PLC0415
 
     text = shipped_policy_text() if arguments.shipped else _text_of(arguments.file)
     origin = PolicyOrigin.SHIPPED if arguments.shipped else PolicyOrigin.SITE

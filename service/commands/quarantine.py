@@ -14,7 +14,7 @@ from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import InputError, InvalidFileError, NotFoundError, TransitionError
 
 if TYPE_CHECKING:
-    from service.intake.contents import Content
+    from service.quarantine.contents import Content
     from service.store.database import Store
     from service.store.quarantine import ActionRecord, Mending, QuarantineFilter
     from service.store.records import QuarantineEntry
@@ -137,7 +137,7 @@ def _list(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _show(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.intake.contents import read_content  # noqa: PLC0415
+    from service.quarantine.contents import read_content  # noqa: PLC0415
     from service.store.quarantine import case_of, list_actions, load_entry  # noqa: PLC0415
 
     entry = load_entry(store, arguments.number)
@@ -162,7 +162,7 @@ def _show(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _save(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.intake.contents import quarantined_bytes  # noqa: PLC0415
+    from service.quarantine.contents import quarantined_bytes  # noqa: PLC0415
     from service.store.quarantine import load_entry  # noqa: PLC0415
 
     entry = load_entry(store, arguments.number)
@@ -207,8 +207,8 @@ def _discard(store: "Store", arguments: argparse.Namespace) -> int:
 
 def _try(store: "Store", numbers: Iterable[int], mending: "Mending | None", name: str | None) -> int:
     """Send entries through the intake again, a line for each; 0 only if all of them are stored now."""
-    from service.intake.replay import replay_entry  # noqa: PLC0415
     from service.listener_settings import load_hl7_settings  # noqa: PLC0415
+    from service.quarantine.replay import replay_entry  # noqa: PLC0415
 
     hl7, actor, stored, tried = load_hl7_settings(os.environ), name or getpass.getuser(), 0, 0
     for number in numbers:

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         configure_logging()
         watch(arguments.path.expanduser().absolute(), os.environ, data_folder=arguments.data_folder)
         return EXIT_OK
-    from service.serving import receive  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.runtime.serving import receive  # noqa: PLC0415  # keeps `overread --help` fast
 
     port = DEFAULT_PORTS[arguments.protocol] if arguments.port is None else arguments.port
     receive(arguments.protocol, host=arguments.host, port=port, folder=arguments.data_folder)

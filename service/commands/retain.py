@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from service.log import configure_logging  # noqa: PLC0415
+    from service.maintenance.retention import RetentionCount, retain, retain_daily  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
     from service.store.database import open_store  # noqa: PLC0415
-    from service.upkeep.retention import RetentionCount, retain, retain_daily  # noqa: PLC0415
 
     configure_logging()
     store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))

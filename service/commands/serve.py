@@ -60,7 +60,7 @@ def _port(text: str) -> int | None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from service.serving import Addresses, serve  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.runtime.serving import Addresses, serve  # noqa: PLC0415  # keeps `overread --help` fast
 
     serve(
         Addresses(

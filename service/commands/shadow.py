@@ -9,7 +9,7 @@ from overread.command import EXIT_OK, Command
 
 if TYPE_CHECKING:
     from overread.observation import ReaderIdentity
-    from service.agreement import Agreement
+    from service.triage.agreement import Agreement
 
 DESCRIPTION = """\
 Compares what detectors in shadow saw with what the active ones saw on the same studies: per finding how often
@@ -30,10 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    from service.agreement import compare  # noqa: PLC0415  # keeps `overread --help` fast
     from service.settings import load_settings  # noqa: PLC0415
     from service.store.database import open_store  # noqa: PLC0415
     from service.store.shadows import walk_shadows  # noqa: PLC0415
+    from service.triage.agreement import compare  # noqa: PLC0415  # keeps `overread --help` fast
 
     store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
     try:

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from models.roster_options import add_roster_options, roster_path
+from models.registry_options import add_roster_options, roster_path
 from overread.command import EXIT_OK, Command
 from overread.errors import InvalidFileError, InvalidReportError
 from overread.finding import Actionable
@@ -35,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Triage one study and print the result."""
-    from models.lineup import load_lineup  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.roster import load_roster  # noqa: PLC0415
+    from models.loaded_detectors import load_lineup  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.registry import load_roster  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.priority import default_policy  # noqa: PLC0415
     from overread.report import load_reader  # noqa: PLC0415
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     detections = tuple(detector.detect(files) for detector in detectors)
     result = triage(reading, detections, default_policy(), load_vocabulary())
     if arguments.json:
-        from service.codec import to_json  # noqa: PLC0415
+        from service.store.json_format import to_json  # noqa: PLC0415
 
         values = {"result": to_json(result), "reading": to_json(reading), "detections": to_json(detections)}
         print(json.dumps({name: json.loads(value) for name, value in values.items()}, indent=2))

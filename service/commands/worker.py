@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run one worker."""
     from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.runtime.worker_process import run_worker  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
-    from service.workerprocess import run_worker  # noqa: PLC0415
 
     configure_logging()
     run_worker(load_settings(os.environ, data_folder=arguments.data_folder), drain=arguments.once)

@@ -6,8 +6,8 @@ from urllib.parse import quote
 from overread.discrepancy import Discrepancy
 from overread.errors import NotFoundError, OutOfResourcesError, UndecodablePixelsError
 from overread.observation import DetectorObservation
-from service.http.picture import PictureSize, measure
 from service.store.records import CaseDetail, InstanceRecord
+from service.web.picture import PictureSize, measure
 
 FIT_PIXELS = 1024
 FULL_PIXELS = 16384

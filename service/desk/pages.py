@@ -15,15 +15,15 @@ from service.desk.caseview import Choice, Neighbours, case_view
 from service.desk.listing import Listing, listing_of
 from service.desk.listview import PAGE_LENGTH, list_view, shelf_named, shelf_of
 from service.desk.render import render_page
-from service.http import errors
-from service.http.context import Context, sender
-from service.http.guard import SESSION_COOKIE, SIGN_IN_PATH
-from service.http.pressure import pressure_words
-from service.reconsideration import restore_finding
 from service.store.database import Store
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
+from service.triage.reconsideration import restore_finding
+from service.web import errors
+from service.web.context import Context, sender
+from service.web.guard import SESSION_COOKIE, SIGN_IN_PATH
+from service.web.pressure import pressure_words
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500

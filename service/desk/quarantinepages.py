@@ -8,10 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.desk.quarantineview import PAGE_LENGTH, ListChoice, entry_view, quarantine_view
 from service.desk.render import render_page
-from service.http.context import Context, ServerContext, sender
-from service.http.pressure import pressure_words
-from service.intake.contents import read_content
-from service.intake.replay import replay_entry
+from service.quarantine.contents import read_content
+from service.quarantine.replay import replay_entry
 from service.store.quarantine import (
     Mending,
     case_of,
@@ -24,6 +22,8 @@ from service.store.quarantine import (
     load_entry,
 )
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
+from service.web.context import Context, ServerContext, sender
+from service.web.pressure import pressure_words
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

@@ -7,7 +7,7 @@ from typing import Self
 from urllib.parse import urlencode
 
 from service.desk.words import moment
-from service.intake.contents import Content, HeaderLine
+from service.quarantine.contents import Content, HeaderLine
 from service.store.quarantine import ActionOutcome, ActionRecord, QuarantineAction, QuarantineFilter
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
 

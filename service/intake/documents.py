@@ -12,8 +12,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from models.dicom import BROKEN_INPUT, text
-from models.vendor.document import is_result
-from models.vendor.tree import code_of
+from models.vendor_results.document import is_result
+from models.vendor_results.tree import code_of
 from overread.errors import InputError, InvalidDicomError
 from service.intake.elements import open_data_set
 from service.intake.header import InstanceHeader

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from models.dicom import BROKEN_INPUT, numbers, text
-from models.vendor.tree import code_of
+from models.vendor_results.tree import code_of
 from overread.errors import InvalidReportError
 
 _DEPTH_MAX = 40

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from overread.errors import InputError, PeerError
-from service.http.multipart import FramingError, MultipartSplitter, parse_content_type
 from service.intake.instances import AnnouncedInstance, begin_instance, receive_instance
 from service.pacs.archive import ANSWERS_MAX, Brought, FoundSeries, FoundStudy, Progress, StudyQuery, is_meant
 from service.pacs.settings import DicomwebAddress
 from service.store.database import Store
 from service.store.fetches import stored_instances
 from service.store.files import IncomingFile
+from service.web.multipart import FramingError, MultipartSplitter, parse_content_type
 
 _SECONDS = 120.0  # without a byte
 _ANSWER_BYTES_MAX = 32 << 20

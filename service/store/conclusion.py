@@ -8,10 +8,10 @@ from overread.case import CaseEvent
 from overread.observation import Detection
 from overread.priority import Policy
 from overread.triage import Outcome, TriageResult
-from service.codec import to_json
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case
 from service.store.headline import headline_of
+from service.store.json_format import to_json
 from service.store.records import TriageRecord
 
 _EVENTS = {

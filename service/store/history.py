@@ -11,11 +11,11 @@ from overread.cohort import CohortCase
 from overread.observation import Detection, ReportReading
 from overread.ports import ReportReader
 from overread.priors import EarlierReading, History
-from service.codec import from_json
-from service.cohort import cohort_case
 from service.store import queries
 from service.store.changes import CaseRow
+from service.store.cohort import cohort_case
 from service.store.database import Store
+from service.store.json_format import from_json
 from service.store.records import EarlierReport
 from service.store.rows import earlier_of, study_of
 

@@ -39,7 +39,7 @@ def activate_policy(
 ) -> bool:
     """Bring a policy into force and record it; return whether it means another than before.
 
-    The open list is put in its order by `service.reconsideration.reorder_list`.
+    The open list is put in its order by `service.triage.reconsideration.reorder_list`.
 
     Raises:
         ConfigurationError: the text is no valid policy, or its version was another text before.

@@ -13,8 +13,8 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
 
 from overread.errors import InputError, NotFoundError, TransitionError
-from service.codec import from_json, to_json
 from service.store.database import Store
+from service.store.json_format import from_json, to_json
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
 from service.store.rows import quarantine_of
 from service.store.schema import cases, quarantine, quarantine_actions

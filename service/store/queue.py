@@ -16,13 +16,13 @@ from overread.case import CaseEvent, CaseState, advance
 from overread.errors import LeaseLostError, NotFoundError
 from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
-from service.codec import from_json
 from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
 from service.store.database import Store
 from service.store.history import earlier_reports, restored_findings
+from service.store.json_format import from_json
 from service.store.policies import policy_in_force
 from service.store.records import ClaimedCase, Lease, TriageRecord
 from service.store.rows import instance_of

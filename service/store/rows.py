@@ -9,9 +9,9 @@ from overread.case import CaseEvent, CaseState
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.triage import Outcome, TriageResult
-from service.codec import from_json
 from service.store.files import ObjectFiles
 from service.store.headline import Headline
+from service.store.json_format import from_json
 from service.store.records import (
     CaseSummary,
     EarlierReport,

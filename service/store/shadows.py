@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from overread.observation import Detection, ReaderIdentity
-from service.codec import from_json, to_json
 from service.store import queries
 from service.store.database import Store
+from service.store.json_format import from_json, to_json
 from service.store.records import Lease
 
 _PAGE = 500

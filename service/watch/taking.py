@@ -15,13 +15,13 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from overread.errors import InputError, InvalidReportError
+from service.api.reports import ReportBody, ReportNames
 from service.fhir.intake import receive_submission
-from service.http.reports import ReportBody, ReportNames
+from service.hl7.framing import END, START
+from service.hl7.message import read_message
+from service.hl7.report import read_reports
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report, receive_reports, refuse_message
-from service.mllp.framing import END, START
-from service.mllp.message import read_message
-from service.mllp.report import read_reports
 from service.store.database import Store
 from service.watch.settings import NAME_GROUPS, WatchSettings
 

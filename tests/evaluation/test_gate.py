@@ -12,7 +12,7 @@ from evaluation.discrimination import roc_auc
 from evaluation.gate import Judgement, Outputs, Terms, Trial, judge
 from evaluation.gate_cases import load_cases
 from models.gate_record import Verdict, load_gate_record
-from models.lineup import manifest_sha256
+from models.loaded_detectors import manifest_sha256
 from overread.command import main
 from overread.errors import InvalidFileError
 from overread.observation import Presence

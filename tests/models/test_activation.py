@@ -16,10 +16,10 @@ from models.gate_record import (
     load_gate_record,
     save_gate_record,
 )
-from models.lineup import manifest_sha256
+from models.loaded_detectors import manifest_sha256
 from models.recording import record
+from models.registry import DEFAULT_ROSTER, Entry, Role, Roster, Route, load_roster
 from models.releases import RELEASES
-from models.roster import DEFAULT_ROSTER, Entry, Role, Roster, Route, load_roster
 from overread.errors import ConfigurationError, InvalidFileError, ModelError
 from tests.models.tiny_release import write_tiny_release
 

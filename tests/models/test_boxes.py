@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.boxes import boxes_of
-from models.form import BoxForm, OutputForm
+from models.io_format import BoxForm, OutputForm
 from models.manifest import NetworkFile
 from overread.errors import ModelError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from models.form import InputForm
 from models.framing import Framing
+from models.io_format import InputForm
 from models.localisation import Box
 from models.manifest import NetworkFile
 from models.placement import prepare

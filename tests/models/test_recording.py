@@ -10,7 +10,7 @@ from models.releases import DEFAULT_RELEASE, RELEASES
 from overread.errors import ModelError
 from tests.models.radiographs import chest_with_shadow, write_radiograph
 from tests.models.tiny_release import write_tiny_release
-from tests.models.vendor.products import write_manifest
+from tests.models.vendor_results.products import write_manifest
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from models.roster import Route
+from models.registry import Route
 from models.routing import RoutedDetector, admits, describe
 from overread.errors import InvalidDicomError
 from overread.observation import Detection, ReaderIdentity

@@ -17,9 +17,9 @@ from starlette.routing import Mount, Route
 
 from models.releases import load_detector
 from service.bento import DETECTOR_ADDRESS, Overread, app
-from service.http.stow import stow_app
+from service.dicomweb.stow import stow_app
 from service.tensors import encode_input
-from tests.service.http.listening import listening
+from tests.service.web.listening import listening
 
 ROOT = Path(__file__).parents[2]
 

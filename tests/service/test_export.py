@@ -2,7 +2,7 @@ from overread.cohort import read_cohort
 from overread.observation import Observation, Presence
 from service.export import export_cohort
 from tests.service.material import MASS, after, dicom_bytes, ready_case, send_image, send_report, triaged_case
-from tests.service.test_worker import drain
+from tests.service.triage.test_worker import drain
 
 
 def test_concluded_cases_leave_with_what_was_seen_and_said_and_without_the_patients_identifiers(

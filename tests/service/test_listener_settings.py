@@ -3,8 +3,8 @@ import ssl
 import pytest
 
 from overread.errors import ConfigurationError
-from service.listener_process import Protocol, check_listener
 from service.listener_settings import Peer, load_dicom_settings, load_hl7_settings
+from service.runtime.listener_process import Protocol, check_listener
 from service.store.records import ReportStatus
 from tests.service.certificates import Certificates
 

@@ -5,17 +5,17 @@ import time
 from pathlib import Path
 
 from service.dicom.listener import DicomListener
-from service.http.access import RequestMetrics
-from service.http.guard import access_for
-from service.http.stow import make_stow_app
+from service.dicomweb.stow import make_stow_app
 from service.listener_settings import DicomListenerSettings, Peer
 from service.store.database import Store
 from service.store.quarantine import count_quarantine
 from service.store.worklist import load_instance
-from tests.service.http.listening import listening, opener
+from service.web.access_log import RequestMetrics
+from service.web.guard import access_for
 from tests.service.material import NOW, dicom_bytes
 from tests.service.orthanc import START_SECONDS, free_port, orthanc
 from tests.service.serving_thread import listening_on
+from tests.service.web.listening import listening, opener
 
 
 def test_what_orthanc_forwards_by_c_store_and_by_stow_is_stored_once(

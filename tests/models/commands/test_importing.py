@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra `train`")
 
 from models.recording import verify  # noqa: E402
-from models.roster import Role, load_roster  # noqa: E402
+from models.registry import Role, load_roster  # noqa: E402
 from models.torchxrayvision.convert import ARCHITECTURES  # noqa: E402
 from models.torchxrayvision.published import find_set  # noqa: E402
 from overread.command import main  # noqa: E402

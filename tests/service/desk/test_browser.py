@@ -17,7 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from overread.report import load_reader
 from service.store.database import Store
 from tests.service.desk.test_pages import CONTRADICTING, known_case
-from tests.service.http.seeing import seen_case
+from tests.service.web.seeing import seen_case
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,7 @@ from service.desk.words import ratio
 from service.store.database import Store
 from service.store.worklist import load_case
 from tests.service.desk.test_pages import PERSON, REPORT, get
-from tests.service.http.seeing import seen_case
+from tests.service.web.seeing import seen_case
 
 OTHER_WORD = (
     "FINDINGS: There is an opacity in the left lung.",

@@ -4,7 +4,7 @@ import httpx
 
 from service.store.database import Store
 from tests.service.desk.test_pages import get
-from tests.service.http.seeing import seen_case
+from tests.service.web.seeing import seen_case
 
 
 def long_list(store: Store) -> list[int]:

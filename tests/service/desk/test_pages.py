@@ -8,7 +8,6 @@ import pytest
 from overread.report import load_reader
 from service.store.database import Store
 from service.store.queue import claim_case, fail_case
-from tests.service.http.seeing import seen_case
 from tests.service.material import (
     NOW,
     after,
@@ -18,7 +17,8 @@ from tests.service.material import (
     send_report,
     triaged_case,
 )
-from tests.service.test_worker import drain
+from tests.service.triage.test_worker import drain
+from tests.service.web.seeing import seen_case
 
 PERSON = {"Accept": "text/html"}
 REPORT = "FINDINGS: No mass is seen."

@@ -6,16 +6,16 @@ from pathlib import Path
 from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
 
-from service.http.access import RequestMetrics
-from service.http.guard import access_for
-from service.http.stow import make_stow_app
+from service.dicomweb.stow import make_stow_app
 from service.store.database import Store
 from service.store.worklist import load_case, load_instance
+from service.web.access_log import RequestMetrics
+from service.web.guard import access_for
 from tests.service.dicom.senders import STORESCU, dcmtk
-from tests.service.http.listening import listening, opener
 from tests.service.intake.narratives import MASS, pdf_object_bytes, sr_bytes
 from tests.service.material import STUDY
 from tests.service.narrative.pdfs import pdf_of
+from tests.service.web.listening import listening, opener
 
 TEXT = f"FINDINGS:\n{MASS}"
 

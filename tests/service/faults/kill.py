@@ -33,7 +33,7 @@ from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
-from service.worker import work
+from service.triage.worker import work
 from tests.service.material import dicom_bytes, readers
 
 RECEIVERS = 2

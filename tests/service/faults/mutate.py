@@ -24,16 +24,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.hl7.framing import END, frame
+from service.hl7.message import read_message
+from service.hl7.report import read_reports
 from service.listener_settings import Hl7ListenerSettings
-from service.mllp.framing import END, frame
-from service.mllp.message import read_message
-from service.mllp.report import read_reports
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.schema import instances, quarantine, report_versions
 from tests.service.dicom.senders import RawSender, data_pdu, store_command
+from tests.service.hl7.messages import oru
 from tests.service.material import dicom_bytes
-from tests.service.mllp.messages import oru
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 STOP_SECONDS = 60

@@ -4,7 +4,7 @@ import pytest
 from service.application import make_app
 from service.store.database import Store
 from tests.service.faults.documents import Tally, post_all, take_account
-from tests.service.http.listening import listening, opener
+from tests.service.web.listening import listening, opener
 
 
 @pytest.mark.parametrize("number", [1])

@@ -15,7 +15,7 @@ from service.store.fetches import note_missed, stored_instances
 from tests.service.material import NOW, after, send_image, send_report
 from tests.service.pacs.conftest import Pacs, earlier
 from tests.service.running import serving
-from tests.service.test_supervisor import eventually
+from tests.service.runtime.test_supervisor import eventually
 
 
 def fetch(pacs: Pacs, store: Store, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:

@@ -10,8 +10,8 @@ from service.store.line import cases_of_share
 from service.store.order import Selection
 from service.store.policies import activate_policy
 from service.store.worklist import list_worklist, load_case
-from tests.service.http.seeing import seen_case
 from tests.service.material import BLACK, NOW, WHITE, after, triaged_case
+from tests.service.web.seeing import seen_case
 
 HOUR = 3600
 

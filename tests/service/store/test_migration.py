@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData, create_engine, select
 
 from overread.errors import InvalidDicomError
 from service.intake.closing import close_study
+from service.maintenance.tables import check_tables, upgrade_tables
 from service.settings import Settings, load_settings
 from service.store import migrations
 from service.store.database import Store, open_store
@@ -21,7 +22,6 @@ from service.store.records import Lease
 from service.store.schema import metadata
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import count_cases, list_worklist, load_case, load_instance
-from service.upkeep.tables import check_tables, upgrade_tables
 from tests.service.conftest import settings_on
 from tests.service.material import (
     BLACK,

@@ -5,9 +5,9 @@ import pytest
 from overread.case import CaseState
 from service.store.order import Selection
 from service.store.worklist import list_worklist, load_case
-from tests.service.http.seeing import seen_case
 from tests.service.material import CLEAR, after, ready_case, send_report, triaged_case
-from tests.service.test_worker import drain
+from tests.service.triage.test_worker import drain
+from tests.service.web.seeing import seen_case
 
 HOUR = 3600
 URGENT, BONE, HEART, LUNG = "pneumothorax", "rib_fracture", "cardiomegaly", "mass"

@@ -19,7 +19,7 @@ from service.store.queue import (
 )
 from service.store.schema import cases
 from service.store.worklist import load_case
-from service.worker import look
+from service.triage.worker import look
 from tests.service.material import (
     MASS,
     NOW,

@@ -14,7 +14,7 @@ from service.store.database import open_store
 from service.store.files import ObjectFiles
 from service.store.queue import claim_case, peek_case
 from service.store.worklist import load_case, load_instance
-from service.worker import work
+from service.triage.worker import work
 from tests.service.material import NOW, after, dicom_bytes, readers, ready_case, send_image, triage_one
 from tests.service.objectstorage import object_storage
 

@@ -15,8 +15,8 @@ from service.store.records import ReportStatus
 from service.store.worklist import count_cases, load_case, load_instance
 from service.watch.folder import FolderWatcher, Look
 from service.watch.settings import WatchSettings, load_watch_settings
-from tests.service.intake.test_replay import message
 from tests.service.material import CLEAR, NOW, dicom_bytes
+from tests.service.quarantine.test_replay import message
 
 
 @dataclass

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from service.watch.settings import WatchSettings
 from service.watch.taking import SettledFile, take_file
-from tests.service.intake.test_contents import FORMS
-from tests.service.intake.test_replay import message
 from tests.service.material import NOW
+from tests.service.quarantine.test_contents import FORMS
+from tests.service.quarantine.test_replay import message
 
 NAMES = ("a.dcm", "a.hl7", "a.json", "a.txt", "a")
 BEGUN = (*FORMS, b'{"accession_number": "A1", "text": "x"}', f"\x0b{message('A1')}\x1c\r".encode() * 2)

@@ -1,0 +1,1 @@
+"""The JSON interface to cases, reports, images and quarantine."""

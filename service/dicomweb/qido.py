@@ -1,0 +1,92 @@
+"""QIDO-RS (PS3.18 section 10.6): searches for what is stored."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from service.dicomweb.qido_query import parse_query
+from service.dicomweb.qido_search import find
+from service.store.archive import Attribute, Level
+from service.web.addresses import base_url
+from service.web.archive_threads import run, threads_of
+from service.web.context import Context, ServerContext
+from service.web.negotiation import Offer, accepted, require
+
+DICOM_JSON = "application/dicom+json"
+OFFERS = (Offer(media_type=DICOM_JSON), Offer(media_type="application/json"))
+
+router = APIRouter(tags=["DICOMweb"])
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {DICOM_JSON: {"schema": {"type": "array", "items": {"type": "object"}}}},
+        "description": "What fits; a Warning header says where there is more, or was less done than asked",
+    },
+    204: {"description": "Nothing fits"},
+    400: {"description": "A parameter is unknown or malformed"},
+    406: {"description": f"Only {DICOM_JSON} can be returned"},
+    413: {"description": "The search is too broad; the answer says how to narrow it"},
+}
+
+
+@router.get("/studies", summary="Search for studies", responses=_RESPONSES)
+async def studies(request: Request, context: Context) -> Response:
+    """Return the studies that fit the query, the latest first."""
+    return await _search(request, context, Level.STUDY)
+
+
+@router.get("/series", summary="Search for series", responses=_RESPONSES)
+async def series(request: Request, context: Context) -> Response:
+    """Return the series that fit the query."""
+    return await _search(request, context, Level.SERIES)
+
+
+@router.get("/instances", summary="Search for instances", responses=_RESPONSES)
+async def instances(request: Request, context: Context) -> Response:
+    """Return the instances that fit the query."""
+    return await _search(request, context, Level.INSTANCE)
+
+
+@router.get("/studies/{study}/series", summary="Search for series of a study", responses=_RESPONSES)
+async def series_of_study(request: Request, context: Context, study: str) -> Response:
+    """Return the series of the study that fit the query."""
+    return await _search(request, context, Level.SERIES, [(Attribute.STUDY_INSTANCE_UID, study)])
+
+
+@router.get("/studies/{study}/instances", summary="Search for instances of a study", responses=_RESPONSES)
+async def instances_of_study(request: Request, context: Context, study: str) -> Response:
+    """Return the instances of the study that fit the query."""
+    return await _search(request, context, Level.INSTANCE, [(Attribute.STUDY_INSTANCE_UID, study)])
+
+
+@router.get(
+    "/studies/{study}/series/{series}/instances",
+    summary="Search for instances of a series",
+    responses=_RESPONSES,
+)
+async def instances_of_series(request: Request, context: Context, study: str, series: str) -> Response:
+    """Return the instances of the series that fit the query."""
+    within = [(Attribute.STUDY_INSTANCE_UID, study), (Attribute.SERIES_INSTANCE_UID, series)]
+    return await _search(request, context, Level.INSTANCE, within)
+
+
+async def _search(
+    request: Request, context: ServerContext, level: Level, within: Sequence[tuple[Attribute, str]] = ()
+) -> Response:
+    offer = require(accepted(request), OFFERS)
+    query = parse_query(level, request.query_params.multi_items(), within)
+    base = base_url(request)
+    results = await run(threads_of(request).reading, lambda: find(context.store, query, base))
+    service = request.url.netloc
+    warnings = []
+    if query.fuzzy:
+        text = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+        warnings.append(f'299 {service} "{text}"')
+    if results.more:
+        warnings.append(f'299 {service} "There are additional results that can be requested."')
+    headers = {"Warning": ", ".join(warnings)} if warnings else {}
+    if not results.datasets:
+        return Response(status_code=204, headers=headers)
+    return JSONResponse(results.datasets, media_type=offer.media_type, headers=headers)

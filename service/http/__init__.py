@@ -1,1 +1,0 @@
-"""The HTTP face: the API, DICOMweb storage, and what both share (errors, log, metrics, OpenAPI)."""

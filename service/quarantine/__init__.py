@@ -1,0 +1,1 @@
+"""What was refused: looked into, corrected, and sent through the intake again."""

@@ -1,0 +1,1 @@
+"""Processes of one machine, and the supervisor that keeps them running."""

@@ -1,0 +1,99 @@
+"""A C-STORE or HL7 listener as a process: `python -m service.runtime.listener_process {dicom,hl7} ADDRESSES`.
+
+It listens on a socket that the supervisor holds and hands down, as the HTTP processes do.
+"""
+
+import logging
+import os
+import signal
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import structlog
+
+from service.listener_settings import load_dicom_settings, load_hl7_settings, require_restricted
+from service.log import configure_logging
+from service.settings import load_settings
+from service.store.database import Store, open_store
+
+_log = structlog.get_logger("overread.listener")
+
+
+class Protocol(StrEnum):
+    """What a listener speaks."""
+
+    DICOM = "dicom"
+    HL7 = "hl7"
+
+
+def check_listener(protocol: Protocol, host: str, environ: Mapping[str, str]) -> None:
+    """Return if a listener can be started on this address with these settings.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or others could send and nobody has said who may.
+    """
+    if protocol is Protocol.DICOM:
+        dicom = load_dicom_settings(environ)
+        remedy = "OVERREAD_DICOM_CALLING_AE_TITLES or OVERREAD_DICOM_TLS_CLIENT_CA"
+        require_restricted(host, is_restricted=dicom.is_restricted, name="images", remedy=remedy)
+        if dicom.tls is not None:
+            dicom.tls.context()
+        return
+    hl7 = load_hl7_settings(environ)
+    remedy = "OVERREAD_HL7_SENDERS or OVERREAD_HL7_TLS_CLIENT_CA"
+    require_restricted(host, is_restricted=hl7.is_restricted, name="reports", remedy=remedy)
+    if hl7.tls is not None:
+        hl7.tls.context()
+
+
+def run_listener(protocol: Protocol, listener: socket.socket, environ: Mapping[str, str]) -> None:
+    """Take what is sent until SIGTERM or SIGINT; what has not been acknowledged by then is sent again."""
+    configure_logging()
+    logging.getLogger("pynetdicom").addHandler(logging.NullHandler())
+    logging.getLogger("pynetdicom").propagate = False  # its messages repeat what was sent; ours do not
+    store = open_store(load_settings(environ))
+    server = _SERVERS[protocol](listener, store, environ)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    _log.info("listening", protocol=protocol.value, port=listener.getsockname()[1])
+    server.serve_forever(poll_interval=0.2)
+    _log.info("stopped", protocol=protocol.value)
+    sys.stderr.flush()
+    os._exit(0)  # the library's threads are no daemons, and wait for senders that may be silent
+
+
+def _dicom_server(
+    listener: socket.socket, store: Store, environ: Mapping[str, str]
+) -> socketserver.BaseServer:
+    from service.dicom.listener import DicomListener  # noqa: PLC0415  # each process imports what it serves
+
+    return DicomListener(listener, store, load_dicom_settings(environ), _now)
+
+
+def _hl7_server(listener: socket.socket, store: Store, environ: Mapping[str, str]) -> socketserver.BaseServer:
+    from service.hl7.listener import Hl7Listener  # noqa: PLC0415
+
+    return Hl7Listener(listener, store, load_hl7_settings(environ), _now)
+
+
+_Maker = Callable[[socket.socket, Store, Mapping[str, str]], socketserver.BaseServer]
+_SERVERS: dict[Protocol, _Maker] = {Protocol.DICOM: _dicom_server, Protocol.HL7: _hl7_server}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the named protocol on the inherited descriptor."""
+    protocol, descriptor = arguments
+    run_listener(Protocol(protocol), socket.socket(fileno=int(descriptor)), os.environ)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

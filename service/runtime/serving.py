@@ -1,0 +1,222 @@
+"""What `overread serve` runs on one machine: the processes, their sockets, and what it tells the person."""
+
+import os
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from overread.errors import ConfigurationError
+from service.log import configure_logging
+from service.maintenance.retention import has_retention
+from service.pacs.settings import load_fetch_settings
+from service.runtime.listener_process import Protocol, check_listener, run_listener
+from service.runtime.supervisor import ChildSpec, Supervisor
+from service.settings import Settings, load_settings
+from service.store.database import open_store
+from service.watch.settings import check_watch, watched_folder
+from service.web.opening import HOST_VARIABLE, STOW_ADDRESS_VARIABLE, access_from
+
+_ASK_SECONDS = 60.0
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where to listen; port 0 takes any free one."""
+
+    host: str
+    port: int
+    stow_port: int
+    dicom_port: int | None = None  # None: no C-STORE listener
+    hl7_port: int | None = None  # None: no HL7 listener
+
+
+def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
+    """Run everything until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: an address cannot be bound or needs a token, a setting is wrong, or a process
+            cannot be kept running.
+    """
+    configure_logging()
+    settings = load_settings(os.environ, data_folder=folder)
+    access_from({**os.environ, HOST_VARIABLE: addresses.host})  # or refuse to start
+    if workers < 0:
+        raise ConfigurationError("--workers must be 0 or more")
+    ports = {Protocol.DICOM: addresses.dicom_port, Protocol.HL7: addresses.hl7_port}
+    wanted = {protocol: port for protocol, port in ports.items() if port is not None}
+    for protocol in wanted:
+        check_listener(protocol, addresses.host, os.environ)
+    fetching = load_fetch_settings(os.environ)
+    check_watch(os.environ)
+    open_store(settings).close()  # migrate once, before several processes would want to
+    with ExitStack() as sockets:
+        api = sockets.enter_context(_listen(addresses.host, addresses.port))
+        stow = sockets.enter_context(_listen(addresses.host, addresses.stow_port))
+        listeners = {
+            protocol: sockets.enter_context(_listen(addresses.host, port))
+            for protocol, port in wanted.items()
+        }
+        environment = _environment(addresses.host, settings, stow)
+        specs = [
+            _http_child("api", api, environment),
+            _http_child("stow", stow, environment),
+            *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
+            *(_worker(number, environment) for number in range(1, workers + 1)),
+            *_upkeep(settings, environment),
+            *_watcher(environment),
+            *([_fetcher(environment)] if fetching is not None and fetching.is_automatic else []),
+        ]
+        lines = _listener_lines(listeners)
+        announcer = threading.Thread(
+            target=_announce, args=(_url(api), _url(stow), settings, lines), name="announcer", daemon=True
+        )
+        announcer.start()
+        Supervisor(specs, clock=time.monotonic).run()
+
+
+def receive(protocol: str, *, host: str, port: int, folder: Path | None) -> None:
+    """Run one listener in this process until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: the address cannot be bound, a setting is wrong, or nobody has said who may send.
+    """
+    configure_logging()
+    spoken = Protocol(protocol)
+    check_listener(spoken, host, os.environ)
+    settings = load_settings(os.environ, data_folder=folder)
+    with _listen(host, port) as listener:
+        _say(f"overread listens for {_listener_lines({spoken: listener})[0].strip()}. Stop with Ctrl-C.")
+        run_listener(spoken, listener, {**os.environ, "OVERREAD_FOLDER": str(settings.data_folder)})
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): choose another with --host "
+            "and the option for its port, or stop what listens there"
+        ) from error
+
+
+def _environment(host: str, settings: Settings, stow: socket.socket) -> dict[str, str]:
+    """Return what every child must know, so that all have the same settings."""
+    return {
+        "BENTOML_DO_NOT_TRACK": "True",
+        "OVERREAD_FOLDER": str(settings.data_folder),
+        "OVERREAD_DATABASE_URL": settings.database_url,
+        HOST_VARIABLE: host,
+        STOW_ADDRESS_VARIABLE: _url(stow),
+    }
+
+
+def _http_child(name: str, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, str(listener.fileno())),
+        listener=listener,
+        environment=environment,
+    )
+
+
+def _listener_child(protocol: Protocol, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
+    module = ("-m", "service.runtime.listener_process", protocol.value, str(listener.fileno()))
+    return ChildSpec(
+        name=protocol.value,
+        command=(sys.executable, "-P", *module),
+        listener=listener,
+        environment=environment,
+    )
+
+
+def _listener_lines(listeners: Mapping[Protocol, socket.socket]) -> list[str]:
+    """Return where the listeners are, a line each."""
+    names = {Protocol.DICOM: "DICOM       {} (C-STORE)", Protocol.HL7: "HL7         {} (ORU^R01 over MLLP)"}
+    return [
+        names[protocol].format(_url(listener).removeprefix("http://"))
+        for protocol, listener in listeners.items()
+    ]
+
+
+def _worker(number: int, environment: dict[str, str]) -> ChildSpec:
+    command = (sys.executable, "-P", "-m", "overread", "worker")
+    return ChildSpec(name=f"worker-{number}", command=command, environment=environment)
+
+
+def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
+    """Return what removes pixels whose time is over, if the settings give any a time."""
+    if not has_retention(settings):
+        return []
+    command = (sys.executable, "-P", "-m", "overread", "retain", "--daily")
+    return [ChildSpec(name="retain", command=command, environment=environment)]
+
+
+def _watcher(environment: dict[str, str]) -> list[ChildSpec]:
+    """Return what takes files from the watched folder, if the settings name one."""
+    folder = watched_folder(os.environ)
+    if folder is None:
+        return []
+    command = (sys.executable, "-P", "-m", "service.watch.process", str(folder))
+    return [ChildSpec(name="folder", command=command, environment=environment)]
+
+
+def _fetcher(environment: dict[str, str]) -> ChildSpec:
+    command = (sys.executable, "-P", "-m", "overread", "fetch", "automatic")
+    return ChildSpec(name="fetch", command=command, environment=environment)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _announce(api: str, stow: str, settings: Settings, listeners: Sequence[str]) -> None:
+    """Say where everything is, as soon as it answers: a request waits in the socket's queue until then."""
+    for url in (api, stow):
+        if not _answers(url):
+            return  # stopped or given up meanwhile; the supervisor says why
+    _say(_welcome(api, stow, settings, listeners))
+
+
+def _answers(url: str) -> bool:
+    """Wait until it answers, however long a busy machine takes; return whether it ever can."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health/live", timeout=_ASK_SECONDS):  # noqa: S310  # http only
+                return True
+        except TimeoutError:
+            continue
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  # this is the command's output
+
+
+def _welcome(api: str, stow: str, settings: Settings, listeners: Sequence[str]) -> str:
+    further = "".join(f"\n  {line}" for line in listeners)
+    return f"""\
+overread is ready.
+
+  Worklist    {api}/
+  API         {api}/openapi.json
+  DICOMweb    {stow}/studies (STOW-RS, QIDO-RS, WADO-RS){further}
+  Data        {settings.data_folder}
+
+Send a study and its report:
+  curl -H 'Content-Type: multipart/related; type="application/dicom"' \\
+    -F 'file=@image.dcm;type=application/dicom' {stow}/studies
+  curl -H 'Content-Type: text/plain' --data-binary @report.txt \\
+    '{api}/api/v1/reports?accession_number=ACCESSION'
+
+Stop with Ctrl-C."""

@@ -1,0 +1,1 @@
+"""What api, desk and DICOMweb share: access log, errors, guard, negotiation, multipart bodies, OpenAPI."""

@@ -1,0 +1,42 @@
+"""What the handlers of one process share: opened once when the process starts, handed to each request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from overread.observation import ReaderIdentity
+from service.listener_settings import Hl7ListenerSettings
+from service.store.database import Store
+from service.web.access_log import RequestMetrics
+from service.web.guard import Access
+
+UID_PATTERN = r"^[0-9.]{1,64}$"
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerContext:
+    """The parts of one HTTP process."""
+
+    store: Store
+    model: Callable[[], ReaderIdentity] | None  # the verified release; None where none is needed
+    clock: Clock
+    access: Access
+    metrics: RequestMetrics
+    hl7: Hl7ListenerSettings = field(default_factory=Hl7ListenerSettings)  # for messages out of quarantine
+
+
+def _context_of(request: Request) -> ServerContext:
+    context: ServerContext = request.app.state.context
+    return context
+
+
+Context = Annotated[ServerContext, Depends(_context_of)]
+
+
+def sender(request: Request, protocol: str) -> str:
+    """Return who sent a request, for the history of what it brought."""
+    return f"{protocol} {request.client.host if request.client else 'local'}"

@@ -1,0 +1,152 @@
+"""`overread serve`, whole: its processes, its end, and what it refuses."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.material import dicom_bytes
+from tests.service.running import START_SECONDS, serving
+from tests.service.runtime.test_supervisor import eventually, is_alive
+
+BOUNDARY = "edge"
+HEAD = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
+MULTIPART = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
+MEGABYTE = 1 << 20
+
+
+def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: Path) -> None:
+    chosen = {"OVERREAD_QUIET_SECONDS": "0", "OVERREAD_KEEP_DAYS_CONCORDANT": "365"}
+    with serving(tmp_path, **chosen) as running:
+        stored = httpx.post(f"{running.stow}/studies", content=HEAD + dicom_bytes() + TAIL, headers=MULTIPART)
+        assert stored.status_code == 200
+        report = {"text": "No mass is seen.", "accession_number": "A1"}
+        case_id = httpx.post(f"{running.api}/api/v1/reports", json=report).json()["case_id"]
+        eventually(lambda: triaged(running.api, case_id))
+        children = running.children()
+        assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain"}
+        running.process.terminate()
+        assert running.process.wait(60) == 0
+        assert not any(map(is_alive, children.values()))
+
+
+def triaged(api: str, case_id: int) -> bool:
+    return httpx.get(f"{api}/api/v1/cases/{case_id}").json()["triage"] is not None
+
+
+def test_each_process_comes_back_and_the_killed_supervisor_leaves_none(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        before = running.children()
+        for name in ("api", "stow", "dicom", "hl7", "worker"):
+            os.kill(before[name], signal.SIGKILL)
+        # Connections made meanwhile wait in the socket's queue and are answered by the successors.
+        for url in (running.api, running.stow):
+            assert httpx.get(f"{url}/health/live", timeout=START_SECONDS).status_code == 200
+        eventually(lambda: set(running.children()) == {"api", "stow", "dicom", "hl7", "worker"})
+        after = running.children()
+        assert set(after.values()).isdisjoint(before.values())
+        running.process.kill()
+        eventually(lambda: not any(map(is_alive, after.values())))
+
+
+def test_an_upload_of_any_size_takes_no_more_memory(tmp_path: Path) -> None:
+    """256 MB in one part, which is no DICOM object; what is measured is the way to the disk."""
+
+    def upload(megabytes: int) -> Iterator[bytes]:
+        yield HEAD
+        for _ in range(megabytes):
+            yield bytes(MEGABYTE)
+        yield TAIL
+
+    with serving(tmp_path, "--workers", "0") as running:
+        pid = running.children()["stow"]
+        peaks = []
+        for megabytes in (8, 256):
+            answer = httpx.post(
+                f"{running.stow}/studies", content=upload(megabytes), headers=MULTIPART, timeout=120
+            )
+            assert answer.status_code == 409
+            peaks.append(peak_megabytes(pid))
+        assert peaks[1] - peaks[0] < 24
+
+
+def peak_megabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "overread", "serve", *options]
+    return subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        env={**os.environ, **environment},
+    )
+
+
+def test_an_address_for_others_without_a_token_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    refused = run_serve("--host", "0.0.0.0", "--data-folder", str(tmp_path))
+    assert refused.returncode == 1
+    assert "OVERREAD_API_TOKEN" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = run_serve("--port", port, "--data-folder", str(tmp_path))
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{port}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
+def test_a_killed_bentoml_serve_leaves_no_orphan(tmp_path: Path) -> None:
+    """BentoML's own supervisor, for those who scale the service with it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    bentoml = Path(sys.executable).with_name("bentoml")
+    command = [str(bentoml), "serve", "service.bento:Overread", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "OVERREAD_FOLDER": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        eventually(lambda: answers(port))
+        workers = descendants(process.pid)
+        assert workers
+        process.kill()
+        eventually(lambda: not answers(port))
+        eventually(lambda: not any(map(is_alive, workers)))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def descendants(pid: int) -> list[int]:
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found, front = [], {pid}
+    while front:
+        front = {child for child, parent in parents.items() if parent in front}
+        found += sorted(front)
+    return found

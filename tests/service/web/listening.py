@@ -1,0 +1,56 @@
+"""Applications on real sockets, for clients that are not ours."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from overread.observation import ReaderIdentity
+from service.store.database import Store
+from service.web.access_log import RequestMetrics
+from service.web.context import ServerContext
+from service.web.guard import Access, access_for
+from tests.service.material import NOW
+
+OpenContext = Callable[[], AbstractContextManager[ServerContext]]
+MODEL = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
+TOKEN = "a token that is long enough"
+
+
+def opener(
+    store: Store, *, access: Access | None = None, metrics: RequestMetrics | None = None
+) -> OpenContext:
+    """Opens nothing anew: the test's own store, a fixed clock and a model that has been verified."""
+
+    @contextlib.contextmanager
+    def open_context() -> Iterator[ServerContext]:
+        yield ServerContext(
+            store=store,
+            model=lambda: MODEL,
+            clock=lambda: NOW,
+            access=access or access_for("127.0.0.1", None),
+            metrics=metrics or RequestMetrics(),
+        )
+
+    return open_context
+
+
+@contextlib.contextmanager
+def listening(app: ASGIApp) -> Iterator[str]:
+    """The application on a free port of 127.0.0.1; gives its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()

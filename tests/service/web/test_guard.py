@@ -1,0 +1,126 @@
+"""Who is answered and who is not."""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from overread.errors import ConfigurationError
+from service.application import make_app
+from service.store.database import Store
+from service.web.guard import GuardMiddleware, access_for, is_loopback
+from tests.service.web.listening import TOKEN, listening, opener
+
+REPORT = {"text": "No mass is seen.", "accession_number": "A1"}
+
+
+@pytest.fixture
+def guarded(sqlite_store: Store) -> Iterator[str]:
+    """URL of API and pages behind a token."""
+    access = access_for("0.0.0.0", TOKEN)
+    app = make_app(opener(sqlite_store, access=access), list)
+    app.add_middleware(GuardMiddleware, access=access)
+    with listening(app) as url:
+        yield url
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "overread.example"])
+def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="OVERREAD_API_TOKEN"):
+        access_for(host, None)
+    assert access_for(host, TOKEN).token == TOKEN
+
+
+def test_a_short_token_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="at least 16 characters"):
+        access_for("127.0.0.1", "secret")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_known_by_address(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_a_foreign_host_name_is_not_answered(api: httpx.Client) -> None:
+    """DNS rebinding: a page of evil.example whose name resolves to 127.0.0.1."""
+    assert api.get("/api/v1/worklist", headers={"Host": "evil.example"}).status_code == 421
+    assert api.get("/api/v1/worklist", headers={"Host": "localhost:1"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_site_cannot_send_through_the_users_browser(
+    api: httpx.Client, headers: dict[str, str]
+) -> None:
+    assert api.post("/api/v1/reports", json=REPORT, headers=headers).status_code == 403
+    assert api.get("/api/v1/worklist", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+def test_our_own_pages_may_send(api: httpx.Client) -> None:
+    origin = str(api.base_url).rstrip("/")
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+    assert api.post("/api/v1/reports", json=REPORT, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/worklist", "/openapi.json", "/metrics", "/health/ready", "/no-such"]
+)
+def test_with_a_token_nothing_else_is_answered_without_it(guarded: str, path: str) -> None:
+    refused = httpx.get(guarded + path)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+    wrong = httpx.get(guarded + path, headers={"Authorization": f"Bearer {TOKEN}x"})
+    assert wrong.status_code == 401
+    assert httpx.get(guarded + path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code in {200, 404}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/sign-in", "/desk/static/desk.css"])
+def test_liveness_and_what_the_sign_in_page_needs_are_open(guarded: str, path: str) -> None:
+    assert httpx.get(guarded + path).status_code == 200
+
+
+def test_a_browser_signs_in_once_and_never_holds_the_token(guarded: str) -> None:
+    page = {"Accept": "text/html"}
+    with httpx.Client(base_url=guarded, follow_redirects=True, headers=page) as browser:
+        assert browser.get("/").url.path == "/sign-in"
+        assert browser.post("/sign-in", data={"token": "wrong"}).status_code == 403
+        assert "That is not the token" in browser.post("/sign-in", data={"token": "wrong"}).text
+        signed_in = browser.post("/sign-in", data={"token": TOKEN})
+        assert (signed_in.status_code, signed_in.url.path) == (200, "/")
+        assert browser.get("/quarantine").url.path == "/quarantine"
+        assert TOKEN not in str(browser.cookies.jar)
+        cookie = signed_in.history[0].headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+
+
+@pytest.mark.parametrize(("client", "status"), [("10.1.2.3", 403), ("127.0.0.1", 404), ("::1", 404)])
+def test_without_a_token_only_this_machine_is_answered(client: str, status: int) -> None:
+    app = FastAPI()
+    app.add_middleware(GuardMiddleware, access=access_for("127.0.0.1", None))
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app, client=(client, 5))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
+            return (await asking.get("/")).status_code
+
+    assert asyncio.run(ask()) == status
