@@ -17,8 +17,8 @@ from overread.observation import (
     DetectorObservation,
     HeatMap,
     ImageRegion,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
     ReportReading,
 )
 from overread.priority import Policy, default_policy
@@ -52,7 +52,7 @@ SHARES = {
 }
 SUBSPECIALTIES = ("thoracic", "cardiac", "musculoskeletal", None)
 FINDINGS = ("pneumothorax", "nodule", "mass", "consolidation", "effusion", "cardiomegaly", "emphysema")
-DETECTOR = ReaderIdentity(name="bulk", version="1", sha256="0" * 64)
+DETECTOR = ObserverIdentity(name="bulk", version="1", sha256="0" * 64)
 REPORT = (
     "FINDINGS: The lungs are clear. No pneumothorax. No pleural effusion. The heart is not enlarged. "
     "The mediastinal contours are unremarkable. IMPRESSION: No acute abnormality."

@@ -21,8 +21,8 @@ from benchmarks.day import START, study_row
 from service.maintenance.inventory import Check, Fault, Place, Tally, check_all
 from service.settings import load_settings
 from service.store.database import Store, open_store
+from service.store.object_store import PREFIXES, FolderObjectStore
 from service.store.schema import instances, studies
-from service.store.shelf import PREFIXES, FolderShelf
 
 PLANTED = {Fault.ORPHAN: 20, Fault.MISSING: 20, Fault.DAMAGED: 20}
 BATCH = 2000
@@ -30,7 +30,7 @@ BATCH = 2000
 
 def fill(store: Store, count: int, chance: random.Random) -> None:
     """Put so many objects into the store, with as many faults of each kind as are planted."""
-    if not isinstance(store.files.objects, FolderShelf):
+    if not isinstance(store.files.objects, FolderObjectStore):
         raise TypeError("this benchmark fills a folder")
     folder = store.files.objects.folder
     wrong = iter(chance.sample(range(count), sum(PLANTED.values())))

@@ -53,7 +53,7 @@ from service.intake.reports import IncomingReport, receive_report
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.worklist import load_case
-from service.triage.worker import Readers, work
+from service.triage.worker import TriageTools, work
 
 REPORT = """\
 INDICATION: Cough for two weeks.
@@ -79,7 +79,7 @@ class Bench:
     """What is measured: the worker's parts, and the network by itself."""
 
     store: Store
-    readers: Readers
+    readers: TriageTools
     network: OnnxNetwork
     manifest: Manifest
 
@@ -189,7 +189,7 @@ def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
 def make_bench(folder: Path) -> Bench:
     """Return a worker's parts on a store of its own in this folder."""
     detector = load_onnx_detector()
-    readers = Readers(
+    readers = TriageTools(
         report_reader=load_reader(),
         detectors=(detector,),
         vocabulary=load_vocabulary(),

@@ -10,7 +10,7 @@ from models.loaded_detectors import folder_of, load_entry, manifest_sha256
 from models.recording import verify
 from models.registry import Change, Entry, Role, Roster, Route, load_roster, save_roster, with_active, without
 from overread.errors import ConfigurationError, ModelError
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def _with_shadow(roster: Roster, entry: Entry) -> Roster:
     return replace(roster, entries=(*kept, entry))
 
 
-def _change(request: Request, entry: Entry, identity: ReaderIdentity, at: datetime) -> Change:
+def _change(request: Request, entry: Entry, identity: ObserverIdentity, at: datetime) -> Change:
     gate = request.gate
     return Change(
         at=at,

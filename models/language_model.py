@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from overread.errors import ConfigurationError, OutOfResourcesError
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 
 _LONGEST_ANSWER = 1_000_000  # bytes
 
@@ -41,9 +41,9 @@ class ChatEndpoint:
         self._parts = parts
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """The model's name as configured."""
-        return ReaderIdentity(name=self._settings.model, version="openai-compatible")
+        return ObserverIdentity(name=self._settings.model, version="openai-compatible")
 
     def complete(self, instructions: str, text: str) -> str:
         """Return the model's answer at temperature 0.

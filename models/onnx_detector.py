@@ -33,8 +33,8 @@ from overread.observation import (
     HeatMap,
     ImageRegion,
     Laterality,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
 )
 
 
@@ -76,10 +76,10 @@ class OnnxDetector:
         self._prefetch = Prefetch(lambda path: prepare_image(path, self.manifest, self._guard))
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name and version of the release, hash of the network's file."""
         manifest = self.manifest
-        return ReaderIdentity(name=manifest.name, version=manifest.version, sha256=manifest.network.sha256)
+        return ObserverIdentity(name=manifest.name, version=manifest.version, sha256=manifest.network.sha256)
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from models.onnx_detector import OnnxDetector
 from models.parsing import Table
 from models.releases import load_detector
 from overread.errors import ModelError
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 from overread.ports import Detector
 
 FOLDER = "recording"
@@ -36,7 +36,7 @@ TOLERANCE = 0.002
 class Verification:
     """What was found when a release was loaded and shown its recorded input."""
 
-    identity: ReaderIdentity
+    identity: ObserverIdentity
     recorded: bool  # whether there is a recorded input at all
     largest_difference: float | None  # of a probability; None where nothing is recorded
 

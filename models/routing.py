@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from models.dicom import read_header, text
 from models.registry import Route
-from overread.observation import Detection, ReaderIdentity
+from overread.observation import Detection, ObserverIdentity
 from overread.ports import Detector
 
 
@@ -25,7 +25,7 @@ class RoutedDetector:
         return self._detector
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """The inner detector's."""
         return self._detector.identity
 

@@ -100,7 +100,7 @@ class HeatMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderIdentity:
+class ObserverIdentity:
     """Who made an observation: a report reader or a detector, exactly enough to reproduce it."""
 
     name: str
@@ -224,7 +224,7 @@ class ContextItem:
 class ReportReading:
     """Everything that a report reader found in one report."""
 
-    reader: ReaderIdentity
+    reader: ObserverIdentity
     observations: tuple[ReportObservation, ...]
     sections: tuple[tuple[Section, Span], ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
@@ -252,7 +252,7 @@ class Detection:
     score.
     """
 
-    detector: ReaderIdentity
+    detector: ObserverIdentity
     operating_point: str
     observations: tuple[DetectorObservation, ...] = ()
     not_applicable: str | None = None  # why the model must not be used here, in words

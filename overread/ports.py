@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from overread.observation import Detection, ReaderIdentity, ReportReading
+from overread.observation import Detection, ObserverIdentity, ReportReading
 
 
 class ReportReader(Protocol):
     """Reads one report. Safe to share between threads; the same text always gives the same reading."""
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name, version and hash of the rules."""
 
     def read(self, text: str) -> ReportReading:
@@ -26,7 +26,7 @@ class Detector(Protocol):
     """Looks at the images of one study."""
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name, version and hash of the network."""
 
     @property

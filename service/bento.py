@@ -25,7 +25,7 @@ from models.loaded_detectors import Lineup, load_lineup, scoring_detector
 from models.onnx_detector import OnnxDetector
 from models.registry import load_roster
 from overread.errors import ConfigurationError, InputError, ModelError
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 from service.application import make_app
 from service.dicomweb.stow import stow_document
 from service.parent_death import die_with_parent
@@ -57,7 +57,7 @@ def _detector() -> OnnxDetector:
     return scoring_detector(_lineup())
 
 
-def _model() -> ReaderIdentity:
+def _model() -> ObserverIdentity:
     return _lineup().active[0].identity
 
 

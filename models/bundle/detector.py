@@ -10,7 +10,7 @@ from models.bundle.regions import PatientBox, regions_of, side_of
 from models.bundle.series import Stack, choose_stack
 from models.bundle.volume import Volume, read_volume
 from overread.finding import Vocabulary, load_vocabulary
-from overread.observation import Detection, DetectorObservation, Laterality, Presence, ReaderIdentity
+from overread.observation import Detection, DetectorObservation, Laterality, ObserverIdentity, Presence
 
 MOST_BOXES = 10  # per finding; a page that marks more marks nothing
 
@@ -25,11 +25,11 @@ class BundleDetector:
         self._vocabulary: Vocabulary = load_vocabulary()
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name and version of the bundle, one hash over the hashes of its files."""
         files = "\n".join(f"{name} {found}" for name, found in sorted(self.manifest.files.items()))
         digest = hashlib.sha256(files.encode()).hexdigest()
-        return ReaderIdentity(name=self.manifest.name, version=self.manifest.version, sha256=digest)
+        return ObserverIdentity(name=self.manifest.name, version=self.manifest.version, sha256=digest)
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from models.vendor_results.study import Study, read_study
 from models.vendor_results.weighing import detection_of
 from overread.errors import InvalidFileError, ModelError
 from overread.finding import load_vocabulary
-from overread.observation import Detection, ImageRegion, Laterality, Presence, ReaderIdentity
+from overread.observation import Detection, ImageRegion, Laterality, ObserverIdentity, Presence
 
 _PRESENCES = {
     **dict.fromkeys(("", "yes", "y", "true", "1", "present", "positive"), Presence.PRESENT),
@@ -43,10 +43,10 @@ class RowsDetector:
         }
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name and version of the manifest, and its hash."""
         manifest = self._manifest
-        return ReaderIdentity(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
+        return ObserverIdentity(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from models.vendor_results.study import Study, read_study
 from models.vendor_results.weighing import detection_of
 from models.vendor_results.wording import wording_of
 from overread.finding import load_vocabulary
-from overread.observation import Detection, ReaderIdentity
+from overread.observation import Detection, ObserverIdentity
 
 
 class SrDetector:
@@ -27,10 +27,10 @@ class SrDetector:
         self._wording = wording_of(load_vocabulary(), manifest.codes, manifest.score_codes)
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name and version of the manifest, and its hash."""
         manifest = self._manifest
-        return ReaderIdentity(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
+        return ObserverIdentity(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
 
     @property
     def findings(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from models.vendor_results.claim import Claim, Results, merge
 from models.vendor_results.manifest import VendorManifest, Worth
-from overread.observation import Detection, DetectorObservation, Presence, ReaderIdentity
+from overread.observation import Detection, DetectorObservation, ObserverIdentity, Presence
 
 
 def detection_of(results: Results, manifest: VendorManifest, images: Sequence[str]) -> Detection:
@@ -16,7 +16,7 @@ def detection_of(results: Results, manifest: VendorManifest, images: Sequence[st
         images: SOP Instance UIDs of the study's images. A statement that refers to none of them is shown on
             the first.
     """
-    detector = ReaderIdentity(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
+    detector = ObserverIdentity(name=manifest.name, version=manifest.version, sha256=manifest.sha256)
     if results.failure is not None:
         reason = "; ".join((results.failure, *results.remarks))
         return Detection(detector=detector, operating_point=manifest.operating_point, not_applicable=reason)

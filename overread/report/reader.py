@@ -12,8 +12,8 @@ from overread.observation import (
     Communication,
     ContextItem,
     Laterality,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
     Recommendation,
     ReportObservation,
     ReportReading,
@@ -55,7 +55,7 @@ class RuleReader:
 
     def __init__(self, rules: Rules) -> None:
         """Compile the rules."""
-        self._identity = ReaderIdentity(name="overread-rules", version=__version__, sha256=rules.sha256)
+        self._identity = ObserverIdentity(name="overread-rules", version=__version__, sha256=rules.sha256)
         self._sections = SectionSplitter(rules.headings)
         self._sentences = SentenceSplitter(rules.abbreviations)
         self._reader = SentenceReader(rules)
@@ -69,7 +69,7 @@ class RuleReader:
         self._overruling = Overruling(rules.vocabulary)
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name, version and hash of the rules."""
         return self._identity
 

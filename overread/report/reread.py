@@ -13,8 +13,8 @@ from overread.finding import Vocabulary
 from overread.observation import (
     ContradictionKind,
     Laterality,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
     ReportObservation,
     ReportReading,
     Span,
@@ -37,7 +37,7 @@ class LanguageModel(Protocol):
     """Completes a prompt."""
 
     @property
-    def identity(self) -> ReaderIdentity:
+    def identity(self) -> ObserverIdentity:
         """Name and version of the model."""
 
     def complete(self, instructions: str, text: str) -> str:
@@ -154,7 +154,7 @@ def sentences_behind(discrepancies: Iterable[Discrepancy]) -> tuple[Span, ...]:
     return tuple(sorted(spans))
 
 
-def _joint(rules: ReaderIdentity, model: ReaderIdentity) -> ReaderIdentity:
+def _joint(rules: ObserverIdentity, model: ObserverIdentity) -> ObserverIdentity:
     return replace(rules, name=f"{rules.name}+{model.name}", version=f"{rules.version}+{model.version}")
 
 

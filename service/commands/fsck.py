@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _prefixes(first: str, last: str) -> list[tuple["Place", str]]:
     from service.maintenance.inventory import Place  # noqa: PLC0415
-    from service.store.shelf import PREFIXES  # noqa: PLC0415
+    from service.store.object_store import PREFIXES  # noqa: PLC0415
 
     if first not in PREFIXES or last not in PREFIXES:
         raise ConfigurationError("--from and --to take two hexadecimal digits, such as 3a")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from overread.command import EXIT_OK, Command
 
 if TYPE_CHECKING:
-    from overread.observation import ReaderIdentity
+    from overread.observation import ObserverIdentity
     from service.triage.agreement import Agreement
 
 DESCRIPTION = """\
@@ -67,7 +67,7 @@ def describe(agreement: "Agreement") -> str:
     return "\n".join(lines)
 
 
-def _name(detector: "ReaderIdentity") -> str:
+def _name(detector: "ObserverIdentity") -> str:
     return f"{detector.name} {detector.version} ({detector.sha256[:12]})"
 
 

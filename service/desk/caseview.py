@@ -13,13 +13,13 @@ from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
 from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
-from service.desk.listview import shelf_address, shelf_of, study_words
+from service.desk.listview import study_words, tab_address, tab_of
 from service.desk.words import (
     EVENTS,
     KNOWN_HEADING,
-    SHELVES,
     STATE_HEADINGS,
     STATES,
+    TABS,
     finding_name,
     moment,
     sentence,
@@ -87,7 +87,7 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """The cases before and after this one on its shelf."""
+    """The cases before and after this one on its tab."""
 
     previous: int | None = None
     next: int | None = None
@@ -101,7 +101,7 @@ def case_view(
     discrepancies = result.discrepancies if result else ()
     chosen = discrepancies[choice.finding - 1] if choice.finding <= len(discrepancies) else None
     report = _report(detail)
-    shelf = shelf_of(detail.summary.state)
+    tab = tab_of(detail.summary.state)
     film, films = films_of(detail, chosen, choice.image, _address(detail, choice))
     return CaseView(
         heading=_heading(detail, chosen or (discrepancies[0] if discrepancies else None)),
@@ -109,8 +109,8 @@ def case_view(
         case_id=detail.summary.case_id,
         can_retry=detail.summary.state is CaseState.FAILED,
         explanation=_explanation(detail),
-        list_address=choice.listing.address() if shelf is SHELVES[0] else shelf_address(shelf),
-        list_name=shelf.name,
+        list_address=choice.listing.address() if tab is TABS[0] else tab_address(tab),
+        list_name=tab.name,
         previous_address=_case_address(neighbours.previous, choice),
         next_address=_case_address(neighbours.next, choice),
         film=film,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from overread.finding import load_vocabulary
-from service.desk.words import SHELVES, Shelf
+from service.desk.words import TABS, Tab
 from service.store.order import Selection
 from service.store.records import WorklistLine
 
@@ -24,12 +24,12 @@ class Listing:
     share: float | None = None  # of the triaged cases that stands above the line; None: as the policy has it
     rest: bool = False  # what stands below the line, instead of what stands above
 
-    def selection(self, shelf: Shelf) -> Selection:
-        """Return what the store is asked for; of every other shelf all is shown."""
-        if shelf is not SHELVES[0]:
-            return Selection(states=shelf.states)
+    def selection(self, tab: Tab) -> Selection:
+        """Return what the store is asked for; of every other tab all is shown."""
+        if tab is not TABS[0]:
+            return Selection(states=tab.states)
         return Selection(
-            states=shelf.states, subspecialty=self.subspecialty, share=self.share, above_line=not self.rest
+            states=tab.states, subspecialty=self.subspecialty, share=self.share, above_line=not self.rest
         )
 
     def address(self) -> str:
@@ -63,16 +63,16 @@ class Link:
     current: bool = False
 
 
-def listing_of(readership: str, share: str, part: str = "") -> Listing:
+def listing_of(subspecialty: str, share: str, part: str = "") -> Listing:
     """Return how the list is looked at by what an address says; what it may not say is passed over."""
     return Listing(
-        subspecialty=readership if readership in SUBSPECIALTIES else None,
+        subspecialty=subspecialty if subspecialty in SUBSPECIALTIES else None,
         share=_share_of(share),
         rest=part == REST,
     )
 
 
-def readership_links(listing: Listing) -> tuple[Link, ...]:
+def subspecialty_links(listing: Listing) -> tuple[Link, ...]:
     """Return a link for everybody and for each subspecialty."""
     return tuple(
         Link(

@@ -6,16 +6,16 @@ from datetime import datetime
 
 from overread.case import CaseState
 from overread.finding import Actionable
-from service.desk.listing import Link, Listing, lead_of, other_side, readership_links, share_links
+from service.desk.listing import Link, Listing, lead_of, other_side, share_links, subspecialty_links
 from service.desk.words import (
     KINDS,
-    SHELVES,
     SIDES,
     STATE_HEADINGS,
     STATES,
+    TABS,
     URGENCIES,
     URGENT,
-    Shelf,
+    Tab,
     age,
     dicom_date,
     finding_name,
@@ -31,8 +31,8 @@ _ELSEWHERE = "What else is listed is one link away."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tab:
-    """A link to one shelf of the worklist."""
+class TabLink:
+    """A link to one tab of the worklist."""
 
     name: str
     address: str
@@ -50,7 +50,7 @@ class Row:
     heading: str
     side: str
     kind: str
-    state: str | None  # in words, where the shelf does not say it
+    state: str | None  # in words, where the tab does not say it
     urgency: str
     urgent: bool
     further: int  # discrepancies beyond the first
@@ -69,8 +69,8 @@ class ListView:
 
     title: str
     lead: str
-    tabs: tuple[Tab, ...]
-    readerships: tuple[Link, ...]  # empty where the shelf is not to be read
+    tabs: tuple[TabLink, ...]
+    subspecialties: tuple[Link, ...]  # empty where the tab is not to be read
     shares: tuple[Link, ...]  # likewise
     other_side: Link | None  # of the line; None where nothing stands there, or there is no line
     rows: tuple[Row, ...]
@@ -80,23 +80,23 @@ class ListView:
     empty_text: str
 
 
-def shelf_named(slug: str) -> Shelf:
-    """Return the shelf with this name in its address; the first for any other."""
-    return next((shelf for shelf in SHELVES if shelf.slug == slug), SHELVES[0])
+def tab_named(slug: str) -> Tab:
+    """Return the tab with this name in its address; the first for any other."""
+    return next((tab for tab in TABS if tab.slug == slug), TABS[0])
 
 
-def shelf_of(state: CaseState) -> Shelf:
-    """Return the shelf on which a case in this state lies."""
-    return next(shelf for shelf in SHELVES if state in shelf.states)
+def tab_of(state: CaseState) -> Tab:
+    """Return the tab on which a case in this state lies."""
+    return next(tab for tab in TABS if state in tab.states)
 
 
-def shelf_address(shelf: Shelf) -> str:
-    """Return the address of a shelf's first page."""
-    return "/" if shelf is SHELVES[0] else f"/?show={shelf.slug}"
+def tab_address(tab: Tab) -> str:
+    """Return the address of a tab's first page."""
+    return "/" if tab is TABS[0] else f"/?show={tab.slug}"
 
 
 def list_view(
-    shelf: Shelf,
+    tab: Tab,
     listing: Listing,
     page: WorklistPage,
     counts: Mapping[CaseState, int],
@@ -104,24 +104,24 @@ def list_view(
     now: datetime,
     after: str | None,
 ) -> ListView:
-    """Return the page of one shelf; the listing says how the one that is to be read is looked at."""
-    to_read = shelf is SHELVES[0]
-    first = listing.address() if to_read else shelf_address(shelf)
+    """Return the page of one tab; the listing says how the one that is to be read is looked at."""
+    to_read = tab is TABS[0]
+    first = listing.address() if to_read else tab_address(tab)
     line = page.line if to_read else None
     other = other_side(listing, line) if line else None
     side = "below" if listing.rest else "above"
     return ListView(
-        title=shelf.title,
-        lead=lead_of(listing, line) if line else _lead(shelf, counts),
-        tabs=tuple(_tab(one, counts, current=one is shelf) for one in SHELVES),
-        readerships=readership_links(listing) if to_read else (),
+        title=tab.title,
+        lead=lead_of(listing, line) if line else _lead(tab, counts),
+        tabs=tuple(_tab_link(one, counts, current=one is tab) for one in TABS),
+        subspecialties=subspecialty_links(listing) if to_read else (),
         shares=share_links(listing, line) if line else (),
         other_side=other,
-        rows=tuple(_row(case, shelf, now, listing if to_read else Listing()) for case in page.cases),
+        rows=tuple(_row(case, tab, now, listing if to_read else Listing()) for case in page.cases),
         next_address=f"{first}{'&' if '?' in first else '?'}after={page.next}" if page.next else None,
         first_address=first if after else None,
-        empty_heading=f"Nothing {side} the line" if other else shelf.empty_heading,
-        empty_text=_ELSEWHERE if other else shelf.empty_text,
+        empty_heading=f"Nothing {side} the line" if other else tab.empty_heading,
+        empty_text=_ELSEWHERE if other else tab.empty_text,
     )
 
 
@@ -132,22 +132,22 @@ def study_words(summary: CaseSummary) -> str:
     return ", ".join(known) or "not known"
 
 
-def _lead(shelf: Shelf, counts: Mapping[CaseState, int]) -> str:
-    total = sum(counts[state] for state in shelf.states)
+def _lead(tab: Tab, counts: Mapping[CaseState, int]) -> str:
+    total = sum(counts[state] for state in tab.states)
     return f"{total} {'case' if total == 1 else 'cases'}."
 
 
-def _tab(shelf: Shelf, counts: Mapping[CaseState, int], *, current: bool) -> Tab:
-    return Tab(
-        name=shelf.name,
-        address=shelf_address(shelf),
-        count=sum(counts[state] for state in shelf.states),
+def _tab_link(tab: Tab, counts: Mapping[CaseState, int], *, current: bool) -> TabLink:
+    return TabLink(
+        name=tab.name,
+        address=tab_address(tab),
+        count=sum(counts[state] for state in tab.states),
         current=current,
-        urgent=shelf.urgent,
+        urgent=tab.urgent,
     )
 
 
-def _row(case: CaseSummary, shelf: Shelf, now: datetime, listing: Listing) -> Row:
+def _row(case: CaseSummary, tab: Tab, now: datetime, listing: Listing) -> Row:
     listed = case.state is CaseState.LISTED
     headline = case.headline if listed else None
     urgency = case.actionable if listed and case.actionable else Actionable.NONE
@@ -158,7 +158,7 @@ def _row(case: CaseSummary, shelf: Shelf, now: datetime, listing: Listing) -> Ro
         heading=finding_name(headline.finding) if headline else STATE_HEADINGS[case.state],
         side=SIDES[headline.laterality] if headline else "",
         kind=KINDS[headline.kind] if headline else "",
-        state=STATES[case.state] if len(shelf.states) > 1 and listed else None,
+        state=STATES[case.state] if len(tab.states) > 1 and listed else None,
         urgency=URGENCIES[urgency],
         urgent=urgency in URGENT,
         further=headline.further if headline else 0,

@@ -13,7 +13,7 @@ from overread.case import CaseState
 from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
 from service.desk.listing import Listing, listing_of
-from service.desk.listview import PAGE_LENGTH, list_view, shelf_named, shelf_of
+from service.desk.listview import PAGE_LENGTH, list_view, tab_named, tab_of
 from service.desk.render import render_page
 from service.store.database import Store
 from service.store.queue import retry_case
@@ -33,12 +33,12 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 def listed_as(
-    readership: Annotated[str, Query(alias="for", max_length=64)] = "",
+    subspecialty: Annotated[str, Query(alias="for", max_length=64)] = "",
     share: Annotated[str, Query(max_length=20)] = "",
     part: Annotated[str, Query(max_length=20)] = "",
 ) -> Listing:
     """Return how the list is looked at."""
-    return listing_of(readership, share, part)
+    return listing_of(subspecialty, share, part)
 
 
 @router.get("/")
@@ -48,10 +48,10 @@ def worklist(
     show: Annotated[str, Query(max_length=40)] = "",
     after: Annotated[str | None, Query(max_length=400)] = None,
 ) -> HTMLResponse:
-    """Show one shelf of the worklist; of what is to be read, one side of the line."""
-    shelf, now = shelf_named(show), context.clock()
-    page = list_worklist(context.store, listing.selection(shelf), now=now, after=after, limit=PAGE_LENGTH)
-    view = list_view(shelf, listing, page, count_cases(context.store), now=now, after=after)
+    """Show one tab of the worklist; of what is to be read, one side of the line."""
+    tab, now = tab_named(show), context.clock()
+    page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
+    view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
     alarms = pressure_words(context.store.settings, now=now)
     return render_page("worklist.html", view, here="worklist", alarms=alarms)
 
@@ -143,7 +143,7 @@ def _is_for_a_person(request: Request) -> bool:
 
 
 def _neighbours(store: Store, case: CaseSummary, listing: Listing, *, now: datetime) -> Neighbours:
-    selection = listing.selection(shelf_of(case.state))
+    selection = listing.selection(tab_of(case.state))
     numbers = list_numbers(store, selection, now=now, limit=_NEIGHBOURS_MAX)
     if case.case_id not in numbers:
         return Neighbours()

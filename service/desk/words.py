@@ -77,7 +77,7 @@ EVENTS: Mapping[CaseEvent, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class Tab:
     """One tab of the worklist."""
 
     slug: str
@@ -89,8 +89,8 @@ class Shelf:
     urgent: bool = False  # a person should mend what lies here
 
 
-SHELVES: tuple[Shelf, ...] = (
-    Shelf(
+TABS: tuple[Tab, ...] = (
+    Tab(
         slug="to-read",
         name="To read",
         title="Worklist",
@@ -99,7 +99,7 @@ SHELVES: tuple[Shelf, ...] = (
         empty_text="No case is waiting for a second look. Cases appear here, the most important first, once "
         "their images and final report have arrived and may disagree.",
     ),
-    Shelf(
+    Tab(
         slug="in-progress",
         name="In progress",
         title="Cases in progress",
@@ -107,7 +107,7 @@ SHELVES: tuple[Shelf, ...] = (
         empty_heading="Nothing in progress",
         empty_text="Every case whose images and report have arrived has been triaged.",
     ),
-    Shelf(
+    Tab(
         slug="incomplete",
         name="Incomplete",
         title="Incomplete cases",
@@ -115,7 +115,7 @@ SHELVES: tuple[Shelf, ...] = (
         empty_heading="Nothing incomplete",
         empty_text="No case is waiting for its images or its report.",
     ),
-    Shelf(
+    Tab(
         slug="concordant",
         name="Concordant",
         title="Concordant cases",
@@ -123,7 +123,7 @@ SHELVES: tuple[Shelf, ...] = (
         empty_heading="No concordant cases",
         empty_text="Cases in which no disagreement is likely enough to be listed are kept here.",
     ),
-    Shelf(
+    Tab(
         slug="not-applicable",
         name="Not applicable",
         title="Cases that no detector applies to",
@@ -131,7 +131,7 @@ SHELVES: tuple[Shelf, ...] = (
         empty_heading="No such cases",
         empty_text="Studies that no detector is meant for are kept here with the reason. They get no score.",
     ),
-    Shelf(
+    Tab(
         slug="failed",
         name="Failed",
         title="Failed cases",
@@ -140,7 +140,7 @@ SHELVES: tuple[Shelf, ...] = (
         empty_text="Cases that could not be triaged are kept here, each with the reason.",
         urgent=True,
     ),
-    Shelf(
+    Tab(
         slug="all",
         name="All",
         title="All cases",

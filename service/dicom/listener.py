@@ -19,7 +19,7 @@ from service.bounded_server import BoundedServerMixin
 from service.dicom.arrival import ArrivingObject
 from service.dicom.association import ConnectionHandler
 from service.dicom.commitment import SOP_CLASS as STORAGE_COMMITMENT
-from service.dicom.reporting import SYNTAXES, CommitmentDesk
+from service.dicom.reporting import SYNTAXES, CommitmentService
 from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status_of
 from service.dicom.transport import PDU_BYTES
 from service.intake.instances import AnnouncedInstance, receive_instance
@@ -45,7 +45,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
     ) -> None:
         self._store = store
         self._clock = clock
-        self._commitments = CommitmentDesk(store, settings, clock)
+        self._commitments = CommitmentService(store, settings, clock)
         self.prepare(listener, connections_max=settings.associations_max + _SPARE_CONNECTIONS)
         self.idle_seconds, self.silence_seconds = settings.idle_seconds, settings.silence_seconds
         self.tls: ssl.SSLContext | None = settings.tls.context() if settings.tls else None

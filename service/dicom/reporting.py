@@ -56,7 +56,7 @@ _CONNECT_SECONDS = 30.0
 _log = structlog.get_logger("overread.dicom")
 
 
-class CommitmentDesk:
+class CommitmentService:
     """Answers for what is kept. `start` sets the thread going that reports on associations of our own."""
 
     def __init__(self, store: Store, settings: DicomListenerSettings, clock: Callable[[], datetime]) -> None:

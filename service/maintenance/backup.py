@@ -28,8 +28,8 @@ from service.settings import Settings
 from service.store.database import Store, open_engine, translated
 from service.store.files import ObjectFiles
 from service.store.migration import revision_of
+from service.store.object_store import PREFIXES, FolderObjectStore, ObjectStore, disk_errors, sync_folder
 from service.store.schema import instances, quarantine
-from service.store.shelf import PREFIXES, FolderShelf, Shelf, disk_errors, sync_folder
 
 _MANIFEST = "backup.json"
 _SQLITE = "database.sqlite3"
@@ -164,9 +164,9 @@ def _snapshot(store: Store, folder: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _put(shelf: Shelf, sha256: str, folder: Path) -> bool:
+def _put(shelf: ObjectStore, sha256: str, folder: Path) -> bool:
     """Put the bytes of an object into the backup, and return whether they are there."""
-    if not isinstance(shelf, FolderShelf):
+    if not isinstance(shelf, FolderObjectStore):
         return shelf.size_of(sha256) is not None
     target = folder / sha256[:2] / sha256
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -177,7 +177,7 @@ def _put(shelf: Shelf, sha256: str, folder: Path) -> bool:
     return True
 
 
-def _put_back(folder: Path, shelf: Shelf, files: ObjectFiles) -> None:
+def _put_back(folder: Path, shelf: ObjectStore, files: ObjectFiles) -> None:
     paths = (path for prefix in PREFIXES for path in sorted(folder.glob(f"{prefix}/*")))
     for path in paths:
         if shelf.size_of(path.name) == path.stat().st_size:

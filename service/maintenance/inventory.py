@@ -17,8 +17,8 @@ from sqlalchemy import Row, bindparam, select
 
 from overread.errors import NotFoundError
 from service.store.database import Store
+from service.store.object_store import KeptObject, ObjectStore
 from service.store.schema import instances, quarantine
-from service.store.shelf import KeptObject, Shelf
 
 _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -134,12 +134,12 @@ def stale_incoming(store: Store, check: Check) -> int:
     return sum(1 for path in store.files.abandoned() if path.stat().st_mtime < limit)
 
 
-def shelf_of(store: Store, place: Place) -> Shelf:
+def shelf_of(store: Store, place: Place) -> ObjectStore:
     """Return the shelf of a place."""
     return store.files.objects if place is Place.OBJECTS else store.files.quarantine
 
 
-def hash_of(shelf: Shelf, sha256: str) -> str:
+def hash_of(shelf: ObjectStore, sha256: str) -> str:
     """Return the hash that the bytes of an object have.
 
     Raises:
@@ -169,7 +169,7 @@ def _fault_of(
     return Fault.DAMAGED if _is_damaged(shelf_of(store, place), item, row, check) else None
 
 
-def _is_damaged(shelf: Shelf, item: KeptObject, row: Row[Any], check: Check) -> bool:
+def _is_damaged(shelf: ObjectStore, item: KeptObject, row: Row[Any], check: Check) -> bool:
     try:
         suspicious = check.reads_bytes or item.size_bytes != row.size_bytes
         return suspicious and hash_of(shelf, item.sha256) != item.sha256

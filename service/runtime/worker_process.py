@@ -18,12 +18,12 @@ from overread.report.reread import Rereader
 from service.settings import Settings
 from service.store.database import open_store
 from service.store.policies import follow_shipped_policy
-from service.triage.worker import Readers, work
+from service.triage.worker import TriageTools, work
 
 _log = structlog.get_logger("overread.worker")
 
 
-def load_readers(settings: Settings) -> Readers:
+def load_tools(settings: Settings) -> TriageTools:
     """Return the report reader and the detectors of the roster.
 
     Raises:
@@ -34,7 +34,7 @@ def load_readers(settings: Settings) -> Readers:
     lineup = load_lineup(roster, settings.detectors_file.parent)
     for reason in lineup.unusable_shadows:
         _log.warning("shadow_unusable", reason=reason)
-    return Readers(
+    return TriageTools(
         report_reader=load_reader(),
         rereader=load_rereader(settings),
         detectors=lineup.active,
@@ -57,7 +57,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    readers = load_readers(settings)
+    readers = load_tools(settings)
     store = open_store(settings)
     try:
         follow_shipped_policy(store, actor=f"overread {__version__}", now=datetime.now(UTC))

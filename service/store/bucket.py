@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from overread.errors import ConfigurationError, NotFoundError, OutOfResourcesError
 from service.store.cache import ObjectCache
-from service.store.shelf import KeptObject
+from service.store.object_store import KeptObject
 
 try:
     import boto3
@@ -37,7 +37,7 @@ _REFUSED = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BucketShelf:
+class BucketObjectStore:
     """The part of a bucket under one prefix, with copies on this machine."""
 
     client: Any = field(repr=False)
@@ -156,7 +156,7 @@ class BucketShelf:
 
 def bucket_shelves(
     url: str, endpoint: str | None, *, names: tuple[str, ...], cache: ObjectCache
-) -> tuple[BucketShelf, ...]:
+) -> tuple[BucketObjectStore, ...]:
     """Return the shelves of these names in a bucket.
 
     Raises:
@@ -181,7 +181,7 @@ def bucket_shelves(
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"the object storage cannot be set up: {error}") from error
     return tuple(
-        BucketShelf(
+        BucketObjectStore(
             client=client,
             bucket=parts.netloc,
             prefix=f"{path}/{name}/" if path else f"{name}/",

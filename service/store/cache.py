@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from overread.errors import NotFoundError
-from service.store.shelf import disk_errors
+from service.store.object_store import disk_errors
 
 _CHUNK_BYTES = 1 << 20
 _LOOK_SHARE = 64  # a process looks at the whole folder once it has added this part of the limit

@@ -21,8 +21,8 @@ from typing import Self
 from overread.errors import ConfigurationError, InputError, OutOfResourcesError
 from service.settings import Settings
 from service.store.cache import ObjectCache
+from service.store.object_store import FolderObjectStore, ObjectStore, disk_errors, sync_folder
 from service.store.pressure import note_turned_away, prepare_mark
-from service.store.shelf import FolderShelf, Shelf, disk_errors, sync_folder
 
 _CHECK_BYTES = 64 << 20  # free space is looked at once in so many bytes written
 
@@ -73,7 +73,7 @@ class IncomingFile:
         """Hash of the bytes written so far, in lower-case hexadecimal digits."""
         return self._hash.hexdigest()
 
-    def place(self, shelf: Shelf) -> None:
+    def place(self, shelf: ObjectStore) -> None:
         """Put the bytes on a shelf; a crash leaves either all of them there, or nothing."""
         shelf.take(self.path, self.sha256)
         self._placed = True
@@ -101,8 +101,8 @@ class ObjectFiles:
 
     settings: Settings
     incoming: Path
-    objects: Shelf
-    quarantine: Shelf
+    objects: ObjectStore
+    quarantine: ObjectStore
 
     @classmethod
     def in_folder(cls, settings: Settings) -> "ObjectFiles":
@@ -209,10 +209,10 @@ class ObjectFiles:
                 os.close(descriptor)
 
 
-def _shelves(settings: Settings) -> tuple[Shelf, ...]:
+def _shelves(settings: Settings) -> tuple[ObjectStore, ...]:
     names = ("objects", "quarantine")
     if settings.objects_url is None:
-        return tuple(FolderShelf.made(settings.data_folder / name) for name in names)
+        return tuple(FolderObjectStore.made(settings.data_folder / name) for name in names)
     from service.store.bucket import ONE_REQUEST_BYTES_MAX, bucket_shelves  # noqa: PLC0415  # an extra
 
     if settings.object_bytes_max > ONE_REQUEST_BYTES_MAX:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from overread.observation import Detection, ReaderIdentity
+from overread.observation import Detection, ObserverIdentity
 from service.store import queries
 from service.store.database import Store
 from service.store.json_format import from_json, to_json
@@ -17,7 +17,7 @@ _PAGE = 500
 class ShadowLook:
     """What one detector in shadow saw on the study of one triage result, or why it saw nothing."""
 
-    detector: ReaderIdentity
+    detector: ObserverIdentity
     detection: Detection | None  # None where it failed
     failure: str | None  # why, in words; None where it did not fail
     seconds: float
@@ -70,7 +70,7 @@ def walk_shadows(store: Store) -> Iterator[ShadowPair]:
                     case_id=row.case_id,
                     revision=row.revision,
                     shadow=ShadowLook(
-                        detector=ReaderIdentity(
+                        detector=ObserverIdentity(
                             name=row.detector_name, version=row.detector_version, sha256=row.detector_sha256
                         ),
                         detection=None if row.detection is None else from_json(Detection, row.detection),

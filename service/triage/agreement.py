@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from overread.observation import Detection, Presence, ReaderIdentity
+from overread.observation import Detection, ObserverIdentity, Presence
 from service.store.shadows import ShadowPair
 
 _Z = 1.959964  # two-sided 95 %
@@ -39,8 +39,8 @@ class FindingCounts:
 class Agreement:
     """One detector in shadow against one active detector."""
 
-    active: ReaderIdentity
-    shadow: ReaderIdentity
+    active: ObserverIdentity
+    shadow: ObserverIdentity
     studies: int = 0  # looked at by both
     failed: int = 0  # the shadow raised
     only_active_applies: int = 0
@@ -52,7 +52,7 @@ class Agreement:
 
 def compare(pairs: Iterable[ShadowPair]) -> tuple[Agreement, ...]:
     """Return the agreement of every detector in shadow with every active one, in order of their names."""
-    found: dict[tuple[ReaderIdentity, ReaderIdentity], Agreement] = {}
+    found: dict[tuple[ObserverIdentity, ObserverIdentity], Agreement] = {}
     for pair in pairs:
         for detection in pair.active:
             key = (detection.detector, pair.shadow.detector)

@@ -50,7 +50,7 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readers:
+class TriageTools:
     """Who reads the report, who looks at the images, and how the two are compared."""
 
     report_reader: ReportReader
@@ -70,7 +70,7 @@ class Conclusion:
 
 
 def work(
-    store: Store, readers: Readers, *, name: str, clock: Clock, stop: threading.Event, drain: bool
+    store: Store, readers: TriageTools, *, name: str, clock: Clock, stop: threading.Event, drain: bool
 ) -> int:
     """Triage cases until `stop` is set and return how many; a claimed case is finished first.
 
@@ -93,7 +93,7 @@ def work(
         while not stop.is_set():
             try:
                 if kept := clock() >= house_due:
-                    keep_house(store, now=clock())
+                    do_housekeeping(store, now=clock())
                     house_due = clock() + pause
                 claimed = claim_case(store, worker=name, now=clock())
                 if claimed is not None:
@@ -117,7 +117,7 @@ def work(
     return claims
 
 
-def keep_house(store: Store, *, now: datetime) -> None:
+def do_housekeeping(store: Store, *, now: datetime) -> None:
     """Give back cases whose lease ran out, close studies that fell quiet, follow a change of policy."""
     expire_leases(store, now=now)
     close_quiet_studies(store, now=now)
@@ -134,7 +134,7 @@ def _await_objects(store: Store, stop: threading.Event) -> None:
         return
 
 
-def _hint_next(store: Store, readers: Readers, *, now: datetime) -> None:
+def _hint_next(store: Store, readers: TriageTools, *, now: datetime) -> None:
     """Tell the detectors which images probably come next, so that they can prepare them meanwhile."""
     try:
         instances = peek_case(store, now=now)
@@ -147,7 +147,7 @@ def _hint_next(store: Store, readers: Readers, *, now: datetime) -> None:
 
 
 def triage_case(
-    store: Store, claimed: ClaimedCase, readers: Readers, *, heartbeat: "Heartbeat", clock: Clock
+    store: Store, claimed: ClaimedCase, readers: TriageTools, *, heartbeat: "Heartbeat", clock: Clock
 ) -> bool:
     """Bring a claimed case to its end: concluded, FAILED, or back in the queue for another attempt.
 
@@ -184,7 +184,7 @@ def triage_case(
     return False
 
 
-def look(claimed: ClaimedCase, readers: Readers) -> Conclusion:
+def look(claimed: ClaimedCase, readers: TriageTools) -> Conclusion:
     """Return what the readers conclude about a case; nothing is stored.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 from service.listener_settings import Hl7ListenerSettings
 from service.store.database import Store
 from service.web.access_log import RequestMetrics
@@ -22,7 +22,7 @@ class ServerContext:
     """The parts of one HTTP process."""
 
     store: Store
-    model: Callable[[], ReaderIdentity] | None  # the verified release; None where none is needed
+    model: Callable[[], ObserverIdentity] | None  # the verified release; None where none is needed
     clock: Clock
     access: Access
     metrics: RequestMetrics

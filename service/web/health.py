@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from overread.errors import OverreadError
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 from service.store.pressure import read_pressure
 from service.web.context import Context, ServerContext
 from service.web.pressure import in_gigabytes, pressure_words
@@ -105,5 +105,5 @@ def _reach_objects(context: ServerContext) -> str:
     return "can be reached"
 
 
-def _name(model: ReaderIdentity) -> str:
+def _name(model: ObserverIdentity) -> str:
     return f"{model.name} {model.version} ({model.sha256[:12]})"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 from service.listener_settings import load_hl7_settings
 from service.settings import load_settings
 from service.store.database import open_store
@@ -32,7 +32,7 @@ def context_opener(
     *,
     access: Access,
     metrics: RequestMetrics,
-    model: Callable[[], ReaderIdentity] | None,
+    model: Callable[[], ObserverIdentity] | None,
 ) -> OpenContext:
     """Return what opens the store of the environment when an application starts."""
 

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from models.registry import Route
 from models.routing import RoutedDetector, admits, describe
 from overread.errors import InvalidDicomError
-from overread.observation import Detection, ReaderIdentity
+from overread.observation import Detection, ObserverIdentity
 from tests.models.radiographs import ramp, write_radiograph
 
 
@@ -26,7 +26,7 @@ def image(path: Path, modality: str) -> Path:
 class AskedDetector:
     """Notes what it is asked about."""
 
-    identity = ReaderIdentity(name="asked", version="1")
+    identity = ObserverIdentity(name="asked", version="1")
     findings = ("mass",)
 
     def __init__(self) -> None:

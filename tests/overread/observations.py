@@ -4,8 +4,8 @@ from overread.observation import (
     Detection,
     DetectorObservation,
     Laterality,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
     ReportObservation,
     ReportReading,
     Section,
@@ -13,7 +13,7 @@ from overread.observation import (
     Temporality,
 )
 
-DETECTOR = ReaderIdentity(name="detector", version="1")
+DETECTOR = ObserverIdentity(name="detector", version="1")
 
 
 def stated(
@@ -37,7 +37,7 @@ def stated(
 
 
 def reading(*observations: ReportObservation) -> ReportReading:
-    return ReportReading(reader=ReaderIdentity(name="reader", version="1"), observations=observations)
+    return ReportReading(reader=ObserverIdentity(name="reader", version="1"), observations=observations)
 
 
 def seen(

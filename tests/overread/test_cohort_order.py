@@ -11,7 +11,7 @@ from overread.cohort_order import fit_adjudications, order_cases, past_reports
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import InputError
 from overread.finding import load_vocabulary
-from overread.observation import Detection, DetectorObservation, Observation, Presence, ReaderIdentity
+from overread.observation import Detection, DetectorObservation, Observation, ObserverIdentity, Presence
 from overread.priority import default_policy
 from overread.report.reader import load_reader
 from overread.reporting_model import fit_reporting_model, with_adjudications
@@ -78,7 +78,7 @@ def online(case: CohortCase, policy=POLICY):
     (found,) = case.detections
     present = found.present or frozenset()
     detection = Detection(
-        detector=ReaderIdentity(name="some", version="1"),
+        detector=ObserverIdentity(name="some", version="1"),
         operating_point="balanced",
         observations=tuple(
             DetectorObservation(
@@ -228,7 +228,7 @@ def test_a_text_is_read_as_the_worker_reads_it_with_its_triggers() -> None:
         detections=(CohortDetection(detector="some", scores=scores, probabilities=scores),),
     )
     detection = Detection(
-        detector=ReaderIdentity(name="some", version="1"),
+        detector=ObserverIdentity(name="some", version="1"),
         operating_point="none",
         observations=tuple(
             DetectorObservation(

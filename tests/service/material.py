@@ -16,8 +16,8 @@ from overread.finding import load_vocabulary
 from overread.observation import (
     Detection,
     DetectorObservation,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
     ReportObservation,
     ReportReading,
     Section,
@@ -30,7 +30,7 @@ from service.intake.reports import IncomingReport, ReportReceipt, receive_report
 from service.store.database import Store
 from service.store.queue import claim_case
 from service.store.records import ClaimedCase, ReportStatus
-from service.triage.worker import Clock, Heartbeat, Readers, triage_case
+from service.triage.worker import Clock, Heartbeat, TriageTools, triage_case
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STUDY = "2.25.1"
@@ -143,7 +143,7 @@ def triage_one(store: Store, claimed: ClaimedCase, *, clock: Clock, **changed: o
 class WordReader:
     """Reads "mass", denied by "no" and called stable by "stable" anywhere before it."""
 
-    identity = ReaderIdentity(name="words", version="1")
+    identity = ObserverIdentity(name="words", version="1")
 
     def read(self, text: str) -> ReportReading:
         lower = text.lower()
@@ -168,7 +168,7 @@ class WordReader:
 class MassDetector:
     """Takes a white image for a mass, in proportion to its mean; a study without a DX is not for it."""
 
-    identity = ReaderIdentity(name="mean", version="1", sha256="0" * 64)
+    identity = ObserverIdentity(name="mean", version="1", sha256="0" * 64)
     findings = ("mass",)
 
     def prefetch(self, instances: Sequence[Path]) -> None:
@@ -195,10 +195,10 @@ class MassDetector:
         return Detection(detector=self.identity, operating_point="half", observations=(observation,))
 
 
-def readers(**changed: object) -> Readers:
+def readers(**changed: object) -> TriageTools:
     given = {
         "report_reader": WordReader(),
         "detectors": (MassDetector(),),
         "vocabulary": load_vocabulary(),
     }
-    return Readers(**(given | changed))  # type: ignore[arg-type]
+    return TriageTools(**(given | changed))  # type: ignore[arg-type]

@@ -116,7 +116,7 @@ def test_a_reader_sees_what_the_report_gets_wrong_and_brings_back_what_was_known
     assert wait_for(browser, ".finding h3 a").text == "Lung mass"
     wait_for(browser, "a[data-key=u]").click()
     assert leads_to(browser, "/")
-    wait_for(browser, ".readerships a[href='/?for=cardiac']").click()
+    wait_for(browser, ".subspecialties a[href='/?for=cardiac']").click()
     assert leads_to(browser, "/?for=cardiac")
     assert browser.get_log("browser") == []
 

@@ -12,10 +12,10 @@ from overread.errors import ConfigurationError, InvalidDicomError, InvalidFileEr
 from service.maintenance.backup import back_up, read_manifest, restore
 from service.maintenance.inventory import Check, Place, Tally, check_all
 from service.settings import Settings, load_settings
-from service.store.bucket import BucketShelf
+from service.store.bucket import BucketObjectStore
 from service.store.database import Store, open_store
+from service.store.object_store import PREFIXES
 from service.store.quarantine import list_quarantine
-from service.store.shelf import PREFIXES
 from service.store.worklist import count_cases, load_case, load_instance
 from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
 
@@ -132,7 +132,7 @@ def test_objects_in_a_bucket_stay_there(bucket_settings, tmp_path) -> None:
 
     assert (manifest.objects, manifest.objects_url) == (1, bucket_settings.objects_url)
     assert not (tmp_path / "backup" / "objects").exists()
-    assert isinstance(restored.files.objects, BucketShelf)
+    assert isinstance(restored.files.objects, BucketObjectStore)
     assert load_case(restored, case_id) == before
     assert restored.files.objects.fetch(before.instances[0].sha256).read_bytes()
     restored.close()

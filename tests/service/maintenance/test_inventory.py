@@ -13,11 +13,11 @@ from overread.errors import InvalidDicomError
 from service.intake.closing import close_study
 from service.maintenance.inventory import Check, Fault, Irregularity, Place, Tally, check_all
 from service.maintenance.repair import repair
-from service.store.bucket import BucketShelf
+from service.store.bucket import BucketObjectStore
 from service.store.database import Store
+from service.store.object_store import PREFIXES, ObjectStore
 from service.store.quarantine import list_quarantine
 from service.store.removal import Removal, mark_removed
-from service.store.shelf import PREFIXES, Shelf
 from service.store.worklist import load_instance
 from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
 
@@ -42,8 +42,8 @@ def keep(store: Store, content: bytes) -> str:
         return incoming.sha256
 
 
-def damage(shelf: Shelf, sha256: str, content: bytes) -> None:
-    if isinstance(shelf, BucketShelf):
+def damage(shelf: ObjectStore, sha256: str, content: bytes) -> None:
+    if isinstance(shelf, BucketObjectStore):
         key = f"{shelf.prefix}{sha256[:2]}/{sha256}"
         shelf.client.put_object(Bucket=shelf.bucket, Key=key, Body=content)
         shelf.cache.drop(sha256)

@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 
 from overread.case import CaseState
-from overread.observation import Detection, ReaderIdentity
+from overread.observation import Detection, ObserverIdentity
 from service.store.database import Store
 from service.store.records import CaseDetail
 from service.store.worklist import load_case
@@ -15,13 +15,13 @@ from tests.service.material import NOW, MassDetector, readers, ready_case
 class SecondDetector(MassDetector):
     """Sees what the first sees."""
 
-    identity = ReaderIdentity(name="second", version="1", sha256="3" * 64)
+    identity = ObserverIdentity(name="second", version="1", sha256="3" * 64)
 
 
 class UnmeantDetector(MassDetector):
     """Is not meant for the study."""
 
-    identity = ReaderIdentity(name="unmeant", version="1", sha256="4" * 64)
+    identity = ObserverIdentity(name="unmeant", version="1", sha256="4" * 64)
 
     def detect(self, instances) -> Detection:
         return Detection(detector=self.identity, operating_point="half", not_applicable="asked about CT only")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from overread.case import CaseState
 from overread.errors import ModelError, UndecodablePixelsError
-from overread.observation import Detection, DetectorObservation, Presence, ReaderIdentity
+from overread.observation import Detection, DetectorObservation, ObserverIdentity, Presence
 from service.application import make_app
 from service.commands.shadow import describe
 from service.settings import load_settings
@@ -42,7 +42,7 @@ PATHS = (
 class OppositeDetector(MassDetector):
     """A candidate that takes black for a mass."""
 
-    identity = ReaderIdentity(name="opposite", version="2", sha256="1" * 64)
+    identity = ObserverIdentity(name="opposite", version="2", sha256="1" * 64)
 
     def detect(self, instances) -> Detection:
         detection = super().detect(instances)
@@ -60,7 +60,7 @@ class OppositeDetector(MassDetector):
 class FailingDetector(MassDetector):
     """A candidate that raises."""
 
-    identity = ReaderIdentity(name="failing", version="1", sha256="2" * 64)
+    identity = ObserverIdentity(name="failing", version="1", sha256="2" * 64)
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -13,7 +13,7 @@ from overread.case import CaseState
 from overread.discrepancy import DiscrepancyKind
 from service.application import make_app
 from service.intake.closing import close_study
-from service.runtime.worker_process import load_readers
+from service.runtime.worker_process import load_tools
 from service.store.database import Store
 from service.store.worklist import load_case
 from service.triage.worker import work
@@ -55,7 +55,7 @@ def triage(store: Store, *files: Path, report: str = CLEAR) -> int:
 
 
 def drain(store: Store) -> None:
-    readers = load_readers(store.settings)
+    readers = load_tools(store.settings)
     work(store, readers, name="w", clock=lambda: NOW, stop=threading.Event(), drain=True)
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 import uvicorn
 from starlette.types import ASGIApp
 
-from overread.observation import ReaderIdentity
+from overread.observation import ObserverIdentity
 from service.store.database import Store
 from service.web.access_log import RequestMetrics
 from service.web.context import ServerContext
@@ -17,7 +17,7 @@ from service.web.guard import Access, access_for
 from tests.service.material import NOW
 
 OpenContext = Callable[[], AbstractContextManager[ServerContext]]
-MODEL = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
+MODEL = ObserverIdentity(name="tiny", version="7", sha256="c" * 64)
 TOKEN = "a token that is long enough"
 
 

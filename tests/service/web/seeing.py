@@ -9,8 +9,8 @@ from overread.observation import (
     HeatMap,
     ImageRegion,
     Laterality,
+    ObserverIdentity,
     Presence,
-    ReaderIdentity,
 )
 from overread.ports import ReportReader
 from overread.triage import triage
@@ -18,7 +18,7 @@ from service.store.database import Store
 from service.store.queue import claim_case, complete_case
 from tests.service.material import CLEAR, NOW, after, readers, ready_case
 
-DETECTOR = ReaderIdentity(name="tiny", version="7", sha256="c" * 64)
+DETECTOR = ObserverIdentity(name="tiny", version="7", sha256="c" * 64)
 
 
 def seen(

@@ -29,7 +29,7 @@ class KeptObject:
     modified_at: datetime
 
 
-class Shelf(Protocol):
+class ObjectStore(Protocol):
     """Bytes under their hash, on storage that survives a power cut. Threads and processes may share one.
 
     Every method raises OutOfResourcesError while the storage cannot be reached or is full: nothing is lost,
@@ -74,13 +74,13 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FolderShelf:
+class FolderObjectStore:
     """A folder of the local file system, or of one that machines share."""
 
     folder: Path
 
     @classmethod
-    def made(cls, folder: Path) -> "FolderShelf":
+    def made(cls, folder: Path) -> "FolderObjectStore":
         """Return the shelf with all of its folders, so that no object has to wait until its own is made."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for prefix in PREFIXES:

@@ -9,7 +9,7 @@ import pytest
 
 from overread.errors import ConfigurationError, NotFoundError, OutOfResourcesError
 from service.settings import Settings, load_settings
-from service.store.bucket import BucketShelf
+from service.store.bucket import BucketObjectStore
 from service.store.database import open_store
 from service.store.files import ObjectFiles
 from service.store.queue import claim_case, peek_case
@@ -27,7 +27,7 @@ def forget_copies(settings: Settings) -> None:
             path.unlink()
 
 
-class TestShelf:
+class TestObjectStore:
     """What holds of every kind of shelf."""
 
     @pytest.fixture(params=["folder", "bucket"])
@@ -127,7 +127,7 @@ def test_nothing_is_fetched_for_a_case_that_another_worker_may_take(bucket_setti
 def test_the_storage_is_told_the_hash_that_the_bytes_must_have(bucket_settings) -> None:
     files = ObjectFiles.in_folder(bucket_settings)
     shelf = files.objects
-    assert isinstance(shelf, BucketShelf)
+    assert isinstance(shelf, BucketObjectStore)
     sent = []
     shelf.client.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request))
 
@@ -141,7 +141,7 @@ def test_the_storage_is_told_the_hash_that_the_bytes_must_have(bucket_settings) 
 def test_bytes_that_changed_in_the_storage_are_not_given_out(bucket_settings) -> None:
     files = ObjectFiles.in_folder(bucket_settings)
     shelf = files.objects
-    assert isinstance(shelf, BucketShelf)
+    assert isinstance(shelf, BucketObjectStore)
     shelf.client.put_object(Bucket=shelf.bucket, Key=f"hospital/objects/ba/{ABC}", Body=b"abd")
 
     with pytest.raises(NotFoundError, match="damaged"):
