@@ -9,6 +9,7 @@ from models.onnx_detector import OnnxDetector
 from models.registry import Entry, Role, Roster, Route
 from models.releases import RELEASES, load_detector
 from models.routing import RoutedDetector
+from models.stages import StageObserver, ignore_stage
 from overread.errors import ConfigurationError, ModelError
 from overread.ports import Detector
 
@@ -22,12 +23,13 @@ class Lineup:
     unusable_shadows: tuple[str, ...] = ()  # why those are missing that could not be loaded
 
 
-def load_lineup(roster: Roster, folder: Path) -> Lineup:
+def load_lineup(roster: Roster, folder: Path, *, on_stage: StageObserver = ignore_stage) -> Lineup:
     """Return the detectors of a roster in its order.
 
     Args:
         roster: whom to load.
         folder: of the roster's file; releases that are named by a path are relative to it.
+        on_stage: is told how long the decoding and inference of each detector take.
 
     Raises:
         ModelError: an active release is missing, altered, or not the one that was activated. A shadow in such
@@ -38,11 +40,11 @@ def load_lineup(roster: Roster, folder: Path) -> Lineup:
     unusable: list[str] = []
     for entry in roster.of(Role.SHADOW):
         try:
-            shadows.append(load_entry(entry, folder))
+            shadows.append(load_entry(entry, folder, on_stage=on_stage))
         except (ModelError, ConfigurationError) as error:
             unusable.append(str(error))
     return Lineup(
-        active=tuple(load_entry(entry, folder) for entry in roster.of(Role.ACTIVE)),
+        active=tuple(load_entry(entry, folder, on_stage=on_stage) for entry in roster.of(Role.ACTIVE)),
         shadows=tuple(shadows),
         unusable_shadows=tuple(unusable),
     )
@@ -61,7 +63,7 @@ def scoring_detector(lineup: Lineup) -> OnnxDetector:
     raise ModelError("no active detector is an ONNX release, so none scores prepared inputs")
 
 
-def load_entry(entry: Entry, folder: Path) -> Detector:
+def load_entry(entry: Entry, folder: Path, *, on_stage: StageObserver = ignore_stage) -> Detector:
     """Return the detector of one entry, behind its route where it has one.
 
     Raises:
@@ -73,7 +75,9 @@ def load_entry(entry: Entry, folder: Path) -> Detector:
             f"{release} is not the release that was activated: its manifest has SHA-256 {found}; "
             "activate it anew, or install the one that was"
         )
-    detector = load_detector(release.name, release.parent, operating_point=entry.operating_point)
+    detector = load_detector(
+        release.name, release.parent, operating_point=entry.operating_point, on_stage=on_stage
+    )
     return detector if entry.route == Route() else RoutedDetector(detector, entry.route)
 
 

@@ -32,7 +32,7 @@ from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.tensors import decode_inputs
 from service.web import openapi
-from service.web.access_log import AccessMiddleware, RequestMetrics
+from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware
 from service.web.opening import access_from, context_opener
 
@@ -44,7 +44,6 @@ TIMEOUT_SECONDS = 60
 
 _log = structlog.get_logger("overread.service")
 _access = access_from(os.environ)
-_metrics = RequestMetrics()
 
 
 @cache  # one per process, shared by readiness and endpoint; an error is not kept
@@ -118,7 +117,7 @@ def _documents() -> list[openapi.Document]:
     return [own, stow_document(os.environ)]
 
 
-app = make_app(context_opener(os.environ, access=_access, metrics=_metrics, model=_model), _documents)
+app = make_app(context_opener(os.environ, access=_access, model=_model), _documents)
 _service.mount_asgi_app(app, path="/")
-_service.add_asgi_middleware(AccessMiddleware, metrics=_metrics)  # the first added is the outermost
+_service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
 _service.add_asgi_middleware(GuardMiddleware, access=_access)

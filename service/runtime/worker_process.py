@@ -15,6 +15,7 @@ from overread import __version__
 from overread.finding import load_vocabulary
 from overread.report import load_reader
 from overread.report.reread import Rereader
+from service.metrics import observe_stage
 from service.settings import Settings
 from service.store.database import open_store
 from service.store.policies import follow_shipped_policy
@@ -31,7 +32,7 @@ def load_tools(settings: Settings) -> TriageTools:
         ModelError: a release of the roster is missing or altered.
     """
     roster = load_roster(settings.detectors_file)
-    lineup = load_lineup(roster, settings.detectors_file.parent)
+    lineup = load_lineup(roster, settings.detectors_file.parent, on_stage=observe_stage)
     for reason in lineup.unusable_shadows:
         _log.warning("shadow_unusable", reason=reason)
     return TriageTools(

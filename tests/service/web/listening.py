@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 
 from overread.observation import ObserverIdentity
 from service.store.database import Store
-from service.web.access_log import RequestMetrics
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
 from tests.service.material import NOW
@@ -21,9 +20,7 @@ MODEL = ObserverIdentity(name="tiny", version="7", sha256="c" * 64)
 TOKEN = "a token that is long enough"
 
 
-def opener(
-    store: Store, *, access: Access | None = None, metrics: RequestMetrics | None = None
-) -> OpenContext:
+def opener(store: Store, *, access: Access | None = None) -> OpenContext:
     """Opens nothing anew: the test's own store, a fixed clock and a model that has been verified."""
 
     @contextlib.contextmanager
@@ -33,7 +30,6 @@ def opener(
             model=lambda: MODEL,
             clock=lambda: NOW,
             access=access or access_for("127.0.0.1", None),
-            metrics=metrics or RequestMetrics(),
         )
 
     return open_context
