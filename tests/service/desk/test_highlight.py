@@ -29,12 +29,7 @@ def test_the_pieces_joined_are_the_text(text: str, marks: list[Mark]) -> None:
 
 
 @given(text=st.text(min_size=1, max_size=50), marks=MARKS, current=st.integers(0, 4))
-def test_each_character_belongs_to_the_marks_that_cover_it(
-    text: str, marks: list[Mark], current: int
-) -> None:
-    def covers(span: Span) -> bool:
-        return span.start <= place < span.end
-
+def test_each_character_belongs_to_the_marks_around_it(text: str, marks: list[Mark], current: int) -> None:
     pieces = [piece for piece in cut(text, marks, current) for _ in piece.text]
     for place, piece in enumerate(pieces):
         naming = [mark for mark in marks if covers(mark.words, place)]
