@@ -25,12 +25,17 @@ from models.loaded_detectors import Lineup, load_lineup, scoring_detector
 from models.onnx_detector import OnnxDetector
 from models.registry import load_roster
 from overread.errors import ConfigurationError, InputError, ModelError
+from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
+from overread.report import load_reader
 from service.application import make_app
 from service.dicomweb.stow import stow_document
+from service.metrics import observe_stage
 from service.parent_death import die_with_parent
+from service.runtime.worker_process import load_rereader
 from service.settings import load_settings
 from service.tensors import decode_inputs
+from service.triage.worker import TriageTools
 from service.web import openapi
 from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware
@@ -49,7 +54,17 @@ _access = access_from(os.environ)
 @cache  # one per process, shared by readiness and endpoint; an error is not kept
 def _lineup() -> Lineup:
     file = load_settings(os.environ).detectors_file
-    return load_lineup(load_roster(file), file.parent)
+    return load_lineup(load_roster(file), file.parent, on_stage=observe_stage)
+
+
+@cache
+def _tools() -> TriageTools:
+    return TriageTools(
+        report_reader=load_reader(),
+        rereader=load_rereader(load_settings(os.environ)),
+        detectors=_lineup().active,
+        vocabulary=load_vocabulary(),
+    )
 
 
 def _detector() -> OnnxDetector:
@@ -117,7 +132,7 @@ def _documents() -> list[openapi.Document]:
     return [own, stow_document(os.environ)]
 
 
-app = make_app(context_opener(os.environ, access=_access, model=_model), _documents)
+app = make_app(context_opener(os.environ, access=_access, model=_model, tools=_tools), _documents)
 _service.mount_asgi_app(app, path="/")
 _service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
 _service.add_asgi_middleware(GuardMiddleware, access=_access)

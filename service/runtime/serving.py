@@ -225,7 +225,7 @@ def _welcome(api: str, stow: str, settings: Settings, listeners: Sequence[str]) 
 overread is ready.
 
   Worklist    {api}/
-  API         {api}/openapi.json
+  API         {api}/docs
   DICOMweb    {stow}/studies (STOW-RS, QIDO-RS, WADO-RS){further}
   Data        {settings.data_folder}
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from overread.observation import ObserverIdentity
 from service.listener_settings import Hl7ListenerSettings
 from service.store.database import Store
+from service.triage.worker import TriageTools
 from service.web.guard import Access
 
 UID_PATTERN = r"^[0-9.]{1,64}$"
@@ -22,6 +23,7 @@ class ServerContext:
 
     store: Store
     model: Callable[[], ObserverIdentity] | None  # the verified release; None where none is needed
+    tools: Callable[[], TriageTools] | None = None  # triage a study in a request; None where nobody asks
     clock: Clock
     access: Access
     hl7: Hl7ListenerSettings = field(default_factory=Hl7ListenerSettings)  # for messages out of quarantine

@@ -9,6 +9,7 @@ from overread.observation import ObserverIdentity
 from service.listener_settings import load_hl7_settings
 from service.settings import load_settings
 from service.store.database import open_store
+from service.triage.worker import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
@@ -49,6 +50,7 @@ def context_opener(
     *,
     access: Access,
     model: Callable[[], ObserverIdentity] | None,
+    tools: Callable[[], TriageTools] | None = None,
 ) -> OpenContext:
     """Return what opens the store of the environment when an application starts."""
 
@@ -59,6 +61,7 @@ def context_opener(
             yield ServerContext(
                 store=store,
                 model=model,
+                tools=tools,
                 clock=lambda: datetime.now(UTC),
                 access=access,
                 hl7=load_hl7_settings(environ),
