@@ -32,9 +32,9 @@ from service.application import make_app
 from service.dicomweb.stow import stow_document
 from service.metrics import observe_stage
 from service.parent_death import die_with_parent
-from service.runtime.worker_process import load_rereader
 from service.settings import load_settings
 from service.tensors import decode_inputs
+from service.triage.rereading import load_rereader
 from service.triage.worker import TriageTools
 from service.web import openapi
 from service.web.access_log import AccessMiddleware

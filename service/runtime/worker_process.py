@@ -8,17 +8,16 @@ from datetime import UTC, datetime
 
 import structlog
 
-from models.language_model import ChatEndpoint
 from models.loaded_detectors import load_lineup
 from models.registry import load_roster
 from overread import __version__
 from overread.finding import load_vocabulary
 from overread.report import load_reader
-from overread.report.reread import Rereader
 from service.metrics import observe_stage
 from service.settings import Settings
 from service.store.database import open_store
 from service.store.policies import follow_shipped_policy
+from service.triage.rereading import load_rereader
 from service.triage.worker import TriageTools, work
 
 _log = structlog.get_logger("overread.worker")
@@ -42,12 +41,6 @@ def load_tools(settings: Settings) -> TriageTools:
         shadows=lineup.shadows,
         vocabulary=load_vocabulary(),
     )
-
-
-def load_rereader(settings: Settings) -> Rereader | None:
-    """Return who reads the sentences behind a flag again, None where the settings name no language model."""
-    endpoint = settings.language_model
-    return None if endpoint is None else Rereader(ChatEndpoint(endpoint), load_vocabulary())
 
 
 def run_worker(settings: Settings, *, drain: bool) -> int:

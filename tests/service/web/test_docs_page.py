@@ -18,7 +18,7 @@ def test_the_page_shows_the_operations_and_loads_nothing_from_elsewhere(
     browser: webdriver.Chrome, api: httpx.Client, size: tuple[int, int]
 ) -> None:
     browser.set_window_size(*size)
-    browser.get(f"{api.base_url}docs")
+    browser.get(f"{api.base_url}/docs")
     wait_for(browser, "#operations-tag-triage")
     shown = browser.page_source
     for path in ("/api/v1/triage", "/api/v1/worklist", "/fhir/DiagnosticReport"):
