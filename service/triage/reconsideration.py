@@ -10,16 +10,16 @@ import structlog
 from pydantic import ValidationError
 
 from overread.case import CaseEvent, CaseState
+from overread.comparison import ComparedCase, compare, read_history
 from overread.errors import NotFoundError, TransitionError
 from overread.finding import load_vocabulary
 from overread.priority import Policy
 from overread.report import load_reader
-from overread.triage import triage
 from service.store.cases import case_for_change, listed_under_other_policy
 from service.store.changes import Entry, change_case, revise_case
 from service.store.conclusion import conclude
 from service.store.database import Store, Transaction
-from service.store.history import earlier_reports, read_history, restored_findings
+from service.store.history import earlier_reports, restored_findings
 from service.store.policies import policy_in_force
 from service.store.records import CaseRecord, TriageRecord
 from service.store.triage_results import triage_result
@@ -87,15 +87,22 @@ def _reconsider(
     """Make the comparison anew and store it as a further revision."""
     taken = change_case(connection, case, entry, revision=case.revision + 1)
     history = read_history(
-        earlier_reports(connection, taken), restored_findings(connection, case.case_id), load_reader()
+        earlier_reports(connection, taken),
+        load_reader(),
+        restored=restored_findings(connection, case.case_id),
     )
-    result = triage(record.reading, record.detections, policy, load_vocabulary(), history=history)
+    # The stored reading was refined when the report was read; its text is not read again.
+    compared = compare(
+        ComparedCase(reading=record.reading, detections=record.detections, history=history),
+        policy,
+        load_vocabulary(),
+    )
     anew = TriageRecord(
         revision=taken.revision,
         report_version=record.report_version,
         instances_sha256=record.instances_sha256,
-        result=result,
-        reading=record.reading,
+        result=compared.result,
+        reading=compared.reading,
         detections=record.detections,
         worker=entry.actor[:128],
         triaged_at=entry.at,
