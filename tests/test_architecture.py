@@ -1,6 +1,7 @@
 """Holds the floors: imports point down only, without circles; type-checking imports count."""
 
 import ast
+from collections.abc import Callable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -98,3 +99,53 @@ def test_the_program_never_hides_what_it_does_not_have() -> None:
     ]
 
     assert hidden == []
+
+
+# The places that catch whatever is raised, and why a list of classes would not do there.
+CATCHES_EVERYTHING = {
+    "models/decoding.py": "a panic of a decoder in Rust is no Exception, and its class is in no module",
+    "models/library_errors.py": "ONNX Runtime, torch and MONAI raise classes with no common one",
+    "models/prefetch.py": "the outermost call of a thread; raised again where the result is asked for",
+    "service/triage/worker.py": "one case must not end the worker; it fails or goes back to the queue",
+}
+# The outermost loops that go on after an item that failed, and the item.
+GOES_ON_AFTER_AN_ERROR = {
+    "service/dicom/association.py": "a command of a peer; the association is aborted",
+    "service/dicom/listener.py": "an object; its sender gets a status",
+    "service/dicom/reporting.py": "a report of storage commitment; it is tried again",
+    "service/hl7/committer.py": "a message; its sender gets the error",
+    "service/hl7/listener.py": "a message; its sender gets an acknowledgement that says so",
+    "service/triage/shadow.py": "the look of a candidate; its failure is kept with it",
+    "service/watch/folder.py": "a file; it stays where it is",
+}
+
+
+def catches_everything(node: ast.AST) -> bool:
+    """Whether it is a bare `except`, one of `Exception` or above, or suppresses such."""
+    if isinstance(node, ast.ExceptHandler):
+        caught = [] if node.type is None else [node.type]
+        if not caught:
+            return True
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("suppress"):
+        caught = node.args
+    else:
+        return False
+    names = {part.id for each in caught for part in ast.walk(each) if isinstance(part, ast.Name)}
+    return bool(names & {"Exception", "BaseException"})
+
+
+def files_with(matches: Callable[[ast.AST], bool]) -> set[str]:
+    """Return the files of the program with such a node."""
+    return {
+        str(path.relative_to(ROOT))
+        for room in MAY_IMPORT
+        for path in (ROOT / room).rglob("*.py")
+        if any(map(matches, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+
+
+def test_an_error_of_any_class_is_caught_only_where_a_reason_is_given() -> None:
+    assert files_with(catches_everything) == set(CATCHES_EVERYTHING)
+    assert files_with(
+        lambda node: isinstance(node, ast.Call) and ast.unparse(node.func) == "ErrorBoundary"
+    ) == set(GOES_ON_AFTER_AN_ERROR)
