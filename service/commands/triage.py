@@ -150,9 +150,18 @@ def _priors(given: list[list[str]], files: list[Path]) -> "tuple[PriorReport, ..
 
 
 def _files(study: Path) -> list[Path]:
-    files = sorted(path for path in study.rglob("*") if path.is_file()) if study.is_dir() else [study]
-    if not files or not files[0].exists():
-        raise InvalidFileError(f"{study} holds no file; give the folder of one study or a DICOM file")
+    from models.dicom import is_dicom  # noqa: PLC0415
+
+    if not study.exists():
+        raise InvalidFileError(f"there is no {study}; give the folder of one study or a DICOM file")
+    if not study.is_dir():
+        return [study]
+    present = sorted(path for path in study.rglob("*") if path.is_file())
+    files = [path for path in present if is_dicom(path)]
+    if not files:
+        raise InvalidFileError(f"{study} holds no DICOM file; give the folder of one study or a DICOM file")
+    for path in sorted(set(present) - set(files)):
+        sys.stderr.write(f"overread triage: {path} is passed over; it is no DICOM file\n")
     return files
 
 

@@ -22,6 +22,7 @@ from pynetdicom.transport import RequestHandler
 from service.dicom.arrival import ArrivingObject
 from service.dicom.timing import SteadyTimer
 from service.dicom.transport import BoundedSocket
+from service.error_boundary import ErrorBoundary
 from service.intake.instances import AnnouncedInstance
 
 _COMMAND_BYTES_MAX = 1 << 16
@@ -118,11 +119,11 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments one by one; whatever cannot be understood ends the association."""
-        try:
+        with ErrorBoundary() as boundary:
             for context_id, fragment in primitive.presentation_data_value_list:
                 self._receive_fragment(context_id, fragment)
-        except Exception as error:  # noqa: BLE001  # pynetdicom raises whatever a broken command leads to
-            _log.warning("association_aborted", reason=type(error).__name__)
+        if boundary.error is not None:
+            _log.warning("association_aborted", reason=type(boundary.error).__name__)
             self.message = None
             self.dul.event_queue.put(_ABORT)
 
@@ -154,7 +155,7 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def _arriving(self, message: C_STORE_RQ) -> ArrivingObject:
         command = message.command_set
-        if any(command.get(keyword) is None for keyword in _COMMAND_KEYWORDS):
+        if any(command.get(keyword) in {None, ""} for keyword in _COMMAND_KEYWORDS):
             raise ValueError("the command is not complete")
         contexts = {context.context_id: context for context in self.assoc.accepted_contexts}
         announced = AnnouncedInstance(

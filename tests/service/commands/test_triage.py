@@ -63,13 +63,30 @@ def test_a_report_that_cannot_be_read_ends_with_a_message(study, tmp_path, conte
     assert message in capsys.readouterr().err
 
 
-def test_a_folder_without_a_file_is_named(tmp_path, report, capsys) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
+def test_a_file_that_is_no_dicom_file_is_told_and_passed_over(study, report, capsys) -> None:
+    (study / "scores.json").write_text("{}")
 
-    assert main(["triage", str(empty), "--report", str(report)]) == 1
+    assert main(["triage", str(study), "--report", str(report)]) == 0
 
-    assert "holds no file" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out.startswith("DISCREPANT   priority ")
+    assert f"{study / 'scores.json'} is passed over" in said.err
+
+
+def test_a_folder_without_a_dicom_file_is_named(tmp_path, report, capsys) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("nothing to see")
+
+    assert main(["triage", str(folder), "--report", str(report)]) == 1
+
+    assert "holds no DICOM file" in capsys.readouterr().err
+
+
+def test_a_study_that_is_not_there_is_named(tmp_path, report, capsys) -> None:
+    assert main(["triage", str(tmp_path / "absent"), "--report", str(report)]) == 1
+
+    assert "there is no " in capsys.readouterr().err
 
 
 def test_what_a_prior_report_calls_stable_is_named_and_not_counted(study, tmp_path, capsys) -> None:

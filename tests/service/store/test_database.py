@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from overread.errors import ConfigurationError, InvalidReportError, OutOfResourcesError
 from overread.priority import shipped_policy_text
 from service.settings import load_settings
-from service.store import migrations
+from service.store import locks, migrations
 from service.store.database import open_store
 from service.store.policies import activate_policy
 from service.store.quarantine import discard
@@ -125,7 +126,7 @@ def test_what_a_block_wrote_is_undone_when_it_raises(store) -> None:
     row = {"study_instance_uid": "2.25.1", "first_received_at": NOW, "last_received_at": NOW}
 
     def write_and_fail() -> None:
-        with store.writing("study 2.25.1") as connection:
+        with store.writing(locks.study("2.25.1")) as connection:
             connection.execute(insert(studies), row)
             raise ConnectionResetError
 
@@ -177,3 +178,22 @@ def test_a_writer_that_waits_too_long_is_told_to_try_again(sqlite_store) -> None
         impatient.writing(),
     ):
         pass
+
+
+def test_a_database_that_takes_no_writes_is_a_matter_of_trying_later(postgres, migrated, tmp_path) -> None:
+    name = postgres.new_database(template=migrated)
+    with psycopg.connect(postgres.url(name), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    environ = {"OVERREAD_DATABASE_URL": postgres.url(name), "OVERREAD_FREE_BYTES_MIN": "0"}
+    store = open_store(load_settings(environ, data_folder=tmp_path))
+
+    with pytest.raises(OutOfResourcesError, match="takes no writes"):
+        store.require_writable()
+    with pytest.raises(OutOfResourcesError, match="takes no writes"):
+        send_report(store)
+    assert list_worklist(store, now=NOW).cases == ()
+    store.close()
+
+
+def test_a_database_that_takes_writes_is_found_to(store) -> None:
+    store.require_writable()
