@@ -12,6 +12,8 @@ import pytest
 from tests.service.material import dicom_bytes
 from tests.service.running import serving
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = Path(__file__).parents[3] / "docs"
 DOCUMENT = DOCUMENTS / "http.md"
 
