@@ -8,11 +8,15 @@ from selenium import webdriver
 
 from service.web.guard import OPEN_PATHS
 from service.web.openapi import with_security
-from tests.service.desk.test_browser import browser, pytestmark, wait_for
+from tests.service.desk.test_browser import CHROMEDRIVER, CHROMIUM, browser, wait_for
 
-__all__ = ["browser", "pytestmark"]
+__all__ = ["browser"]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (CHROMIUM and CHROMEDRIVER), reason="no browser (Debian packages chromium and chromium-driver)"
+)
 @pytest.mark.parametrize("size", [(1280, 900), (3840, 2160)])
 def test_the_page_shows_the_operations_and_loads_nothing_from_elsewhere(
     browser: webdriver.Chrome, api: httpx.Client, size: tuple[int, int]
