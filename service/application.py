@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, images, quarantine, reports
+from service.api import cases, fhir, images, quarantine, reports, workers
 from service.desk import pages, quarantinepages
 from service.web import health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -31,7 +31,7 @@ def make_app(
         further_documents: OpenAPI documents of what answers beside this application.
     """
     app = bare_app(open_context, title="overread", description=DESCRIPTION)
-    for room in (reports, fhir, cases, images, quarantine, health):
+    for room in (reports, fhir, cases, images, quarantine, workers, health):
         app.include_router(room.router)
     openapi.publish(app, further_documents)
     app.include_router(pages.router)

@@ -1,8 +1,6 @@
 """One worker as a process of its own: put together from the settings, stopped by a signal."""
 
-import os
 import signal
-import socket
 import threading
 from datetime import UTC, datetime
 
@@ -17,6 +15,7 @@ from overread.report import load_reader
 from overread.report.reread import Rereader
 from service.settings import Settings
 from service.store.database import open_store
+from service.store.leases import process_name
 from service.store.policies import follow_shipped_policy
 from service.triage.worker import TriageTools, work
 
@@ -64,7 +63,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
         return work(
             store,
             readers,
-            name=f"worker {socket.gethostname()} {os.getpid()}"[:128],
+            name=process_name("worker"),
             clock=lambda: datetime.now(UTC),
             stop=stop,
             drain=drain,

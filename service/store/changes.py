@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent, CaseState, advance
 from service.store import queries
+from service.store.ready_cases import announce_ready
 
 CaseRow = Row[Any]
 """A row of the table `cases`."""
@@ -74,6 +75,8 @@ def record_claim(connection: Connection, case: CaseRow, entry: Entry) -> None:
 
 
 def _append(connection: Connection, row: CaseRow, entry: Entry, *, before: str | None) -> None:
+    if row.state == CaseState.READY and row.due_at <= entry.at:
+        announce_ready(connection)
     connection.execute(
         queries.ADD_EVENT,
         {

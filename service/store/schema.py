@@ -357,6 +357,29 @@ fetches = Table(
     Index("ix_fetches_state_due_at", "state", "due_at"),
 )
 
+# Named leases: of the processes of one installation, the owner alone does a piece of work.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("until", UtcDateTime, nullable=False),  # free from then on
+)
+
+# The workers that live, or have died a short while ago.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(128), primary_key=True),  # as in the history of the cases
+    Column("host", String(256), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("release", String(64), nullable=False),  # version of overread
+    Column("detectors", Text, nullable=False),  # JSON array of names with versions
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("case_id", RowNumber),  # that it works on; no reference, since a row must never hold up a case
+)
+
 APPEND_ONLY = (
     report_versions,
     triage_results,

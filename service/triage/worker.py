@@ -29,20 +29,20 @@ from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
 from overread.report.reread import Rereader, sentences_behind
 from overread.triage import TriageResult, triage
-from service.intake.closing import close_quiet_studies
 from service.store.database import Store
 from service.store.history import read_history
 from service.store.queue import (
     claim_case,
     complete_case,
-    expire_leases,
     fail_case,
     peek_case,
     release_case,
     renew_lease,
 )
+from service.store.ready_cases import ReadyCases
 from service.store.records import ClaimedCase, Lease
-from service.triage.reconsideration import reorder_list
+from service.triage.housekeeping import Housekeeping
+from service.triage.presence import Presence
 from service.triage.shadow import look_in_shadow
 
 _log = structlog.get_logger("overread.worker")
@@ -89,20 +89,26 @@ def work(
     claims = 0
     pause = timedelta(seconds=store.settings.poll_seconds)
     house_due = clock()
-    with Heartbeat(store, clock=clock) as heartbeat:
+    asked = (*readers.detectors, *readers.shadows)
+    with (
+        Heartbeat(store, clock=clock) as heartbeat,
+        Presence(store, name, asked, clock=clock) as presence,
+        Housekeeping(store, worker=name, clock=clock) as housekeeping,
+        ReadyCases(store) as ready_cases,
+    ):
         while not stop.is_set():
             try:
                 if kept := clock() >= house_due:
-                    do_housekeeping(store, now=clock())
+                    housekeeping.do()
                     house_due = clock() + pause
                 claimed = claim_case(store, worker=name, now=clock())
                 if claimed is not None:
                     claims += 1
                     _hint_next(store, readers, now=clock())
-                    concluded = triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
-                    look_in_shadow(
-                        store, claimed, readers.shadows if concluded else (), clock=clock, stop=stop
-                    )
+                    with presence.working_on(claimed.lease.case_id):
+                        concluded = triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
+                        shadows = readers.shadows if concluded else ()
+                        look_in_shadow(store, claimed, shadows, clock=clock, stop=stop)
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
@@ -113,15 +119,8 @@ def work(
                 house_due = clock()  # nothing else to do
                 if drain:
                     continue
-            stop.wait(store.settings.poll_seconds)
+            ready_cases.wait(store.settings.poll_seconds, stop)
     return claims
-
-
-def do_housekeeping(store: Store, *, now: datetime) -> None:
-    """Give back cases whose lease ran out, close studies that fell quiet, follow a change of policy."""
-    expire_leases(store, now=now)
-    close_quiet_studies(store, now=now)
-    reorder_list(store, now=now)
 
 
 def _await_objects(store: Store, stop: threading.Event) -> None:
