@@ -21,15 +21,14 @@ import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
-from models.loaded_detectors import Lineup, load_lineup, scoring_detector
+from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_detector
 from models.onnx_detector import OnnxDetector
-from models.registry import load_roster
 from overread.errors import ConfigurationError, InputError, ModelError
 from overread.observation import ObserverIdentity
 from service.application import make_app
 from service.dicomweb.stow import stow_document
 from service.parent_death import die_with_parent
-from service.settings import load_settings
+from service.store.detector_registry import installed_registry
 from service.tensors import decode_inputs
 from service.web import openapi
 from service.web.access_log import AccessMiddleware, RequestMetrics
@@ -48,17 +47,17 @@ _metrics = RequestMetrics()
 
 
 @cache  # one per process, shared by readiness and endpoint; an error is not kept
-def _lineup() -> Lineup:
-    file = load_settings(os.environ).detectors_file
-    return load_lineup(load_roster(file), file.parent)
+def _loaded() -> LoadedDetectors:
+    kept = installed_registry(os.environ)
+    return load_detectors(kept.load(), kept.folder)
 
 
 def _detector() -> OnnxDetector:
-    return scoring_detector(_lineup())
+    return scoring_detector(_loaded())
 
 
 def _model() -> ObserverIdentity:
-    return _lineup().active[0].identity
+    return _loaded().active[0].identity
 
 
 @bentoml.service(

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from models.registry_options import add_roster_options, roster_path
+from models.registry_options import add_registry_options, open_registry
 from overread.command import EXIT_OK, Command
 from overread.errors import InvalidFileError, InvalidReportError
 from overread.finding import Actionable
@@ -30,13 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--report", required=True, metavar="FILE", help="report as UTF-8 text; - reads it from stdin"
     )
     parser.add_argument("--json", action="store_true", help="print the full result as JSON, with provenance")
-    add_roster_options(parser)
+    add_registry_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Triage one study and print the result."""
-    from models.loaded_detectors import load_lineup  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.registry import load_roster  # noqa: PLC0415
+    from models.loaded_detectors import load_detectors  # noqa: PLC0415  # keeps `overread --help` fast
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.priority import default_policy  # noqa: PLC0415
     from overread.report import load_reader  # noqa: PLC0415
@@ -44,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     text = _report_text(arguments.report)
     reading = load_reader().read(text)
-    file = roster_path(arguments)
+    kept = open_registry(arguments)
     files = _files(arguments.study)
-    detectors = load_lineup(load_roster(file), file.parent).active
+    detectors = load_detectors(kept.load(), kept.folder).active
     detections = tuple(detector.detect(files) for detector in detectors)
     result = triage(reading, detections, default_policy(), load_vocabulary())
     if arguments.json:

@@ -17,11 +17,12 @@ from sqlalchemy import Row, Select, and_, bindparam, or_, select, tuple_
 from overread.case import CaseState
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
+from service.store.column_types import UtcDateTime
 from service.store.database import Store
 from service.store.leases import NamedLease, process_name, release_lease, take_lease
 from service.store.records import QuarantineState
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
-from service.store.schema import UtcDateTime, cases, instances, quarantine, studies
+from service.store.schema import cases, instances, quarantine, studies
 
 _log = structlog.get_logger("overread.retention")
 _PAGE = 500

@@ -30,6 +30,7 @@ from overread.ports import Detector, ReportReader
 from overread.report.reread import Rereader, sentences_behind
 from overread.triage import TriageResult, triage
 from service.store.database import Store
+from service.store.detector_registry import registry_version
 from service.store.history import read_history
 from service.store.queue import (
     claim_case,
@@ -58,6 +59,7 @@ class TriageTools:
     detectors: tuple[Detector, ...]
     shadows: tuple[Detector, ...] = ()  # look at every concluded case, and change nothing
     vocabulary: Vocabulary
+    registry_version: int | None = None  # of the registry that names the detectors; None: of none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,9 @@ class Conclusion:
 def work(
     store: Store, readers: TriageTools, *, name: str, clock: Clock, stop: threading.Event, drain: bool
 ) -> int:
-    """Triage cases until `stop` is set and return how many; a claimed case is finished first.
+    """Triage cases until `stop` is set or other detectors are to be asked, and return how many.
+
+    A claimed case is finished first.
 
     Args:
         store: where the cases are.
@@ -96,7 +100,7 @@ def work(
         Housekeeping(store, worker=name, clock=clock) as housekeeping,
         ReadyCases(store) as ready_cases,
     ):
-        while not stop.is_set():
+        while not stop.is_set() and not is_outdated(store, readers):
             try:
                 if kept := clock() >= house_due:
                     housekeeping.do()
@@ -121,6 +125,16 @@ def work(
                     continue
             ready_cases.wait(store.settings.poll_seconds, stop)
     return claims
+
+
+def is_outdated(store: Store, tools: TriageTools) -> bool:
+    """Whether the registry of detectors has been changed since the tools were loaded."""
+    if tools.registry_version is None:
+        return False
+    try:
+        return registry_version(store) != tools.registry_version
+    except OutOfResourcesError:
+        return False  # whoever works on meets it again
 
 
 def _await_objects(store: Store, stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""Named leases and the workers that live, for an installation of many machines.
+"""Named leases, the workers that live, and the registry of detectors, for an installation of many machines.
 
 Revision: 0009
 """
@@ -36,8 +36,38 @@ def upgrade() -> None:
         sa.Column("case_id", ROW_NUMBER),
         sa.PrimaryKeyConstraint("name", name="pk_workers"),
     )
+    op.create_table(
+        "detector_registry",
+        sa.Column("change_id", ROW_NUMBER, nullable=False),
+        sa.Column("happened_at", TIME, nullable=False),
+        sa.Column("actor", sa.String(256), nullable=False),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("release", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text()),
+        sa.Column("manifest_sha256", sa.String(64)),
+        sa.Column("replaced", sa.Text()),
+        sa.Column("gate", sa.Text()),
+        sa.Column("reason", sa.Text()),
+        sa.Column("detectors", sa.Text()),
+        sa.PrimaryKeyConstraint("change_id", name="pk_detector_registry"),
+    )
+    _make_append_only("detector_registry")
 
 
 def downgrade() -> None:
-    """Refuse, as every revision does."""
-    raise RuntimeError("there is no way back between revisions; restore a backup instead")
+    """Refuse: going back would lose who let which detector run."""
+    raise RuntimeError("going back would lose who let which detector run; restore a backup instead")
+
+
+def _make_append_only(table: str) -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "EXECUTE FUNCTION refuse_change()"
+        )
+        return
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER {table}_append_only_{change.lower()} BEFORE {change} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        )
