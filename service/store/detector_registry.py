@@ -26,10 +26,10 @@ from models.registry import (
 )
 from overread.errors import ConfigurationError
 from service.settings import Settings, load_settings
+from service.store import locks
 from service.store.database import Store, database_exists, open_store
 from service.store.schema import detector_registry
 
-_LOCK = "detector registry"
 _ROWS = select(detector_registry).order_by(detector_registry.c.change_id)
 _VERSION = select(func.max(detector_registry.c.change_id))
 _ADD = insert(detector_registry)
@@ -78,7 +78,7 @@ def save_registry(store: Store, registry: Registry, *, before: Registry) -> None
     """
     check_registry(registry, "the registry")
     read_registry(store)  # takes a file over
-    with store.writing(_LOCK) as connection:
+    with store.writing(locks.registry()) as connection:
         if _stored(connection.execute(_ROWS).all()).registry.entries != before.entries:
             raise ConfigurationError(
                 "somebody else has changed the registry meanwhile; look at it with `overread models list`, "
@@ -146,7 +146,7 @@ def installed_registry(environ: Mapping[str, str]) -> RegistryStore:
 def _take_over(store: Store, file: Path) -> Sequence[Row[Any]]:
     """Record what the file says, unless another process has, and set the file aside."""
     registry = _registry_of_file(file, store.settings.data_folder)
-    with store.writing(_LOCK) as connection:
+    with store.writing(locks.registry()) as connection:
         rows = connection.execute(_ROWS).all()
         if rows:
             return rows

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from overread.errors import OutOfResourcesError
+from service.store import locks
 from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.schema import leases
@@ -60,7 +61,7 @@ def take_lease(store: Store, lease: NamedLease, *, now: datetime) -> bool:
             return False
         if held.until - now > timedelta(seconds=lease.seconds / 2):
             return True
-    with store.writing(f"lease {lease.name}", durable=False) as connection:
+    with store.writing(locks.lease(lease.name), durable=False) as connection:
         held = _held(connection, lease, now)
         if held is not None and held.owner != lease.owner:
             return False
@@ -76,7 +77,7 @@ def release_lease(store: Store, lease: NamedLease) -> None:
     Raises:
         OutOfResourcesError: the store is not available; the lease will run out.
     """
-    with store.writing(f"lease {lease.name}", durable=False) as connection:
+    with store.writing(locks.lease(lease.name), durable=False) as connection:
         connection.execute(_RELEASE, {"lease": lease.name, "holder": lease.owner})
 
 
