@@ -62,9 +62,10 @@ def read_registry(store: Store) -> StoredRegistry:
         ConfigurationError: the file is malformed, or this release does not understand the registry.
         OutOfResourcesError: the store is not available.
     """
+    has_file = store.settings.detectors_file.exists()  # before the rows: it goes after they have come
     with store.reading() as connection:
         rows = connection.execute(_ROWS).all()
-    if not rows and store.settings.detectors_file.exists():
+    if not rows and has_file:
         rows = _take_over(store, store.settings.detectors_file)
     return _stored(rows)
 

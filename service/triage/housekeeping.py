@@ -16,8 +16,9 @@ from service.store.workers import remove_gone_workers
 from service.triage.reconsideration import reorder_list
 
 _NAME = "housekeeping"
-_SECONDS_MIN = 10.0
+_SECONDS_MIN = 1.0
 _POLLS = 4  # a worker that polls keeps the lease; one that is busy for longer leaves it to another
+_PART_OF_LEASE = 0.25  # of how long the case of a dead worker waits in any case
 
 _log = structlog.get_logger("overread.worker")
 
@@ -28,7 +29,8 @@ class Housekeeping:
     def __init__(self, store: Store, *, worker: str, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
-        seconds = max(_SECONDS_MIN, _POLLS * store.settings.poll_seconds)
+        settings = store.settings
+        seconds = max(_SECONDS_MIN, _POLLS * settings.poll_seconds, _PART_OF_LEASE * settings.lease_seconds)
         self._lease = NamedLease(name=_NAME, owner=worker, seconds=seconds)
 
     def __enter__(self) -> Self:
