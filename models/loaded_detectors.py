@@ -9,6 +9,7 @@ from models.onnx_detector import OnnxDetector
 from models.registry import Entry, Registry, Role, Route
 from models.releases import RELEASES, load_detector
 from models.routing import RoutedDetector
+from models.stages import StageObserver, ignore_stage
 from overread.errors import ConfigurationError, ModelError
 from overread.ports import Detector
 
@@ -22,12 +23,15 @@ class LoadedDetectors:
     unusable_shadows: tuple[str, ...] = ()  # why those are missing that could not be loaded
 
 
-def load_detectors(registry: Registry, folder: Path) -> LoadedDetectors:
+def load_detectors(
+    registry: Registry, folder: Path, *, on_stage: StageObserver = ignore_stage
+) -> LoadedDetectors:
     """Return the detectors of a registry in its order.
 
     Args:
         registry: whom to load.
         folder: from which the paths of releases start that are not absolute.
+        on_stage: is told how long the decoding and inference of each detector take.
 
     Raises:
         ModelError: an active release is missing, altered, or not the one that was activated. A shadow in such
@@ -38,11 +42,11 @@ def load_detectors(registry: Registry, folder: Path) -> LoadedDetectors:
     unusable: list[str] = []
     for entry in registry.of(Role.SHADOW):
         try:
-            shadows.append(load_entry(entry, folder))
+            shadows.append(load_entry(entry, folder, on_stage=on_stage))
         except (ModelError, ConfigurationError) as error:
             unusable.append(str(error))
     return LoadedDetectors(
-        active=tuple(load_entry(entry, folder) for entry in registry.of(Role.ACTIVE)),
+        active=tuple(load_entry(entry, folder, on_stage=on_stage) for entry in registry.of(Role.ACTIVE)),
         shadows=tuple(shadows),
         unusable_shadows=tuple(unusable),
     )
@@ -61,7 +65,7 @@ def scoring_detector(loaded: LoadedDetectors) -> OnnxDetector:
     raise ModelError("no active detector is an ONNX release, so none scores prepared inputs")
 
 
-def load_entry(entry: Entry, folder: Path) -> Detector:
+def load_entry(entry: Entry, folder: Path, *, on_stage: StageObserver = ignore_stage) -> Detector:
     """Return the detector of one entry, behind its route where it has one.
 
     Raises:
@@ -73,7 +77,9 @@ def load_entry(entry: Entry, folder: Path) -> Detector:
             f"{release} is not the release that was activated: its manifest has SHA-256 {found}; "
             "activate it anew, or install the one that was"
         )
-    detector = load_detector(release.name, release.parent, operating_point=entry.operating_point)
+    detector = load_detector(
+        release.name, release.parent, operating_point=entry.operating_point, on_stage=on_stage
+    )
     return detector if entry.route == Route() else RoutedDetector(detector, entry.route)
 
 

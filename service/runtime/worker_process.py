@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 
 import structlog
 
-from models.language_model import ChatEndpoint
 from models.loaded_detectors import load_detectors
 from overread import __version__
 from overread.finding import load_vocabulary
 from overread.report import load_reader
-from overread.report.reread import Rereader
+from service.metrics import observe_stage
 from service.settings import Settings
 from service.store.database import Store, open_store
 from service.store.detector_registry import read_registry
 from service.store.leases import process_name
 from service.store.policies import follow_shipped_policy
+from service.triage.rereading import load_rereader
 from service.triage.worker import Clock, TriageTools, is_outdated, work
 
 _log = structlog.get_logger("overread.worker")
@@ -31,7 +31,7 @@ def load_tools(store: Store) -> TriageTools:
         ModelError: a release of the registry is missing on this machine, or altered.
     """
     stored = read_registry(store)
-    loaded = load_detectors(stored.registry, store.settings.data_folder)
+    loaded = load_detectors(stored.registry, store.settings.data_folder, on_stage=observe_stage)
     for reason in loaded.unusable_shadows:
         _log.warning("shadow_unusable", reason=reason)
     return TriageTools(
@@ -65,12 +65,6 @@ def work_as_registered(
             return claims
         _log.info("registry_changed", worker=name, version_before=tools.registry_version)
         del tools  # not two sets of networks in memory
-
-
-def load_rereader(settings: Settings) -> Rereader | None:
-    """Return who reads the sentences behind a flag again, None where the settings name no language model."""
-    endpoint = settings.language_model
-    return None if endpoint is None else Rereader(ChatEndpoint(endpoint), load_vocabulary())
 
 
 def run_worker(settings: Settings, *, drain: bool) -> int:

@@ -9,6 +9,7 @@ import structlog
 
 from overread.errors import OutOfResourcesError
 from service.intake.closing import close_quiet_studies
+from service.metrics import LEASES_LOST
 from service.store.database import Store
 from service.store.leases import NamedLease, kept_lease, release_lease, take_lease
 from service.store.queue import expire_leases
@@ -61,7 +62,7 @@ def do_housekeeping(store: Store, *, now: datetime) -> None:
     Raises:
         OutOfResourcesError: the store is not available.
     """
-    expire_leases(store, now=now)
+    LEASES_LOST.inc(expire_leases(store, now=now))
     close_quiet_studies(store, now=now)
     reorder_list(store, now=now)
     remove_gone_workers(store, now=now)

@@ -5,6 +5,7 @@ results for one revision of a case cannot be stored.
 """
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Self
 
 import structlog
 
+from overread.case import CaseState
 from overread.comparison import ComparedCase, compare, read_history
 from overread.errors import (
     ConfigurationError,
@@ -30,6 +32,7 @@ from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
 from overread.report.reread import Rereader
 from overread.triage import TriageResult
+from service.metrics import TRIAGE_SECONDS, TRIAGES, TriageEnd
 from service.store.database import Store
 from service.store.detector_registry import registry_version
 from service.store.queue import (
@@ -172,6 +175,7 @@ def triage_case(
         ConfigurationError: a setting or policy is wrong; the case is back in the queue.
         OutOfResourcesError: the store is not available; the case is given back, or its lease will run out.
     """
+    started = time.perf_counter()
     try:
         with heartbeat.of(claimed.lease):
             conclusion = look(claimed, readers)
@@ -183,11 +187,15 @@ def triage_case(
                 detections=conclusion.detections,
                 now=clock(),
             )
+        TRIAGE_SECONDS.observe(time.perf_counter() - started)
+        _count(TriageEnd.CONCLUDED)
         _log.info("triaged", outcome=conclusion.result.outcome.value, **_names(claimed))
         return True
     except LeaseLostError:
+        _count(TriageEnd.LEASE_LOST)
         _log.warning("lease_lost", **_names(claimed))
     except OutOfResourcesError as error:
+        _count(TriageEnd.RELEASED)
         _give_back(store, claimed, error, now=clock())
         raise
     except Exception as error:
@@ -269,15 +277,22 @@ def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime)
     try:
         if isinstance(error, InputError | RemovedError):
             fail_case(store, lease, str(error), now=now)
+            _count(TriageEnd.FAILED)
             _log.warning("failed", reason=str(error), **_names(claimed))
             return
         # Of others neither message nor values are kept: they may hold what the report says.
         reason = str(error) if isinstance(error, NotFoundError) else f"unexpected {type(error).__name__}"
         counts = not isinstance(error, ModelError | ConfigurationError)  # those are not the case's fault
         state = release_case(store, lease, reason, now=now, failed=counts)
+        _count(TriageEnd.FAILED if state is CaseState.FAILED else TriageEnd.RELEASED)
         _log.error("released", reason=reason, state=state.value, trace=_frames(error), **_names(claimed))
     except LeaseLostError:
+        _count(TriageEnd.LEASE_LOST)
         _log.warning("lease_lost", **_names(claimed))
+
+
+def _count(end: TriageEnd) -> None:
+    TRIAGES.labels(end.value).inc()
 
 
 def _give_back(store: Store, claimed: ClaimedCase, error: OutOfResourcesError, *, now: datetime) -> None:
