@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, NotFoundError
 from service.intake.matching import case_for_study, lock_names
@@ -17,7 +18,7 @@ from service.store.records import QuarantineKind
 from service.store.refusals import Refusal, record_refusal
 
 _log = structlog.get_logger("overread.intake")
-_ACTOR = "intake"
+_ACTOR = Actor.program("intake")
 _BATCH = 100
 
 

@@ -12,6 +12,7 @@ from models.language_model import ChatEndpoint
 from models.loaded_detectors import load_lineup
 from models.registry import load_roster
 from overread import __version__
+from overread.actor import Actor
 from overread.finding import load_vocabulary
 from overread.report import load_reader
 from overread.report.reread import Rereader
@@ -60,7 +61,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
     readers = load_tools(settings)
     store = open_store(settings)
     try:
-        follow_shipped_policy(store, actor=f"overread {__version__}", now=datetime.now(UTC))
+        follow_shipped_policy(store, actor=Actor.program(f"overread {__version__}"), now=datetime.now(UTC))
         return work(
             store,
             readers,

@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState, advance
 from service.store import queries
+from service.store.records import actor_columns
 
 CaseRow = Row[Any]
 """A row of the table `cases`."""
@@ -19,7 +21,7 @@ class Entry:
 
     event: CaseEvent
     at: datetime
-    actor: str  # who did it: a worker, a source of images or reports, a person
+    actor: Actor
     detail: str | None = None
 
 
@@ -83,7 +85,7 @@ def _append(connection: Connection, row: CaseRow, entry: Entry, *, before: str |
             "state_before": before,
             "state_after": row.state,
             "revision": row.revision,
-            "actor": entry.actor,
             "detail": entry.detail,
+            **actor_columns(entry.actor),
         },
     )

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState, advance
-from overread.errors import LeaseLostError, NotFoundError
+from overread.errors import LeaseLostError, NotFoundError, UnreadableRecordError
 from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
 from service.store import queries
@@ -48,7 +49,7 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
         ).one_or_none()
         if case is None:
             return None
-        record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=worker))
+        record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=Actor.program(worker)))
         return _claimed(store, connection, case)
 
 
@@ -113,7 +114,13 @@ def complete_case(
         triaged_at=now,
     )
     with store.writing() as connection:
-        conclude(connection, _leased(connection, lease), record, claimed.policy)
+        conclude(
+            connection,
+            _leased(connection, lease),
+            record,
+            claimed.policy,
+            actor=Actor.program(lease.owner),
+        )
 
 
 def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None:
@@ -124,7 +131,8 @@ def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None
     """
     with store.writing() as connection:
         case = _leased(connection, lease)
-        _fail(connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=lease.owner, detail=reason))
+        entry = Entry(event=CaseEvent.FAILED, at=now, actor=Actor.program(lease.owner), detail=reason)
+        _fail(connection, case, entry)
 
 
 def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, failed: bool) -> CaseState:
@@ -140,7 +148,7 @@ def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, fail
         case = _leased(connection, lease)
         if failed:
             return _give_back(store, connection, case, reason, now, event=CaseEvent.RELEASED)
-        entry = Entry(event=CaseEvent.RELEASED, at=now, actor=lease.owner, detail=reason)
+        entry = Entry(event=CaseEvent.RELEASED, at=now, actor=Actor.program(lease.owner), detail=reason)
         row = change_case(connection, case, entry, due_at=now, attempts=case.attempts - 1)
         return CaseState(row.state)
 
@@ -160,7 +168,7 @@ def expire_leases(store: Store, *, now: datetime) -> int:
         return len(expired)
 
 
-def retry_case(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
+def retry_case(store: Store, case_id: int, *, actor: Actor, now: datetime) -> None:
     """Put a FAILED case back in the queue with a fresh count of attempts.
 
     Raises:
@@ -203,13 +211,16 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
 
 
 def _seen(connection: Connection, case: CaseRow, instances_sha256: str) -> tuple[Detection, ...]:
-    """Return what detectors saw of the same images in the latest triage of the case."""
+    """Return what detectors saw of the same images in the latest triage; nothing where it cannot be read."""
     key = {"case_id": case.case_id, "revision": case.result_revision}
     result = connection.execute(queries.RESULT, key).one_or_none()
     if result is None or result.instances_sha256 != instances_sha256:
         return ()
     rows = connection.execute(queries.DETECTIONS, key)
-    return tuple(from_json(Detection, row.detection) for row in rows)
+    try:
+        return tuple(from_json(Detection, row.detection) for row in rows)
+    except UnreadableRecordError:
+        return ()
 
 
 def _hash_of_set(instances: Sequence[Row[Any]]) -> str:
@@ -239,15 +250,13 @@ def _lost(lease: Lease) -> LeaseLostError:
 def _give_back(
     store: Store, connection: Connection, case: CaseRow, reason: str, now: datetime, *, event: CaseEvent
 ) -> CaseState:
-    attempts_max = store.settings.attempts_max
+    attempts_max, actor = store.settings.attempts_max, Actor.program(case.lease_owner)
     if case.attempts >= attempts_max:
         detail = f"{reason}, in attempt {case.attempts} of {attempts_max}"
-        row = _fail(
-            connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=case.lease_owner, detail=detail)
-        )
-        return CaseState(row.state)
+        entry = Entry(event=CaseEvent.FAILED, at=now, actor=actor, detail=detail)
+        return CaseState(_fail(connection, case, entry).state)
     pause = timedelta(seconds=_pause_seconds(store, case.attempts))
-    entry = Entry(event=event, at=now, actor=case.lease_owner, detail=reason)
+    entry = Entry(event=event, at=now, actor=actor, detail=reason)
     return CaseState(change_case(connection, case, entry, due_at=now + pause).state)
 
 

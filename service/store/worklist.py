@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from overread.case import CaseState
-from overread.errors import InputError, NotFoundError
+from overread.errors import InputError, NotFoundError, UnreadableRecordError
 from service.store import queries
 from service.store.database import Store
 from service.store.line import line_of
@@ -105,7 +105,7 @@ def load_case(store: Store, case_id: int, *, share: float | None = None) -> Case
         study = study_of(study_row) if study_row else None
         versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case_id}).all()
         reports = tuple(report_of(version) for version in versions)
-        triage = _triage(connection, case_id, row.result_revision)
+        triage, unreadable = _triage(connection, case_id, row.result_revision)
         listed = row.state == CaseState.LISTED.value
         return CaseDetail(
             summary=_summary(row, line_of(connection, share).priority if listed else None),
@@ -117,6 +117,7 @@ def load_case(store: Store, case_id: int, *, share: float | None = None) -> Case
             reports=reports,
             report=next((report for report in reports if report.version == row.report_version), None),
             triage=triage,
+            unreadable=unreadable,
             earlier=_known_from(connection, triage),
             events=tuple(
                 event_of(event) for event in connection.execute(queries.EVENTS, {"case_id": case_id})
@@ -195,12 +196,18 @@ def _summary(row: Row[Any], line: float | None) -> CaseSummary:
     return summary_of(row, above_line=listed and (line is None or row.priority >= line))
 
 
-def _triage(connection: Connection, case_id: int, revision: int | None) -> TriageRecord | None:
+def _triage(
+    connection: Connection, case_id: int, revision: int | None
+) -> tuple[TriageRecord | None, str | None]:
+    """Return the latest triage, or why it cannot be read; neither before the first."""
     if revision is None:
-        return None
+        return None, None
     key = {"case_id": case_id, "revision": revision}
     result = connection.execute(queries.RESULT, key).one()
-    return triage_of(result, list(connection.execute(queries.DETECTIONS, key)))
+    try:
+        return triage_of(result, list(connection.execute(queries.DETECTIONS, key))), None
+    except UnreadableRecordError as error:
+        return None, str(error)
 
 
 def _known_from(connection: Connection, triage: TriageRecord | None) -> tuple[EarlierReport, ...]:
