@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Row
 
 from overread.actor import Actor
 from overread.case import CaseEvent, CaseState, advance
-from overread.errors import LeaseLostError, NotFoundError, UnreadableRecordError
+from overread.errors import LeaseLostError, UnreadableRecordError
 from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
 from service.store import queries
+from service.store.cases import case_for_change
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
@@ -176,9 +177,7 @@ def retry_case(store: Store, case_id: int, *, actor: Actor, now: datetime) -> No
         TransitionError: the case is not FAILED.
     """
     with store.writing() as connection:
-        case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
-        if case is None:
-            raise NotFoundError(f"there is no case {case_id}")
+        case = case_for_change(connection, case_id)
         entry = Entry(event=CaseEvent.RETRIED, at=now, actor=actor)
         change_case(connection, case, entry, due_at=now, attempts=0, failure=None)
 

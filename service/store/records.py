@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from overread.actor import Actor, ActorKind
 from overread.case import CaseEvent, CaseState
+from overread.comparison import PriorReport
 from overread.errors import RemovedError
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
@@ -165,15 +166,11 @@ class PolicyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierReport:
+class EarlierReport(PriorReport):
     """The report that counts of an earlier study of the same patient."""
 
     case_id: int
-    study_instance_uid: str
     study_date: str  # YYYYMMDD
-    report_version: int
-    days_before: float
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from alembic.script import ScriptDirectory
 
-from service.maintenance.tables import check_tables, upgrade_tables
 from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.store.migration import newest_revision
 from service.store.quarantine import list_quarantine
+from service.store.tables import check_tables, upgrade_tables
 from service.store.worklist import count_cases, list_worklist, load_case, load_instance
 from tests.service.conftest import settings_on
 from tests.service.material import after
