@@ -9,7 +9,7 @@ from pydicom.errors import InvalidDicomError as NotDicom
 
 from overread.errors import NotFoundError, OutOfResourcesError, UndecodablePixelsError
 from service.store.database import Store
-from service.store.image_size import note_image_size
+from service.store.instances import note_image_size
 from service.store.records import InstanceRecord
 
 

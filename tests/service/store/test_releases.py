@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from overread.actor import Actor, ActorKind
 from overread.case import CaseEvent, CaseState
 from overread.cohort import read_cohort
 from overread.discrepancy import DiscrepancyKind
 from overread.triage import Outcome
 from service.export import export_cohort
-from service.importing.journal import key_of, taken_before
 from service.importing.tally import ImportOutcome
 from service.quarantine.contents import read_content
 from service.settings import load_settings
 from service.store.commitments import claim_commitment
 from service.store.database import Store, open_store
 from service.store.fetches import FetchState, list_fetches
+from service.store.imports import key_of, taken_before
 from service.store.order import Selection
 from service.store.policies import list_policies
 from service.store.quarantine import ActionOutcome, QuarantineAction, list_actions, list_quarantine
@@ -87,6 +88,31 @@ def test_every_case_with_its_results_and_history_can_be_read(opened) -> None:
     assert [each.removal for case in cases for each in case.instances if each.removal] == [
         "pixels removed by retention on 2026-03-01: older than 90 days"
     ]
+
+
+@everything
+def test_who_acted_is_told_apart_whatever_release_recorded_it(opened) -> None:
+    events = [event for number in range(1, 14) for event in load_case(opened, number).events]
+    told = {(event.event, event.actor.identifier) for event in events}
+
+    assert told >= {
+        (CaseEvent.OPENED, "test"),
+        (CaseEvent.COMPLETED_BY_IMAGES, "intake"),
+        (CaseEvent.CLAIMED, "host:1:a"),
+        (CaseEvent.FOUND_DISCREPANT, "host:1:a"),
+        (CaseEvent.RETRIED, "unverified:HTTP 10.0.0.5"),
+        (CaseEvent.RESTORED, "unverified:page 10.0.0.5"),
+        (CaseEvent.FOUND_DISCREPANT, "unverified:page 10.0.0.5"),
+        (CaseEvent.POLICY_CHANGED, "unverified:Dr Roe"),
+    }
+    for event in events:
+        is_person = event.actor.identifier.startswith("unverified:")
+        assert event.actor.kind is (ActorKind.PERSON if is_person else ActorKind.PROGRAM)
+    site, shipped = list_policies(opened)
+    assert site.actor == Actor.unverified("Dr Roe")
+    assert shipped.actor == Actor.program("overread 0.1.0")
+    (action,) = list_actions(opened, 4)
+    assert action.actor == Actor.unverified("jane")
 
 
 @everything

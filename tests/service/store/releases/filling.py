@@ -17,7 +17,6 @@ from sqlalchemy import select
 from overread.actor import Actor
 from overread.errors import InputError
 from overread.priority import shipped_policy_text
-from service.importing.journal import key_of, note_taken
 from service.importing.tally import ImportOutcome
 from service.intake.closing import close_study
 from service.listener_settings import Hl7ListenerSettings
@@ -33,6 +32,7 @@ from service.store.commitments import (
 )
 from service.store.database import Store, open_store
 from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
+from service.store.imports import key_of, note_taken
 from service.store.migration import newest_revision
 from service.store.policies import activate_policy, follow_shipped_policy
 from service.store.quarantine import Mending, discard, list_quarantine
