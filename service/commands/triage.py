@@ -71,10 +71,14 @@ def run(arguments: argparse.Namespace) -> int:
     case = ComparedCase(reading=reading, detections=detections, history=history)
     result = compare(case, policy, load_vocabulary()).result
     if arguments.json:
-        from service.store.json_format import to_json  # noqa: PLC0415
+        from service.api import triage_types as types  # noqa: PLC0415
 
-        values = {"result": to_json(result), "reading": to_json(reading), "detections": to_json(detections)}
-        print(json.dumps({name: json.loads(value) for name, value in values.items()}, indent=2))
+        values = {
+            "result": types.TriageResult.model_validate(result),
+            "reading": types.ReportReading.model_validate(reading),
+            "detections": [types.Detection.model_validate(detection) for detection in detections],
+        }
+        print(json.dumps(values, indent=2, default=lambda value: value.model_dump(mode="json")))
     else:
         print(describe(result, text))
     return EXIT_OK

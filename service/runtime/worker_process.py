@@ -9,6 +9,7 @@ import structlog
 
 from models.loaded_detectors import load_detectors
 from overread import __version__
+from overread.actor import Actor
 from overread.finding import load_vocabulary
 from overread.report import load_reader
 from service.metrics import observe_stage
@@ -83,7 +84,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     store = open_store(settings)
     try:
-        follow_shipped_policy(store, actor=f"overread {__version__}", now=datetime.now(UTC))
+        follow_shipped_policy(store, actor=Actor.program(f"overread {__version__}"), now=datetime.now(UTC))
         return work_as_registered(
             store,
             load_tools,

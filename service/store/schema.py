@@ -26,6 +26,16 @@ metadata = MetaData(
     }
 )
 
+
+def _actor_columns() -> tuple[Column[str], ...]:
+    """Who acted, as `overread.actor.Actor` has it."""
+    return (
+        Column("actor_name", String(256), nullable=False),  # as a person is shown it
+        Column("actor_kind", String(16), nullable=False, server_default="PROGRAM"),  # or PERSON
+        Column("actor_identifier", String(320), nullable=False, server_default="unknown"),
+    )
+
+
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
     "studies",
@@ -64,6 +74,8 @@ instances = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("removed_at", UtcDateTime),  # its bytes, on purpose; null while they are kept
     Column("removed_why", String(256)),  # in words
+    Column("rows", Integer),  # of a frame; 0 for what is no image, null where it has not been looked at
+    Column("columns", Integer),  # the same
     Index("ix_instances_study_instance_uid", "study_instance_uid"),
     Index("ix_instances_removed_at_received_at", "removed_at", "received_at"),
     UniqueConstraint("sha256", name="uq_instances_sha256"),
@@ -142,9 +154,9 @@ triage_results = Table(
     Column("actionable", String(16), nullable=False),
     Column("subspecialty", String(64)),
     Column("policy_version", String(64), nullable=False),
-    Column("reader_name", String(128), nullable=False),
-    Column("reader_version", String(128), nullable=False),
-    Column("reader_sha256", String(64), nullable=False),
+    Column("observer_name", String(128), nullable=False),
+    Column("observer_version", String(128), nullable=False),
+    Column("observer_sha256", String(64), nullable=False),
     Column("reasons", Text, nullable=False),  # JSON array of text
     Column("headline", Text),  # JSON of service.store.headline.Headline; null where nothing disagrees
     Column("result", Text, nullable=False),  # JSON of overread.triage.TriageResult
@@ -211,7 +223,7 @@ events = Table(
     Column("state_before", String(32)),  # null for the first
     Column("state_after", String(32), nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("actor", String(256), nullable=False),  # a worker, a source of images or reports, or a person
+    *_actor_columns(),
     Column("detail", Text),
     Index("ix_events_case_id", "case_id"),
 )
@@ -225,7 +237,7 @@ policies = Table(
     Column("sha256", Sha256, nullable=False),
     Column("text", Text, nullable=False),  # the whole file
     Column("origin", String(16), nullable=False),  # SHIPPED or SITE
-    Column("actor", String(256), nullable=False),  # who brought it into force
+    *_actor_columns(),
     Column("in_force_from", UtcDateTime, nullable=False),
 )
 
@@ -269,7 +281,7 @@ quarantine_actions = Table(
     Column("happened_at", UtcDateTime, nullable=False),
     Column("action", String(16), nullable=False),  # REPLAYED, MENDED or DISCARDED
     Column("outcome", String(16), nullable=False),  # STORED, ALREADY_STORED, REFUSED or DISCARDED
-    Column("actor", String(256), nullable=False),  # the person
+    *_actor_columns(),
     Column("detail", Text),  # why it was refused again, or discarded, in words
     Column("mending", Text),  # JSON of service.store.quarantine.Mending; null where nothing was mended
     Index("ix_quarantine_actions_quarantine_id", "quarantine_id"),

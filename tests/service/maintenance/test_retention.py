@@ -27,6 +27,7 @@ from tests.service.material import (
     CLEAR,
     MASS,
     NOW,
+    ROE,
     WHITE,
     after,
     dicom_bytes,
@@ -223,7 +224,7 @@ def test_refused_bytes_go_after_days_of_their_own_and_the_entry_stays(store) -> 
             send_image(store, b"text")
     kept = keeping(store, quarantine=7)
     assert run(kept, 8, dry_run=True) == run(kept, 8) == RetentionCount()  # it waits for a person
-    discard(store, 1, actor="ada", because="no image", now=NOW)
+    discard(store, 1, actor=ROE, because="no image", now=NOW)
 
     assert run(kept, 6.9) == RetentionCount()
     assert run(kept, 7) == RetentionCount(refused=1, refused_bytes=4)
@@ -241,7 +242,7 @@ def test_what_is_refused_again_after_its_bytes_went_is_kept_again(store) -> None
     with pytest.raises(InvalidDicomError):
         send_image(store, b"text")
     kept = keeping(store, quarantine=7)
-    discard(store, 1, actor="ada", because="no image", now=NOW)
+    discard(store, 1, actor=ROE, because="no image", now=NOW)
     run(kept, 7)
 
     with pytest.raises(InvalidDicomError):
