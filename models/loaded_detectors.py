@@ -1,4 +1,4 @@
-"""The lineup: the detectors of a roster, loaded, each held to the manifest that was activated."""
+"""The detectors of a registry, loaded, each held to the manifest that was activated."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.manifest import FILE_NAME
 from models.onnx_detector import OnnxDetector
-from models.registry import Entry, Role, Roster, Route
+from models.registry import Entry, Registry, Role, Route
 from models.releases import RELEASES, load_detector
 from models.routing import RoutedDetector
 from models.stages import StageObserver, ignore_stage
@@ -15,7 +15,7 @@ from overread.ports import Detector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lineup:
+class LoadedDetectors:
     """Who looks at a study: `active` is weighed against the report, `shadows` is only stored."""
 
     active: tuple[Detector, ...]
@@ -23,12 +23,14 @@ class Lineup:
     unusable_shadows: tuple[str, ...] = ()  # why those are missing that could not be loaded
 
 
-def load_lineup(roster: Roster, folder: Path, *, on_stage: StageObserver = ignore_stage) -> Lineup:
-    """Return the detectors of a roster in its order.
+def load_detectors(
+    registry: Registry, folder: Path, *, on_stage: StageObserver = ignore_stage
+) -> LoadedDetectors:
+    """Return the detectors of a registry in its order.
 
     Args:
-        roster: whom to load.
-        folder: of the roster's file; releases that are named by a path are relative to it.
+        registry: whom to load.
+        folder: from which the paths of releases start that are not absolute.
         on_stage: is told how long the decoding and inference of each detector take.
 
     Raises:
@@ -38,25 +40,25 @@ def load_lineup(roster: Roster, folder: Path, *, on_stage: StageObserver = ignor
     """
     shadows: list[Detector] = []
     unusable: list[str] = []
-    for entry in roster.of(Role.SHADOW):
+    for entry in registry.of(Role.SHADOW):
         try:
             shadows.append(load_entry(entry, folder, on_stage=on_stage))
         except (ModelError, ConfigurationError) as error:
             unusable.append(str(error))
-    return Lineup(
-        active=tuple(load_entry(entry, folder, on_stage=on_stage) for entry in roster.of(Role.ACTIVE)),
+    return LoadedDetectors(
+        active=tuple(load_entry(entry, folder, on_stage=on_stage) for entry in registry.of(Role.ACTIVE)),
         shadows=tuple(shadows),
         unusable_shadows=tuple(unusable),
     )
 
 
-def scoring_detector(lineup: Lineup) -> OnnxDetector:
+def scoring_detector(loaded: LoadedDetectors) -> OnnxDetector:
     """Return the first active detector that scores prepared inputs.
 
     Raises:
         ModelError: no active detector is an ONNX release.
     """
-    for detector in lineup.active:
+    for detector in loaded.active:
         inner = detector.inner if isinstance(detector, RoutedDetector) else detector
         if isinstance(inner, OnnxDetector):
             return inner

@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, images, quarantine, reports, triage
+from service.api import cases, fhir, images, quarantine, reports, triage, workers
 from service.desk import pages, quarantinepages
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -32,7 +32,7 @@ def make_app(
         further_documents: OpenAPI documents of what answers beside this application.
     """
     app = bare_app(open_context, title="overread", description=DESCRIPTION)
-    for room in (reports, fhir, cases, images, triage, quarantine, health):
+    for room in (reports, fhir, cases, images, triage, quarantine, workers, health):
         app.include_router(room.router)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
     openapi.publish(app, further_documents)

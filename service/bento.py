@@ -21,9 +21,8 @@ import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
-from models.loaded_detectors import Lineup, load_lineup, scoring_detector
+from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_detector
 from models.onnx_detector import OnnxDetector
-from models.registry import load_roster
 from overread.errors import ConfigurationError, InputError, ModelError
 from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
@@ -33,6 +32,7 @@ from service.dicomweb.stow import stow_document
 from service.metrics import observe_stage
 from service.parent_death import die_with_parent
 from service.settings import load_settings
+from service.store.detector_registry import installed_registry
 from service.tensors import decode_inputs
 from service.triage.rereading import load_rereader
 from service.triage.worker import TriageTools
@@ -52,9 +52,9 @@ _access = access_from(os.environ)
 
 
 @cache  # one per process, shared by readiness and endpoint; an error is not kept
-def _lineup() -> Lineup:
-    file = load_settings(os.environ).detectors_file
-    return load_lineup(load_roster(file), file.parent, on_stage=observe_stage)
+def _loaded() -> LoadedDetectors:
+    kept = installed_registry(os.environ)
+    return load_detectors(kept.load(), kept.folder, on_stage=observe_stage)
 
 
 @cache
@@ -62,17 +62,17 @@ def _tools() -> TriageTools:
     return TriageTools(
         report_reader=load_reader(),
         rereader=load_rereader(load_settings(os.environ)),
-        detectors=_lineup().active,
+        detectors=_loaded().active,
         vocabulary=load_vocabulary(),
     )
 
 
 def _detector() -> OnnxDetector:
-    return scoring_detector(_lineup())
+    return scoring_detector(_loaded())
 
 
 def _model() -> ObserverIdentity:
-    return _lineup().active[0].identity
+    return _loaded().active[0].identity
 
 
 @bentoml.service(

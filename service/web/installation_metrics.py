@@ -14,6 +14,7 @@ from service.store.pressure import read_pressure
 from service.store.quarantine import count_states
 from service.store.queue_figures import read_queue_figures
 from service.store.records import QuarantineState
+from service.store.workers import workers_alive
 
 
 class InstallationCollector(Collector):
@@ -28,7 +29,7 @@ class InstallationCollector(Collector):
         yield InfoMetricFamily("overread_build", "Release of overread.", {"version": __version__})
         yield from self._of_disk()
         try:
-            of_database = [*self._of_queue(), self._of_quarantine()]
+            of_database = [*self._of_queue(), self._of_quarantine(), self._of_workers()]
         except OutOfResourcesError:
             of_database = []
         yield _gauge(
@@ -72,6 +73,10 @@ class InstallationCollector(Collector):
         return _gauge(
             "overread_quarantine_waiting", "Refused objects and reports that wait for a person.", waiting
         )
+
+    def _of_workers(self) -> Metric:
+        alive = workers_alive(self._store, now=self._now)
+        return _gauge("overread_workers_alive", "Workers that live, on all machines.", alive)
 
     def _seconds_since(self, then: datetime | None) -> float:
         return 0.0 if then is None else max((self._now - then).total_seconds(), 0.0)

@@ -1,10 +1,13 @@
 """Metrics of the whole installation."""
 
+from dataclasses import replace
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine
 
 from service.store.database import Store
+from service.store.workers import WorkerRecord, note_worker
 from service.web.installation_metrics import InstallationCollector
 from tests.service.dicomweb.test_stow import body, post
 from tests.service.material import after, ready_case, send_report, triaged_case
@@ -36,6 +39,16 @@ def test_queue_quarantine_and_disk_are_told(api: httpx.Client, stow_url: str, sq
     assert found["overread_disk_free_bytes"] > 0
     assert found["overread_disk_free_min_bytes"] == sqlite_store.settings.free_bytes_min
     assert found["overread_database_up"] == 1
+
+
+def test_workers_that_live_are_counted(api: httpx.Client, sqlite_store: Store) -> None:
+    seen = WorkerRecord(
+        name="a", host="a", pid=1, release="1", detectors=(), started_at=NOW, seen_at=NOW, case_id=None
+    )
+    note_worker(sqlite_store, seen)
+    note_worker(sqlite_store, replace(seen, name="dead", seen_at=after(-600)))
+
+    assert values(api.get("/metrics").text)["overread_workers_alive"] == 1
 
 
 def test_without_the_database_the_rest_is_still_told(sqlite_store: Store) -> None:
