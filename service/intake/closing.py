@@ -9,10 +9,10 @@ from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, NotFoundError
 from service.intake.matching import case_for_study, locks_of_case
 from service.store.cases import case_of_study
-from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
+from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.clock import beyond_reason
 from service.store.database import Store, Transaction
-from service.store.records import QuarantineKind, StudyRecord
+from service.store.records import CaseRecord, QuarantineKind, StudyRecord
 from service.store.refusals import Refusal, refuse_within
 from service.store.report_versions import report_versions
 from service.store.studies import change_study, quiet_studies, require_study
@@ -43,29 +43,39 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
         case = case_of_study(connection, study_instance_uid)
     if case is None:  # only documents came, which are no images
         raise NotFoundError(f"no image of study {study_instance_uid} has been received")
-    return CaseState(case.state)
+    return case.state
 
 
 def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None) -> bool:
     """Close a study that is open and has had no image after `quiet_since`; return whether it was."""
+    case = None
     with store.reading() as connection:
-        seen = require_study(connection, study_instance_uid)
-    with store.writing(*locks_of_case(study_instance_uid, seen.accession_number)) as connection:
+        accession = require_study(connection, study_instance_uid).accession_number
+    with store.writing(*locks_of_case(study_instance_uid, accession)) as connection:
         study = require_study(connection, study_instance_uid)
         is_busy = quiet_since is not None and quiet_since < study.last_received_at <= beyond_reason(now)
         if study.closed_at is not None or is_busy:
             return False
-        change_study(connection, study_instance_uid, closed_at=now)
-        case, strangers = case_for_study(connection, study)
-        for stranger in strangers:
-            _set_apart(store, connection, stranger, study, now)
-        case = _open(connection, study, now) if case is None else _complete(connection, case, study, now)
-        state = case.state
-    _log.info("study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=state)
+        if study.accession_number == accession:
+            case = _close_open(store, connection, study, now)
+    if case is None:  # an image brought another accession number in between, whose lock is not held
+        return _close(store, study_instance_uid, now=now, quiet_since=quiet_since)
+    _log.info(
+        "study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=case.state.value
+    )
     return True
 
 
-def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRow:
+def _close_open(store: Store, connection: Transaction, study: StudyRecord, now: datetime) -> CaseRecord:
+    """Close an open study, and return its case, which has learned of it."""
+    change_study(connection, study.study_instance_uid, closed_at=now)
+    case, strangers = case_for_study(connection, study)
+    for stranger in strangers:
+        _set_apart(store, connection, stranger, study, now)
+    return _open(connection, study, now) if case is None else _complete(connection, case, study, now)
+
+
+def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRecord:
     return open_case(
         connection,
         CaseState.AWAITING_REPORT,
@@ -76,17 +86,16 @@ def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRow
     )
 
 
-def _complete(connection: Transaction, case: CaseRow, study: StudyRecord, now: datetime) -> CaseRow:
+def _complete(connection: Transaction, case: CaseRecord, study: StudyRecord, now: datetime) -> CaseRecord:
     """Let the case learn that its images are there."""
     learned = {
         "study_instance_uid": study.study_instance_uid,
         "accession_number": case.accession_number or study.accession_number,
         "patient_id": case.patient_id or study.patient_id,
     }
-    state = CaseState(case.state)
-    if state is CaseState.AWAITING_REPORT:
+    if case.state is CaseState.AWAITING_REPORT:
         return describe_case(connection, case, now, **learned)
-    if state is not CaseState.AWAITING_IMAGES:
+    if case.state is not CaseState.AWAITING_IMAGES:
         entry = Entry(event=CaseEvent.REVISED, at=now, actor=_ACTOR, detail="a further image")
         return revise_case(connection, case, entry, **learned)
     is_complete = case.report_version is not None
@@ -95,7 +104,7 @@ def _complete(connection: Transaction, case: CaseRow, study: StudyRecord, now: d
 
 
 def _set_apart(
-    store: Store, connection: Transaction, case: CaseRow, study: StudyRecord, now: datetime
+    store: Store, connection: Transaction, case: CaseRecord, study: StudyRecord, now: datetime
 ) -> None:
     """Put the waiting report of another patient into quarantine; its case keeps waiting for other images."""
     report = report_versions(connection, case.case_id)[-1]

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
@@ -30,7 +30,8 @@ Transaction = Connection
 
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
-_NEW_TRANSACTION = text("SELECT pg_current_xact_id()")
+_TAKES_WRITES = text("SELECT version_num FROM alembic_version FOR KEY SHARE")  # which a standby refuses
+_READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Store:
         """
         with self.writing(durable=False) as connection:  # on SQLite that is the write lock
             if connection.dialect.name == "postgresql":
-                connection.execute(_NEW_TRANSACTION)
+                connection.execute(_TAKES_WRITES)
 
     def close(self) -> None:
         """Close every connection."""
@@ -147,9 +148,12 @@ def translated() -> Iterator[None]:
     """Let what makes the database unavailable be a matter of trying again later."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
+        if isinstance(error, InternalError) and getattr(error.orig, "sqlstate", None) != _READ_ONLY:
+            raise
         raise OutOfResourcesError(
-            f"the database cannot be reached, is busy or is full ({_cause(error)}); try again later"
+            f"the database cannot be reached, is busy, is full or takes no writes ({_cause(error)}); "
+            "try again later"
         ) from error
 
 
