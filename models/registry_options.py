@@ -1,23 +1,15 @@
 """The options by which a command finds the roster of an installation, and how a person names a release."""
 
 import argparse
-import os
 from pathlib import Path
 
 from models.registry import FILE_VARIABLE, roster_file
-
-_DATA_FOLDER_VARIABLE = "OVERREAD_FOLDER"
-_DATA_FOLDER_DEFAULT = "overread-data"
+from overread.command import installation_environment
+from overread.settings_file import data_folder_of, read_settings_file
 
 
 def add_roster_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --data-folder and --detectors."""
-    parser.add_argument(
-        "--data-folder",
-        type=Path,
-        metavar="FOLDER",
-        help=f"default: ${_DATA_FOLDER_VARIABLE}, or ./{_DATA_FOLDER_DEFAULT}",
-    )
+    """Declare --detectors; --data-folder and --config are those of every command of an installation."""
     parser.add_argument(
         "--detectors",
         type=Path,
@@ -30,8 +22,10 @@ def roster_path(arguments: argparse.Namespace) -> Path:
     """Return the file of the roster that the options name."""
     if arguments.detectors is not None:
         return Path(arguments.detectors).expanduser().absolute()
-    folder = arguments.data_folder or Path(os.environ.get(_DATA_FOLDER_VARIABLE) or _DATA_FOLDER_DEFAULT)
-    return roster_file(os.environ, folder.expanduser().absolute())
+    environ = installation_environment(arguments)
+    file = read_settings_file(environ)
+    named = environ.get(FILE_VARIABLE) or str(file.value("worker", "detectors_file") or "")
+    return roster_file({FILE_VARIABLE: named}, data_folder_of(environ, file))
 
 
 def release_name(given: str) -> str:

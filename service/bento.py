@@ -33,8 +33,9 @@ from service.settings import load_settings
 from service.tensors import decode_inputs
 from service.web import openapi
 from service.web.access_log import AccessMiddleware, RequestMetrics
-from service.web.guard import GuardMiddleware
-from service.web.opening import access_from, context_opener
+from service.web.guard import GuardMiddleware, access_for
+from service.web.opening import context_opener
+from service.web.settings import WebSettings
 
 DETECTOR_ADDRESS = "/api/v1/detector/scores"
 BATCH_MAX = 32
@@ -43,7 +44,8 @@ LATENCY_MAX_MILLISECONDS = 2000
 TIMEOUT_SECONDS = 60
 
 _log = structlog.get_logger("overread.service")
-_access = access_from(os.environ)
+_web = WebSettings.read(os.environ)
+_access = access_for(_web.host, _web.api_token)
 _metrics = RequestMetrics()
 
 

@@ -19,8 +19,8 @@ from service.hl7.committer import GroupCommitter, Outcomes
 from service.hl7.framing import FrameReader, FramingError, frame
 from service.hl7.message import Segment, read_header, read_message
 from service.hl7.report import read_reports
+from service.hl7.settings import Hl7Settings
 from service.intake.reports import refuse_message
-from service.listener_settings import Hl7ListenerSettings
 from service.store.database import Store
 
 _RECEIVE_BYTES = 1 << 16
@@ -39,7 +39,7 @@ class Hl7Listener(BoundedServerMixin, socketserver.TCPServer):
         self,
         listener: socket.socket,
         store: Store,
-        settings: Hl7ListenerSettings,
+        settings: Hl7Settings,
         clock: Callable[[], datetime],
     ) -> None:
         self.prepare(listener, connections_max=settings.connections_max)

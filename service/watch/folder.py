@@ -22,6 +22,7 @@ from typing import Self
 import structlog
 
 from overread.errors import ConfigurationError, OutOfResourcesError
+from service.hl7.settings import Hl7Settings
 from service.store.database import Store
 from service.watch.settings import WatchSettings
 from service.watch.taking import SIDECAR_ENDING, SettledFile, take_file
@@ -64,6 +65,7 @@ class FolderWatcher:
     store: Store
     folder: Path
     settings: WatchSettings
+    hl7: Hl7Settings
     clock: Callable[[], datetime]
     ticks: Callable[[], float]  # seconds, never going back: a clock that jumps makes no file complete
     _seen: dict[str, _Seen] = field(default_factory=dict)
@@ -158,7 +160,7 @@ class FolderWatcher:
                 return
             sidecar = _sidecar(name, folder) if name.lower().endswith(".txt") else None
             file = SettledFile(name=path, descriptor=descriptor, sidecar=sidecar)
-            problems = take_file(self.store, file, self.settings, now=self.clock())
+            problems = take_file(self.store, file, self.settings, hl7=self.hl7, now=self.clock())
             self._put_away(path, name, folder, read, problems)
             result.refused += bool(problems)
             result.taken += not problems

@@ -4,10 +4,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-DICOMWEB_URL_VARIABLE = (
-    "OVERREAD_DICOMWEB_URL"  # of a reverse proxy, such as https://pacs.example.org/dicomweb
-)
-
 
 def base_url(request: Request) -> str:
     """Return the address before "/studies": as it was set, else as the request was addressed.

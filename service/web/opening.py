@@ -5,26 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from overread.observation import ObserverIdentity
-from service.listener_settings import load_hl7_settings
+from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import open_store
 from service.web.access_log import RequestMetrics
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
-from service.web.guard import Access, access_for
-
-TOKEN_VARIABLE = "OVERREAD_API_TOKEN"  # noqa: S105  # the name of the variable
-HOST_VARIABLE = "OVERREAD_HOST"
-STOW_ADDRESS_VARIABLE = "OVERREAD_STOW_ADDRESS"
-
-
-def access_from(environ: Mapping[str, str]) -> Access:
-    """Return who may speak to this installation.
-
-    Raises:
-        ConfigurationError: other machines could reach it without a token.
-    """
-    return access_for(environ.get(HOST_VARIABLE) or "127.0.0.1", environ.get(TOKEN_VARIABLE) or None)
+from service.web.guard import Access
 
 
 def context_opener(
@@ -46,7 +33,7 @@ def context_opener(
                 clock=lambda: datetime.now(UTC),
                 access=access,
                 metrics=metrics,
-                hl7=load_hl7_settings(environ),
+                hl7=Hl7Settings.read(environ),
             )
         finally:
             store.close()

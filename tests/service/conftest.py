@@ -1,7 +1,6 @@
 """The store of the tests: on SQLite and on PostgreSQL, the same tests for both."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def store(settings: Settings) -> Iterator[Store]:
 @pytest.fixture
 def sqlite_store(tmp_path: Path) -> Iterator[Store]:
     """An open store on SQLite, for what does not depend on the database."""
-    settings = replace(load_settings({}, data_folder=tmp_path / "sqlite"), free_bytes_min=0)
+    settings = load_settings({}, data_folder=tmp_path / "sqlite").model_copy(update={"free_bytes_min": 0})
     opened = open_store(settings)
     yield opened
     opened.close()

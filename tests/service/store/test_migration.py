@@ -1,7 +1,6 @@
 """Every earlier revision, with data in it, is brought to this release by opening it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,7 +96,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     running = request.getfixturevalue("postgres")
     environ = {"OVERREAD_DATABASE_URL": running.url(running.new_database())}
     url = load_settings(environ, data_folder=tmp_path).database_url
-    return replace(settings, database_url=url)
+    return settings.model_copy(update={"database_url": url})
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

@@ -9,8 +9,9 @@ from fastapi import FastAPI
 
 from overread.errors import ConfigurationError
 from service.application import make_app
+from service.network_settings import is_loopback
 from service.store.database import Store
-from service.web.guard import GuardMiddleware, access_for, is_loopback
+from service.web.guard import GuardMiddleware, access_for
 from tests.service.web.listening import TOKEN, listening, opener
 
 REPORT = {"text": "No mass is seen.", "accession_number": "A1"}
