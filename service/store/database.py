@@ -16,13 +16,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
 from service.store.files import ObjectFiles
 from service.store.migration import migrate
+from service.store.outages import raise_outage
 
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
@@ -97,15 +97,21 @@ def open_store(settings: Settings, *, sweep: bool = True) -> Store:
 
 
 def open_engine(url: str) -> Engine:
-    """Return the database as it is, its tables of whatever release; nothing is connected yet."""
+    """Return the database as it is, its tables of whatever release; nothing is connected yet.
+
+    What makes it unavailable is raised as an OutOfResourcesError that says why.
+    """
     # Parameters are hidden: an exception must not carry a report or a patient's id into a log.
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
+        event.listen(engine, "handle_error", raise_outage)
+        return engine
     Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
     if "timeout" not in parsed.query:
         parsed = parsed.update_query_dict({"timeout": str(_BUSY_SECONDS)})
     engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "handle_error", raise_outage)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -132,17 +138,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let what makes the database unavailable be a matter of trying again later."""
+    """Let a lack of connections be a matter of trying again later, as any outage of the database is."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except PoolTimeoutError as error:
         raise OutOfResourcesError(
-            f"the database cannot be reached, is busy or is full ({_cause(error)}); try again later"
+            "every connection of this process to the database is in use; try again later"
         ) from error
-
-
-def _cause(error: Exception) -> str:
-    return type(getattr(error, "orig", None) or error).__name__
 
 
 def _lock_key(name: str) -> int:
