@@ -1,6 +1,7 @@
 """The settings of all rooms together: which names there are, what is wrong, and what is in effect."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -147,16 +148,25 @@ def template() -> str:
     return "\n".join([*lines, ""])
 
 
-def variables_table() -> str:
-    """Return the settings as a table in Markdown."""
-    lines = ["| Variable | Key | Default | Meaning |", "|---|---|---|---|"]
+def reference() -> str:
+    """Return docs/settings.md: every setting, in a section for each table of the file."""
+    lines = [
+        "# Reference of the settings",
+        "",
+        "How they are given is said in [deployment](deployment.md#settings). This page is generated:",
+        "`python -m service.configuration > docs/settings.md`.",
+    ]
+    table = ""
     for key in all_keys():
+        if key.table != table:
+            table = key.table
+            lines += ["", f"## [{table}]", "", "| Variable | Key | Default | Meaning |", "|---|---|---|---|"]
         unit = f" ({key.unit})" if key.unit else ""
-        meaning = key.meaning.replace("|", "\\|")
-        lines.append(
-            f"| `{key.variable}` | `{key.table}.{key.name}` | {_described_default(key)} | {meaning}{unit} |"
-        )
-    lines += [f"| `{name}` | | | {meaning} |" for name, meaning in ONLY_VARIABLES.items()]
+        secret = f"; a secret, or `{key.file_variable}`" if key.is_secret else ""
+        meaning = f"{key.meaning}{unit}{secret}".replace("|", "\\|")
+        lines.append(f"| `{key.variable}` | `{key.name}` | {_described_default(key)} | {meaning} |")
+    lines += ["", "## Only as variables", "", "| Variable | Meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in ONLY_VARIABLES.items()]
     return "\n".join([*lines, ""])
 
 
@@ -224,3 +234,7 @@ def _toml(value: object) -> str:
             return f"{number:_}"
         case plain:
             return json.dumps(plain, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

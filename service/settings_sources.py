@@ -26,6 +26,8 @@ from overread.settings_file import SettingsFile, read_settings_file
 
 FILE_SUFFIX = "_FILE"  # of the variable that names the file with a secret
 _SHOWN_MAX = 80  # characters of a wrong value that a message repeats
+_OF_NUMBERS = ("int", "float", "finite", "greater", "less")  # kinds of pydantic's errors, by their start
+_NOT_TRIED = "default_factory_not_called"  # such an error follows from another one
 
 
 def setting(  # noqa: PLR0913  # of which all but the meaning have a default
@@ -209,7 +211,8 @@ def faults_of(model: type[SettingsModel], sources: Sources) -> list[str]:
         keys = {key.field: key for key in model.keys()}  # noqa: SIM118
         found: dict[object, str] = {}  # of a list, or of a value that fits no alternative, the first
         for detail in error.errors(include_url=False, include_context=False):
-            found.setdefault(detail["loc"][:1], _fault(detail, keys, sources))
+            if detail["type"] != _NOT_TRIED:
+                found.setdefault(detail["loc"][:1], _fault(detail, keys, sources))
         return list(found.values())
     return []
 
@@ -231,9 +234,8 @@ def _fault(detail: ErrorDetails, keys: Mapping[str, Key], sources: Sources) -> s
     key = keys[str(detail["loc"][0])]
     if detail["type"] == "value_error":  # our own, which repeats of the value what may be shown
         return f"{sources.place(key)}: {detail['msg'].removeprefix('Value error, ')}"
-    # A text may be an address with a password; numbers and such hold nothing that is secret.
-    is_hidden = key.is_secret or detail["type"].startswith(("string", "dict", "list", "tuple"))
-    shown = "" if is_hidden else f", not {repr(detail['input'])[:_SHOWN_MAX]}"
+    # What should be a number holds nothing that is secret; a text may be an address with a password.
+    shown = f", not {repr(detail['input'])[:_SHOWN_MAX]}" if detail["type"].startswith(_OF_NUMBERS) else ""
     return f"{sources.place(key)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}{shown}"
 
 

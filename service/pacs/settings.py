@@ -97,9 +97,9 @@ class PacsSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _require_archive(self) -> Self:
-        given = [key for key in self.keys() if key.field in self.model_fields_set and key.field != "archive"]
-        if given and self.archive is None:
-            raise ValueError(f"{given[0].variable} needs {_VARIABLE}: an AE title, or an http(s) address")
+        chosen = [key for key in self.keys() if getattr(self, key.field) != key.default]
+        if chosen and self.archive is None:
+            raise ValueError(f"{chosen[0].variable} needs {_VARIABLE}: an AE title, or an http(s) address")
         return self
 
     @property
