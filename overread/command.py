@@ -4,7 +4,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -37,13 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     available = {
         entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     }
-    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may follow
-        given = os.environ.get("COMP_LINE", "").split()[1:]
-    parser = _parser(available, only=_subcommand(given, available))
     if "_ARGCOMPLETE" in os.environ:
-        import argcomplete  # noqa: PLC0415  # for the shell alone
-
-        argcomplete.autocomplete(parser)
+        _complete(available)
+    parser = _parser(available, only=_subcommand(given, available))
     namespace = parser.parse_args(given)
     try:
         status: int = namespace.run(namespace)
@@ -57,6 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"overread {namespace.subcommand}: interrupted\n")
         return EXIT_FAILED
     return status
+
+
+def _complete(available: dict[str, EntryPoint]) -> None:
+    """Tell the shell what may follow, and end the process; only the subcommand that stands there is loaded."""
+    import argcomplete  # noqa: PLC0415  # for the shell alone
+
+    named = _subcommand(os.environ.get("COMP_LINE", "").split()[1:], available)
+    argcomplete.autocomplete(_parser(available if named else dict.fromkeys(available), only=named))
 
 
 def installation_environment(arguments: argparse.Namespace) -> dict[str, str]:
@@ -100,8 +104,13 @@ def _add_installation_options(parser: argparse.ArgumentParser, *, default: str |
                 _add_installation_options(subparser, default=argparse.SUPPRESS)
 
 
-def _parser(available: dict[str, EntryPoint], *, only: str | None) -> argparse.ArgumentParser:
-    """Return the parser; with `only`, load just that subcommand, to pay for its imports alone."""
+def _parser(available: Mapping[str, EntryPoint | None], *, only: str | None) -> argparse.ArgumentParser:
+    """Return the parser.
+
+    Args:
+        available: the subcommands by name; of those that are None only the name is declared.
+        only: the one that is declared and loaded, to pay for its imports alone; None: all.
+    """
     parser = argparse.ArgumentParser(
         prog="overread",
         description="Finds reported imaging studies where image and report most likely disagree, "
@@ -111,7 +120,11 @@ def _parser(available: dict[str, EntryPoint], *, only: str | None) -> argparse.A
     _add_installation_options(parser, default=None)
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for name in [only] if only else available:
-        command: Command = available[name].load()
+        entry = available[name]
+        if entry is None:
+            subparsers.add_parser(name)
+            continue
+        command: Command = entry.load()
         subparser = subparsers.add_parser(
             name,
             help=command.summary,
