@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Table, text
 
 from overread.case import CaseEvent, CaseState
+from overread.comparison import ComparedCase, compare
 from overread.finding import Actionable, load_vocabulary
 from overread.observation import (
     Detection,
@@ -23,7 +24,7 @@ from overread.observation import (
 )
 from overread.priority import Policy, default_policy
 from overread.report import load_reader
-from overread.triage import Outcome, TriageResult, triage
+from overread.triage import Outcome, TriageResult
 from service.store.conclusion import place_of
 from service.store.database import Store
 from service.store.headline import headline_of
@@ -80,7 +81,8 @@ def specimens(policy: Policy) -> dict[CaseState, Specimen]:
             Detection(detector=DETECTOR, operating_point="bulk", not_applicable="no radiograph"),
         ),
     ):
-        result = triage(reading, (detection,), policy, vocabulary)
+        case = ComparedCase(reading=reading, detections=(detection,))
+        result = compare(case, policy, vocabulary).result
         made[state] = Specimen(result=result, reading=reading, detection=detection)
     if made[CaseState.LISTED].result.outcome is not Outcome.DISCREPANT:
         raise SystemExit("the specimen of a listed case is not discrepant; mend the benchmark")

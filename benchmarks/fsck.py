@@ -18,9 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.day import START, study_row
-from service.maintenance.inventory import Check, Fault, Place, Tally, check_all
+from service.maintenance.inventory import Check, Fault, Tally, check_all
 from service.settings import load_settings
 from service.store.database import Store, open_store
+from service.store.object_rows import Place
 from service.store.object_store import PREFIXES, FolderObjectStore
 from service.store.schema import instances, studies
 

@@ -17,12 +17,12 @@ import numpy as np
 from evaluation.reading.intervals import estimate, share
 from evaluation.reading.material import coded_reports
 from evaluation.reading.part import Part
+from overread.comparison import ComparedCase, compare
 from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.errors import OverreadError
 from overread.finding import load_vocabulary
 from overread.priority import default_policy
 from overread.report import load_reader
-from overread.triage import triage
 
 KINDS = (
     DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT,
@@ -41,7 +41,7 @@ class CheckedReport:
 
 
 def check_reports(data: Path) -> tuple[CheckedReport, ...]:
-    """Return every coded report with its flags, made by the same `triage()` that the worker calls.
+    """Return every coded report with its flags, by the same comparison that the worker makes.
 
     Raises:
         NotFoundError: the reports are not there.
@@ -51,7 +51,9 @@ def check_reports(data: Path) -> tuple[CheckedReport, ...]:
         CheckedReport(
             number=report.number,
             part=report.part,
-            found=triage(reader.read(report.text), (), policy, vocabulary).discrepancies,
+            found=compare(
+                ComparedCase(reading=reader.read(report.text), detections=()), policy, vocabulary
+            ).result.discrepancies,
         )
         for report in coded_reports(data)
     )

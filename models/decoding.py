@@ -72,8 +72,10 @@ def decode_frame(
     except UndecodablePixelsError as error:
         raise UndecodablePixelsError(f"image {image}: {error}") from error
     except BROKEN_INPUT as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-        raise UndecodablePixelsError(f"image {image}: cannot be decoded, send it again: {reason}") from error
+        # The texts of pydicom and the decoders repeat values of the header, which may be a patient's.
+        raise UndecodablePixelsError(
+            f"image {image}: cannot be decoded, send it again ({type(error).__name__})"
+        ) from error
     if pixels.shape[:2] != (layout.rows, layout.columns):
         raise UndecodablePixelsError(f"image {image}: header and pixel data differ in size, send it again")
     return pixels

@@ -62,7 +62,9 @@ def read_header(path: Path) -> Dataset:
             f"{path.name} is not a DICOM file: it lacks the prefix of PS3.10 7.1"
         ) from error
     except BROKEN_INPUT as error:
-        raise InvalidDicomError(f"{path.name} cannot be read as DICOM, send it again: {error}") from error
+        raise InvalidDicomError(
+            f"{path.name} cannot be read as DICOM, send it again ({type(error).__name__})"
+        ) from error
     if "TransferSyntaxUID" not in header.file_meta:
         raise InvalidDicomError(
             f"{path.name} does not state its transfer syntax; send it again as PS3.10 7.1 asks"

@@ -155,6 +155,12 @@ def displayed_input_from(
     return _bounded(1 - shown if inverted else shown)
 
 
+def _broken(header: Dataset, part: str, error: Exception) -> UndecodablePixelsError:
+    """Return the error for a part of the header, without pydicom's text: it repeats values of the header."""
+    image, reason = text(header, "SOPInstanceUID"), type(error).__name__
+    return UndecodablePixelsError(f"image {image}: its {part} is broken, send it again ({reason})")
+
+
 def _photometric(header: Dataset) -> str:
     return text(header, "PhotometricInterpretation").upper()
 
@@ -166,9 +172,7 @@ def _modality_values(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
         try:
             grey = np.asarray(apply_modality_lut(stored, header), np.float32)
         except BROKEN_INPUT as error:
-            raise UndecodablePixelsError(
-                f"image {text(header, 'SOPInstanceUID')}: its modality LUT is broken, send it again: {error}"
-            ) from error
+            raise _broken(header, "modality LUT", error) from error
     else:
         grey = _rescaled(stored.astype(np.float32), header)
     if padding is not None:
@@ -206,9 +210,7 @@ def _windowed(grey: intensity.Grey, header: Dataset, asked: Window | None = None
             bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
             return _bounded(shown / (2**bits - 1))
         except BROKEN_INPUT as error:
-            raise UndecodablePixelsError(
-                f"image {text(header, 'SOPInstanceUID')}: its VOI LUT is broken, send it again: {error}"
-            ) from error
+            raise _broken(header, "VOI LUT", error) from error
     window = _stated_window(grey, header) or _fitted_window(grey)
     position = (grey - window.black) / (window.white - window.black)
     if text(header, "VOILUTFunction") == "SIGMOID":  # PS3.3 C.11.2.1.3.1
@@ -254,9 +256,7 @@ def _colour(stored: NDArray[Any], header: Dataset) -> Display:
             if stored.dtype.itemsize == 2 and not UID(header.file_meta.TransferSyntaxUID).is_little_endian:
                 stored = stored.byteswap()  # pydicom 3.0 takes every palette for little endian
         except BROKEN_INPUT as error:
-            raise UndecodablePixelsError(
-                f"image {text(header, 'SOPInstanceUID')}: its palette is broken, send it again: {error}"
-            ) from error
+            raise _broken(header, "palette", error) from error
         bits = stored.dtype.itemsize * 8
     return (stored >> (bits - 8)).astype(np.uint8) if bits > 8 else stored.astype(np.uint8)
 
@@ -313,4 +313,6 @@ def _read_picture(path: Path, *, grey: bool = False) -> NDArray[Any]:
                 return np.asarray(picture)
             return np.asarray(picture.convert("L" if grey or picture.mode in {"L", "LA", "1"} else "RGB"))
     except (*BROKEN_INPUT, SyntaxError, Image.DecompressionBombError) as error:
-        raise UndecodablePixelsError(f"{path.name} cannot be decoded, send it again: {error}") from error
+        raise UndecodablePixelsError(
+            f"{path.name} cannot be decoded, send it again ({type(error).__name__})"
+        ) from error

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complete(available: dict[str, EntryPoint]) -> None:
-    """Tell the shell what may follow, and end the process; only the subcommand that stands there is loaded."""
+    """Tell the shell what may follow, and end the process; only the subcommand that is named is loaded."""
     import argcomplete  # noqa: PLC0415  # for the shell alone
 
     named = _subcommand(os.environ.get("COMP_LINE", "").split()[1:], available)

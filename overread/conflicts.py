@@ -1,4 +1,4 @@
-"""Where a finding lies and how large it is: what the report states against what the detector shows.
+"""On which side and where a finding lies, and how large it is: what the report states against what is seen.
 
 Severity is left out: no detector here states one, and the share of an image that a heat map covers is none.
 """
@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from overread.candidate import Candidate
 from overread.detector_evidence import DetectorEvidence
 from overread.discrepancy import DiscrepancyKind, Factor
-from overread.evidence import seen_factor
 from overread.finding import Vocabulary
-from overread.observation import HeatMap, ReportObservation, Section
+from overread.observation import HeatMap, Presence, ReportObservation, Section
 from overread.policy_tables import LocationOdds, SizeOdds
-from overread.priority import Policy
-from overread.report_position import ReportPosition
+from overread.priority import LateralityRatios, Policy
+from overread.report_position import ReportPosition, family_position
 
 # Heights on a frontal chest radiograph at which a zone may show, as shares of the image from its top; wide,
 # for the lungs do not fill every image alike. A zone that is missing here may lie anywhere.
@@ -33,13 +32,38 @@ _RESTATING = frozenset({Section.IMPRESSION, Section.RECOMMENDATION, Section.ADDE
 
 
 def conflicts_of(
-    position: ReportPosition, evidence: DetectorEvidence, policy: Policy, vocabulary: Vocabulary
+    current: tuple[ReportObservation, ...], evidence: DetectorEvidence, policy: Policy, vocabulary: Vocabulary
 ) -> Iterator[Candidate]:
-    """Yield the conflicts about a finding whose family the report states and which the detector sees."""
+    """Yield the conflicts about a finding that the detector sees, where the report states one of its family.
+
+    Args:
+        current: what the report says of the present.
+        evidence: of the detector for a finding that it sees.
+        policy: how evidence is weighed.
+        vocabulary: the findings.
+    """
+    position = family_position(current, evidence.finding, vocabulary)
+    if position.presence is not Presence.PRESENT:
+        return
     finding = vocabulary[evidence.finding]
+    if is_on_the_other_side(current, evidence, vocabulary):
+        yield _side(position, evidence, policy.laterality, finding.name)
     if finding.group in _ZONED:
         yield from _location(position, evidence, policy.tables.location, finding.name)
     yield from _size(position, evidence, policy.tables.size, finding.name)
+
+
+def is_on_the_other_side(
+    current: tuple[ReportObservation, ...], evidence: DetectorEvidence, vocabulary: Vocabulary
+) -> bool:
+    """Whether the detector sees a sided finding opposite to where the report states one of its family."""
+    position = family_position(current, evidence.finding, vocabulary)
+    return (
+        evidence.is_seen
+        and vocabulary[evidence.finding].sided
+        and position.presence is Presence.PRESENT
+        and position.laterality.contradicts(evidence.observation.laterality)
+    )
 
 
 def evidence_within(heat_map: HeatMap, heights: tuple[tuple[float, float], ...]) -> float | None:
@@ -65,6 +89,23 @@ def evidence_within(heat_map: HeatMap, heights: tuple[tuple[float, float], ...])
     return inside / total
 
 
+def _side(
+    position: ReportPosition, evidence: DetectorEvidence, ratios: LateralityRatios, name: str
+) -> Candidate:
+    stated, seen = position.laterality.lower(), evidence.observation.laterality.lower()
+    sides = f"the report says {stated}, the detector looks at the {seen} side"
+    return _conflict(
+        DiscrepancyKind.LATERALITY_CONFLICT,
+        evidence,
+        position.observations,
+        (
+            Factor(name="prior", odds_ratio=ratios.prior_odds, reason="few reports name the wrong side"),
+            Factor(name="side", odds_ratio=ratios.side_ratio, reason=sides),
+        ),
+        f"Side conflict: the report states {name} on the {stated}; the detector sees it on the {seen}.",
+    )
+
+
 def _location(
     position: ReportPosition, evidence: DetectorEvidence, odds: LocationOdds, name: str
 ) -> Iterator[Candidate]:
@@ -78,17 +119,15 @@ def _location(
         return
     place = " and ".join(zones)
     where = f"the report says {place}, where {share:.0%} of the detector's evidence lies"
-    yield Candidate(
-        kind=DiscrepancyKind.LOCATION_CONFLICT,
-        finding=evidence.observation.finding,
-        detector_observation=evidence.observation,
-        report_observations=placing,
-        factors=(
+    yield _conflict(
+        DiscrepancyKind.LOCATION_CONFLICT,
+        evidence,
+        placing,
+        (
             Factor(name="prior", odds_ratio=odds.prior_odds, reason="few reports name the wrong zone"),
             Factor(name="place", odds_ratio=odds.place_ratio, reason=where),
-            seen_factor(evidence),
         ),
-        reason=f"Place conflict: the report puts {name} in the {place}; the detector sees it elsewhere.",
+        f"Place conflict: the report puts {name} in the {place}; the detector sees it elsewhere.",
         benefit=odds.benefit,
     )
 
@@ -114,16 +153,46 @@ def _size(
     if small <= 0 or large / small < odds.times_min:
         return
     sizes = f"the report says {max(measured[0].size_mm):g} mm, the detector measures {seen:.0f} mm"
-    yield Candidate(
-        kind=DiscrepancyKind.SIZE_OR_SEVERITY_CONFLICT,
-        finding=evidence.observation.finding,
-        detector_observation=evidence.observation,
-        report_observations=measured,
-        factors=(
+    yield _conflict(
+        DiscrepancyKind.SIZE_OR_SEVERITY_CONFLICT,
+        evidence,
+        measured,
+        (
             Factor(name="prior", odds_ratio=odds.prior_odds, reason="few stated sizes are far off"),
             Factor(name="measure", odds_ratio=odds.measure_ratio, reason=sizes),
-            seen_factor(evidence),
         ),
-        reason=f"Size conflict: {name}; {sizes}.",
+        f"Size conflict: {name}; {sizes}.",
         benefit=odds.benefit,
+    )
+
+
+def _conflict(
+    kind: DiscrepancyKind,
+    evidence: DetectorEvidence,
+    observations: tuple[ReportObservation, ...],
+    factors: tuple[Factor, Factor],
+    reason: str,
+    *,
+    benefit: float = 1.0,
+) -> Candidate:
+    """Return the candidate for a finding that report and detector both state, and state differently.
+
+    Args:
+        kind: of the conflict.
+        evidence: of the detector, which sees the finding.
+        observations: of the report, that state it.
+        factors: how rarely reports err so, and what the difference is worth.
+        reason: sentence for the second reader.
+        benefit: share of the priority of a miss with the same odds.
+    """
+    said = f"the detector sees the finding (probability {evidence.observation.probability:.2g})"
+    seen = Factor(name="detector", odds_ratio=max(1.0, evidence.ratio), reason=said)
+    return Candidate(
+        kind=kind,
+        finding=evidence.finding,
+        detector_observation=evidence.observation,
+        report_observations=observations,
+        factors=(*factors, seen),
+        reason=reason,
+        benefit=benefit,
     )

@@ -52,7 +52,7 @@ def miss(
         *_expected(evidence, policy),
         *_said(position, policy),
         *(trigger.factor for trigger in triggers if trigger.concerns(finding)),
-        *_agreement(1, others, policy),
+        *_agreement(others, policy),
     )
     related = bool(position.related)
     learned = _corrected(factors, DiscrepancyKind.POSSIBLE_MISS, evidence, related=related)
@@ -107,40 +107,6 @@ def overcall(
     )
 
 
-def wrong_side(
-    position: ReportPosition, evidence: DetectorEvidence, policy: Policy, vocabulary: Vocabulary
-) -> Candidate:
-    """Return the candidate for a finding that report and detector put on opposite sides."""
-    stated, seen = _side(position.laterality), _side(evidence.observation.laterality)
-    return Candidate(
-        kind=DiscrepancyKind.LATERALITY_CONFLICT,
-        finding=evidence.finding,
-        detector_observation=evidence.observation,
-        report_observations=position.observations,
-        factors=(
-            Factor(
-                name="prior",
-                odds_ratio=policy.laterality.prior_odds,
-                reason="few reports name the wrong side",
-            ),
-            Factor(
-                name="side",
-                odds_ratio=policy.laterality.side_ratio,
-                reason=f"the report says {stated}, the detector looks at the {seen} side",
-            ),
-            seen_factor(evidence),
-        ),
-        reason=f"Side conflict: the report states {vocabulary[evidence.finding].name} on the {stated}; "
-        f"the detector sees it on the {seen}.",
-    )
-
-
-def seen_factor(evidence: DetectorEvidence) -> Factor:
-    """Return what it is worth, for a conflict about a finding, that the detector sees it; at least 1."""
-    reason = f"the detector sees the finding (probability {evidence.observation.probability:.2g})"
-    return Factor(name="detector", odds_ratio=max(1.0, evidence.ratio), reason=reason)
-
-
 def _expected(evidence: DetectorEvidence, policy: Policy) -> tuple[Factor, ...]:
     """Return what the output is worth: how rare such findings are, and how far this study differs."""
     left_out = omission_odds(policy.reader.of(evidence.finding))
@@ -171,7 +137,7 @@ def _said(position: ReportPosition, policy: Policy) -> tuple[Factor, ...]:
     return (Factor(name="report", odds_ratio=ratio, reason=reason),)
 
 
-def _agreement(sign: int, others: Sequence[DetectorEvidence], policy: Policy) -> tuple[Factor, ...]:
+def _agreement(others: Sequence[DetectorEvidence], policy: Policy) -> tuple[Factor, ...]:
     """Return what other detectors of the same finding add, if there are any.
 
     Detectors err alike: of two logarithms of odds ratios the share `dependence` is taken as the same
@@ -189,7 +155,7 @@ def _agreement(sign: int, others: Sequence[DetectorEvidence], policy: Policy) ->
             f"another detector {'sees it too' if seen else 'does not see it'} "
             f"(probability {others[0].observation.probability:.2g})"
         )
-    ratio = math.exp(sign * weight * mean)
+    ratio = math.exp(weight * mean)
     return (Factor(name="other detectors", odds_ratio=ratio, reason=reason),)
 
 

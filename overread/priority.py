@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 
 from overread.discrepancy import DiscrepancyKind
-from overread.errors import ConfigurationError
+from overread.errors import ConfigurationError, InvalidFileError
 from overread.finding import Actionable, Finding
 from overread.policy_tables import PolicyTables, check_findings, check_number, take_policy_tables
 from overread.reporting_model import ReportingModel, parse_reporting_model, shipped_reporting_model
@@ -154,6 +155,20 @@ def parse_policy(text: str) -> Policy:
         raise ConfigurationError(f"the policy has unknown settings: {', '.join(table)}")
     _check_numbers(policy)
     return policy
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy of a TOML file.
+
+    Raises:
+        InvalidFileError: the file cannot be read as UTF-8 text.
+        ConfigurationError: it is no valid policy, see `parse_policy`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {error}") from error
+    return parse_policy(text)
 
 
 @cache

@@ -1,19 +1,22 @@
-"""`triage()`: the one pure function that the online worker and the offline audit both call."""
+"""`triage()`: where a report and what the detectors see disagree, as one pure function.
+
+Callers go by `overread.comparison.compare`, which brings the history and a second reading of the report.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from overread.candidate import Candidate, score
-from overread.conflicts import conflicts_of
+from overread.conflicts import conflicts_of, is_on_the_other_side
 from overread.detector_evidence import DetectorEvidence, evidence_of
 from overread.discrepancy import Discrepancy, DiscrepancyKind
-from overread.evidence import miss, overcall, wrong_side
+from overread.evidence import miss, overcall
 from overread.finding import ANY_ABNORMALITY, Actionable, Vocabulary
 from overread.observation import Detection, Presence, ReportObservation, ReportReading
 from overread.priority import Policy, joint_priority, joint_probability
 from overread.priors import NO_HISTORY, History, KnownBefore, set_known_aside
-from overread.report_position import current_observations, family_position, position_on
+from overread.report_position import current_observations, position_on
 from overread.reportcheck import checks_of
 from overread.trigger import Trigger, triggers_of
 
@@ -136,9 +139,7 @@ def _misses(
     """
     strongest, *others = about
     position = position_on(current, strongest.finding, vocabulary)
-    if position.presence is not Presence.PRESENT and not _is_on_the_other_side(
-        current, strongest, vocabulary
-    ):
+    if position.presence is not Presence.PRESENT and not is_on_the_other_side(current, strongest, vocabulary):
         yield miss(position, strongest, others, triggers, policy, vocabulary)
 
 
@@ -160,28 +161,8 @@ def _conflicts(
         if candidate is not None:
             yield candidate
     seen = [item for item in family if item.is_seen]
-    if not seen:
-        return
-    strongest = max(seen, key=lambda item: item.ratio)
-    position = family_position(current, strongest.finding, vocabulary)
-    if position.presence is not Presence.PRESENT:
-        return
-    if _is_on_the_other_side(current, strongest, vocabulary):
-        yield wrong_side(position, strongest, policy, vocabulary)
-    yield from conflicts_of(position, strongest, policy, vocabulary)
-
-
-def _is_on_the_other_side(
-    current: tuple[ReportObservation, ...], evidence: DetectorEvidence, vocabulary: Vocabulary
-) -> bool:
-    """Whether the detector sees a sided finding opposite to where the report states one of its family."""
-    position = family_position(current, evidence.finding, vocabulary)
-    return (
-        evidence.is_seen
-        and vocabulary[evidence.finding].sided
-        and position.presence is Presence.PRESENT
-        and position.laterality.contradicts(evidence.observation.laterality)
-    )
+    if seen:
+        yield from conflicts_of(current, max(seen, key=lambda item: item.ratio), policy, vocabulary)
 
 
 def _families(

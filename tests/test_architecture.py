@@ -1,6 +1,10 @@
-"""Holds the floors: imports point down only, without circles; type-checking imports count."""
+"""Holds the floors and the form: imports point down without circles, SQL stays in the store, nothing is long.
+
+Type-checking imports count.
+"""
 
 import ast
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -18,6 +22,32 @@ TRAINING_ONLY = {"torch", "monai", "onnx", "onnxscript"}
 MAY_KNOW_TORCH = ("models.bundle.", "models.onnx_export", "models.torchxrayvision.")  # not for the runtime
 SERVICE_ONLY = {"alembic", "bentoml", "fastapi", "pynetdicom", "sqlalchemy", "starlette"}
 FORBIDDEN_IN_THE_DOMAIN = {"onnxruntime", "pydicom"} | SERVICE_ONLY | TRAINING_ONLY
+SQL = {"alembic", "sqlalchemy", "service.store.queries", "service.store.schema"}
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 50  # its docstring not counted
+BROAD_EXCEPTS = {
+    "models.bundle.network BundleNetwork.__init__": "MONAI and torch raise anything",
+    "models.bundle.network BundleNetwork.find": "MONAI and torch raise anything",
+    "models.decoding _decoded": "a panic of a decoder in Rust is no Exception",
+    "models.network OnnxNetwork.__init__": "ONNX Runtime raises a class per status, with no common one",
+    "models.network OnnxNetwork._outputs": "ONNX Runtime raises a class per status, with no common one",
+    "models.prefetch _Preparation.run": "outermost in its thread",
+    "models.quantisation quantise": "ONNX Runtime raises anything",
+    "models.torchxrayvision.weights read_weights": "torch raises anything",
+    "service.dicom.association StreamingDimse.receive_primitive": "pynetdicom raises anything",
+    "service.dicom.commitment read_request": "pydicom raises anything",
+    "service.dicom.listener DicomListener._receive": "one object must not end the listener",
+    "service.dicom.reporting CommitmentService._report_here": "one report must not end the association",
+    "service.dicom.reporting CommitmentService._run": "one report must not end all others",
+    "service.hl7.committer GroupCommitter._commit": "outermost in its thread",
+    "service.hl7.listener _Connection._refused": "a message that cannot be set aside stays with its sender",
+    "service.hl7.listener _Connection._take": "one message must not end the listener",
+    "service.hl7.listener _verdict": "whatever the commit met with is answered",
+    "service.triage.shadow _look": "whatever a candidate does, it fails alone",
+    "service.triage.worker triage_case": "one case must not end the worker",
+    "service.watch.folder FolderWatcher._take": "one file must not end the watch",
+}
+"""Functions that catch Exception, BaseException or everything, and why each has to."""
 
 
 def modules(room: str) -> dict[str, ast.Module]:
@@ -85,6 +115,116 @@ def test_there_is_no_circle_of_imports() -> None:
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(f"circle: {' -> '.join(error.args[1])}")
+
+
+def package_of(name: str) -> str:
+    """The folder below the room with all that is in it; a module of the room itself stands for itself."""
+    return ".".join(name.split(".")[:2])
+
+
+def test_there_is_no_circle_of_packages() -> None:
+    graph: dict[str, set[str]] = {}
+    for name, tree in ALL.items():
+        others = {package_of(other) for other in imported(name, tree, set(ALL)) & set(ALL)}
+        graph.setdefault(package_of(name), set()).update(others - {package_of(name)})
+
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"circle: {' -> '.join(error.args[1])}")
+
+
+def test_the_store_alone_speaks_sql() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, tree in ALL.items()
+        for other in imported(name, tree, set(ALL))
+        if package_of(name) != "service.store" and ({other, package_of(other), other.split(".")[0]} & SQL)
+    ]
+
+    assert wrong == []
+
+
+def test_a_lock_is_named_in_one_place() -> None:
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name, tree in ALL.items()
+        for node in ast.walk(tree)
+        if name != "service.store.locks"
+        and (
+            (isinstance(node, ast.Call) and ast.unparse(node.func) in {"Lock", "locks.Lock"})
+            or (isinstance(node, ast.Constant) and "pg_advisory" in str(node.value))
+        )
+    ]
+
+    assert wrong == []
+
+
+def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for room in MAY_IMPORT
+        for path in (ROOT / room).rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > FILE_LINES_MAX
+    }
+
+    assert long == {}
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    long = {
+        f"{name} {function}": lines
+        for name, tree in ALL.items()
+        for function, node in functions(tree)
+        if (lines := lines_of(node)) > FUNCTION_LINES_MAX
+    }
+
+    assert long == {}
+
+
+def test_only_what_says_why_catches_everything() -> None:
+    found = [
+        f"{name} {function}"
+        for name, tree in ALL.items()
+        for function, node in [*functions(tree), ("", tree)]
+        for _ in broad_handlers(node)
+    ]
+
+    assert sorted(found) == sorted(BROAD_EXCEPTS)
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]:
+    """Every function at any depth, under its qualified name."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function):
+            yield f"{prefix}{child.name}", child
+        inner = f"{prefix}{child.name}." if isinstance(child, Function | ast.ClassDef) else prefix
+        yield from functions(child, inner)
+
+
+def lines_of(function: Function) -> int:
+    """From its first line to its last, without decorators and docstring."""
+    first = function.body[0]
+    docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    spent = first.end_lineno - first.lineno + 1 if docstring else 0
+    return function.end_lineno - function.lineno + 1 - spent
+
+
+def broad_handlers(node: ast.AST) -> Iterator[ast.ExceptHandler]:
+    """Those of the function, or of the module outside every function, that catch everything."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ExceptHandler) and is_broad(child.type):
+            yield child
+        if not isinstance(child, Function):
+            yield from broad_handlers(child)
+
+
+def is_broad(caught: ast.expr | None) -> bool:
+    kinds = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(kind is None or ast.unparse(kind) in {"Exception", "BaseException"} for kind in kinds)
 
 
 def test_the_program_never_hides_what_it_does_not_have() -> None:

@@ -70,10 +70,10 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     from overread.cohort_order import order_cases  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.priority import default_policy, parse_policy  # noqa: PLC0415
+    from overread.priority import default_policy, read_policy  # noqa: PLC0415
 
     vocabulary = load_vocabulary()
-    policy = parse_policy(_text(arguments.policy)) if arguments.policy else default_policy()
+    policy = read_policy(arguments.policy) if arguments.policy else default_policy()
     work = _Work(policy, arguments.processes or len(os.sched_getaffinity(0)), TerminalProgress())
     model, basis = _known(arguments, work)
     source = source_of(arguments.cohort, vocabulary, arguments.detector, model)

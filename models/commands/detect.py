@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from overread.command import EXIT_OK, Command
+from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ Writes one row per image with the calibrated probability of every finding that t
 Reads DICOM, PNG and JPEG; folders are searched through. A PNG or JPEG says nothing about itself, so its
 pixels alone are held to what the model is meant for. An image that the model is not meant for, or that cannot
 be read, has empty columns and a reason; it never stops the run. Where an image was corrected (turned,
-inverted, cut to its exposed field) or looks odd, the reason says so beside its probabilities.
+inverted, cut to its exposed field) or looks odd, the reason says so beside its probabilities. Ends with 0 if
+every file could be read, else 1.
 
 example:
   overread detect study/ portable.png --out scores.csv
@@ -47,9 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
         for number, row in enumerate((score(path, detector) for path in images), start=1):
             table.writerow(row)
             counts[row[2]] += 1
+            if row[2] == STATUS_UNREADABLE:
+                sys.stderr.write(f"{row[0]}: {row[3]}\n")
             show_progress(sys.stderr, number, len(images))
     print(f"{arguments.out}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
-    return EXIT_OK
+    return EXIT_FAILED if counts[STATUS_UNREADABLE] else EXIT_OK
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:

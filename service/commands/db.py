@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(settings: "Settings") -> int:
-    from service.maintenance.tables import check_tables  # noqa: PLC0415
+    from service.store.tables import check_tables  # noqa: PLC0415
 
     report = check_tables(settings)
     print(f"{report.database}, revision {report.revision or 'none'}, this release has {report.newest}")
@@ -61,7 +61,7 @@ def _check(settings: "Settings") -> int:
 
 
 def _upgrade(settings: "Settings") -> int:
-    from service.maintenance.tables import upgrade_tables  # noqa: PLC0415
+    from service.store.tables import upgrade_tables  # noqa: PLC0415
 
     before, after = upgrade_tables(settings)
     print("nothing to do" if before == after else f"upgraded from {before or 'none'} to {after}")

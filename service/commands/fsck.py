@@ -12,7 +12,8 @@ from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from service.maintenance.inventory import Irregularity, Place, Tally
+    from service.maintenance.inventory import Irregularity, Tally
+    from service.store.object_rows import Place
 
 DESCRIPTION = """\
 Looks for rows whose bytes are missing, bytes that no row mentions, bytes that are not what their hash says,
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prefixes(first: str, last: str) -> list[tuple["Place", str]]:
-    from service.maintenance.inventory import Place  # noqa: PLC0415
+    from service.store.object_rows import Place  # noqa: PLC0415
     from service.store.object_store import PREFIXES  # noqa: PLC0415
 
     if first not in PREFIXES or last not in PREFIXES:

@@ -97,11 +97,13 @@ def _tallies(store: "Store", arguments: argparse.Namespace, problem: "Problem") 
     )
     options = _options(arguments)
     for path in arguments.images:
+        progress = _progress(path, options)
         yield import_images(
-            store, path, options, threads=arguments.threads, progress=_progress(path), problem=problem
+            store, path, options, threads=arguments.threads, progress=progress, problem=problem
         )
     for path in arguments.reports:
-        yield import_reports(store, path, table, options, progress=_progress(path), problem=problem)
+        progress = _progress(path, options)
+        yield import_reports(store, path, table, options, progress=progress, problem=problem)
 
 
 def _options(arguments: argparse.Namespace) -> "ImportOptions":
@@ -116,10 +118,12 @@ def _options(arguments: argparse.Namespace) -> "ImportOptions":
     )
 
 
-def _progress(path: Path) -> "Progress":
+def _progress(path: Path, options: "ImportOptions") -> "Progress":
     from service.importing.tally import Progress  # noqa: PLC0415
 
-    return Progress(path.name, lambda words: print(words, flush=True), time.monotonic)
+    return Progress(
+        path.name, lambda words: print(words, flush=True), time.monotonic, dry_run=options.dry_run
+    )
 
 
 @contextmanager

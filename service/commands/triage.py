@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.registry_options import add_roster_options, roster_path
 from overread.command import EXIT_OK, Command
@@ -12,12 +13,20 @@ from overread.finding import Actionable
 from overread.observation import Span
 from overread.triage import TriageResult
 
+if TYPE_CHECKING:
+    from overread.comparison import PriorReport
+
 DESCRIPTION = """\
 Compares the images of one study with its report and prints where they may disagree, the likeliest first:
 how probable it is, what multiplies its odds, and what the report says.
 
   overread triage study/ --report report.txt
   overread triage image.dcm --report - --json < report.txt
+  overread triage study/ --report report.txt --prior 2025-03-14 earlier.txt
+
+What an earlier report calls stable or chronic is set aside, as the service does with the reports that it
+holds of the patient. The policy is the one that comes with overread; `overread policy show` prints the one
+that a service has in force, for --policy.
 
 Research use: not for primary diagnosis.
 """
@@ -29,6 +38,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", required=True, metavar="FILE", help="report as UTF-8 text; - reads it from stdin"
     )
+    parser.add_argument(
+        "--prior",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("DATE", "FILE"),
+        help="report of an earlier study of the patient, with its date (YYYY-MM-DD); may be repeated",
+    )
+    parser.add_argument(
+        "--policy", type=Path, metavar="TOML", help="in place of the one that comes with overread"
+    )
     parser.add_argument("--json", action="store_true", help="print the full result as JSON, with provenance")
     add_roster_options(parser)
 
@@ -37,18 +57,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Triage one study and print the result."""
     from models.loaded_detectors import load_lineup  # noqa: PLC0415  # keeps `overread --help` fast
     from models.registry import load_roster  # noqa: PLC0415
+    from overread.comparison import ComparedCase, compare, read_history  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.priority import default_policy  # noqa: PLC0415
+    from overread.priority import default_policy, read_policy  # noqa: PLC0415
     from overread.report import load_reader  # noqa: PLC0415
-    from overread.triage import triage  # noqa: PLC0415
 
-    text = _report_text(arguments.report)
-    reading = load_reader().read(text)
+    reader, text = load_reader(), _report_text(arguments.report)
+    reading, files = reader.read(text), _files(arguments.study)
+    policy = read_policy(arguments.policy) if arguments.policy else default_policy()
+    history = read_history(_priors(arguments.prior, files), reader)
     file = roster_path(arguments)
-    files = _files(arguments.study)
     detectors = load_lineup(load_roster(file), file.parent).active
     detections = tuple(detector.detect(files) for detector in detectors)
-    result = triage(reading, detections, default_policy(), load_vocabulary())
+    case = ComparedCase(reading=reading, detections=detections, history=history)
+    result = compare(case, policy, load_vocabulary()).result
     if arguments.json:
         from service.store.json_format import to_json  # noqa: PLC0415
 
@@ -69,6 +91,11 @@ def describe(result: TriageResult, text: str) -> str:
         lines += [f"      x {factor.odds_ratio:<8.3g}{factor.reason}" for factor in item.factors]
         sentences = dict.fromkeys(observation.sentence for observation in item.report_observations)
         lines += [f"      report: {_quote(text, sentence)}" for sentence in sentences]
+    lines += [
+        f"known before: {item.discrepancy.finding}, {item.observation.temporality.lower()} in the report of "
+        f"{item.days_before:.0f} days before ({item.study_instance_uid})"
+        for item in result.known_before
+    ]
     return "\n".join(lines)
 
 
@@ -98,10 +125,43 @@ def _report_text(name: str) -> str:
         ) from error
 
 
+def _priors(given: list[list[str]], files: list[Path]) -> "tuple[PriorReport, ...]":
+    """Return the earlier reports with how long before this study they were made."""
+    from models.dicom import read_header  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.dicom import text as element  # noqa: PLC0415
+    from overread.comparison import PriorReport, days_between  # noqa: PLC0415
+
+    if not given:
+        return ()
+    study_date = element(read_header(files[0]), "StudyDate")
+    priors = []
+    for day, name in given:
+        days = days_between(day, study_date)
+        if days is None or days <= 0:
+            raise InvalidFileError(
+                f"--prior {day} {name}: the date must be YYYY-MM-DD and lie before the study's, which is "
+                f"{study_date or 'not stated by its images, so that no earlier report can be weighed'}"
+            )
+        prior = PriorReport(
+            study_instance_uid=name, report_version=1, days_before=days, text=_report_text(name)
+        )
+        priors.append(prior)
+    return tuple(priors)
+
+
 def _files(study: Path) -> list[Path]:
-    files = sorted(path for path in study.rglob("*") if path.is_file()) if study.is_dir() else [study]
-    if not files or not files[0].exists():
-        raise InvalidFileError(f"{study} holds no file; give the folder of one study or a DICOM file")
+    from models.dicom import is_dicom  # noqa: PLC0415
+
+    if not study.exists():
+        raise InvalidFileError(f"there is no {study}; give the folder of one study or a DICOM file")
+    if not study.is_dir():
+        return [study]
+    present = sorted(path for path in study.rglob("*") if path.is_file())
+    files = [path for path in present if is_dicom(path)]
+    if not files:
+        raise InvalidFileError(f"{study} holds no DICOM file; give the folder of one study or a DICOM file")
+    for path in sorted(set(present) - set(files)):
+        sys.stderr.write(f"overread triage: {path} is passed over; it is no DICOM file\n")
     return files
 
 

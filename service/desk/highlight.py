@@ -1,8 +1,10 @@
 """Cuts a report into pieces that are marked alike, so that a page can show what the reasons refer to."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from overread.observation import Span
 
@@ -31,22 +33,27 @@ def cut(text: str, marks: Sequence[Mark], current: int = 0) -> tuple[Piece, ...]
 
     `current` is the number of the discrepancy that the reader looks at; 0 for none.
     """
-    borders = {0, len(text)}
+    changes: dict[int, list[_Change]] = defaultdict(list)
     for mark in marks:
-        for span in (mark.sentence, mark.words):
-            borders |= {min(max(edge, 0), len(text)) for edge in (span.start, span.end)}
-    return tuple(_piece(text, Span(start, end), marks, current) for start, end in pairwise(sorted(borders)))
+        for span, names in ((mark.sentence, 0), (mark.words, 1)):
+            start, end = (min(max(edge, 0), len(text)) for edge in (span.start, span.end))
+            changes[start].append(_Change(mark.number, 1, names))
+            changes[end].append(_Change(mark.number, -1, -names))
+    pieces = []
+    numbers: Counter[int] = Counter()  # of the discrepancies that the text belongs to at this place
+    named = 0
+    for start, end in pairwise(sorted({0, len(text), *changes})):
+        for change in changes.get(start, ()):
+            numbers[change.number] += change.belongs
+            named += change.names
+        here = tuple(sorted(number for number, spans in numbers.items() if spans > 0))
+        pieces.append(Piece(text=text[start:end], numbers=here, named=named > 0, current=current in here))
+    return tuple(pieces)
 
 
-def _piece(text: str, span: Span, marks: Sequence[Mark], current: int) -> Piece:
-    numbers = {mark.number for mark in marks if _covers(mark.sentence, span) or _covers(mark.words, span)}
-    return Piece(
-        text=text[span.start : span.end],
-        numbers=tuple(sorted(numbers)),
-        named=any(_covers(mark.words, span) for mark in marks),
-        current=current in numbers,
-    )
+class _Change(NamedTuple):
+    """How many spans begin (1) or end (-1) at one place of the text."""
 
-
-def _covers(outer: Span, inner: Span) -> bool:
-    return outer.start <= inner.start and inner.end <= outer.end
+    number: int
+    belongs: int
+    names: int

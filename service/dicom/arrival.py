@@ -5,7 +5,8 @@ from io import BytesIO
 from pydicom.uid import UID
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
 
-from overread.errors import InputError, OutOfResourcesError, OverreadError
+from overread.errors import InputError, InvalidDicomError, OutOfResourcesError, OverreadError
+from service.intake.header import is_uid
 from service.intake.instances import AnnouncedInstance, begin_instance
 from service.store.database import Store
 from service.store.files import IncomingFile
@@ -29,8 +30,14 @@ class ArrivingObject(BytesIO):
         self.failure: OverreadError | None = None
         self.incoming: IncomingFile | None = None
         try:
+            for keyword, uid in (
+                ("Affected SOP Class UID", announced.sop_class_uid),
+                ("Affected SOP Instance UID", announced.sop_instance_uid),
+            ):
+                if not is_uid(uid):
+                    raise InvalidDicomError(f"the request names no {keyword}")
             self.incoming = begin_instance(store)
-        except OutOfResourcesError as error:
+        except (InputError, OutOfResourcesError) as error:
             self.failure = error
             return
         meta = create_file_meta(

@@ -154,7 +154,7 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def _arriving(self, message: C_STORE_RQ) -> ArrivingObject:
         command = message.command_set
-        if any(command.get(keyword) is None for keyword in _COMMAND_KEYWORDS):
+        if any(command.get(keyword) in {None, ""} for keyword in _COMMAND_KEYWORDS):
             raise ValueError("the command is not complete")
         contexts = {context.context_id: context for context in self.assoc.accepted_contexts}
         announced = AnnouncedInstance(

@@ -2,18 +2,24 @@
 
 START = b"\x0b"  # <VT>
 END = b"\x1c\x0d"  # <FS><CR>
-_NOISE_MAX = 1 << 12  # bytes outside of a message; a sender of another protocol is noticed by them
+_BLANK = b"\r\n\0 "
+_NOISE_MAX = 1 << 12  # bytes between two messages
 
 
 class FramingError(Exception):
-    """The bytes are not MLLP, or a message is longer than is allowed; the connection is of no more use."""
+    """A message is longer than is allowed; the connection is of no more use."""
+
+
+class OtherProtocolError(FramingError):
+    """The bytes are not MLLP. Whoever sent them is told nothing: a web page may have made a browser do it."""
 
 
 class FrameReader:
-    """Cuts a stream into messages. What stands outside of a message is passed over.
+    """Cuts a stream into messages; bytes between two messages are passed over.
 
-    A message that starts before the one before it has ended takes its place: the sender gave up on that one,
-    which was not answered.
+    The first byte that is not blank must start a message: a browser can be made to send an HTTP request with
+    a message in its body to any port, and its header is no noise. A message that starts before the one before
+    it has ended takes its place: the sender gave up on that one, which was not answered.
     """
 
     def __init__(self, *, message_bytes_max: int) -> None:
@@ -21,6 +27,7 @@ class FrameReader:
         self._buffer = bytearray()
         self._looked_at = 0  # of the buffer; no end is before this
         self._noise_bytes = 0
+        self._has_begun = False  # whether any message has started
 
     @property
     def is_within_message(self) -> bool:
@@ -31,7 +38,8 @@ class FrameReader:
         """Return the messages that these bytes complete, without their frame.
 
         Raises:
-            FramingError: too long a message, or nothing that looks like one.
+            OtherProtocolError: something else than a message comes first, or too much of it between two.
+            FramingError: a message is too long.
         """
         self._buffer += data
         messages = []
@@ -48,13 +56,16 @@ class FrameReader:
         """Drop what stands before the next message; return whether one has started."""
         start = self._buffer.find(START)
         dropped = len(self._buffer) if start < 0 else start
-        noise = bytes(self._buffer[:dropped]).strip(b"\r\n\0 ")
+        noise = bytes(self._buffer[:dropped]).strip(_BLANK)
+        if noise and not self._has_begun:
+            raise OtherProtocolError("the first byte is not the start block of MLLP")
+        self._has_begun = self._has_begun or start >= 0
         del self._buffer[:dropped]
         if dropped:
             self._looked_at = 0
         self._noise_bytes = 0 if start >= 0 else self._noise_bytes + len(noise)
         if self._noise_bytes > _NOISE_MAX:
-            raise FramingError("what is sent is not framed as MLLP")
+            raise OtherProtocolError("what is sent is not framed as MLLP")
         return start >= 0
 
 

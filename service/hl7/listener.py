@@ -16,7 +16,7 @@ from overread.errors import InputError
 from service.bounded_server import BoundedServerMixin
 from service.hl7.acknowledgement import ACCEPTED, Verdict, acknowledgements, verdict_on
 from service.hl7.committer import GroupCommitter, Outcomes
-from service.hl7.framing import FrameReader, FramingError, frame
+from service.hl7.framing import FrameReader, FramingError, OtherProtocolError, frame
 from service.hl7.message import Segment, read_header, read_message
 from service.hl7.report import read_reports
 from service.hl7.settings import Hl7Settings
@@ -77,7 +77,8 @@ class _Connection(socketserver.BaseRequestHandler):
                 messages = frames.feed(data)
             except FramingError as error:
                 _log.warning("connection_closed", reason=str(error), address=self.client_address[0])
-                self._answer(connection, [(None, Verdict(code="AR", error=100, text=str(error)))])
+                if not isinstance(error, OtherProtocolError):
+                    self._answer(connection, [(None, Verdict(code="AR", error=100, text=str(error)))])
                 return
             if messages or not was_within:
                 started = time.monotonic()

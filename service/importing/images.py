@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from overread.errors import InputError, InvalidFileError, NotFoundError
-from service.importing.journal import note_taken, taken_before
 from service.importing.patience import patiently
 from service.importing.reports import ImportOptions, Problem
 from service.importing.tally import ImportOutcome, Progress, Tally
@@ -19,6 +18,7 @@ from service.importing.trees import ArchivedFile, open_archive
 from service.intake.header import read_header
 from service.intake.instances import begin_instance, receive_instance
 from service.store.database import Store
+from service.store.imports import note_taken, taken_before
 from service.store.worklist import load_instance
 
 _BATCH_FILES = 128

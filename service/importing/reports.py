@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from overread.errors import ConfigurationError, InputError
-from service.importing.journal import key_of, note_taken, taken_before
 from service.importing.patience import patiently
 from service.importing.tables import ReportRow, TableOptions, read_table
 from service.importing.tally import ImportOutcome, Progress, Tally
 from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import IncomingReport, check_report, receive_reports
 from service.store.database import Store
+from service.store.imports import key_of, note_taken, taken_before
 from service.store.records import ReportStatus
 
 _BATCH_ROWS = 256

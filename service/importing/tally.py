@@ -13,6 +13,7 @@ _WORDS = (
     ("REFUSED", "not readable"),
     ("IGNORED", "no DICOM object"),
 )
+_WORDS_OF_DRY_RUN = {"STORED": "would be stored", "QUARANTINED": "would go to quarantine"}
 
 
 class ImportOutcome(StrEnum):
@@ -46,10 +47,13 @@ class Tally:
         """Whether nothing was refused or quarantined."""
         return not (self.counts[ImportOutcome.QUARANTINED] or self.counts[ImportOutcome.REFUSED])
 
-    def words(self) -> str:
-        """Return the counts that are not 0 as words."""
+    def words(self, *, dry_run: bool = False) -> str:
+        """Return the counts that are not 0 as words; with `dry_run`, of what was checked and not stored."""
+        instead = _WORDS_OF_DRY_RUN if dry_run else {}
         return ", ".join(
-            f"{self.counts[ImportOutcome(key)]:,} {words}" for key, words in _WORDS if self._has(key)
+            f"{self.counts[ImportOutcome(key)]:,} {instead.get(key, words)}"
+            for key, words in _WORDS
+            if self._has(key)
         )
 
     def _has(self, key: str) -> bool:
@@ -65,6 +69,8 @@ class Progress:
         say: Callable[[str], None],
         clock: Callable[[], float],
         every_seconds: float = 5.0,
+        *,
+        dry_run: bool = False,
     ) -> None:
         """Start counting time.
 
@@ -73,11 +79,13 @@ class Progress:
             say: takes a line of words.
             clock: seconds, never going back.
             every_seconds: how often to tell.
+            dry_run: nothing is stored, and the counts say so.
         """
         self._name = name
         self._say = say
         self._clock = clock
         self._every = every_seconds
+        self._dry_run = dry_run
         self._started = self._told = clock()
 
     def note(self, tally: Tally, share: float) -> None:
@@ -86,13 +94,16 @@ class Progress:
         if now - self._told >= self._every:
             self._told = now
             left = f", {_duration((now - self._started) * (1 - share) / share)} left" if share > 0 else ""
-            self._say(f"{self._name}: {share:.0%}, {self._rate(tally, now)}{left}: {tally.words()}")
+            self._say(f"{self._name}: {share:.0%}, {self._rate(tally, now)}{left}: {self._words(tally)}")
 
     def end(self, tally: Tally) -> None:
         """Tell the counts."""
         now = self._clock()
         took = _duration(now - self._started)
-        self._say(f"{self._name}: {tally.words() or 'nothing'}; {self._rate(tally, now)}, {took}")
+        self._say(f"{self._name}: {self._words(tally) or 'nothing'}; {self._rate(tally, now)}, {took}")
+
+    def _words(self, tally: Tally) -> str:
+        return tally.words(dry_run=self._dry_run)
 
     def _rate(self, tally: Tally, now: float) -> str:
         return f"{tally.total:,} at {tally.total / max(now - self._started, 1e-9):,.1f}/s"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from overread.errors import InvalidFileError
-from service.importing.journal import key_of
+from service.store.imports import key_of
 
 _ZIPS = frozenset({".zip"})
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

@@ -1,20 +1,20 @@
 """Closes studies: after a quiet period, or at an explicit word, the images count as complete."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, NotFoundError
-from service.intake.matching import case_for_study, lock_names
-from service.store import queries
+from service.intake.matching import case_for_study, locks_of_case
+from service.store.cases import case_of_study
 from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
 from service.store.clock import beyond_reason
-from service.store.database import Store
-from service.store.records import QuarantineKind
-from service.store.refusals import Refusal, record_refusal
+from service.store.database import Store, Transaction
+from service.store.records import QuarantineKind, StudyRecord
+from service.store.refusals import Refusal, refuse_within
+from service.store.report_versions import report_versions
+from service.store.studies import change_study, quiet_studies, require_study
 
 _log = structlog.get_logger("overread.intake")
 _ACTOR = "intake"
@@ -24,9 +24,7 @@ _BATCH = 100
 def close_quiet_studies(store: Store, *, now: datetime) -> int:
     """Close studies that have had no new image for the quiet period, and return how many."""
     before = now - timedelta(seconds=store.settings.quiet_seconds)
-    with store.reading() as connection:
-        bound = {"before": before, "beyond": beyond_reason(now), "limit": _BATCH}
-        quiet = connection.execute(queries.QUIET_STUDIES, bound).scalars().all()
+    quiet = quiet_studies(store, before=before, beyond=beyond_reason(now), limit=_BATCH)
     return sum(_close(store, uid, now=now, quiet_since=before) for uid in quiet)
 
 
@@ -41,8 +39,7 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
     """
     _close(store, study_instance_uid, now=now, quiet_since=None)
     with store.reading() as connection:
-        uid = {"study_instance_uid": study_instance_uid}
-        case = connection.execute(queries.CASE_OF_STUDY, uid).one_or_none()
+        case = case_of_study(connection, study_instance_uid)
     if case is None:  # only documents came, which are no images
         raise NotFoundError(f"no image of study {study_instance_uid} has been received")
     return CaseState(case.state)
@@ -50,17 +47,14 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
 
 def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None) -> bool:
     """Close a study that is open and has had no image after `quiet_since`; return whether it was."""
-    uid = {"study_instance_uid": study_instance_uid}
     with store.reading() as connection:
-        seen = connection.execute(queries.STUDY, uid).one_or_none()
-    if seen is None:
-        raise NotFoundError(f"no image of study {study_instance_uid} has been received")
-    with store.writing(*lock_names(study_instance_uid, seen.accession_number)) as connection:
-        study = connection.execute(queries.STUDY, uid).one()
+        seen = require_study(connection, study_instance_uid)
+    with store.writing(*locks_of_case(study_instance_uid, seen.accession_number)) as connection:
+        study = require_study(connection, study_instance_uid)
         is_busy = quiet_since is not None and quiet_since < study.last_received_at <= beyond_reason(now)
         if study.closed_at is not None or is_busy:
             return False
-        connection.execute(queries.CHANGE_STUDY, {"changed_study": study_instance_uid, "closed_at": now})
+        change_study(connection, study_instance_uid, closed_at=now)
         case, strangers = case_for_study(connection, study)
         for stranger in strangers:
             _set_apart(store, connection, stranger, study, now)
@@ -70,7 +64,7 @@ def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since:
     return True
 
 
-def _open(connection: Connection, study: Row[Any], now: datetime) -> CaseRow:
+def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRow:
     return open_case(
         connection,
         CaseState.AWAITING_REPORT,
@@ -81,7 +75,7 @@ def _open(connection: Connection, study: Row[Any], now: datetime) -> CaseRow:
     )
 
 
-def _complete(connection: Connection, case: CaseRow, study: Row[Any], now: datetime) -> CaseRow:
+def _complete(connection: Transaction, case: CaseRow, study: StudyRecord, now: datetime) -> CaseRow:
     """Let the case learn that its images are there."""
     learned = {
         "study_instance_uid": study.study_instance_uid,
@@ -99,10 +93,11 @@ def _complete(connection: Connection, case: CaseRow, study: Row[Any], now: datet
     return change_case(connection, case, Entry(event=event, at=now, actor=_ACTOR), due_at=now, **learned)
 
 
-def _set_apart(store: Store, connection: Connection, case: CaseRow, study: Row[Any], now: datetime) -> None:
+def _set_apart(
+    store: Store, connection: Transaction, case: CaseRow, study: StudyRecord, now: datetime
+) -> None:
     """Put the waiting report of another patient into quarantine; its case keeps waiting for other images."""
-    key = {"case_id": case.case_id}
-    report = connection.execute(queries.REPORT_VERSIONS, key).all()[-1]
+    report = report_versions(connection, case.case_id)[-1]
     refusal = Refusal(
         kind=QuarantineKind.REPORT,
         reason=ContradictionError.reason,
@@ -112,11 +107,10 @@ def _set_apart(store: Store, connection: Connection, case: CaseRow, study: Row[A
         study_instance_uid=study.study_instance_uid,
         accession_number=case.accession_number,
         patient_id=case.patient_id,
-        report_status=report.status,
+        report_status=report.status.value,
     )
     with store.files.begin() as incoming:
         incoming.write(report.text.encode("utf-8"))
-        store.files.set_aside(incoming)
-        record_refusal(connection, refusal, sha256=incoming.sha256, size_bytes=incoming.size_bytes)
+        refuse_within(store, connection, incoming, refusal)
     if case.study_instance_uid is not None:
         describe_case(connection, case, now, study_instance_uid=None)

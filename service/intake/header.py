@@ -23,6 +23,7 @@ _UID_MAX = 64
 _AGE = re.compile(r"([0-9]{3})([DWMY])")  # PS3.5 table 6.2-1, AS
 _AGES_PER_YEAR = {"D": 365.2425, "W": 52.1775, "M": 12.0, "Y": 1.0}
 _TEXT_MAX = 64  # longest LO, PS3.5 table 6.2-1
+_IDENTIFIER_MAX = 256  # more than the standard allows; a shortened identifier would be somebody else's
 _KEYWORDS = (
     "AccessionNumber",
     "BodyPartExamined",
@@ -115,9 +116,9 @@ def _header(elements: Elements) -> InstanceHeader:
         series_instance_uid=_uid(values, "SeriesInstanceUID"),
         study_instance_uid=_uid(values, "StudyInstanceUID"),
         transfer_syntax_uid=_uid(values, "TransferSyntaxUID"),
-        patient_id=element_text(values, "PatientID", encoding),
-        issuer_of_patient_id=element_text(values, "IssuerOfPatientID", encoding),
-        accession_number=element_text(values, "AccessionNumber", encoding),
+        patient_id=_identifier(values, "PatientID", encoding),
+        issuer_of_patient_id=_identifier(values, "IssuerOfPatientID", encoding),
+        accession_number=_identifier(values, "AccessionNumber", encoding),
         modality=element_text(values, "Modality", longest=16),
         body_part=element_text(values, "BodyPartExamined"),
         description=element_text(values, "StudyDescription", encoding),
@@ -128,11 +129,23 @@ def _header(elements: Elements) -> InstanceHeader:
 
 
 def _uid(values: Mapping[str, bytes], keyword: str) -> str:
-    value = element_text(values, keyword)
+    value = element_text(values, keyword, longest=_UID_MAX + 1)
     if value is None:
         raise InvalidDicomError(f"{keyword} is missing")
-    if len(value) > _UID_MAX or not _UID.fullmatch(value):
+    if not is_uid(value):
         raise InvalidDicomError(f"{keyword} is not a UID")
+    return value
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is a UID (PS3.5 section 9.1): at most 64 digits and full stops."""
+    return len(text) <= _UID_MAX and _UID.fullmatch(text) is not None
+
+
+def _identifier(values: Mapping[str, bytes], keyword: str, encoding: str) -> str | None:
+    value = element_text(values, keyword, encoding, longest=_IDENTIFIER_MAX + 1)
+    if value is not None and len(value) > _IDENTIFIER_MAX:
+        raise InvalidDicomError(f"{keyword} is longer than {_IDENTIFIER_MAX} characters")
     return value
 
 

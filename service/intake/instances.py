@@ -3,23 +3,23 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row
 
 from overread.errors import ContradictionError, InputError, MislabelledDicomError, NotFoundError
 from service.intake.documents import ArrivedDocument, read_document
 from service.intake.header import InstanceHeader, has_same_data_set, read_header
 from service.intake.receipt import ReceiptOutcome, Replay
 from service.intake.reports import ReportReceipt, receive_reports
-from service.store import queries
-from service.store.database import Store
+from service.store import locks
+from service.store.database import Store, Transaction
 from service.store.files import IncomingFile
+from service.store.instances import add_instance, find_instance
 from service.store.pressure import notes_turned_away
-from service.store.records import QuarantineKind
-from service.store.refusals import Refusal, record_refusal, refuse
+from service.store.records import InstanceRecord, QuarantineKind, StudyRecord
+from service.store.refusals import Refusal, refuse, refuse_kept
 from service.store.removal import restore_instance
+from service.store.studies import add_study, change_study, find_study
 
 _log = structlog.get_logger("overread.intake")
 # Columns of a study that a later image fills where the first ones did not say.
@@ -104,7 +104,7 @@ def receive_instance(
         _check_announced(header, announced)
         with store.reading() as connection:
             stored = _stored(store, connection, header, incoming.sha256, incoming.path)
-            _check_study(_study(connection, header), header, replay)
+            _check_study(find_study(connection, header.study_instance_uid), header, replay)
         document = read_document(incoming.path, header, titles=store.settings.report_titles, source=source)
     except InputError as error:
         if replay is None:
@@ -139,7 +139,7 @@ class _Arrival:
 
 
 def _take_in(
-    store: Store, incoming: IncomingFile, arrival: _Arrival, stored: Row[Any] | None
+    store: Store, incoming: IncomingFile, arrival: _Arrival, stored: InstanceRecord | None
 ) -> InstanceReceipt:
     """Keep and record an object that may be stored, unless it is recorded already, and its reports."""
     header, outcome = arrival.header, ReceiptOutcome.ALREADY_STORED
@@ -192,22 +192,21 @@ def _receive_document(
 def _record(store: Store, incoming: IncomingFile, arrival: _Arrival) -> ReceiptOutcome:
     """Record a kept object in one transaction, unless another process has been faster."""
     header, source, now, replay = arrival.header, arrival.source, arrival.now, arrival.replay
-    names = (f"study {header.study_instance_uid}", f"instance {header.sop_instance_uid}")
+    decided = (locks.study(header.study_instance_uid), locks.instance(header.sop_instance_uid))
     try:
-        with store.writing(*names) as connection:
+        with store.writing(*decided) as connection:
             if _stored(store, connection, header, incoming.sha256) is not None:
                 return ReceiptOutcome.ALREADY_STORED
-            study = _study(connection, header)
+            study = find_study(connection, header.study_instance_uid)
             _check_study(study, header, replay)
             _record_study(connection, study, arrival)
-            connection.execute(queries.ADD_INSTANCE, _instance_row(incoming, header, source, now))
+            add_instance(connection, **_instance_row(incoming, header, source, now))
     except ContradictionError as error:  # another process stored the contradicting one a moment ago
-        store.files.set_aside_kept(incoming.sha256)
         if replay is not None:
-            raise
-        refusal = _refusal(error, header, source=source, now=now)
-        with store.writing(f"quarantine {incoming.sha256}") as connection:
-            record_refusal(connection, refusal, sha256=incoming.sha256, size_bytes=incoming.size_bytes)
+            store.files.set_aside_kept(incoming.sha256)
+        else:
+            refusal = _refusal(error, header, source=source, now=now)
+            refuse_kept(store, incoming.sha256, incoming.size_bytes, refusal)
         raise
     return ReceiptOutcome.STORED
 
@@ -224,21 +223,21 @@ def _check_announced(header: InstanceHeader, announced: AnnouncedInstance | None
 
 
 def _stored(
-    store: Store, connection: Connection, header: InstanceHeader, sha256: str, path: Path | None = None
-) -> Row[Any] | None:
-    """Return the row of this very object, if it is recorded; its UID must not belong to another.
+    store: Store, connection: Transaction, header: InstanceHeader, sha256: str, path: Path | None = None
+) -> InstanceRecord | None:
+    """Return the record of this very object, if there is one; its UID must not belong to another.
 
     The object is in the file at `path`, or kept already.
     """
-    row = connection.execute(queries.INSTANCE, {"sop_instance_uid": header.sop_instance_uid}).one_or_none()
-    if row is None:
+    known = find_instance(connection, header.sop_instance_uid, store.files)
+    if known is None:
         return None
-    if row.sha256 != sha256 and not _is_same(store, row.sha256, path or store.files.path_of(sha256)):
+    if known.sha256 != sha256 and not _is_same(store, known.sha256, path or store.files.path_of(sha256)):
         raise ContradictionError(
             f"instance {header.sop_instance_uid} is stored with other content; "
             "what differs needs a SOP Instance UID of its own"
         )
-    return row
+    return known
 
 
 def _is_same(store: Store, stored: str, path: Path) -> bool:
@@ -248,11 +247,7 @@ def _is_same(store: Store, stored: str, path: Path) -> bool:
         return False
 
 
-def _study(connection: Connection, header: InstanceHeader) -> Row[Any] | None:
-    return connection.execute(queries.STUDY, {"study_instance_uid": header.study_instance_uid}).one_or_none()
-
-
-def _check_study(study: Row[Any] | None, header: InstanceHeader, replay: Replay | None) -> None:
+def _check_study(study: StudyRecord | None, header: InstanceHeader, replay: Replay | None) -> None:
     if study is None or (replay is not None and replay.accepts):
         return
     for column, word in (("patient_id", "patient"), ("accession_number", "accession number")):
@@ -263,7 +258,7 @@ def _check_study(study: Row[Any] | None, header: InstanceHeader, replay: Replay 
             )
 
 
-def _record_study(connection: Connection, study: Row[Any] | None, arrival: _Arrival) -> None:
+def _record_study(connection: Transaction, study: StudyRecord | None, arrival: _Arrival) -> None:
     """Let the study learn of an object; one that no detector looks at neither opens it nor keeps it open."""
     header, now = arrival.header, arrival.now
     columns = [column for column in _DESCRIPTIVE if arrival.counts or column not in _OF_IMAGES]
@@ -274,9 +269,7 @@ def _record_study(connection: Connection, study: Row[Any] | None, arrival: _Arri
             "last_received_at": now,
             "closed_at": None if arrival.counts else now,
         }
-        connection.execute(
-            queries.ADD_STUDY, {"study_instance_uid": header.study_instance_uid, **times, **described}
-        )
+        add_study(connection, header.study_instance_uid, **times, **described)
         return
     changed = {
         column: getattr(header, column)
@@ -286,7 +279,7 @@ def _record_study(connection: Connection, study: Row[Any] | None, arrival: _Arri
     if arrival.counts:
         changed |= {"last_received_at": now, "closed_at": None}
     if changed:
-        connection.execute(queries.CHANGE_STUDY, {"changed_study": study.study_instance_uid, **changed})
+        change_study(connection, study.study_instance_uid, **changed)
 
 
 def _instance_row(

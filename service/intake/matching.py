@@ -3,13 +3,13 @@
 These functions run inside the transaction that acts on their answer.
 """
 
-from typing import Any
-
-from sqlalchemy import Connection, Row
-
 from overread.errors import ContradictionError
-from service.store import queries
+from service.store import locks
+from service.store.cases import case_of_study, cases_of_accession
 from service.store.changes import CaseRow
+from service.store.database import Transaction
+from service.store.records import StudyRecord
+from service.store.studies import find_study, studies_of_accession
 
 
 def is_same_patient(one: str | None, other: str | None) -> bool:
@@ -17,29 +17,28 @@ def is_same_patient(one: str | None, other: str | None) -> bool:
     return not one or not other or one == other
 
 
-def lock_names(study_instance_uid: str | None, accession_number: str | None) -> tuple[str, ...]:
-    """Return the names to lock so that the two halves of a case cannot miss one another."""
-    names = [f"study {study_instance_uid}"] if study_instance_uid else []
-    return (*names, f"accession {accession_number}") if accession_number else tuple(names)
+def locks_of_case(study_instance_uid: str | None, accession_number: str | None) -> tuple[locks.Lock, ...]:
+    """Return the locks under which the two halves of a case cannot miss one another."""
+    study = [locks.study(study_instance_uid)] if study_instance_uid else []
+    return (*study, locks.accession(accession_number)) if accession_number else tuple(study)
 
 
-def case_for_study(connection: Connection, study: Row[Any]) -> tuple[CaseRow | None, tuple[CaseRow, ...]]:
+def case_for_study(connection: Transaction, study: StudyRecord) -> tuple[CaseRow | None, tuple[CaseRow, ...]]:
     """Return the case that waits for a study, and the cases that name it but are of another patient."""
-    own = connection.execute(
-        queries.CASE_OF_STUDY, {"study_instance_uid": study.study_instance_uid}
-    ).one_or_none()
+    own = case_of_study(connection, study.study_instance_uid)
     if own is not None:
         return (own, ()) if is_same_patient(own.patient_id, study.patient_id) else (None, (own,))
     if study.accession_number is None:
         return None, ()
-    waiting = [case for case in _of_accession(connection, study) if case.study_instance_uid is None]
+    found = cases_of_accession(connection, study.accession_number)
+    waiting = [case for case in found if case.study_instance_uid is None]
     same = [case for case in waiting if is_same_patient(case.patient_id, study.patient_id)]
     others = tuple(case for case in waiting if case not in same)
     return (same[0], ()) if same else (None, others)
 
 
 def case_for_report(
-    connection: Connection,
+    connection: Transaction,
     *,
     study_instance_uid: str | None,
     accession_number: str | None,
@@ -51,9 +50,8 @@ def case_for_report(
         ContradictionError: the study or the accession number is of another patient, or names several studies.
     """
     if study_instance_uid is not None:
-        uid = {"study_instance_uid": study_instance_uid}
-        case = connection.execute(queries.CASE_OF_STUDY, uid).one_or_none()
-        study = connection.execute(queries.STUDY, uid).one_or_none()
+        case = case_of_study(connection, study_instance_uid)
+        study = find_study(connection, study_instance_uid)
         for half in (case, study):
             if half is not None and not is_same_patient(half.patient_id, patient_id):
                 raise ContradictionError(f"study {study_instance_uid} is of another patient than the report")
@@ -65,8 +63,8 @@ def case_for_report(
 
 
 def study_for_report(
-    connection: Connection, *, accession_number: str | None, patient_id: str | None
-) -> Row[Any] | None:
+    connection: Transaction, *, accession_number: str | None, patient_id: str | None
+) -> StudyRecord | None:
     """Return the study whose images are still arriving that an accession number names, if there is just one.
 
     Raises:
@@ -74,8 +72,7 @@ def study_for_report(
     """
     if accession_number is None:
         return None
-    key = {"accession_number": accession_number}
-    arriving = connection.execute(queries.STUDIES_OF_ACCESSION, key).all()
+    arriving = studies_of_accession(connection, accession_number)
     same = [study for study in arriving if is_same_patient(study.patient_id, patient_id)]
     if arriving and not same:
         raise _other_patient(accession_number)
@@ -83,10 +80,9 @@ def study_for_report(
 
 
 def _case_of_accession(
-    connection: Connection, accession_number: str, patient_id: str | None, study_instance_uid: str | None
+    connection: Transaction, accession_number: str, patient_id: str | None, study_instance_uid: str | None
 ) -> CaseRow | None:
-    key = {"accession_number": accession_number}
-    found = connection.execute(queries.CASES_OF_ACCESSION, key).all()
+    found = cases_of_accession(connection, accession_number)
     same = [case for case in found if is_same_patient(case.patient_id, patient_id)]
     if found and not same:
         raise _other_patient(accession_number)
@@ -99,11 +95,6 @@ def _case_of_accession(
             f"accession number {accession_number} names {len(chosen)} studies; send study_instance_uid too"
         )
     return chosen[0] if chosen else None
-
-
-def _of_accession(connection: Connection, study: Row[Any]) -> list[CaseRow]:
-    key = {"accession_number": study.accession_number}
-    return list(connection.execute(queries.CASES_OF_ACCESSION, key))
 
 
 def _other_patient(accession_number: str) -> ContradictionError:

@@ -2,23 +2,22 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, InputError, InvalidReportError
-from service.intake.matching import case_for_report, lock_names, study_for_report
+from service.intake.matching import case_for_report, locks_of_case, study_for_report
 from service.intake.receipt import ReceiptOutcome, Replay
-from service.store import queries
 from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
-from service.store.database import Store
+from service.store.database import Store, Transaction
+from service.store.locks import Lock
 from service.store.pressure import notes_turned_away
-from service.store.records import QuarantineKind, ReportStatus
+from service.store.records import QuarantineKind, ReportStatus, ReportVersion
 from service.store.refusals import Refusal, refuse
+from service.store.report_versions import add_report_version, report_versions
 
 _log = structlog.get_logger("overread.intake")
 _IDENTIFIER_MAX = 64  # longest LO and UI, PS3.5 table 6.2-1
@@ -84,7 +83,7 @@ def receive_reports(
     ]
     usable = [number for number, text in enumerate(outcomes) if isinstance(text, str)]
     if usable:
-        with store.writing(*_names(reports[number] for number in usable)) as connection:
+        with store.writing(*_locks(reports[number] for number in usable)) as connection:
             for number in usable:
                 try:
                     outcomes[number] = _receive(connection, reports[number], str(outcomes[number]), now)
@@ -107,7 +106,7 @@ def receive_together(
     receipts = []
     report = None
     try:
-        with store.writing(*_names(reports)) as connection:
+        with store.writing(*_locks(reports)) as connection:
             for report in reports:
                 text = _checked_text(report, store.settings.report_bytes_max)
                 if isinstance(text, InputError):
@@ -139,9 +138,9 @@ def check_report(store: Store, report: IncomingReport) -> ReceiptOutcome:
             if report.study_instance_uid is None:
                 study_for_report(connection, **names)
             return ReceiptOutcome.STORED
-        versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case.case_id}).all()
+        versions = report_versions(connection, case.case_id)
     known = {(version.sha256, version.status) for version in versions}
-    is_known = (hashlib.sha256(text.encode("utf-8")).hexdigest(), report.status.value) in known
+    is_known = (_sha256(text), report.status) in known
     return ReceiptOutcome.ALREADY_STORED if is_known else ReceiptOutcome.STORED
 
 
@@ -151,10 +150,12 @@ def refuse_message(store: Store, message: bytes, error: InputError, *, source: s
     _refuse(store, IncomingReport(content=message, source=source), error, now)
 
 
-def _names(reports: Iterable[IncomingReport]) -> set[str]:
-    """Return what to lock for these reports."""
+def _locks(reports: Iterable[IncomingReport]) -> set[Lock]:
+    """Return the locks of the cases of these reports."""
     return {
-        name for report in reports for name in lock_names(report.study_instance_uid, report.accession_number)
+        lock
+        for report in reports
+        for lock in locks_of_case(report.study_instance_uid, report.accession_number)
     }
 
 
@@ -223,38 +224,42 @@ def _is_identifier(text: str) -> bool:
     return bool(text) and len(text) <= _IDENTIFIER_MAX and text.isprintable() and text == text.strip()
 
 
-def _receive(connection: Connection, report: IncomingReport, text: str, now: datetime) -> ReportReceipt:
+def _receive(connection: Transaction, report: IncomingReport, text: str, now: datetime) -> ReportReceipt:
     case = case_for_report(
         connection,
         study_instance_uid=report.study_instance_uid,
         accession_number=report.accession_number,
         patient_id=report.patient_id,
     )
-    row: dict[str, object] = {
-        "status": report.status.value,
-        "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
-        "source": report.source[:256],
-        "received_at": now,
-    }
+    first = ReportVersion(
+        version=1,
+        status=report.status,
+        text=text,
+        sha256=_sha256(text),
+        source=report.source[:256],
+        received_at=now,
+    )
     if case is None:
         case = _open(connection, report, now)
-        row |= {"case_id": case.case_id, "version": 1, "text": text}
-        connection.execute(queries.ADD_REPORT_VERSION, row)
+        add_report_version(connection, case.case_id, first)
         return _receipt(case, 1, ReceiptOutcome.STORED)
-    versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case.case_id}).all()
+    versions = report_versions(connection, case.case_id)
     for known in versions:
-        if (known.sha256, known.status) == (row["sha256"], row["status"]):
+        if (known.sha256, known.status) == (first.sha256, first.status):
             return _receipt(case, known.version, ReceiptOutcome.ALREADY_STORED)
     _require_latest(report, case, versions)
-    version = len(versions) + 1
     whole = _whole_text(text, report.status, versions, case.report_version)
-    row |= {"case_id": case.case_id, "version": version, "text": whole}
-    connection.execute(queries.ADD_REPORT_VERSION, row)
+    version = len(versions) + 1
+    add_report_version(connection, case.case_id, replace(first, version=version, text=whole))
     case = _take_note(connection, case, report, version, now)
     return _receipt(case, version, ReceiptOutcome.STORED)
 
 
-def _require_latest(report: IncomingReport, case: CaseRow, versions: Sequence[Row[Any]]) -> None:
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _require_latest(report: IncomingReport, case: CaseRow, versions: Sequence[ReportVersion]) -> None:
     """Return unless a report out of quarantine would count in place of one that came after it."""
     replay = report.replay
     if replay is None or replay.accepts or report.status is ReportStatus.PRELIMINARY:
@@ -266,7 +271,7 @@ def _require_latest(report: IncomingReport, case: CaseRow, versions: Sequence[Ro
         )
 
 
-def _open(connection: Connection, report: IncomingReport, now: datetime) -> CaseRow:
+def _open(connection: Transaction, report: IncomingReport, now: datetime) -> CaseRow:
     """Open a case with its first report; a study that is still arriving completes it when it closes."""
     uid = report.study_instance_uid
     if uid is None:
@@ -285,7 +290,9 @@ def _open(connection: Connection, report: IncomingReport, now: datetime) -> Case
     )
 
 
-def _whole_text(text: str, status: ReportStatus, versions: Sequence[Row[Any]], current: int | None) -> str:
+def _whole_text(
+    text: str, status: ReportStatus, versions: Sequence[ReportVersion], current: int | None
+) -> str:
     """Return the whole report: an addendum is added to the version that counts, unless it repeats it."""
     before = next((version.text for version in versions if version.version == current), None)
     if status is not ReportStatus.ADDENDUM or before is None or before.strip() in text:
@@ -294,7 +301,7 @@ def _whole_text(text: str, status: ReportStatus, versions: Sequence[Row[Any]], c
 
 
 def _take_note(
-    connection: Connection, case: CaseRow, report: IncomingReport, version: int, now: datetime
+    connection: Transaction, case: CaseRow, report: IncomingReport, version: int, now: datetime
 ) -> CaseRow:
     """Let the case learn what the new version brings; a preliminary one changes nothing that counts."""
     learned: dict[str, object] = {

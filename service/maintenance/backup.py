@@ -12,34 +12,34 @@ shelf before its row is committed and never changes, so a backup under load is a
 import json
 import os
 import shutil
-import sqlite3
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Select, create_engine, select, text
-
 from overread import __version__
 from overread.errors import ConfigurationError, InvalidFileError, NotFoundError
 from service.settings import Settings
-from service.store.database import Store, open_engine, translated
+from service.store.database import Store
+from service.store.database_copy import (
+    copied_database,
+    copied_revision,
+    has_database,
+    kind_of_database,
+    restore_database,
+)
 from service.store.files import ObjectFiles
-from service.store.migration import revision_of
-from service.store.object_store import PREFIXES, FolderObjectStore, ObjectStore, disk_errors, sync_folder
-from service.store.schema import instances, quarantine
+from service.store.object_rows import Place, kept_hashes
+from service.store.object_store import (
+    PREFIXES,
+    FolderObjectStore,
+    ObjectStore,
+    disk_errors,
+    sync_file,
+    sync_folder,
+)
 
 _MANIFEST = "backup.json"
-_SQLITE = "database.sqlite3"
-_DUMP = "database.dump"
 _FORMAT = 1
-_BATCH = 1000
-_NEEDED: Mapping[str, Select[str]] = {
-    "objects": select(instances.c.sha256).where(instances.c.removed_at.is_(None)),
-    "quarantine": select(quarantine.c.sha256).where(quarantine.c.removed_at.is_(None)).distinct(),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +68,11 @@ def back_up(store: Store, folder: Path, *, now: datetime) -> Manifest:
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; name a new folder for each backup")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    shelves = {"objects": store.files.objects, "quarantine": store.files.quarantine}
     copied, missing = 0, []
-    with translated(), disk_errors(), _snapshot(store, folder) as connection:
-        revision = revision_of(connection) or ""
-        for name, query in _NEEDED.items():
-            shelf = shelves[name]
-            for sha256 in connection.execution_options(yield_per=_BATCH).execute(query).scalars():
+    with disk_errors(), copied_database(store, folder) as transaction:
+        revision = copied_revision(transaction)
+        for place, name, shelf in _shelves(store.files):
+            for sha256 in kept_hashes(transaction, place):
                 if _put(shelf, sha256, folder / name):
                     copied += 1
                 else:
@@ -84,7 +82,7 @@ def back_up(store: Store, folder: Path, *, now: datetime) -> Manifest:
         format=_FORMAT,
         made_at=now.isoformat(),
         release=__version__,
-        database=store.engine.dialect.name,
+        database=kind_of_database(store.settings),
         revision=revision,
         objects=copied,
         objects_url=store.settings.objects_url,
@@ -105,17 +103,13 @@ def restore(folder: Path, settings: Settings) -> Manifest:
         OutOfResourcesError: the database cannot be reached, or the disk is full.
     """
     manifest = read_manifest(folder)
-    engine = open_engine(settings.database_url)
-    try:
-        with translated(), disk_errors():
-            _check_target(engine, settings, manifest)
-            if manifest.objects_url is None:
-                files = ObjectFiles.in_folder(settings)
-                for name, shelf in (("objects", files.objects), ("quarantine", files.quarantine)):
-                    _put_back(folder / name, shelf, files)
-            _restore_database(folder, engine)
-    finally:
-        engine.dispose()
+    with disk_errors():
+        _check_target(settings, manifest)
+        if manifest.objects_url is None:
+            files = ObjectFiles.in_folder(settings)
+            for _, name, shelf in _shelves(files):
+                _put_back(folder / name, shelf, files)
+        restore_database(folder, settings)
     return manifest
 
 
@@ -138,30 +132,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise InvalidFileError(f"{folder / _MANIFEST} is malformed") from None
 
 
-@contextmanager
-def _snapshot(store: Store, folder: Path) -> Iterator[Connection]:
-    """Copy the database, and give a connection that sees the very state that was copied."""
-    if store.engine.dialect.name == "postgresql":
-        with store.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            name = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-            _run_postgresql(
-                store.engine, "pg_dump", "--format=custom", f"--snapshot={name}", f"--file={folder / _DUMP}"
-            )
-            yield connection
-        return
-    copy = folder / _SQLITE
-    with (
-        closing(sqlite3.connect(store.engine.url.database or "")) as source,
-        closing(sqlite3.connect(copy)) as target,
-    ):
-        source.backup(target)  # in one step: one state, while others go on writing to the log
-        target.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself
-    engine = create_engine(f"sqlite:///{copy}")
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+def _shelves(files: ObjectFiles) -> tuple[tuple[Place, str, ObjectStore], ...]:
+    """Return each place, its folder in a backup, and its shelf."""
+    return (
+        (Place.OBJECTS, "objects", files.objects),
+        (Place.QUARANTINE, "quarantine", files.quarantine),
+    )
 
 
 def _put(shelf: ObjectStore, sha256: str, folder: Path) -> bool:
@@ -202,61 +178,24 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _check_target(engine: Engine, settings: Settings, manifest: Manifest) -> None:
-    if engine.dialect.name != manifest.database:
+def _check_target(settings: Settings, manifest: Manifest) -> None:
+    kind = kind_of_database(settings)
+    if kind != manifest.database:
         raise ConfigurationError(
-            f"the backup is of {manifest.database}, and OVERREAD_DATABASE_URL names {engine.dialect.name}"
+            f"the backup is of {manifest.database}, and OVERREAD_DATABASE_URL names {kind}"
         )
     if manifest.objects_url != settings.objects_url:
         raise ConfigurationError(
             f"the objects of the backup are in {manifest.objects_url or 'the backup itself'}: "
             "set OVERREAD_OBJECTS_URL to the same"
         )
-    if engine.dialect.name == "sqlite":
-        # A log that was left behind would be taken for that of the restored file.
-        is_there = any(Path(f"{engine.url.database}{end}").exists() for end in ("", "-wal", "-shm"))
-    else:
-        with engine.connect() as connection:
-            is_there = revision_of(connection) is not None
-    if is_there:
+    if has_database(settings):
         raise ConfigurationError("there is a database already; restore into an installation that has none")
-
-
-def _restore_database(folder: Path, engine: Engine) -> None:
-    if engine.dialect.name == "postgresql":
-        _run_postgresql(engine, "pg_restore", "--no-owner", "--single-transaction", str(folder / _DUMP))
-        return
-    target = Path(engine.url.database or "")
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = target.with_name(f"{target.name}.part")
-    shutil.copyfile(folder / _SQLITE, part)
-    _sync(part)
-    part.replace(target)
-    sync_folder(target.parent)
-
-
-def _run_postgresql(engine: Engine, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's own programs on the database; the password is not among its arguments."""
-    found = shutil.which(program)
-    if found is None:
-        raise ConfigurationError(f"{program} is not installed; it comes with PostgreSQL's client programs")
-    url = engine.url._replace(drivername="postgresql", password=None).render_as_string()
-    environment = {**os.environ, "PGPASSWORD": engine.url.password or os.environ.get("PGPASSWORD", "")}
-    done = subprocess.run(  # noqa: S603  # no shell, and the program by its path
-        [found, f"--dbname={url}", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise ConfigurationError(f"{program} failed: {done.stderr.strip()[-500:]}")
 
 
 def _write_durably(path: Path, content: str) -> None:
     part = path.with_suffix(".part")
     part.write_text(content)
-    _sync(part)
+    sync_file(part)
     part.replace(path)
     sync_folder(path.parent)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

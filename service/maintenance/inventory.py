@@ -7,30 +7,20 @@ wrong is looked at again before it counts.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
-
-from sqlalchemy import Row, bindparam, select
 
 from overread.errors import NotFoundError
 from service.store.database import Store
+from service.store.object_rows import ObjectRow, Place, row_with_hash, rows_with_prefix
 from service.store.object_store import KeptObject, ObjectStore
-from service.store.schema import instances, quarantine
 
 _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[0-9a-f]{64}")
 GRACE = timedelta(hours=1)
 """What is younger may be on its way from the shelf into a row."""
-
-
-class Place(StrEnum):
-    """Which shelf, and the table that belongs to it."""
-
-    OBJECTS = "OBJECTS"
-    QUARANTINE = "QUARANTINE"
 
 
 class Fault(StrEnum):
@@ -96,7 +86,7 @@ def check_prefix(
     """
     shelf = shelf_of(store, place)
     listed = {item.sha256: item for item in shelf.listed(prefix)}  # before the rows, which follow the bytes
-    rows = _rows(store, place, prefix)
+    rows = rows_with_prefix(store, place, prefix)
     tally.objects += len(listed)
     tally.rows += len(rows)
     for item in listed.values():
@@ -106,7 +96,7 @@ def check_prefix(
         if fault is not None:
             yield _irregularity(place, fault, item.sha256, row)
     for sha256 in sorted(rows.keys() - listed.keys()):
-        row = _row(store, place, sha256)  # it may have been removed, or sent again, in the meantime
+        row = row_with_hash(store, place, sha256)  # it may have been removed, or sent again, in the meantime
         if row is not None and row.removed_at is None and shelf.size_of(sha256) is None:
             yield _irregularity(place, Fault.MISSING, sha256, row)
 
@@ -153,7 +143,7 @@ def hash_of(shelf: ObjectStore, sha256: str) -> str:
 
 
 def _fault_of(
-    store: Store, place: Place, item: KeptObject, row: Row[Any] | None, check: Check
+    store: Store, place: Place, item: KeptObject, row: ObjectRow | None, check: Check
 ) -> Fault | None:
     """Return what is wrong with an object; None where nothing is, or where it is too early to tell."""
     if _NAME.fullmatch(item.sha256) is None:
@@ -161,7 +151,7 @@ def _fault_of(
     if row is None or row.removed_at is not None:
         if item.modified_at > check.now - check.grace or shelf_of(store, place).size_of(item.sha256) is None:
             return None
-        row = _row(store, place, item.sha256)
+        row = row_with_hash(store, place, item.sha256)
         if row is None:
             return Fault.ORPHAN
         if row.removed_at is not None:  # a moment ago: its bytes are about to go
@@ -169,7 +159,7 @@ def _fault_of(
     return Fault.DAMAGED if _is_damaged(shelf_of(store, place), item, row, check) else None
 
 
-def _is_damaged(shelf: ObjectStore, item: KeptObject, row: Row[Any], check: Check) -> bool:
+def _is_damaged(shelf: ObjectStore, item: KeptObject, row: ObjectRow, check: Check) -> bool:
     try:
         suspicious = check.reads_bytes or item.size_bytes != row.size_bytes
         return suspicious and hash_of(shelf, item.sha256) != item.sha256
@@ -177,7 +167,7 @@ def _is_damaged(shelf: ObjectStore, item: KeptObject, row: Row[Any], check: Chec
         return False  # moved in the meantime; its row tells whether it should be there
 
 
-def _irregularity(place: Place, fault: Fault, sha256: str, row: Row[Any] | None) -> Irregularity:
+def _irregularity(place: Place, fault: Fault, sha256: str, row: ObjectRow | None) -> Irregularity:
     return Irregularity(
         place=place,
         fault=fault,
@@ -185,45 +175,3 @@ def _irregularity(place: Place, fault: Fault, sha256: str, row: Row[Any] | None)
         study_instance_uid=row.study_instance_uid if row is not None else None,
         sop_instance_uid=row.sop_instance_uid if row is not None else None,
     )
-
-
-_TABLES = {Place.OBJECTS: instances, Place.QUARANTINE: quarantine}
-_NEEDS = {
-    place: select(
-        table.c.sha256,
-        table.c.size_bytes,
-        table.c.study_instance_uid,
-        table.c.sop_instance_uid,
-        table.c.removed_at,
-    )
-    for place, table in _TABLES.items()
-}
-_WITH_PREFIX = {
-    place: query.where(
-        _TABLES[place].c.sha256 >= bindparam("first"), _TABLES[place].c.sha256 < bindparam("end")
-    )
-    for place, query in _NEEDS.items()
-}
-_WITH_HASH = {
-    place: query.where(_TABLES[place].c.sha256 == bindparam("sha256")) for place, query in _NEEDS.items()
-}
-
-
-def _rows(store: Store, place: Place, prefix: str) -> Mapping[str, Row[Any]]:
-    """Return the rows of hashes that start so; of several that share their bytes, one that needs them."""
-    bound = {"first": prefix, "end": f"{prefix}g"}  # "g" follows the last hexadecimal digit
-    with store.reading() as connection:
-        return _needed(connection.execute(_WITH_PREFIX[place], bound))
-
-
-def _row(store: Store, place: Place, sha256: str) -> Row[Any] | None:
-    with store.reading() as connection:
-        return _needed(connection.execute(_WITH_HASH[place], {"sha256": sha256})).get(sha256)
-
-
-def _needed(rows: Iterable[Row[Any]]) -> dict[str, Row[Any]]:
-    found: dict[str, Row[Any]] = {}
-    for row in rows:
-        if row.sha256 not in found or row.removed_at is None:
-            found[row.sha256] = row
-    return found

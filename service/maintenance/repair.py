@@ -9,9 +9,10 @@ from datetime import datetime
 
 from overread.errors import InputError, NotFoundError
 from service.intake.instances import begin_instance, receive_instance
-from service.maintenance.inventory import Fault, Irregularity, Place, hash_of, shelf_of
+from service.maintenance.inventory import Fault, Irregularity, hash_of, shelf_of
 from service.store.database import Store
 from service.store.files import IncomingFile
+from service.store.object_rows import Place
 from service.store.records import QuarantineKind
 from service.store.refusals import Refusal, refuse
 from service.store.removal import drop_refused, drop_removed

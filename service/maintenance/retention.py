@@ -7,26 +7,21 @@ only what a person has dealt with. What waits for something, or for somebody, ke
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 import structlog
-from sqlalchemy import Row, Select, and_, bindparam, or_, select, tuple_
 
 from overread.case import CaseState
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
 from service.store.database import Store
-from service.store.records import QuarantineState
+from service.store.expiry import ExpiredInstance, ExpiredRefusal, expired_instances, expired_refusals
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
-from service.store.schema import UtcDateTime, cases, instances, quarantine, studies
 
 _log = structlog.get_logger("overread.retention")
-_PAGE = 500
 _DAY_SECONDS = 86400.0
 _RETRY_SECONDS = 600.0
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +78,14 @@ def retain(store: Store, *, now: datetime, dry_run: bool = False) -> Iterator[Re
     """
     rules = rules_of(store.settings)
     if rules:
-        for page in _over_time(store, rules, now):
-            for _, of_study in groupby(page, key=lambda row: row.study_instance_uid):
+        ends = [(rule.state, now - timedelta(days=rule.days)) for rule in rules]
+        for page in expired_instances(store, ends):
+            for _, of_study in groupby(page, key=lambda instance: instance.study_instance_uid):
                 yield _remove_pixels(store, list(of_study), rules, now, dry_run=dry_run)
     days = store.settings.keep_days_quarantine
     if days is not None:
-        for row in _refused_over_time(store, days, now):
-            yield _remove_refused(store, row, days, now, dry_run=dry_run)
+        for refusal in expired_refusals(store, now - timedelta(days=days)):
+            yield _remove_refused(store, refusal, days, now, dry_run=dry_run)
 
 
 def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading.Event) -> None:
@@ -122,94 +118,27 @@ def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading
         stop.wait(pause)
 
 
-def _over_time(store: Store, rules: Sequence[Rule], now: datetime) -> Iterator[Sequence[Row[Any]]]:
-    """Yield the instances that are over their time, a page at a time, the oldest first."""
-    query = _instances_over_time(rules, now)
-    after = {"received_at": _EARLIEST, "study": "", "instance": ""}
-    while True:
-        with store.reading() as connection:
-            rows = connection.execute(query, after).all()
-        if not rows:
-            return
-        yield rows
-        last = rows[-1]
-        after = {
-            "received_at": last.received_at,
-            "study": last.study_instance_uid,
-            "instance": last.sop_instance_uid,
-        }
-
-
-def _instances_over_time(rules: Sequence[Rule], now: datetime) -> Select[Any]:
-    """Return the query of the next of them after one place."""
-    ends = [(rule.state, now - timedelta(days=rule.days)) for rule in rules]
-    over = or_(
-        *(
-            and_(cases.c.state == state.value, cases.c.updated_at <= end, instances.c.received_at <= end)
-            for state, end in ends
-        )
-    )
-    received_at = bindparam("received_at", type_=UtcDateTime())
-    place = (instances.c.received_at, instances.c.study_instance_uid, instances.c.sop_instance_uid)
-    return (
-        select(instances, cases.c.state)
-        .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
-        .join(studies, studies.c.study_instance_uid == instances.c.study_instance_uid)
-        .where(
-            instances.c.removed_at.is_(None),
-            studies.c.closed_at.is_not(None),
-            instances.c.received_at.between(received_at, max(end for _, end in ends)),  # walks the index
-            tuple_(*place) > tuple_(received_at, bindparam("study"), bindparam("instance")),
-            over,
-        )
-        .order_by(*place)
-        .limit(_PAGE)
-    )
-
-
 def _remove_pixels(
-    store: Store, rows: Sequence[Row[Any]], rules: Sequence[Rule], now: datetime, *, dry_run: bool
+    store: Store, expired: Sequence[ExpiredInstance], rules: Sequence[Rule], now: datetime, *, dry_run: bool
 ) -> RetentionCount:
     """Remove the pixels of instances of one study."""
     if dry_run:
-        return RetentionCount(instances=len(rows), instance_bytes=sum(row.size_bytes for row in rows))
-    (rule,) = (rule for rule in rules if rule.state == rows[0].state)
-    study = rows[0].study_instance_uid
+        return RetentionCount(instances=len(expired), instance_bytes=sum(each.size_bytes for each in expired))
+    (rule,) = (rule for rule in rules if rule.state is expired[0].state)
+    study = expired[0].study_instance_uid
     why = f"the case was {rule.state} for {rule.days:g} days ({rule.variable})"
     removal = Removal(at=now, why=why, state=rule.state)
-    if mark_removed(store, study, [row.sop_instance_uid for row in rows], removal) == 0:
+    if mark_removed(store, study, [each.sop_instance_uid for each in expired], removal) == 0:
         return RetentionCount()
-    gone = [row for row in rows if drop_removed(store, row.sop_instance_uid)]
+    gone = [each for each in expired if drop_removed(store, each.sop_instance_uid)]
     _log.info("pixels_removed", study_instance_uid=study, instances=len(gone), state=rule.state.value)
-    return RetentionCount(instances=len(gone), instance_bytes=sum(row.size_bytes for row in gone))
-
-
-def _refused_over_time(store: Store, days: float, now: datetime) -> Iterator[Row[Any]]:
-    query = (
-        select(quarantine)
-        .where(
-            quarantine.c.removed_at.is_(None),
-            quarantine.c.state != QuarantineState.WAITING.value,
-            quarantine.c.received_at <= now - timedelta(days=days),
-            quarantine.c.quarantine_id > bindparam("after"),
-        )
-        .order_by(quarantine.c.quarantine_id)
-        .limit(_PAGE)
-    )
-    after = 0
-    while True:
-        with store.reading() as connection:
-            rows = connection.execute(query, {"after": after}).all()
-        if not rows:
-            return
-        yield from rows
-        after = rows[-1].quarantine_id
+    return RetentionCount(instances=len(gone), instance_bytes=sum(each.size_bytes for each in gone))
 
 
 def _remove_refused(
-    store: Store, row: Row[Any], days: float, now: datetime, *, dry_run: bool
+    store: Store, expired: ExpiredRefusal, days: float, now: datetime, *, dry_run: bool
 ) -> RetentionCount:
     why = f"it was refused more than {days:g} days ago (OVERREAD_KEEP_DAYS_QUARANTINE)"
-    if dry_run or remove_refused(store, row.quarantine_id, row.sha256, Removal(at=now, why=why)):
-        return RetentionCount(refused=1, refused_bytes=row.size_bytes)
+    if dry_run or remove_refused(store, expired.quarantine_id, expired.sha256, Removal(at=now, why=why)):
+        return RetentionCount(refused=1, refused_bytes=expired.size_bytes)
     return RetentionCount()

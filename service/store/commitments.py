@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from overread.errors import ContradictionError
+from service.store import locks
 from service.store.backlog import DUE, GIVEN_UP, Backlog
 from service.store.database import Store
 from service.store.schema import commitments, instances
@@ -97,7 +98,7 @@ def record_commitment(
     asked = json.dumps([[item.sop_class_uid, item.sop_instance_uid] for item in request.instances])
     key = {"requestor": request.requestor, "transaction_uid": request.transaction_uid}
     fresh = {"state": CommitmentState.DUE.value, "attempts": 0, "due_at": due_at, "concluded_at": None}
-    with store.writing(f"commitment {request.requestor} {request.transaction_uid}") as connection:
+    with store.writing(locks.commitment(request.requestor, request.transaction_uid)) as connection:
         row = connection.execute(_KNOWN, key).one_or_none()
         if row is None:
             new = {**key, "called": request.called, "instances": asked, "requested_at": now, **fresh}

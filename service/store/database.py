@@ -1,11 +1,11 @@
 """Opens the store and gives its transactions.
 
 On SQLite a writer takes the one write lock at once (BEGIN IMMEDIATE), so that what it read still holds when
-it writes. On PostgreSQL it takes advisory locks on the names that it decides about, such as a study, to the
-same end. Every commit is durable when it returns: WAL with synchronous=FULL, or PostgreSQL's own default.
+it writes. On PostgreSQL it takes the locks of what it decides about, such as a study, to the same end; see
+`service.store.locks`. Every commit is durable when it returns: WAL with synchronous=FULL, or PostgreSQL's own
+default.
 """
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -21,12 +21,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
 from service.store.files import ObjectFiles
+from service.store.locks import Lock, take_locks
 from service.store.migration import migrate
 from service.store.outages import raise_outage
 
+Transaction = Connection
+"""What `Store.reading` and `Store.writing` give; outside `service/store/` it is only passed on."""
+
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_NEW_TRANSACTION = text("SELECT pg_current_xact_id()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +52,31 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self, *names: str, durable: bool = True) -> Iterator[Connection]:
+    def writing(self, *locks: Lock, durable: bool = True) -> Iterator[Connection]:
         """Give a connection whose changes are durable when the block ends, and undone when it raises.
 
-        Whoever gives one of the same names waits; on SQLite every writer does. What nobody is told of, such
-        as a claim, need not be `durable`: it does not wait for the disk, and a power cut may undo it.
+        Whoever asks for one of the same locks waits; on SQLite every writer does. What nobody is told of,
+        such as a claim, need not be `durable`: it does not wait for the disk, and a power cut may undo it.
 
         Raises:
             OutOfResourcesError: the database cannot be reached, is full, or is busy for too long.
         """
         engine = self.engine.execution_options(writes="FULL" if durable else "NORMAL")
         with translated(), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                if not durable:
-                    connection.execute(_NOT_DURABLE)
-                for key in sorted({_lock_key(name) for name in names}):
-                    connection.execute(_LOCK, {"key": key})
+            if not durable and connection.dialect.name == "postgresql":
+                connection.execute(_NOT_DURABLE)
+            take_locks(connection, locks)
             yield connection
+
+    def require_writable(self) -> None:
+        """Return if the database takes writes.
+
+        Raises:
+            OutOfResourcesError: it cannot be reached, takes no writes, or is busy for too long.
+        """
+        with self.writing(durable=False) as connection:  # on SQLite that is the write lock
+            if connection.dialect.name == "postgresql":
+                connection.execute(_NEW_TRANSACTION)
 
     def close(self) -> None:
         """Close every connection."""
@@ -145,7 +157,3 @@ def translated() -> Iterator[None]:
         raise OutOfResourcesError(
             "every connection of this process to the database is in use; try again later"
         ) from error
-
-
-def _lock_key(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

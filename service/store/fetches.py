@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, String, bindparam, cast, exists, insert, or_, select
 
 from overread.case import CaseState
-from overread.errors import NotFoundError
-from service.store import queries
+from service.store import locks
 from service.store.backlog import DUE, GIVEN_UP, Backlog
 from service.store.database import Store
 from service.store.schema import cases, fetches, instances, studies
+from service.store.studies import require_study
 
 _BATCH = 100
 _BACKLOG = Backlog(table=fetches, number=fetches.c.fetch_id, first_delay_seconds=60.0, attempt_seconds=3600.0)
@@ -154,11 +154,8 @@ def known_study(store: Store, study_instance_uid: str) -> KnownStudy:
         NotFoundError: no image of it has been received.
     """
     with store.reading() as connection:
-        key = {"study_instance_uid": study_instance_uid}
-        row = connection.execute(queries.STUDY, key).one_or_none()
-    if row is None:
-        raise NotFoundError(f"no image of study {study_instance_uid} has been received")
-    return KnownStudy(**{column.name: getattr(row, column.name) for column in dataclass_fields(KnownStudy)})
+        study = require_study(connection, study_instance_uid)
+    return KnownStudy(**{item.name: getattr(study, item.name) for item in dataclass_fields(KnownStudy)})
 
 
 def stored_instances(store: Store, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
@@ -224,7 +221,7 @@ def _note(store: Store, kind: FetchKind, subjects: Sequence[str], now: datetime)
     if not subjects:
         return 0
     fresh = {"state": FetchState.DUE.value, "attempts": 0, "due_at": now, "asked_at": now}
-    with store.writing(f"fetches {kind.value}") as connection:
+    with store.writing(locks.fetches(kind)) as connection:
         missing = [
             {"kind": kind.value, "subject": subject, **fresh}
             for subject in subjects

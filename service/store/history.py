@@ -1,16 +1,14 @@
 """What the store knows of a patient besides one study: earlier reports, and what a person brought back."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent
 from overread.cohort import CohortCase
+from overread.comparison import days_between
 from overread.observation import Detection, ReportReading
-from overread.ports import ReportReader
-from overread.priors import EarlierReading, History
 from service.store import queries
 from service.store.changes import CaseRow
 from service.store.cohort import cohort_case
@@ -30,8 +28,7 @@ def earlier_reports(connection: Connection, case: CaseRow) -> tuple[EarlierRepor
     of the same day is not earlier: DICOM dates do not tell.
     """
     study = connection.execute(queries.STUDY, {"study_instance_uid": case.study_instance_uid}).one_or_none()
-    day = _day(study.study_date) if study is not None else None
-    if study is None or day is None or not study.patient_id:
+    if study is None or not study.study_date or not study.patient_id:
         return ()
     rows = connection.execute(
         queries.EARLIER_REPORTS,
@@ -43,9 +40,9 @@ def earlier_reports(connection: Connection, case: CaseRow) -> tuple[EarlierRepor
         },
     )
     return tuple(
-        earlier_of(row, float((day - earlier).days))
+        earlier_of(row, days)
         for row in rows
-        if (earlier := _day(row.study_date)) is not None
+        if (days := days_between(row.study_date, study.study_date)) is not None
     )
 
 
@@ -77,31 +74,3 @@ def restored_findings(connection: Connection, case_id: int) -> frozenset[str]:
     """Return the findings that a person brought back: the details of the case's RESTORED events."""
     bound = {"case_id": case_id, "event": CaseEvent.RESTORED.value}
     return frozenset(connection.execute(queries.EVENT_DETAILS, bound).scalars())
-
-
-def read_history(
-    earlier: tuple[EarlierReport, ...], restored: frozenset[str], reader: ReportReader
-) -> History:
-    """Return the history as the comparison needs it.
-
-    Raises:
-        InvalidReportError: an earlier report is empty or is no text.
-    """
-    readings = tuple(
-        EarlierReading(
-            study_instance_uid=item.study_instance_uid,
-            report_version=item.report_version,
-            days_before=item.days_before,
-            reading=reader.read(item.text),
-        )
-        for item in earlier
-    )
-    return History(earlier=readings, restored=restored)
-
-
-def _day(text: str | None) -> date | None:
-    """Return a DICOM date (PS3.5 DA: YYYYMMDD); None where there is none or it is no day."""
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None

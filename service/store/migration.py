@@ -1,8 +1,5 @@
 """Brings the database to the tables of this release, safely when several processes start at once."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +8,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from overread.errors import ConfigurationError
-
-_LOCK_KEY = 0x6F766572  # "over": PostgreSQL's advisory locks are named by numbers
+from service.store.locks import migration_lock
 
 
 def migrate(engine: Engine, lock_file: Path) -> None:
@@ -26,7 +22,7 @@ def migrate(engine: Engine, lock_file: Path) -> None:
     """
     if _is_current(engine):
         return
-    with engine.connect() as connection, _alone(connection, lock_file):
+    with engine.connect() as connection, migration_lock(connection, lock_file):
         config = _config()
         config.attributes["connection"] = connection
         try:
@@ -52,24 +48,6 @@ def newest_revision() -> str:
 def _is_current(engine: Engine) -> bool:
     with engine.connect() as connection:
         return revision_of(connection) == newest_revision()
-
-
-@contextmanager
-def _alone(connection: Connection, lock_file: Path) -> Iterator[None]:
-    """Hold the migration lock: of the database itself on PostgreSQL, of a file beside it on SQLite."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
-            connection.commit()
-        return
-    with lock_file.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _config() -> Config:

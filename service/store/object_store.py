@@ -92,8 +92,7 @@ class FolderObjectStore:
         """Keep the bytes of a file; a crash leaves either the whole of it on the shelf, or nothing."""
         target = self._place(sha256)
         with disk_errors():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync_file(path)
             path.replace(target)
             sync_folder(target.parent)
 
@@ -153,6 +152,12 @@ class FolderObjectStore:
 
     def _place(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256
+
+
+def sync_file(path: Path) -> None:
+    """Return when the bytes of a file are on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,11 +8,10 @@ from sqlalchemy import Connection
 
 from overread.errors import ConfigurationError
 from overread.priority import Policy, default_policy, parse_policy, shipped_policy_text
-from service.store import queries
+from service.store import locks, queries
 from service.store.database import Store
 from service.store.records import PolicyOrigin, PolicyRecord
 
-_LOCK = "policy"
 _parsed = lru_cache(maxsize=8)(parse_policy)
 
 
@@ -46,7 +45,7 @@ def activate_policy(
     """
     policy = parse_policy(text)
     sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    with store.writing(_LOCK) as connection:
+    with store.writing(locks.policy()) as connection:
         known = [PolicyRecord.of(row) for row in connection.execute(queries.POLICIES)]
         if known and _means(known[0].text, policy):
             return False

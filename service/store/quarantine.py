@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
 
 from overread.errors import InputError, NotFoundError, TransitionError
+from service.store import locks
 from service.store.database import Store
 from service.store.json_format import from_json, to_json
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
@@ -214,7 +215,7 @@ def record_action(store: Store, quarantine_id: int, new: NewAction) -> None:
     Raises:
         NotFoundError: there is no such entry.
     """
-    with store.writing(f"quarantine entry {quarantine_id}") as connection:
+    with store.writing(locks.quarantine_entry(quarantine_id)) as connection:
         _row(connection, quarantine_id)
         _record(connection, quarantine_id, new)
     _log.info(
@@ -236,7 +237,7 @@ def discard(store: Store, quarantine_id: int, *, actor: str, because: str, now: 
     """
     if not because.strip():
         raise InputError("say why it is discarded")
-    with store.writing(f"quarantine entry {quarantine_id}") as connection:
+    with store.writing(locks.quarantine_entry(quarantine_id)) as connection:
         row = _row(connection, quarantine_id)
         if row.state != QuarantineState.WAITING:
             raise TransitionError(f"entry {quarantine_id} of the quarantine is {row.state.lower()} already")

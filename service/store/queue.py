@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from overread.case import CaseEvent, CaseState, advance
-from overread.errors import LeaseLostError, NotFoundError
+from overread.errors import LeaseLostError
 from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
 from service.store import queries
+from service.store.cases import case_for_change
 from service.store.changes import CaseRow, Entry, change_case, record_claim
 from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
@@ -168,9 +169,7 @@ def retry_case(store: Store, case_id: int, *, actor: str, now: datetime) -> None
         TransitionError: the case is not FAILED.
     """
     with store.writing() as connection:
-        case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
-        if case is None:
-            raise NotFoundError(f"there is no case {case_id}")
+        case = case_for_change(connection, case_id)
         entry = Entry(event=CaseEvent.RETRIED, at=now, actor=actor)
         change_case(connection, case, entry, due_at=now, attempts=0, failure=None)
 

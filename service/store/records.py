@@ -9,6 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Row
 
 from overread.case import CaseEvent, CaseState
+from overread.comparison import PriorReport
 from overread.errors import RemovedError
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
@@ -148,15 +149,11 @@ class PolicyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierReport:
+class EarlierReport(PriorReport):
     """The report that counts of an earlier study of the same patient."""
 
     case_id: int
-    study_instance_uid: str
     study_date: str  # YYYYMMDD
-    report_version: int
-    days_before: float
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

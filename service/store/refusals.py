@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
-from service.store import queries
+from service.store import locks, queries
 from service.store.database import Store
 from service.store.files import IncomingFile
 from service.store.records import QuarantineKind
@@ -34,16 +34,43 @@ class Refusal:
 
 
 def refuse(store: Store, incoming: IncomingFile, refusal: Refusal) -> None:
-    """Move an incoming file into quarantine; it is durable when this returns."""
+    """Move an incoming file into quarantine; it is durable when this returns.
+
+    Raises:
+        OutOfResourcesError: it cannot be kept or recorded now; the sender should try again.
+    """
     sha256, size_bytes = incoming.sha256, incoming.size_bytes
     store.files.set_aside(incoming)
-    with store.writing(f"quarantine:{sha256}") as connection:
-        record_refusal(connection, refusal, sha256=sha256, size_bytes=size_bytes)
-        restore_refused(store, connection, sha256, now=refusal.received_at)
+    with store.writing() as connection:
+        _record(store, connection, refusal, sha256, size_bytes)
 
 
-def record_refusal(connection: Connection, refusal: Refusal, *, sha256: str, size_bytes: int) -> None:
+def refuse_within(store: Store, connection: Connection, incoming: IncomingFile, refusal: Refusal) -> None:
+    """Move an incoming file into quarantine, and record it in the caller's transaction.
+
+    Raises:
+        OutOfResourcesError: it cannot be kept or recorded now.
+    """
+    sha256, size_bytes = incoming.sha256, incoming.size_bytes
+    store.files.set_aside(incoming)
+    _record(store, connection, refusal, sha256, size_bytes)
+
+
+def refuse_kept(store: Store, sha256: str, size_bytes: int, refusal: Refusal) -> None:
+    """Move an object that was kept already into quarantine; it is durable when this returns.
+
+    Raises:
+        OutOfResourcesError: it cannot be kept or recorded now; the sender should try again.
+    """
+    store.files.set_aside_kept(sha256)
+    with store.writing() as connection:
+        _record(store, connection, refusal, sha256, size_bytes)
+
+
+def _record(store: Store, connection: Connection, refusal: Refusal, sha256: str, size_bytes: int) -> None:
     """Record a refusal whose bytes are in quarantine already; the same thing again is no second entry."""
+    locks.take_locks(connection, [locks.refused_bytes(sha256)])
+    restore_refused(store, connection, sha256, now=refusal.received_at)
     fingerprint = _fingerprint(refusal, sha256)
     if connection.execute(queries.QUARANTINED, {"fingerprint": fingerprint}).first():
         return

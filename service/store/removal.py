@@ -12,10 +12,12 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from overread.case import CaseState
 from overread.errors import OutOfResourcesError
-from service.store import queries
+from service.store import locks, queries
+from service.store.cases import case_of_study
 from service.store.database import Store
 from service.store.records import QuarantineState
 from service.store.schema import instances, quarantine
+from service.store.studies import require_study
 
 _WHY_MAX = 256
 
@@ -66,11 +68,10 @@ def mark_removed(
 
     None go of a study that is open again, or whose case is no longer in the state that the removal is for.
     """
-    names = [f"instance {uid}" for uid in sop_instance_uids]
-    with store.writing(f"study {study_instance_uid}", *names) as connection:
-        uid = {"study_instance_uid": study_instance_uid}
-        case = connection.execute(queries.CASE_OF_STUDY, uid).one_or_none()
-        is_open = connection.execute(queries.STUDY, uid).one().closed_at is None
+    objects = map(locks.instance, sop_instance_uids)
+    with store.writing(locks.study(study_instance_uid), *objects) as connection:
+        case = case_of_study(connection, study_instance_uid)
+        is_open = require_study(connection, study_instance_uid).closed_at is None
         if is_open or case is None or case.state != removal.state:
             return 0
         bound = {"at": removal.at, "why": removal.why[:_WHY_MAX]}
@@ -85,7 +86,7 @@ def drop_removed(store: Store, sop_instance_uid: str) -> bool:
 
     One that was sent again meanwhile keeps them.
     """
-    with store.writing(f"instance {sop_instance_uid}", durable=False) as connection:
+    with store.writing(locks.instance(sop_instance_uid), durable=False) as connection:
         row = connection.execute(queries.INSTANCE, {"sop_instance_uid": sop_instance_uid}).one_or_none()
         if row is None or row.removed_at is None:
             return False
@@ -99,7 +100,7 @@ def restore_instance(store: Store, sop_instance_uid: str, *, now: datetime) -> N
     Raises:
         OutOfResourcesError: they were removed in this very moment; the sender should try again.
     """
-    with store.writing(f"instance {sop_instance_uid}") as connection:
+    with store.writing(locks.instance(sop_instance_uid)) as connection:
         row = connection.execute(queries.INSTANCE, {"sop_instance_uid": sop_instance_uid}).one()
         if row.removed_at is None:
             return
@@ -125,7 +126,7 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
 
     They stay while the entry waits for a person, or another entry needs them.
     """
-    with store.writing(f"quarantine:{sha256}") as connection:
+    with store.writing(locks.refused_bytes(sha256)) as connection:
         bound = {"marked": quarantine_id, "at": removal.at, "why": removal.why[:_WHY_MAX]}
         if connection.execute(_MARK_REFUSED, bound).rowcount != 1:
             return False
@@ -135,6 +136,6 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
 
 def drop_refused(store: Store, sha256: str) -> None:
     """Remove refused bytes that no entry needs any more."""
-    with store.writing(f"quarantine:{sha256}", durable=False) as connection:
+    with store.writing(locks.refused_bytes(sha256), durable=False) as connection:
         if connection.execute(_KEPT_REFUSALS, {"sha256": sha256}).scalar_one() == 0:
             store.files.quarantine.remove(sha256)

@@ -10,6 +10,7 @@ from overread.case import CaseState
 from overread.errors import InputError, NotFoundError
 from service.store import queries
 from service.store.database import Store
+from service.store.instances import find_instance
 from service.store.line import line_of
 from service.store.order import Group, Position, Selection, groups_of, sides_of
 from service.store.records import (
@@ -21,16 +22,11 @@ from service.store.records import (
     WorklistLine,
     WorklistPage,
 )
-from service.store.rows import (
-    earlier_of,
-    event_of,
-    instance_of,
-    report_of,
-    study_of,
-    summary_of,
-    triage_of,
-)
+from service.store.report_versions import report_versions
+from service.store.rows import earlier_of, event_of, instance_of, summary_of
 from service.store.schema import cases
+from service.store.studies import find_study
+from service.store.triage_results import triage_result
 
 EVERYTHING_LISTED = Selection()
 _PAGE_MAX = 1000
@@ -101,11 +97,10 @@ def load_case(store: Store, case_id: int, *, share: float | None = None) -> Case
         if row is None:
             raise NotFoundError(f"there is no case {case_id}")
         uid = {"study_instance_uid": row.study_instance_uid}
-        study_row = connection.execute(queries.STUDY, uid).one_or_none()
-        study = study_of(study_row) if study_row else None
-        versions = connection.execute(queries.REPORT_VERSIONS, {"case_id": case_id}).all()
-        reports = tuple(report_of(version) for version in versions)
-        triage = _triage(connection, case_id, row.result_revision)
+        study = find_study(connection, row.study_instance_uid)
+        reports = report_versions(connection, case_id)
+        latest = row.result_revision
+        triage = None if latest is None else triage_result(connection, case_id, latest)
         listed = row.state == CaseState.LISTED.value
         return CaseDetail(
             summary=_summary(row, line_of(connection, share).priority if listed else None),
@@ -147,10 +142,10 @@ def load_instance(store: Store, sop_instance_uid: str) -> InstanceRecord:
         NotFoundError: it has not been received.
     """
     with store.reading() as connection:
-        row = connection.execute(queries.INSTANCE, {"sop_instance_uid": sop_instance_uid}).one_or_none()
-    if row is None:
+        instance = find_instance(connection, sop_instance_uid, store.files)
+    if instance is None:
         raise NotFoundError(f"there is no instance {sop_instance_uid}")
-    return instance_of(row, store.files)
+    return instance
 
 
 def count_cases(store: Store) -> dict[CaseState, int]:
@@ -193,14 +188,6 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
 def _summary(row: Row[Any], line: float | None) -> CaseSummary:
     listed = row.state == CaseState.LISTED.value
     return summary_of(row, above_line=listed and (line is None or row.priority >= line))
-
-
-def _triage(connection: Connection, case_id: int, revision: int | None) -> TriageRecord | None:
-    if revision is None:
-        return None
-    key = {"case_id": case_id, "revision": revision}
-    result = connection.execute(queries.RESULT, key).one()
-    return triage_of(result, list(connection.execute(queries.DETECTIONS, key)))
 
 
 def _known_from(connection: Connection, triage: TriageRecord | None) -> tuple[EarlierReport, ...]:

@@ -8,22 +8,21 @@ from datetime import datetime
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from overread.case import CaseEvent, CaseState
+from overread.comparison import ComparedCase, compare, read_history
 from overread.errors import NotFoundError, TransitionError
 from overread.finding import load_vocabulary
 from overread.priority import Policy
 from overread.report import load_reader
-from overread.triage import triage
-from service.store import queries
+from service.store.cases import case_for_change, listed_under_other_policy
 from service.store.changes import CaseRow, Entry, change_case, revise_case
 from service.store.conclusion import conclude
-from service.store.database import Store
-from service.store.history import earlier_reports, read_history, restored_findings
+from service.store.database import Store, Transaction
+from service.store.history import earlier_reports, restored_findings
 from service.store.policies import policy_in_force
 from service.store.records import TriageRecord
-from service.store.rows import triage_of
+from service.store.triage_results import triage_result
 
 _log = structlog.get_logger("overread.reconsideration")
 _BATCH = 100
@@ -37,7 +36,7 @@ def restore_finding(store: Store, case_id: int, finding: str, *, actor: str, now
         TransitionError: the case is not triaged, or is being triaged anew.
     """
     with store.writing() as connection:
-        case = _case(connection, case_id)
+        case = case_for_change(connection, case_id)
         record = _latest(connection, case)
         if finding not in {item.discrepancy.finding for item in record.result.known_before}:
             raise NotFoundError(f"no finding {finding[:64]!r} of case {case_id} is set aside as known before")
@@ -57,8 +56,7 @@ def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
     while True:
         with store.reading() as connection:
             version = policy_in_force(connection).version
-            bound = {"state": CaseState.LISTED.value, "version": version, "limit": _BATCH}
-            stale = connection.execute(queries.WEIGHED_OTHERWISE, bound).scalars().all()
+            stale = listed_under_other_policy(connection, version, limit=_BATCH)
         for case_id in stale:
             _weigh_again(store, case_id, actor=actor, now=now)
         done += len(stale)
@@ -71,7 +69,7 @@ def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
 
 def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
     with store.writing() as connection:
-        case, policy = _case(connection, case_id), policy_in_force(connection)
+        case, policy = case_for_change(connection, case_id), policy_in_force(connection)
         if case.state != CaseState.LISTED.value or case.policy_version == policy.version:
             return  # another process was faster
         detail = f"policy {policy.version}"
@@ -84,20 +82,27 @@ def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> No
 
 
 def _reconsider(
-    connection: Connection, case: CaseRow, record: TriageRecord, entry: Entry, policy: Policy
+    connection: Transaction, case: CaseRow, record: TriageRecord, entry: Entry, policy: Policy
 ) -> CaseRow:
     """Make the comparison anew and store it as a further revision."""
     taken = change_case(connection, case, entry, revision=case.revision + 1)
     history = read_history(
-        earlier_reports(connection, taken), restored_findings(connection, case.case_id), load_reader()
+        earlier_reports(connection, taken),
+        load_reader(),
+        restored=restored_findings(connection, case.case_id),
     )
-    result = triage(record.reading, record.detections, policy, load_vocabulary(), history=history)
+    # The stored reading was refined when the report was read; its text is not read again.
+    compared = compare(
+        ComparedCase(reading=record.reading, detections=record.detections, history=history),
+        policy,
+        load_vocabulary(),
+    )
     anew = TriageRecord(
         revision=taken.revision,
         report_version=record.report_version,
         instances_sha256=record.instances_sha256,
-        result=result,
-        reading=record.reading,
+        result=compared.result,
+        reading=compared.reading,
         detections=record.detections,
         worker=entry.actor[:128],
         triaged_at=entry.at,
@@ -105,16 +110,7 @@ def _reconsider(
     return conclude(connection, taken, anew, policy)
 
 
-def _case(connection: Connection, case_id: int) -> CaseRow:
-    case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
-    if case is None:
-        raise NotFoundError(f"there is no case {case_id}")
-    return case
-
-
-def _latest(connection: Connection, case: CaseRow) -> TriageRecord:
+def _latest(connection: Transaction, case: CaseRow) -> TriageRecord:
     if case.result_revision is None or case.result_revision != case.revision:
         raise TransitionError(f"case {case.case_id} is not triaged, or is to be triaged anew; try again then")
-    key = {"case_id": case.case_id, "revision": case.result_revision}
-    result = connection.execute(queries.RESULT, key).one()
-    return triage_of(result, list(connection.execute(queries.DETECTIONS, key)))
+    return triage_result(connection, case.case_id, case.result_revision)

@@ -15,6 +15,7 @@ from typing import Self
 
 import structlog
 
+from overread.comparison import ComparedCase, compare, read_history
 from overread.errors import (
     ConfigurationError,
     InputError,
@@ -27,11 +28,10 @@ from overread.errors import (
 from overread.finding import Vocabulary
 from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
-from overread.report.reread import Rereader, sentences_behind
-from overread.triage import TriageResult, triage
+from overread.report.reread import Rereader
+from overread.triage import TriageResult
 from service.intake.closing import close_quiet_studies
 from service.store.database import Store
-from service.store.history import read_history
 from service.store.queue import (
     claim_case,
     complete_case,
@@ -191,17 +191,12 @@ def look(claimed: ClaimedCase, readers: TriageTools) -> Conclusion:
         InputError: the report or the images cannot be read.
     """
     reading = readers.report_reader.read(claimed.report_text)
-    history = read_history(claimed.earlier, claimed.restored, readers.report_reader)
+    history = read_history(claimed.earlier, readers.report_reader, restored=claimed.restored)
     # What was seen before the pixels were removed holds: a new report is compared with that.
     detections = claimed.seen or tuple(detector.detect(claimed.instances) for detector in readers.detectors)
-    result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
-    if readers.rereader is not None:
-        behind = sentences_behind(result.discrepancies)
-        again = readers.rereader.reread(claimed.report_text, reading, behind)
-        if again is not reading:
-            reading = again
-            result = triage(reading, detections, claimed.policy, readers.vocabulary, history=history)
-    return Conclusion(result=result, reading=reading, detections=detections)
+    case = ComparedCase(reading=reading, detections=detections, history=history, text=claimed.report_text)
+    compared = compare(case, claimed.policy, readers.vocabulary, rereader=readers.rereader)
+    return Conclusion(result=compared.result, reading=compared.reading, detections=detections)
 
 
 class Heartbeat:

@@ -1,8 +1,18 @@
-"""Addresses of DICOMweb resources, as whoever asks can reach them."""
+"""Addresses: the host that a request names, and where DICOMweb resources are for whoever asks."""
 
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+
+def split_host(host: str) -> tuple[str, int | None]:
+    """Return name and port of a Host header (RFC 9110 section 7.2); the name is empty where there is none.
+
+    Raises:
+        ValueError: it is malformed, such as "[" or "name:99999".
+    """
+    parts = urlsplit(f"//{host}")
+    return parts.hostname or "", parts.port
 
 
 def base_url(request: Request) -> str:
@@ -17,7 +27,8 @@ def base_url(request: Request) -> str:
     address = request.base_url
     _, port = request.scope.get("server") or ("", None)
     proxied = "forwarded" in request.headers or "x-forwarded-for" in request.headers
-    if urlsplit(f"//{request.headers.get('host', '')}").port is None and port is not None and not proxied:
+    _, stated_port = split_host(request.headers.get("host", ""))
+    if stated_port is None and port is not None and not proxied:
         address = address.replace(port=port)
     return str(address).rstrip("/")
 

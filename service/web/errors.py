@@ -4,6 +4,7 @@ A problem says what kind of thing went wrong and what to do. It never repeats wh
 errors name UIDs and files only, and an error outside the tables is answered without its text.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,11 +132,16 @@ def answer_validation_error(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError(type(error))
     places = [
-        {"where": ".".join(str(step) for step in entry["loc"]), "why": entry["msg"]}
-        for entry in error.errors()
+        {"where": ".".join(map(str, _described(entry))), "why": entry["msg"]} for entry in error.errors()
     ]
     problem = Problem(status=422, slug="invalid-request", title="The request does not fit its description")
     return problem_response(problem, errors=places)
+
+
+def _described(entry: Mapping[str, Any]) -> Sequence[str | int]:
+    """Return where the mistake is, without a name that is not ours."""
+    place: Sequence[str | int] = entry["loc"]
+    return (*place[:-1], "(unknown name)") if entry["type"] == "extra_forbidden" else place
 
 
 def answer_unexpected(_: Request, __: Exception) -> JSONResponse:

@@ -9,7 +9,6 @@ address a server that hosts the application was told to bind to.
 import hashlib
 import hmac
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from overread.errors import ConfigurationError
 from service.network_settings import is_loopback
 from service.web.access_log import STATIC_ADDRESS
+from service.web.addresses import split_host
 from service.web.errors import Problem, problem_response
 
 SESSION_COOKIE = "overread_session"
@@ -28,6 +28,8 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHORTEST_TOKEN = 16
 
+_BAD_HOST = Problem(status=400, slug="bad-host", title="The Host header is malformed")
+_NULL = Problem(status=400, slug="null-character", title="The address holds a null character")
 _FOREIGN_HOST = Problem(
     status=421, slug="foreign-host", title="This service does not answer to that host name"
 )
@@ -89,13 +91,10 @@ class GuardMiddleware:
         await (self._app if answer is None else answer)(scope, receive, send)
 
     def _refusal(self, request: HTTPConnection) -> Response | None:
-        headers, names = request.headers, self._access.host_names
-        if self._access.token is None and request.client and not is_loopback(request.client.host):
-            return problem_response(_FOREIGN_MACHINE)
-        if names is not None and _host_name(headers.get("host", "")) not in names:
-            return problem_response(_FOREIGN_HOST)
-        if request.scope.get("method", "GET") not in _SAFE_METHODS and _is_foreign(headers):
-            return problem_response(_FOREIGN_ORIGIN)
+        headers = request.headers
+        problem = _malformed(request) or self._foreign(request)
+        if problem is not None:
+            return problem_response(problem)
         if self._access.token is None or _is_open(request.url.path) or self._is_signed_in(request):
             return None
         if request.scope.get("method") == "GET" and "text/html" in headers.get("accept", ""):
@@ -103,6 +102,16 @@ class GuardMiddleware:
         response = problem_response(_NO_TOKEN)
         response.headers["WWW-Authenticate"] = 'Bearer realm="overread"'
         return response
+
+    def _foreign(self, request: HTTPConnection) -> Problem | None:
+        names = self._access.host_names
+        if self._access.token is None and request.client and not is_loopback(request.client.host):
+            return _FOREIGN_MACHINE
+        if names is not None and split_host(request.headers.get("host", ""))[0] not in names:
+            return _FOREIGN_HOST
+        if request.scope.get("method", "GET") not in _SAFE_METHODS and _is_foreign(request.headers):
+            return _FOREIGN_ORIGIN
+        return None
 
     def _is_signed_in(self, request: HTTPConnection) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -112,16 +121,22 @@ class GuardMiddleware:
         return hmac.compare_digest(session.encode(), self._access.session.encode())
 
 
+def _malformed(request: HTTPConnection) -> Problem | None:
+    try:
+        split_host(request.headers.get("host", ""))
+    except ValueError:
+        return _BAD_HOST
+    if "\0" in request.scope["path"] or b"%00" in request.scope.get("query_string", b""):
+        return _NULL  # no text that PostgreSQL could keep
+    return None
+
+
 def _is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(f"{STATIC_ADDRESS}/")
-
-
-def _host_name(host: str) -> str:
-    return urlsplit(f"//{host}").hostname or ""
 
 
 def _is_foreign(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "none") in {"cross-site", "same-site"}:
         return True
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    return origin is not None and origin.partition("://")[2] != headers.get("host", "")

@@ -3,9 +3,10 @@
 import random
 
 import pytest
+from pydicom import Dataset, dcmread
 
 from models.pixels import network_input, render_for_display
-from overread.errors import InputError
+from overread.errors import InputError, UndecodablePixelsError
 from tests.models.test_decoding import real
 
 NAMES = (
@@ -37,3 +38,18 @@ def test_changed_bytes_give_an_image_or_an_error_of_ours(tmp_path, name) -> None
                 read(path)
             except InputError as error:
                 assert str(error)  # noqa: PT017  # most are read; the rest must say why not
+
+
+@pytest.mark.parametrize("keyword", ["ModalityLUTSequence", "VOILUTSequence"])
+def test_no_error_repeats_what_the_header_holds(tmp_path, keyword) -> None:
+    dataset = dcmread(real("MR_small.dcm"))
+    table = Dataset()
+    table.add_new("LUTDescriptor", "LO", ["DOE^JANE"] * 3)
+    table.add_new("LUTData", "OW", bytes(512))
+    setattr(dataset, keyword, [table])
+    path = tmp_path / "broken.dcm"
+    dataset.save_as(path)
+
+    with pytest.raises(UndecodablePixelsError, match="LUT is broken") as caught:
+        render_for_display(path)
+    assert "DOE" not in str(caught.value)

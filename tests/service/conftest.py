@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 
+from service.application import make_app
+from service.dicomweb.stow import make_stow_app
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
+from service.web.access_log import AccessMiddleware, RequestMetrics
+from service.web.guard import GuardMiddleware, access_for
 from tests.service.certificates import Certificates, make_certificates
 from tests.service.objectstorage import CREDENTIALS, ObjectStorage, object_storage
 from tests.service.postgres import MISSING, Cluster, cluster, program
+from tests.service.web.listening import listening, opener
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +111,23 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened = open_store(settings_on(request.param, request, tmp_path))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def api(sqlite_store: Store) -> Iterator[httpx.Client]:
+    """A client of API and pages, with the guards of an installation on loopback."""
+    access, metrics = access_for("127.0.0.1", None), RequestMetrics()
+    app = make_app(opener(sqlite_store, access=access, metrics=metrics), list)
+    app.add_middleware(GuardMiddleware, access=access)
+    app.add_middleware(AccessMiddleware, metrics=metrics)
+    with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def stow_url(sqlite_store: Store) -> Iterator[str]:
+    """URL of the DICOMweb intake."""
+    access, metrics = access_for("127.0.0.1", None), RequestMetrics()
+    app = make_stow_app(opener(sqlite_store, access=access, metrics=metrics), access, metrics)
+    with listening(app) as url:
+        yield url

@@ -28,7 +28,7 @@ def test_every_image_has_a_row_and_a_bad_one_does_not_stop_the_run(tmp_path, cap
     Image.fromarray(noise).save(images / "noise.png")
     (images / "notes.txt").write_text("nothing to see")
     (images / ".hidden").write_text("nothing to see")
-    assert main(["detect", str(tmp_path / "images"), "--out", str(tmp_path / "scores.csv")]) == 0
+    assert main(["detect", str(tmp_path / "images"), "--out", str(tmp_path / "scores.csv")]) == 1
     with (tmp_path / "scores.csv").open(newline="") as file:
         rows = {row["path"].rsplit("/", 1)[1]: row for row in csv.DictReader(file)}
     assert {name: row["status"] for name, row in rows.items()} == {
@@ -49,7 +49,15 @@ def test_every_image_has_a_row_and_a_bad_one_does_not_stop_the_run(tmp_path, cap
     assert rows["hand.dcm"]["mass"] == ""
     assert "shows HAND" in rows["hand.dcm"]["reason"]
     assert "truncated" in rows["cut.dcm"]["reason"]
-    assert "3 scored, 2 not applicable, 2 unreadable" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "3 scored, 2 not applicable, 2 unreadable" in said.out
+    assert f"{images / 'notes.txt'}: " in said.err
+
+
+def test_the_status_is_0_where_every_file_could_be_read(tmp_path, capsys) -> None:
+    path = write_radiograph(tmp_path / "hand.dcm", ramp(), BodyPartExamined="HAND")
+    assert main(["detect", str(path), "--out", str(tmp_path / "scores.csv")]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_row_has_the_calibrated_probabilities(tmp_path) -> None:

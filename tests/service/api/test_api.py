@@ -64,6 +64,7 @@ def test_the_same_report_again_is_acknowledged_and_changes_nothing(api: httpx.Cl
         pytest.param({"json": {"text": "Jane Doe: normal."}}, 422, 1, id="no names"),
         pytest.param({"json": {"text": "Jane Doe", "accession_number": 5}}, 422, 0, id="a number for a text"),
         pytest.param({"json": {"text": "Jane Doe", "patient": "Jane Doe"}}, 422, 0, id="an unknown member"),
+        pytest.param({"json": {"text": "x", "Jane Doe": 1}}, 422, 0, id="a name for a member"),
         pytest.param(
             {"content": b'{"text": "Jane Doe', "headers": {"Content-Type": "application/json"}},
             422,

@@ -56,3 +56,4 @@ def test_once_ends_with_the_list_as_json_on_standard_output(tmp_path) -> None:
     assert [case["rank"] for case in cases] == list(range(1, len(demo_cases()) + 1))
     assert [case["priority"] for case in cases] == sorted((case["priority"] for case in cases), reverse=True)
     assert cases[0]["reasons"]
+    assert cases[0]["accession_number"] == "DEMO-1"

@@ -28,6 +28,10 @@ def test_images_and_reports_are_imported_and_the_status_says_whether_all_of_them
     words += ["--images", str(tmp_path / "images"), "--reports", str(tmp_path / "r.csv")]
     words += ["--column", "accession=No", "--column", "text=Befund", "--column", "status=Stand"]
 
+    assert main([*words, "--status", "fertig=FINAL", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "images: 1 would be stored" in said
+    assert "r.csv: 1 would be stored" in said
     assert main([*words, "--problems", str(tmp_path / "problems.csv")]) == 1
     assert "line 2,the status 'fertig' is not known" in (tmp_path / "problems.csv").read_text().replace(
         '"', ""

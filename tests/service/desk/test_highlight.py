@@ -13,6 +13,10 @@ def mark(number: int, sentence: tuple[int, int], words: tuple[int, int]) -> Mark
     return Mark(number=number, sentence=Span(*sentence), words=Span(*words))
 
 
+def covers(span: Span, place: int) -> bool:
+    return span.start <= place < span.end
+
+
 SPANS = st.tuples(st.integers(-5, 60), st.integers(-5, 60)).map(sorted).map(tuple)
 MARKS = st.lists(st.builds(mark, st.integers(1, 4), SPANS, SPANS), max_size=5)
 
@@ -22,6 +26,18 @@ def test_the_pieces_joined_are_the_text(text: str, marks: list[Mark]) -> None:
     pieces = cut(text, marks)
     assert "".join(piece.text for piece in pieces) == text
     assert all(piece.text for piece in pieces)
+
+
+@given(text=st.text(min_size=1, max_size=50), marks=MARKS, current=st.integers(0, 4))
+def test_each_character_belongs_to_the_marks_around_it(text: str, marks: list[Mark], current: int) -> None:
+    pieces = [piece for piece in cut(text, marks, current) for _ in piece.text]
+    for place, piece in enumerate(pieces):
+        naming = [mark for mark in marks if covers(mark.words, place)]
+        around = [mark for mark in marks if covers(mark.sentence, place)]
+        own = {mark.number for mark in (*naming, *around)}
+        assert piece.numbers == tuple(sorted(own))
+        assert piece.named == bool(naming)
+        assert piece.current == (current in own)
 
 
 def test_the_sentence_is_marked_and_the_words_in_it_named() -> None:

@@ -286,6 +286,37 @@ def test_whatever_is_sent_the_association_ends_and_the_next_is_served(
     assert store_with_pynetdicom(port, dicom_bytes()) == 0x0000
 
 
+@pytest.mark.parametrize(
+    ("uid", "status"),
+    [("", None), ("not a UID", 0xC000), ("2.25." + "1" * 60, None)],
+    ids=["empty", "words", "long"],
+)
+def test_an_object_without_a_uid_is_refused_and_leaves_no_open_file(
+    port: int, sqlite_store: Store, uid: str, status: int | None
+) -> None:
+    open_files = set()
+    for message in range(1, 12):
+        with RawSender(port) as sender:
+            sender.send(store_command(uid, message=message), b"\x02" + data_set(implicit()))
+            assert sender.status() == status
+        wait_for_the_end_of_connections()
+        open_files.add(len(list(Path("/proc/self/fd").iterdir())))
+
+    assert max(open_files) - min(open_files) < 5
+    assert incoming(sqlite_store) == []
+    assert store_with_pynetdicom(port, dicom_bytes()) == 0x0000
+
+
+def test_what_a_browser_sends_is_no_association(port: int, sqlite_store: Store) -> None:
+    request = b"POST / HTTP/1.1\r\nContent-Length: 9999\r\n\r\n" + associate_request(STORAGE)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(20)
+        connection.sendall(request)
+        answer = connection.recv(100)
+        assert answer[:1] != b"\x02"  # A-ASSOCIATE-AC
+    assert incoming(sqlite_store) == []
+
+
 def test_a_sender_that_is_too_slow_is_let_go(sqlite_store: Store) -> None:
     quick = SETTINGS.model_copy(update={"idle_seconds": 0.3})
     with listening(sqlite_store, quick) as port:

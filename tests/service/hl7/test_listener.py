@@ -1,5 +1,6 @@
 """The HL7 listener over real sockets, with python-hl7's client and with bare sockets."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -191,6 +192,20 @@ def test_a_message_without_end_is_rejected_and_the_connection_closed(sqlite_stor
         connection.sendall(b"\x0b" + oru().encode() + b"x" * 80_000)
         (reply,) = read_answers(connection, 1)
         assert b"MSA|AR" in reply
+
+
+def test_a_web_page_cannot_send_a_report(port: int, store: Store) -> None:
+    body = frame(oru("injected").encode())
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(head.encode() + body)
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(10) == b""
+
+    assert send(port, oru("sent")) == ["AA"]
+    assert [version.text for version in load_case(store, 1).reports] == ["sent"]
+    assert count_quarantine(store) == 0
 
 
 def test_a_full_disk_asks_the_sender_to_come_again_and_keeps_nothing(sqlite_store: Store) -> None:

@@ -49,6 +49,22 @@ def test_text_is_read_in_the_character_set_that_the_object_declares(header_of) -
         assert header_of(content).description == "Röntgen Thorax"
 
 
+def test_a_long_uid_is_refused_and_never_shortened_to_that_of_another_study(header_of) -> None:
+    longest = "2.25." + "1" * 59
+
+    assert header_of(dicom_bytes(StudyInstanceUID=longest)).study_instance_uid == longest
+    for longer in (longest + "1", longest + "2", longest + "." + "1" * 200):
+        with pytest.raises(InvalidDicomError, match="StudyInstanceUID is not a UID"):
+            header_of(dicom_bytes(StudyInstanceUID=longer))
+
+
+def test_a_long_identifier_is_kept_whole_or_refused(header_of) -> None:
+    assert header_of(dicom_bytes(PatientID="P" * 256)).patient_id == "P" * 256
+
+    with pytest.raises(InvalidDicomError, match="PatientID is longer than 256 characters"):
+        header_of(dicom_bytes(PatientID="P" * 257))
+
+
 def test_an_object_cut_off_at_any_byte_is_refused(header_of) -> None:
     whole = dicom_bytes()
     header_of(whole)

@@ -9,10 +9,11 @@ import pytest
 from overread.command import main
 from overread.errors import ConfigurationError, InvalidDicomError, InvalidFileError
 from service.maintenance.backup import back_up, read_manifest, restore
-from service.maintenance.inventory import Check, Place, Tally, check_all
+from service.maintenance.inventory import Check, Tally, check_all
 from service.settings import Settings, load_settings
 from service.store.bucket import BucketObjectStore
 from service.store.database import Store, open_store
+from service.store.object_rows import Place
 from service.store.object_store import PREFIXES
 from service.store.quarantine import list_quarantine
 from service.store.worklist import count_cases, load_case, load_instance

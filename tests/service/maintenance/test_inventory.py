@@ -11,10 +11,11 @@ import pytest
 from overread.command import main
 from overread.errors import InvalidDicomError
 from service.intake.closing import close_study
-from service.maintenance.inventory import Check, Fault, Irregularity, Place, Tally, check_all
+from service.maintenance.inventory import Check, Fault, Irregularity, Tally, check_all
 from service.maintenance.repair import repair
 from service.store.bucket import BucketObjectStore
 from service.store.database import Store
+from service.store.object_rows import Place
 from service.store.object_store import PREFIXES, ObjectStore
 from service.store.quarantine import list_quarantine
 from service.store.removal import Removal, mark_removed

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from overread.errors import ConfigurationError, InvalidReportError, OutOfResourcesError
 from overread.priority import shipped_policy_text
 from service.settings import load_settings
-from service.store import migrations
+from service.store import locks, migrations
 from service.store.database import open_store
 from service.store.policies import activate_policy
 from service.store.quarantine import discard
@@ -124,7 +124,7 @@ def test_what_a_block_wrote_is_undone_when_it_raises(store) -> None:
     row = {"study_instance_uid": "2.25.1", "first_received_at": NOW, "last_received_at": NOW}
 
     def write_and_fail() -> None:
-        with store.writing("study 2.25.1") as connection:
+        with store.writing(locks.study("2.25.1")) as connection:
             connection.execute(insert(studies), row)
             raise ConnectionResetError
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, MetaData, create_engine, select
 
 from overread.errors import InvalidDicomError
 from service.intake.closing import close_study
-from service.maintenance.tables import check_tables, upgrade_tables
 from service.settings import Settings, load_settings
 from service.store import migrations
 from service.store.database import Store, open_store
@@ -20,6 +19,7 @@ from service.store.quarantine import list_quarantine
 from service.store.records import Lease
 from service.store.schema import metadata
 from service.store.shadows import ShadowLook, add_shadows
+from service.store.tables import check_tables, upgrade_tables
 from service.store.worklist import count_cases, list_worklist, load_case, load_instance
 from tests.service.conftest import settings_on
 from tests.service.material import (

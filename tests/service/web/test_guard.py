@@ -54,6 +54,20 @@ def test_loopback_is_known_by_address(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
+@pytest.mark.parametrize("host", ["[", "[::1", "localhost:port", "localhost:99999"])
+def test_a_malformed_host_is_the_senders_mistake(api: httpx.Client, guarded: str, host: str) -> None:
+    for answer in (
+        api.get("/api/v1/worklist", headers={"Host": host}),
+        httpx.get(f"{guarded}/readyz", headers={"Host": host}),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-host")
+
+
+@pytest.mark.parametrize("address", ["/cases/%00", "/api/v1/worklist?subspecialty=a%00b", "/%00"])
+def test_a_null_character_is_the_senders_mistake(api: httpx.Client, address: str) -> None:
+    assert api.get(address).status_code == 400
+
+
 def test_a_foreign_host_name_is_not_answered(api: httpx.Client) -> None:
     """DNS rebinding: a page of evil.example whose name resolves to 127.0.0.1."""
     assert api.get("/api/v1/worklist", headers={"Host": "evil.example"}).status_code == 421

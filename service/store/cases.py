@@ -1,0 +1,42 @@
+"""Cases, each kept from other writers, found inside the transaction that acts on them.
+
+How they change is in `service.store.changes`, and how they stand in `service.store.worklist`.
+"""
+
+from overread.case import CaseState
+from overread.errors import NotFoundError
+from service.store import queries
+from service.store.changes import CaseRow
+from service.store.database import Transaction
+
+
+def case_for_change(transaction: Transaction, case_id: int) -> CaseRow:
+    """Return one case.
+
+    Raises:
+        NotFoundError: there is no such case.
+    """
+    case = transaction.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
+    if case is None:
+        raise NotFoundError(f"there is no case {case_id}")
+    return case
+
+
+def case_of_study(transaction: Transaction, study_instance_uid: str) -> CaseRow | None:
+    """Return the case of a study; None while it has not been opened."""
+    key = {"study_instance_uid": study_instance_uid}
+    return transaction.execute(queries.CASE_OF_STUDY, key).one_or_none()
+
+
+def cases_of_accession(transaction: Transaction, accession_number: str) -> tuple[CaseRow, ...]:
+    """Return the cases with an accession number, oldest first."""
+    key = {"accession_number": accession_number}
+    return tuple(transaction.execute(queries.CASES_OF_ACCESSION, key))
+
+
+def listed_under_other_policy(
+    transaction: Transaction, policy_version: str, *, limit: int
+) -> tuple[int, ...]:
+    """Return the numbers of LISTED cases whose latest result was made under another policy."""
+    bound = {"state": CaseState.LISTED.value, "version": policy_version, "limit": limit}
+    return tuple(transaction.execute(queries.WEIGHED_OTHERWISE, bound).scalars())

@@ -1,0 +1,112 @@
+"""Bytes that are over their time: pixels of settled cases, and what was refused and dealt with."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, or_, select, tuple_
+
+from overread.case import CaseState
+from service.store.database import Store
+from service.store.records import QuarantineState
+from service.store.schema import UtcDateTime, cases, instances, quarantine, studies
+
+_PAGE = 500
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredInstance:
+    """An instance that is over its time."""
+
+    study_instance_uid: str
+    sop_instance_uid: str
+    size_bytes: int
+    received_at: datetime
+    state: CaseState  # of the case of its study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredRefusal:
+    """A refused thing that is over its time."""
+
+    quarantine_id: int
+    sha256: str
+    size_bytes: int
+
+
+def expired_instances(
+    store: Store, ends: Sequence[tuple[CaseState, datetime]]
+) -> Iterator[tuple[ExpiredInstance, ...]]:
+    """Yield instances whose bytes are kept, a page at a time, the oldest first.
+
+    Args:
+        store: whose they are.
+        ends: a state, and the time since which neither the case has changed nor the object was received.
+    """
+    query = _instances(ends)
+    after = {"received_at": _EARLIEST, "study": "", "instance": ""}
+    while True:
+        with store.reading() as transaction:
+            rows = transaction.execute(query, after).all()
+        if not rows:
+            return
+        page = tuple(ExpiredInstance(**{**row._mapping, "state": CaseState(row.state)}) for row in rows)
+        yield page
+        last = page[-1]
+        after = {
+            "received_at": last.received_at,
+            "study": last.study_instance_uid,
+            "instance": last.sop_instance_uid,
+        }
+
+
+def expired_refusals(store: Store, end: datetime) -> Iterator[ExpiredRefusal]:
+    """Yield what was refused by then, whose bytes are kept, and which waits for nobody."""
+    columns = quarantine.c
+    query = (
+        select(columns.quarantine_id, columns.sha256, columns.size_bytes)
+        .where(
+            columns.removed_at.is_(None),
+            columns.state != QuarantineState.WAITING.value,
+            columns.received_at <= end,
+            columns.quarantine_id > bindparam("after"),
+        )
+        .order_by(columns.quarantine_id)
+        .limit(_PAGE)
+    )
+    after = 0
+    while True:
+        with store.reading() as transaction:
+            rows = transaction.execute(query, {"after": after}).all()
+        if not rows:
+            return
+        yield from (ExpiredRefusal(**row._mapping) for row in rows)
+        after = rows[-1].quarantine_id
+
+
+def _instances(ends: Sequence[tuple[CaseState, datetime]]) -> Select[Any]:
+    """Return the query of the next of them after one place."""
+    over = or_(
+        *(
+            and_(cases.c.state == state.value, cases.c.updated_at <= end, instances.c.received_at <= end)
+            for state, end in ends
+        )
+    )
+    received_at = bindparam("received_at", type_=UtcDateTime())
+    place = (instances.c.received_at, instances.c.study_instance_uid, instances.c.sop_instance_uid)
+    return (
+        select(*place, instances.c.size_bytes, cases.c.state)
+        .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
+        .join(studies, studies.c.study_instance_uid == instances.c.study_instance_uid)
+        .where(
+            instances.c.removed_at.is_(None),
+            studies.c.closed_at.is_not(None),
+            instances.c.received_at.between(received_at, max(end for _, end in ends)),  # walks the index
+            tuple_(*place) > tuple_(received_at, bindparam("study"), bindparam("instance")),
+            over,
+        )
+        .order_by(*place)
+        .limit(_PAGE)
+    )

@@ -1,0 +1,269 @@
+"""Fills a store with every kind of row that this release writes, and writes it down for later ones to open.
+
+    python -m tests.service.store.releases.filling tests/service/store/releases/0007.json
+
+That is done once per revision of the tables, before the revision is replaced; the file is never made again.
+"""
+
+import base64
+import json
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from overread.errors import InputError
+from overread.priority import shipped_policy_text
+from service.hl7.settings import Hl7Settings
+from service.importing.journal import key_of, note_taken
+from service.importing.tally import ImportOutcome
+from service.intake.closing import close_study
+from service.quarantine.replay import replay_entry
+from service.settings import load_settings
+from service.store.commitments import (
+    CommitmentRequest,
+    ReferencedInstance,
+    check_commitment,
+    claim_commitment,
+    conclude_commitment,
+    record_commitment,
+)
+from service.store.database import Store, open_store
+from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
+from service.store.migration import newest_revision
+from service.store.policies import activate_policy, follow_shipped_policy
+from service.store.quarantine import Mending, discard, list_quarantine
+from service.store.queue import (
+    claim_case,
+    complete_case,
+    expire_leases,
+    fail_case,
+    release_case,
+    retry_case,
+)
+from service.store.records import ClaimedCase, ReportStatus
+from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.schema import metadata
+from service.store.shadows import ShadowLook, add_shadows
+from service.store.worklist import load_case
+from service.triage.reconsideration import reorder_list, restore_finding
+from tests.service.material import (
+    BLACK,
+    CLEAR,
+    MASS,
+    NOW,
+    MassDetector,
+    after,
+    dicom_bytes,
+    ready_case,
+    send_image,
+    send_report,
+    triage_one,
+    triaged_case,
+)
+from tests.service.store.releases.whole import FINDING, whole_detection, whole_reading, whole_result
+
+_HL7 = Hl7Settings()
+
+
+def fill(store: Store) -> None:
+    """Put in every kind of row."""
+    follow_shipped_policy(store, actor="overread 0.1.0", now=NOW)
+    _fill_results(store)
+    _fill_states(store)
+    _fill_reports(store)
+    _fill_quarantine(store)
+    _fill_errands(store)
+    changed = shipped_policy_text().replace('version = "', 'version = "site ', 1)
+    activate_policy(store, changed, actor="Dr Roe", now=after(600))
+    reorder_list(store, now=after(601), actor="Dr Roe")
+    _conclude_whole(store, _ready(store, 20), after(700))
+    assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
+
+
+def _ready(store: Store, number: int, **given: object) -> ClaimedCase:
+    case_id = ready_case(store, number, **given)  # type: ignore[arg-type]
+    claimed = claim_case(store, worker="host:1:a", now=NOW)
+    assert claimed is not None
+    assert claimed.lease.case_id == case_id
+    return claimed
+
+
+def _conclude_whole(store: Store, claimed: ClaimedCase, now: datetime) -> None:
+    detection = whole_detection(f"{claimed.study_instance_uid}.1.1")
+    result = whole_result(detection, claimed.policy.version)
+    complete_case(store, claimed, result, reading=whole_reading(), detections=(detection,), now=now)
+
+
+def _fill_results(store: Store) -> None:
+    """Cases of every outcome, one of them with looks in shadow, one with a finding that a person restored."""
+    listed = _ready(store, 1)
+    triage_one(store, listed, clock=lambda: NOW)
+    looks = [
+        ShadowLook(
+            detector=MassDetector.identity,
+            detection=whole_detection("2.25.1.1.1"),
+            failure=None,
+            seconds=0.25,
+        ),
+        ShadowLook(detector=MassDetector.identity, detection=None, failure="out of memory", seconds=0.5),
+    ]
+    add_shadows(store, listed.lease, looks, now=after(1))
+    concordant = triaged_case(store, 2, value=BLACK)
+    send_image(store, dicom_bytes(study="2.25.3", AccessionNumber="A3", Modality="CT"))
+    send_report(store, CLEAR, accession="A3")
+    close_study(store, "2.25.3", now=NOW)
+    other = claim_case(store, worker="host:1:a", now=NOW)
+    assert other is not None
+    triage_one(store, other, clock=lambda: NOW)
+    _conclude_whole(store, _ready(store, 4), after(2))
+    restored = _ready(store, 5)
+    _conclude_whole(store, restored, after(2))
+    restore_finding(store, restored.lease.case_id, FINDING, actor="page 10.0.0.5", now=after(90))
+    uid = "2.25.2.1.1"
+    state = load_case(store, concordant).summary.state
+    assert mark_removed(store, "2.25.2", [uid], Removal(at=after(300), why="older than 90 days", state=state))
+    drop_removed(store, uid)
+
+
+def _fill_states(store: Store) -> None:
+    """Cases in every state that is no outcome, and every event on the way."""
+    fail_case(store, _ready(store, 6).lease, "the pixels are broken", now=after(1))
+    again = _ready(store, 7).lease
+    fail_case(store, again, "the pixels are broken", now=after(1))
+    retry_case(store, again.case_id, actor="HTTP 10.0.0.5", now=after(2))
+    given_back = claim_case(store, worker="host:2:b", now=after(3))
+    assert given_back is not None
+    release_case(store, given_back.lease, "the worker stops", now=after(4), failed=False)
+    hung = claim_case(store, worker="host:2:b", now=after(5))
+    assert hung is not None
+    assert expire_leases(store, now=after(10_000)) == 1
+    send_image(store, dicom_bytes(study="2.25.8", AccessionNumber="A8"))
+    close_study(store, "2.25.8", now=after(6))
+    send_report(store, MASS, accession="A9", patient=None, now=after(6))
+    send_image(store, dicom_bytes(study="2.25.12", AccessionNumber="A12"))
+    close_study(store, "2.25.12", now=after(6))
+    send_report(store, MASS, accession="A12", now=after(7))
+    send_image(store, dicom_bytes(study="2.25.10", AccessionNumber="A10"))
+    send_report(store, MASS, status=ReportStatus.PRELIMINARY, accession="A10")
+    close_study(store, "2.25.10", now=after(6))
+
+
+def _fill_reports(store: Store) -> None:
+    """A triaged case whose report came in every status, and that a further image sent back to triage."""
+    send_report(store, CLEAR, status=ReportStatus.PRELIMINARY, accession="A11")
+    case_id = triaged_case(store, 11)
+    for status in (ReportStatus.CORRECTED, ReportStatus.ADDENDUM):
+        send_report(store, f"{MASS} {status}", status=status, accession="A11", now=after(20))
+    send_image(store, dicom_bytes(study="2.25.11", number=2, AccessionNumber="A11"), now=after(30))
+    close_study(store, "2.25.11", now=after(40))
+    assert len(load_case(store, case_id).reports) == 4
+
+
+def _fill_quarantine(store: Store) -> None:
+    """Entries in every state, with every action, one without its bytes."""
+    numbers = [_refused_image(store, b"no DICOM"), _refused_report(store, "")]
+    texts = ("Nothing of note.", "Of no use.", "A duplicate.")
+    numbers += [_refused_report(store, text, accession=None, patient="P9") for text in texts]
+    waiting, _, mended, discarded, removed = numbers
+    replay_entry(store, waiting, actor="Dr Roe", now=after(60), hl7=_HL7)
+    mending = Mending(
+        accession_number="A9",
+        study_instance_uid="2.25.9",
+        patient_id="",
+        charset="cp1252",
+        status=ReportStatus.FINAL,
+        accepts=True,
+    )
+    replay_entry(store, mended, actor="Dr Roe (page 10.0.0.5)", now=after(60), hl7=_HL7, mending=mending)
+    for number in (discarded, removed):
+        discard(store, number, actor="jane", because="a test message", now=after(61))
+    entry = next(entry for entry in list_quarantine(store) if entry.quarantine_id == removed)
+    assert remove_refused(store, removed, entry.sha256, Removal(at=after(300), why="older than 30 days"))
+
+
+def _refused_image(store: Store, content: bytes) -> int:
+    try:
+        send_image(store, content)
+    except InputError:
+        return list_quarantine(store, limit=1)[0].quarantine_id
+    raise AssertionError("it was not refused")
+
+
+def _refused_report(store: Store, text: str, **given: object) -> int:
+    try:
+        send_report(store, text, **given)  # type: ignore[arg-type]
+    except InputError:
+        return list_quarantine(store, limit=1)[0].quarantine_id
+    raise AssertionError("it was not refused")
+
+
+def _fill_errands(store: Store) -> None:
+    """What was imported, what storage commitment promised, and what is fetched from the PACS."""
+    note_taken(store, {key_of(item.value): item for item in ImportOutcome}, now=NOW)
+    for number in (1, 2):
+        request = CommitmentRequest(
+            transaction_uid=f"2.25.77.{number}",
+            requestor="MODALITY",
+            called="OVERREAD",
+            instances=(
+                ReferencedInstance(
+                    sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1", sop_instance_uid="2.25.1.1.1"
+                ),
+                ReferencedInstance(
+                    sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1", sop_instance_uid="2.25.9.9.9"
+                ),
+            ),
+        )
+        record_commitment(store, request, due_at=NOW, now=NOW)
+    reported = claim_commitment(store, now=after(1))
+    assert reported is not None
+    conclude_commitment(store, reported, check_commitment(store, reported.request), now=after(2))
+    assert note_missed(store, before=after(10_000), now=NOW)
+    note_priors(store, ["2.25.500", "2.25.501"], now=NOW)
+    done, lost = claim_fetch(store, now=after(1)), claim_fetch(store, now=after(1))
+    assert done is not None
+    assert lost is not None
+    conclude_fetch(store, done, "3 images", now=after(2))
+    give_up_fetch(store, lost, "the PACS knows no such study", now=after(2))
+
+
+def written_down(store: Store) -> dict[str, object]:
+    """Return revision, rows and files of a store, as JSON can hold them."""
+    with store.reading() as connection:
+        tables = {
+            table.name: [
+                {key: _plain(value) for key, value in row._mapping.items()}
+                for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+            ]
+            for table in metadata.sorted_tables
+        }
+    folder = store.settings.data_folder
+    files = {
+        str(path.relative_to(folder)): base64.b64encode(path.read_bytes()).decode()
+        for part in ("objects", "quarantine")
+        for path in sorted((folder / part).rglob("*"))
+        if path.is_file()
+    }
+    return {"revision": newest_revision(), "tables": tables, "files": files}
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def main(target: Path) -> None:
+    """Write the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=Path(folder))
+        store = open_store(settings)
+        fill(store)
+        text = json.dumps(written_down(store), indent=1)
+        store.close()
+    target.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,261 @@
+"""Each lock keeps a second process from deciding by what the first is about to change: on PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overread.case import CaseState
+from overread.errors import ContradictionError, InvalidDicomError, OutOfResourcesError, TransitionError
+from overread.priority import shipped_policy_text
+from service.intake.closing import close_study
+from service.intake.receipt import ReceiptOutcome
+from service.store import locks
+from service.store.commitments import Commitment, CommitmentRequest, ReferencedInstance, record_commitment
+from service.store.database import Store, open_engine, open_store
+from service.store.fetches import note_priors
+from service.store.migration import migrate
+from service.store.policies import activate_policy, list_policies
+from service.store.quarantine import discard, list_actions, list_quarantine
+from service.store.records import QuarantineKind
+from service.store.refusals import Refusal, refuse, refuse_kept
+from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.worklist import count_cases, find_case, load_case
+from tests.service.conftest import settings_on
+from tests.service.material import (
+    ACCESSION,
+    BLACK,
+    CLEAR,
+    MASS,
+    NOW,
+    STUDY,
+    dicom_bytes,
+    send_image,
+    send_report,
+)
+from tests.service.store.racing import COMMIT, race
+
+
+@pytest.fixture
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Store, Store]]:
+    """The same installation as two processes open it."""
+    settings = settings_on("postgresql", request, tmp_path)
+    first, second = open_store(settings), open_store(settings)
+    yield first, second
+    first.close()
+    second.close()
+
+
+def run(
+    stores: tuple[Store, Store],
+    first: Callable[[Store], object],
+    second: Callable[[Store], object],
+    *,
+    at: str = COMMIT,
+) -> tuple[Any, Any]:
+    one, other = stores
+    return race(one.engine, lambda: first(one), lambda: second(other), watch=other.engine, at=at)
+
+
+def cases(store: Store) -> int:
+    return sum(count_cases(store).values())
+
+
+def test_a_lock_has_the_same_number_in_every_process() -> None:
+    assert locks.study("2.25.1").key == 2671923986089623435
+    assert locks.study("2.25.1").key != locks.accession("2.25.1").key
+
+
+def test_study_two_first_images_are_of_one_study(stores) -> None:
+    outcomes = run(
+        stores,
+        lambda store: send_image(store, dicom_bytes(number=1)).outcome,
+        lambda store: send_image(store, dicom_bytes(number=2)).outcome,
+    )
+
+    assert outcomes == (ReceiptOutcome.STORED, ReceiptOutcome.STORED)
+
+
+def close(store: Store) -> CaseState:
+    return close_study(store, STUDY, now=NOW)
+
+
+def report_by_study(store: Store) -> CaseState:
+    return send_report(store, study=STUDY, accession=None).state
+
+
+def report_by_accession(store: Store) -> CaseState:
+    return send_report(store, accession=ACCESSION).state
+
+
+@pytest.mark.parametrize("report", [report_by_study, report_by_accession])
+@pytest.mark.parametrize("report_first", [True, False])
+def test_study_and_accession_the_two_halves_of_a_case_find_each_other(stores, report, report_first) -> None:
+    send_image(stores[0], dicom_bytes(AccessionNumber=None if report is report_by_study else ACCESSION))
+
+    _, state = run(stores, *((report, close) if report_first else (close, report)))
+
+    assert state is CaseState.READY
+    assert cases(stores[0]) == 1
+
+
+def test_accession_two_versions_of_a_report_are_of_one_case(stores) -> None:
+    first, second = run(stores, send_report, lambda store: send_report(store, MASS))
+
+    assert (first.case_id, first.version) == (second.case_id, 1)
+    assert second.version == 2
+
+
+def test_instance_one_uid_in_two_studies_is_a_contradiction(stores) -> None:
+    named = {"SOPInstanceUID": "2.25.9"}
+    first, second = run(
+        stores,
+        lambda store: send_image(store, dicom_bytes(study="2.25.1", **named)).outcome,
+        lambda store: send_image(store, dicom_bytes(study="2.25.2", **named)).outcome,
+    )
+
+    assert first is ReceiptOutcome.STORED
+    assert isinstance(second, ContradictionError)
+    assert [entry.reason for entry in list_quarantine(stores[0])] == ["CONTRADICTION"]
+
+
+def test_instance_bytes_that_are_acknowledged_again_are_not_removed(stores) -> None:
+    sop_instance_uid = send_image(stores[0], dicom_bytes(value=BLACK)).header.sop_instance_uid
+    send_report(stores[0], CLEAR)
+    close(stores[0])
+    state = load_case(stores[0], find_case(stores[0], STUDY)).summary.state
+    mark_removed(stores[0], STUDY, [sop_instance_uid], Removal(at=NOW, why="days", state=state))
+
+    dropped, again = run(
+        stores,
+        lambda store: drop_removed(store, sop_instance_uid),
+        lambda store: send_image(store, dicom_bytes(value=BLACK)),
+        at="FROM instances",
+    )
+
+    assert dropped is True
+    assert isinstance(again, OutOfResourcesError)
+    assert send_image(stores[0], dicom_bytes(value=BLACK)).outcome is ReceiptOutcome.ALREADY_STORED
+
+
+def refused(store: Store, *, kept: bool = False, reason: str = "INVALID_DICOM") -> None:
+    """Refuse the same bytes, while they arrive or after they were kept."""
+    refusal = Refusal(
+        kind=QuarantineKind.INSTANCE, reason=reason, detail="no DICOM", source="test", received_at=NOW
+    )
+    with store.files.begin() as incoming:
+        incoming.write(b"text")
+        if kept:
+            store.files.keep(incoming)
+            refuse_kept(store, incoming.sha256, incoming.size_bytes, refusal)
+        else:
+            refuse(store, incoming, refusal)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("kept_before", [True, False])
+def test_refused_bytes_what_is_refused_twice_is_one_entry(stores, kept_before, kept) -> None:
+    outcomes = run(
+        stores, lambda store: refused(store, kept=kept_before), lambda store: refused(store, kept=kept)
+    )
+
+    assert outcomes == (None, None)
+    assert len(list_quarantine(stores[0])) == 1
+
+
+def test_refused_bytes_a_report_set_apart_and_sent_again_is_one_entry(stores) -> None:
+    send_report(stores[0], patient="P2")
+    send_image(stores[0])
+
+    again, state = run(
+        stores,
+        lambda store: send_report(store, patient="P2", study=STUDY),
+        close,
+        at="INSERT INTO quarantine",
+    )
+
+    assert isinstance(again, ContradictionError)
+    assert state is CaseState.AWAITING_REPORT
+    assert len(list_quarantine(stores[0])) == 1
+
+
+def test_refused_bytes_that_are_refused_again_are_not_removed(stores) -> None:
+    with pytest.raises(InvalidDicomError):
+        send_image(stores[0], b"text")
+    (entry,) = list_quarantine(stores[0])
+    discard(stores[0], entry.quarantine_id, actor="someone", because="no DICOM", now=NOW)
+
+    removed, again = run(
+        stores,
+        lambda store: remove_refused(store, entry.quarantine_id, entry.sha256, Removal(at=NOW, why="days")),
+        lambda store: refused(store, reason="DAMAGED"),
+        at="count(*)",
+    )
+
+    assert removed is True
+    assert isinstance(again, OutOfResourcesError)
+    assert len(list_quarantine(stores[0])) == 1
+
+
+def test_quarantine_entry_is_discarded_once(stores) -> None:
+    with pytest.raises(InvalidDicomError):
+        send_image(stores[0], b"text")
+
+    def throw(store: Store) -> None:
+        discard(store, 1, actor="someone", because="no DICOM", now=NOW)
+
+    first, second = run(stores, throw, throw)
+
+    assert first is None
+    assert isinstance(second, TransitionError)
+    assert len(list_actions(stores[0], 1)) == 1
+
+
+def test_policy_comes_into_force_once(stores) -> None:
+    def activate(store: Store) -> bool:
+        return activate_policy(store, shipped_policy_text(), actor="someone", now=NOW)
+
+    assert run(stores, activate, activate) == (True, False)
+    assert len(list_policies(stores[0])) == 1
+
+
+def test_commitment_that_is_asked_for_twice_is_one(stores) -> None:
+    request = CommitmentRequest(
+        transaction_uid="2.25.7",
+        requestor="MODALITY",
+        called="OVERREAD",
+        instances=(ReferencedInstance(sop_class_uid="1.2", sop_instance_uid="2.25.1"),),
+    )
+
+    def ask(store: Store) -> Commitment:
+        return record_commitment(store, request, due_at=NOW, now=NOW)
+
+    first, second = run(stores, ask, ask)
+
+    assert isinstance(first, Commitment)
+    assert first == second
+
+
+def test_fetches_put_down_an_earlier_study_once(stores) -> None:
+    def note(store: Store) -> int:
+        return note_priors(store, [STUDY], now=NOW)
+
+    assert run(stores, note, note) == (1, 0)
+
+
+def test_migration_is_made_by_one_process_while_others_wait(postgres, tmp_path) -> None:
+    url = postgres.url(postgres.new_database())
+    first, second = open_engine(url), open_engine(url)
+
+    outcomes = race(
+        first,
+        lambda: migrate(first, tmp_path / "lock"),
+        lambda: migrate(second, tmp_path / "lock"),
+        watch=second,
+        at="CREATE TABLE studies",
+    )
+
+    assert outcomes == (None, None)
+    first.dispose()
+    second.dispose()

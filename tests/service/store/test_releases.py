@@ -1,0 +1,179 @@
+"""What an earlier release wrote, with every kind of row in it, opens in this one and can be read."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection, DateTime, MetaData, create_engine
+
+from overread.case import CaseEvent, CaseState
+from overread.cohort import read_cohort
+from overread.discrepancy import DiscrepancyKind
+from overread.triage import Outcome
+from service.export import export_cohort
+from service.importing.journal import key_of, taken_before
+from service.importing.tally import ImportOutcome
+from service.quarantine.contents import read_content
+from service.settings import Settings, load_settings
+from service.store.commitments import claim_commitment
+from service.store.database import Store, open_store
+from service.store.fetches import FetchState, list_fetches
+from service.store.order import Selection
+from service.store.policies import list_policies
+from service.store.quarantine import ActionOutcome, QuarantineAction, list_actions, list_quarantine
+from service.store.records import PolicyOrigin, QuarantineState, ReportStatus
+from service.store.shadows import walk_shadows
+from service.store.worklist import count_cases, list_worklist, load_case
+from tests.service.material import after
+from tests.service.store.releases.whole import whole_detection, whole_reading, whole_result
+from tests.service.store.test_migration import alembic
+
+RELEASES = sorted((Path(__file__).parent / "releases").glob("*.json"))
+WITH_EVERYTHING = [path for path in RELEASES if path.stem >= "0007"]  # earlier ones hold a few rows
+everything = pytest.mark.parametrize("release", WITH_EVERYTHING, ids=lambda path: path.stem, scope="module")
+EVERYTHING = Selection(states=tuple(CaseState))
+
+
+def lay_down(written: dict[str, Any], settings: Settings) -> None:
+    """Make the data folder and the database that were written down, with the tables of that release."""
+    for name, content in written["files"].items():
+        path = settings.data_folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(content))
+    engine = create_engine(settings.database_url)
+    with engine.connect() as connection:
+        config = alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, written["revision"])
+        _insert(connection, written["tables"])
+        connection.commit()
+    engine.dispose()
+
+
+def _insert(connection: Connection, tables: dict[str, list[dict[str, Any]]]) -> None:
+    there = MetaData()
+    there.reflect(connection)
+    for name, rows in tables.items():
+        columns = there.tables[name].columns
+        times = [column.name for column in columns if isinstance(column.type, DateTime)]
+        if rows:
+            connection.execute(there.tables[name].insert(), [_timed(row, times) for row in rows])
+
+
+def _timed(row: dict[str, Any], times: list[str]) -> dict[str, Any]:
+    return row | {name: datetime.fromisoformat(row[name]) for name in times if row[name] is not None}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Each database."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module", params=RELEASES, ids=lambda path: path.stem)
+def release(request: pytest.FixtureRequest) -> Path:
+    """Each file with what a release wrote; it is named by the revision of its tables."""
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture(scope="module")
+def opened(
+    request: pytest.FixtureRequest, release: Path, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """The store of an earlier release, opened by this one."""
+    environ = {"OVERREAD_FREE_BYTES_MIN": "0"}
+    if database == "postgresql":
+        running = request.getfixturevalue("postgres")
+        environ["OVERREAD_DATABASE_URL"] = running.url(running.new_database())
+    settings = load_settings(environ, data_folder=tmp_path_factory.mktemp("earlier"))
+    lay_down(json.loads(release.read_text(encoding="utf-8")), settings)
+    store = open_store(settings)
+    yield store
+    store.close()
+
+
+def test_every_case_of_every_release_can_be_read_and_exported(opened, tmp_path) -> None:
+    lines = list_worklist(opened, EVERYTHING, now=after(20_000)).cases
+    triaged = [case for case in (load_case(opened, line.case_id) for line in lines) if case.triage]
+
+    assert {case.triage.result.outcome for case in triaged} >= {Outcome.DISCREPANT, Outcome.CONCORDANT}
+    assert export_cohort(opened, tmp_path / "past.jsonl") == len(triaged)
+    assert len(list_quarantine(opened)) >= 1
+
+
+@everything
+def test_every_case_with_its_results_and_history_can_be_read(opened) -> None:
+    lines = list_worklist(opened, EVERYTHING, now=after(20_000)).cases
+    cases = [load_case(opened, line.case_id) for line in lines]
+
+    assert {case.summary.state for case in cases} == set(CaseState)
+    assert len(cases) == sum(count_cases(opened).values()) == 13
+    assert {event.event for case in cases for event in case.events} == set(CaseEvent)
+    assert {report.status for case in cases for report in case.reports} == set(ReportStatus)
+    assert {case.triage.result.outcome for case in cases if case.triage} == set(Outcome)
+    assert all(line.headline is not None for line in lines if line.outcome is Outcome.DISCREPANT)
+    assert [each.removal for case in cases for each in case.instances if each.removal] == [
+        "pixels removed by retention on 2026-03-01: older than 90 days"
+    ]
+
+
+@everything
+def test_a_result_with_every_field_comes_back_as_it_was(opened) -> None:
+    case = load_case(opened, 13)
+    detection = whole_detection("2.25.20.1.1")
+
+    assert case.triage.reading == whole_reading()
+    assert case.triage.detections == (detection,)
+    assert case.triage.result == whole_result(detection, case.triage.result.policy_version)
+    assert {item.kind for item in case.triage.result.discrepancies} == set(DiscrepancyKind)
+    assert case.summary.headline.further == len(DiscrepancyKind) - 1
+
+
+@everything
+def test_concluded_cases_and_looks_in_shadow_can_be_read(opened, tmp_path) -> None:
+    assert export_cohort(opened, tmp_path / "past.jsonl") == 7
+    assert len(list(read_cohort(tmp_path / "past.jsonl"))) == 7
+    seen, failed = walk_shadows(opened)
+    assert seen.shadow.detection == whole_detection("2.25.1.1.1")
+    assert (failed.shadow.failure, failed.shadow.detection) == ("out of memory", None)
+
+
+@everything
+def test_what_was_refused_and_what_was_done_with_it_can_be_read(opened) -> None:
+    entries = list_quarantine(opened)
+    actions = [action for entry in entries for action in list_actions(opened, entry.quarantine_id)]
+
+    assert Counter(entry.state for entry in entries) == {
+        QuarantineState.WAITING: 2,
+        QuarantineState.RESOLVED: 1,
+        QuarantineState.DISCARDED: 2,
+    }
+    assert {action.action for action in actions} == set(QuarantineAction)
+    assert {ActionOutcome.REFUSED, ActionOutcome.STORED, ActionOutcome.DISCARDED} == {
+        action.outcome for action in actions
+    }
+    (mending,) = [action.mending for action in actions if action.mending]
+    assert (mending.accession_number, mending.charset, mending.status) == ("A9", "cp1252", ReportStatus.FINAL)
+    contents = [
+        read_content(entry, identified=True, with_text=True) for entry in entries if not entry.removal
+    ]
+    assert any(content.broken is None for content in contents)
+
+
+@everything
+def test_policies_imports_commitments_and_fetches_can_be_read(opened) -> None:
+    assert [policy.origin for policy in list_policies(opened)] == [PolicyOrigin.SITE, PolicyOrigin.SHIPPED]
+    keys = {key_of(item.value) for item in ImportOutcome}
+    assert taken_before(opened, keys) == keys
+    commitment = claim_commitment(opened, now=after(10))
+    assert commitment.request.requestor == "MODALITY"
+    assert len(commitment.request.instances) == 2
+    assert {fetch.state for fetch in list_fetches(opened, tuple(FetchState), limit=10)} == set(FetchState)
