@@ -51,7 +51,7 @@ class EffectiveSetting:
 
 def all_keys() -> tuple[Key, ...]:
     """Return every key, the tables of the file one after the other."""
-    keys = [key for model in MODELS for key in model.keys()]  # noqa: SIM118  # a method, not a mapping
+    keys = [key for model in MODELS for key in model.declared_keys()]
     tables = list(dict.fromkeys(key.table for key in keys))
     return tuple(sorted(keys, key=lambda key: tables.index(key.table)))
 
@@ -123,7 +123,7 @@ def effective_settings(environ: Mapping[str, str]) -> Iterator[EffectiveSetting]
     """
     sources = Sources(environ=environ, file=read_settings_file(environ))
     values = {model: model.read(environ) for model in MODELS}
-    of_model = {key.variable: model for model in MODELS for key in model.keys()}  # noqa: SIM118
+    of_model = {key.variable: model for model in MODELS for key in model.declared_keys()}
     for key in all_keys():
         value = getattr(values[of_model[key.variable]], key.field)
         origin = sources.origin(key)

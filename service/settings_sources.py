@@ -105,7 +105,7 @@ class SettingsModel(BaseSettings):
         return (init_settings,)
 
     @classmethod
-    def keys(cls) -> tuple["Key", ...]:
+    def declared_keys(cls) -> tuple["Key", ...]:
         """Return where each field is set, in the order of their declaration."""
         return tuple(_key(cls, name, field) for name, field in cls.model_fields.items())
 
@@ -171,9 +171,13 @@ class Sources:
 
     def place(self, key: Key) -> str:
         """Return the name by which a person finds what sets a setting, or may set it."""
-        if self.origin(key) is Origin.FILE:
-            return f"[{key.table}] {key.name} in {self.file.path}"
-        return f"{key.file_variable if self.origin(key) is Origin.SECRET_FILE else key.variable}"
+        match self.origin(key):
+            case Origin.FILE:
+                return f"[{key.table}] {key.name} in {self.file.path}"
+            case Origin.SECRET_FILE:
+                return f"{key.variable}{FILE_SUFFIX}"
+            case _:
+                return key.variable
 
 
 class _EnvironmentSource(PydanticBaseSettingsSource):
@@ -181,7 +185,7 @@ class _EnvironmentSource(PydanticBaseSettingsSource):
 
     def __init__(self, model: type[SettingsModel], environ: Mapping[str, str]) -> None:
         super().__init__(model)
-        self._keys = {key.field: key for key in model.keys()}  # noqa: SIM118  # a method, not a mapping
+        self._keys = {key.field: key for key in model.declared_keys()}
         self._environ = environ
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -208,7 +212,7 @@ def faults_of(model: type[SettingsModel], sources: Sources) -> list[str]:
     except ConfigurationError as error:
         return [str(error)]
     except ValidationError as error:
-        keys = {key.field: key for key in model.keys()}  # noqa: SIM118
+        keys = {key.field: key for key in model.declared_keys()}
         found: dict[object, str] = {}  # of a list, or of a value that fits no alternative, the first
         for detail in error.errors(include_url=False, include_context=False):
             if detail["type"] != _NOT_TRIED:
@@ -220,7 +224,7 @@ def faults_of(model: type[SettingsModel], sources: Sources) -> list[str]:
 def _built(model: type[Model], sources: Sources) -> Model:
     from_file = {
         key.field: value
-        for key in model.keys()  # noqa: SIM118
+        for key in model.declared_keys()
         if (value := sources.file.value(key.table, key.name)) is not None
     }
     both = (_EnvironmentSource(model, sources.environ), InitSettingsSource(model, from_file))

@@ -97,7 +97,7 @@ class PacsSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _require_archive(self) -> Self:
-        chosen = [key for key in self.keys() if getattr(self, key.field) != key.default]
+        chosen = [key for key in self.declared_keys() if getattr(self, key.field) != key.default]
         if chosen and self.archive is None:
             raise ValueError(f"{chosen[0].variable} needs {_VARIABLE}: an AE title, or an http(s) address")
         return self

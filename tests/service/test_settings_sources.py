@@ -33,7 +33,7 @@ def test_settings_that_are_made_in_code_do_not_depend_on_the_process(monkeypatch
 
 
 def test_a_key_in_its_table_lacks_the_name_of_the_table() -> None:
-    names = {key.field: (key.table, key.name) for key in Settings.keys()}  # noqa: SIM118
+    names = {key.field: (key.table, key.name) for key in Settings.declared_keys()}
 
     assert names["objects_url"] == ("objects", "url")
     assert names["language_model_key"] == ("language_model", "key")
