@@ -4,12 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+# Processes that test, one per core; each file stays in one of them, with what its tests share.
+WORKERS ?= auto
 
 .PHONY: help demo test check bench clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
-	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some"
+	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some, ARGS='-m \"not slow\"' the fast ones"
 	@echo "make check   lint, format, types"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make clean   remove the environment"
@@ -18,7 +20,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/overread demo $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

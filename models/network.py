@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from models.boxes import ScoredBox, boxes_of
 from models.intensity import Grey
 from models.io_format import InputForm
+from models.library_errors import as_model_error
 from models.manifest import Manifest, verify_network
 from models.providers import start_session
-from overread.errors import ConfigurationError, InvalidFileError, ModelError
+from overread.errors import InvalidFileError, ModelError
 
 Scores = NDArray[np.float32]  # (findings,) in [0, 1]
 Maps = NDArray[np.float32]  # (findings, grid rows, grid columns)
@@ -42,12 +43,8 @@ class OnnxNetwork:
         self, folder: Path, manifest: Manifest, *, threads: int, provider: str | None = None
     ) -> None:
         content = verify_network(manifest, folder)
-        try:
+        with as_model_error(f"{folder / manifest.network.file} cannot be loaded"):
             self._session = start_session(content, threads=threads, provider=provider)
-        except ConfigurationError:
-            raise
-        except Exception as error:  # ONNX Runtime raises a class per status, with no common one
-            raise ModelError(f"{folder / manifest.network.file} cannot be loaded: {error}") from error
         self._stated = manifest.network
         self._familiarity = manifest.familiarity
         self._form = manifest.network.output_form
@@ -102,10 +99,8 @@ class OnnxNetwork:
         tensor = input_tensor(images, stated.input_form, low=stated.range_min, high=stated.range_max)
         kind = _KINDS[self._session.get_inputs()[0].type]
         tensor = np.rint(tensor).astype(kind) if kind is np.uint8 else tensor.astype(kind, copy=False)
-        try:
+        with as_model_error(f"{self._folder}: the network refuses its input"):
             found = self._session.run(wanted, {stated.input_name: np.ascontiguousarray(tensor)})
-        except Exception as error:  # a class per status, with no common one
-            raise ModelError(f"{self._folder}: the network refuses its input: {error}") from error
         return dict(zip(wanted, found, strict=True))
 
     def _scores_in(self, outputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:

@@ -27,6 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process  # type: 
 from models.dicom import is_dicom
 from models.guards import guard_for
 from models.intensity import Grey
+from models.library_errors import as_model_error
 from models.manifest import FILE_NAME, Manifest, save_manifest
 from models.network import input_tensor
 from models.onnx_detector import OnnxDetector
@@ -114,7 +115,7 @@ def quantise(source: Path, target: Path, input_name: str, tensors: Iterable[Tens
     """
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        try:
+        with as_model_error(f"{source} cannot be quantised"):
             quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
             quantize_static(
                 str(prepared),
@@ -125,8 +126,6 @@ def quantise(source: Path, target: Path, input_name: str, tensors: Iterable[Tens
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
-        except Exception as error:  # ONNX Runtime raises anything
-            raise ModelError(f"{source} cannot be quantised: {error}") from error
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # it ships no types

@@ -17,6 +17,7 @@ from models.bundle.manifest import BundleManifest, verify_files
 from models.bundle.pyramid import enable_feature_pyramids
 from models.bundle.regions import PatientBox, patient_box
 from models.bundle.volume import Volume
+from models.library_errors import as_model_error
 from overread.errors import ModelError
 
 IMAGE = "image"
@@ -33,15 +34,11 @@ class BundleNetwork:
         torch.set_num_threads(threads)
         self._device = "cuda:0" if torch.cuda.is_available() else "cpu"
         self._folder = folder
-        try:
+        with as_model_error(f"the bundle {folder} cannot be built"):
             parser = read_configuration(folder, manifest, device=self._device)
             self._detector = _built(parser, folder / manifest.weights, self._device)
             steps = parser.get_parsed_content(TRANSFORMS)
             self._transforms = Compose([step for step in steps if step is not None])  # None: disabled
-        except ModelError:
-            raise
-        except Exception as error:  # MONAI and torch raise anything
-            raise ModelError(f"the bundle {folder} cannot be built: {error}") from error
 
     def find(self, volume: Volume) -> tuple[PatientBox, ...]:
         """Return the boxes that the network draws, the surest first.
@@ -51,11 +48,9 @@ class BundleNetwork:
         """
         values, affine = torch.from_numpy(volume.values)[None], torch.from_numpy(volume.affine_ras)
         image = MetaTensor(values, affine=affine, meta={"space": "RAS"})
-        try:
+        with as_model_error(f"the bundle {self._folder} failed"):
             prepared = cast(MetaTensor, self._transforms({IMAGE: image})[IMAGE])
             found = self._run(prepared)
-        except Exception as error:
-            raise ModelError(f"the bundle {self._folder} failed: {error}") from error
         to_patient = _LPS @ np.asarray(prepared.affine, np.float64)
         boxes = found[self._detector.target_box_key]
         scores = found[self._detector.pred_score_key]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.library_errors import as_model_error
 from overread.errors import ModelError
 
 _LIBRARY = "torchxrayvision.models"
@@ -65,12 +66,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         *((part, f"{part.__module__}.{part.__qualname__}") for part in _PARTS),
         *((stand_in, f"{_LIBRARY}.{name}") for stand_in, name in zip(_STAND_INS, names, strict=True)),
     ]
-    try:
-        with torch.serialization.safe_globals(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path} holds no weights of TorchXRayVision: {reason}") from error
+    with (
+        as_model_error(f"{path} holds no weights of TorchXRayVision", first_line=True),
+        torch.serialization.safe_globals(allowed),
+    ):
+        content = torch.load(path, map_location="cpu", weights_only=True)
     state = content.state_dict() if isinstance(content, nn.Module) else content
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"{path} holds no weights: it is neither a module nor the state of one")

@@ -22,6 +22,7 @@ from pynetdicom.transport import RequestHandler
 from service.dicom.arrival import ArrivingObject
 from service.dicom.timing import SteadyTimer
 from service.dicom.transport import BoundedSocket
+from service.error_boundary import ErrorBoundary
 from service.intake.instances import AnnouncedInstance
 
 _COMMAND_BYTES_MAX = 1 << 16
@@ -118,11 +119,11 @@ class StreamingDimse(DIMSEServiceProvider):
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the fragments one by one; whatever cannot be understood ends the association."""
-        try:
+        with ErrorBoundary() as boundary:
             for context_id, fragment in primitive.presentation_data_value_list:
                 self._receive_fragment(context_id, fragment)
-        except Exception as error:  # noqa: BLE001  # pynetdicom raises whatever a broken command leads to
-            _log.warning("association_aborted", reason=type(error).__name__)
+        if boundary.error is not None:
+            _log.warning("association_aborted", reason=type(boundary.error).__name__)
             self.message = None
             self.dul.event_queue.put(_ABORT)
 

@@ -7,6 +7,7 @@ from pydicom.uid import UID
 from pynetdicom.dsutils import decode
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
+from models.dicom import BROKEN_INPUT
 from overread.errors import InputError, OutOfResourcesError
 from service.store.commitments import CommitmentRequest, CommitmentResult, ReferencedInstance
 
@@ -38,7 +39,7 @@ def read_request(information: BytesIO, syntax: UID, *, requestor: str, called: s
             )
             for item in asked.ReferencedSOPSequence
         )
-    except Exception as error:  # pydicom raises whatever a broken data set leads to
+    except BROKEN_INPUT as error:
         raise InputError("the action information cannot be read (PS3.4 table J.3-1)") from error
     uids = [transaction, *(uid for item in instances for uid in (item.sop_class_uid, item.sop_instance_uid))]
     if not instances or not all(_is_uid(uid) for uid in uids):

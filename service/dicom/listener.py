@@ -23,6 +23,7 @@ from service.dicom.reporting import SYNTAXES, CommitmentService
 from service.dicom.settings import DicomSettings
 from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status_of
 from service.dicom.transport import PDU_BYTES
+from service.error_boundary import ErrorBoundary
 from service.intake.instances import AnnouncedInstance, receive_instance
 from service.network_settings import ANYBODY
 from service.store.database import Store
@@ -92,7 +93,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
             arriving.discard()
 
     def _receive(self, arriving: ArrivingObject, source: str) -> StoreStatus:
-        try:
+        with ErrorBoundary() as boundary:
             if arriving.failure is not None or arriving.incoming is None:
                 raise arriving.failure or OutOfResourcesError("the object could not be written")
             receive_instance(
@@ -102,14 +103,15 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
                 now=self._clock(),
                 announced=arriving.announced,
             )
-        except (InputError, OutOfResourcesError, OSError) as error:
-            status = status_of(error)
+        error = boundary.error
+        if error is None:
+            return StoreStatus(code=SUCCESS)
+        status = status_of(error)
+        if isinstance(error, InputError | OutOfResourcesError | OSError):
             _log.warning("refused", status=f"0x{status.code:04X}", reason=type(error).__name__, source=source)
-            return status
-        except Exception as error:  # noqa: BLE001  # one object must not end the listener; the sender is told
+        else:
             _log.error("failed", reason=type(error).__name__, source=source)
-            return status_of(error)
-        return StoreStatus(code=SUCCESS)
+        return status
 
 
 def _entity(settings: DicomSettings) -> AE:

@@ -32,6 +32,7 @@ from service.dicom.commitment import (
 )
 from service.dicom.settings import DicomSettings, Peer
 from service.dicom.status import SUCCESS
+from service.error_boundary import ErrorBoundary
 from service.store.commitments import (
     Commitment,
     CommitmentResult,
@@ -113,16 +114,13 @@ class CommitmentService:
 
     def _report_here(self, dimse: StreamingDimse | None, commitment: Commitment) -> None:
         """Report on the association of the request, in its own thread; None: it has ended."""
-        try:
+        with ErrorBoundary() as boundary:
             if not is_due(self._store, commitment):
                 return
             if dimse is not None and self._was_taken_here(dimse, commitment):
                 return
             postpone_commitment(self._store, commitment, "the association ended", now=self._clock())
-        except OutOfResourcesError as error:
-            _log.warning("store_unavailable", why=str(error))  # it falls due by itself
-        except Exception as error:  # noqa: BLE001  # one report must not end the association
-            _log.error("failed", reason=type(error).__name__)
+        _log_failure(boundary.error)  # it falls due by itself
         self._due.set()
 
     def _was_taken_here(self, dimse: StreamingDimse, commitment: Commitment) -> bool:
@@ -145,15 +143,12 @@ class CommitmentService:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            try:
+            with ErrorBoundary() as boundary:
                 commitment = claim_commitment(self._store, now=self._clock())
                 if commitment is not None:
                     self._report(commitment)
                     continue
-            except OutOfResourcesError as error:
-                _log.warning("store_unavailable", why=str(error))
-            except Exception as error:  # noqa: BLE001  # one report must not end all others
-                _log.error("failed", reason=type(error).__name__)
+            _log_failure(boundary.error)
             self._due.wait(_POLL_SECONDS)
             self._due.clear()
 
@@ -209,6 +204,13 @@ class CommitmentService:
             kept=len(result.kept),
             failed=len(result.failed),
         )
+
+
+def _log_failure(error: Exception | None) -> None:
+    if isinstance(error, OutOfResourcesError):
+        _log.warning("store_unavailable", why=str(error))
+    elif error is not None:
+        _log.error("failed", reason=type(error).__name__)
 
 
 def _title(text: object) -> str:

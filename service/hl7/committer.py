@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from overread.errors import InputError
+from service.error_boundary import ErrorBoundary
 from service.intake.reports import IncomingReport, ReportReceipt, receive_reports
 from service.store.database import Store
 
@@ -47,15 +48,14 @@ class GroupCommitter:
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         together = [report for reports, _ in batch for report in reports]
-        try:
+        with ErrorBoundary() as boundary:
             outcomes = iter(receive_reports(self._store, together, now=self._clock()))
-        except Exception as error:  # noqa: BLE001  # outermost loop of this thread; every sender is answered
-            if len(batch) > 1:  # one message must not be the ruin of the others
-                for waiting in batch:
-                    self._commit([waiting])
-                return
-            _log.warning("not_committed", reason=type(error).__name__)
-            batch[0][1].set_exception(error)
-            return
-        for reports, future in batch:
-            future.set_result(tuple(next(outcomes) for _ in reports))
+        if boundary.error is None:
+            for reports, future in batch:
+                future.set_result(tuple(next(outcomes) for _ in reports))
+        elif len(batch) > 1:  # one message must not be the ruin of the others
+            for waiting in batch:
+                self._commit([waiting])
+        else:
+            _log.warning("not_committed", reason=type(boundary.error).__name__)
+            batch[0][1].set_exception(boundary.error)

@@ -14,6 +14,7 @@ import structlog
 
 from overread.errors import InputError
 from service.bounded_server import BoundedServerMixin
+from service.error_boundary import ErrorBoundary
 from service.hl7.acknowledgement import ACCEPTED, Verdict, acknowledgements, verdict_on
 from service.hl7.committer import GroupCommitter, Outcomes
 from service.hl7.framing import FrameReader, FramingError, OtherProtocolError, frame
@@ -111,14 +112,13 @@ class _Connection(socketserver.BaseRequestHandler):
         server = cast(Hl7Listener, self.server)
         source = f"HL7 {self.client_address[0]}"
         header = read_header(content)
-        try:
+        with ErrorBoundary() as boundary:
             message = read_message(content, default_charset=server.settings.charset)
             reports = read_reports(message, content, server.settings, source=source)
-        except InputError as error:
-            return header, self._refused(content, error, source)
-        except Exception as error:  # noqa: BLE001  # one message must not end the listener; the sender is told
-            _log.error("failed", reason=type(error).__name__, source=source)
-            return header, verdict_on(error)
+        if isinstance(boundary.error, InputError):
+            return header, self._refused(content, boundary.error, source)
+        if boundary.error is not None:
+            return header, _failed(boundary.error, source)
         if not reports:
             _log.info("no_report", source=source)
             return header, ACCEPTED
@@ -126,11 +126,10 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _refused(self, content: bytes, error: InputError, source: str) -> Verdict:
         server = cast(Hl7Listener, self.server)
-        try:
+        with ErrorBoundary() as boundary:
             refuse_message(server.store, content, error, source=source, now=server.clock())
-        except Exception as failure:  # noqa: BLE001  # it could not even be set aside: the sender keeps it
-            _log.error("failed", reason=type(failure).__name__, source=source)
-            return verdict_on(failure)
+        if boundary.error is not None:  # it could not even be set aside: the sender keeps it
+            return _failed(boundary.error, source)
         return verdict_on(error)
 
     def _answer(self, connection: socket.socket, pending: list[_Pending]) -> None:
@@ -139,6 +138,11 @@ class _Connection(socketserver.BaseRequestHandler):
         for header, outcome in pending:
             for answer in acknowledgements(header, _verdict(outcome), now=now()):
                 connection.sendall(frame(answer))
+
+
+def _failed(error: Exception, source: str) -> Verdict:
+    _log.error("failed", reason=type(error).__name__, source=source)
+    return verdict_on(error)
 
 
 def _is_answer(content: bytes) -> bool:
@@ -150,9 +154,9 @@ def _is_answer(content: bytes) -> bool:
 def _verdict(outcome: "Verdict | Future[Outcomes]") -> Verdict:
     if isinstance(outcome, Verdict):
         return outcome
-    try:
+    with ErrorBoundary() as boundary:
         receipts = outcome.result()
-    except Exception as error:  # noqa: BLE001  # whatever the commit met with
-        return verdict_on(error)
+    if boundary.error is not None:
+        return verdict_on(boundary.error)
     errors = [receipt for receipt in receipts if isinstance(receipt, InputError)]
     return verdict_on(errors[0]) if errors else ACCEPTED

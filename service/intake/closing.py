@@ -8,10 +8,10 @@ from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, NotFoundError
 from service.intake.matching import case_for_study, locks_of_case
 from service.store.cases import case_of_study
-from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
+from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.clock import beyond_reason
 from service.store.database import Store, Transaction
-from service.store.records import QuarantineKind, StudyRecord
+from service.store.records import CaseRecord, QuarantineKind, StudyRecord
 from service.store.refusals import Refusal, refuse_within
 from service.store.report_versions import report_versions
 from service.store.studies import change_study, quiet_studies, require_study
@@ -42,7 +42,7 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
         case = case_of_study(connection, study_instance_uid)
     if case is None:  # only documents came, which are no images
         raise NotFoundError(f"no image of study {study_instance_uid} has been received")
-    return CaseState(case.state)
+    return case.state
 
 
 def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None) -> bool:
@@ -59,12 +59,13 @@ def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since:
         for stranger in strangers:
             _set_apart(store, connection, stranger, study, now)
         case = _open(connection, study, now) if case is None else _complete(connection, case, study, now)
-        state = case.state
-    _log.info("study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=state)
+    _log.info(
+        "study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=case.state.value
+    )
     return True
 
 
-def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRow:
+def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRecord:
     return open_case(
         connection,
         CaseState.AWAITING_REPORT,
@@ -75,17 +76,16 @@ def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRow
     )
 
 
-def _complete(connection: Transaction, case: CaseRow, study: StudyRecord, now: datetime) -> CaseRow:
+def _complete(connection: Transaction, case: CaseRecord, study: StudyRecord, now: datetime) -> CaseRecord:
     """Let the case learn that its images are there."""
     learned = {
         "study_instance_uid": study.study_instance_uid,
         "accession_number": case.accession_number or study.accession_number,
         "patient_id": case.patient_id or study.patient_id,
     }
-    state = CaseState(case.state)
-    if state is CaseState.AWAITING_REPORT:
+    if case.state is CaseState.AWAITING_REPORT:
         return describe_case(connection, case, now, **learned)
-    if state is not CaseState.AWAITING_IMAGES:
+    if case.state is not CaseState.AWAITING_IMAGES:
         entry = Entry(event=CaseEvent.REVISED, at=now, actor=_ACTOR, detail="a further image")
         return revise_case(connection, case, entry, **learned)
     is_complete = case.report_version is not None
@@ -94,7 +94,7 @@ def _complete(connection: Transaction, case: CaseRow, study: StudyRecord, now: d
 
 
 def _set_apart(
-    store: Store, connection: Transaction, case: CaseRow, study: StudyRecord, now: datetime
+    store: Store, connection: Transaction, case: CaseRecord, study: StudyRecord, now: datetime
 ) -> None:
     """Put the waiting report of another patient into quarantine; its case keeps waiting for other images."""
     report = report_versions(connection, case.case_id)[-1]

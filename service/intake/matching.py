@@ -6,9 +6,8 @@ These functions run inside the transaction that acts on their answer.
 from overread.errors import ContradictionError
 from service.store import locks
 from service.store.cases import case_of_study, cases_of_accession
-from service.store.changes import CaseRow
 from service.store.database import Transaction
-from service.store.records import StudyRecord
+from service.store.records import CaseRecord, StudyRecord
 from service.store.studies import find_study, studies_of_accession
 
 
@@ -23,7 +22,9 @@ def locks_of_case(study_instance_uid: str | None, accession_number: str | None) 
     return (*study, locks.accession(accession_number)) if accession_number else tuple(study)
 
 
-def case_for_study(connection: Transaction, study: StudyRecord) -> tuple[CaseRow | None, tuple[CaseRow, ...]]:
+def case_for_study(
+    connection: Transaction, study: StudyRecord
+) -> tuple[CaseRecord | None, tuple[CaseRecord, ...]]:
     """Return the case that waits for a study, and the cases that name it but are of another patient."""
     own = case_of_study(connection, study.study_instance_uid)
     if own is not None:
@@ -43,7 +44,7 @@ def case_for_report(
     study_instance_uid: str | None,
     accession_number: str | None,
     patient_id: str | None,
-) -> CaseRow | None:
+) -> CaseRecord | None:
     """Return the open case that a report belongs to, None if it is the first half of a new one.
 
     Raises:
@@ -81,7 +82,7 @@ def study_for_report(
 
 def _case_of_accession(
     connection: Transaction, accession_number: str, patient_id: str | None, study_instance_uid: str | None
-) -> CaseRow | None:
+) -> CaseRecord | None:
     found = cases_of_accession(connection, accession_number)
     same = [case for case in found if is_same_patient(case.patient_id, patient_id)]
     if found and not same:

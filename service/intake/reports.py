@@ -11,11 +11,11 @@ from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, InputError, InvalidReportError
 from service.intake.matching import case_for_report, locks_of_case, study_for_report
 from service.intake.receipt import ReceiptOutcome, Replay
-from service.store.changes import CaseRow, Entry, change_case, describe_case, open_case, revise_case
+from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store, Transaction
 from service.store.locks import Lock
 from service.store.pressure import notes_turned_away
-from service.store.records import QuarantineKind, ReportStatus, ReportVersion
+from service.store.records import CaseRecord, QuarantineKind, ReportStatus, ReportVersion
 from service.store.refusals import Refusal, refuse
 from service.store.report_versions import add_report_version, report_versions
 
@@ -259,7 +259,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _require_latest(report: IncomingReport, case: CaseRow, versions: Sequence[ReportVersion]) -> None:
+def _require_latest(report: IncomingReport, case: CaseRecord, versions: Sequence[ReportVersion]) -> None:
     """Return unless a report out of quarantine would count in place of one that came after it."""
     replay = report.replay
     if replay is None or replay.accepts or report.status is ReportStatus.PRELIMINARY:
@@ -271,7 +271,7 @@ def _require_latest(report: IncomingReport, case: CaseRow, versions: Sequence[Re
         )
 
 
-def _open(connection: Transaction, report: IncomingReport, now: datetime) -> CaseRow:
+def _open(connection: Transaction, report: IncomingReport, now: datetime) -> CaseRecord:
     """Open a case with its first report; a study that is still arriving completes it when it closes."""
     uid = report.study_instance_uid
     if uid is None:
@@ -301,8 +301,8 @@ def _whole_text(
 
 
 def _take_note(
-    connection: Transaction, case: CaseRow, report: IncomingReport, version: int, now: datetime
-) -> CaseRow:
+    connection: Transaction, case: CaseRecord, report: IncomingReport, version: int, now: datetime
+) -> CaseRecord:
     """Let the case learn what the new version brings; a preliminary one changes nothing that counts."""
     learned: dict[str, object] = {
         column: value
@@ -315,19 +315,18 @@ def _take_note(
     if report.status is ReportStatus.PRELIMINARY:
         return describe_case(connection, case, now, **learned)
     learned["report_version"] = version
-    state = CaseState(case.state)
-    if state is CaseState.AWAITING_IMAGES:
+    if case.state is CaseState.AWAITING_IMAGES:
         return describe_case(connection, case, now, **learned)
     actor, detail = report.source[:256], f"report version {version}"
-    if state is CaseState.AWAITING_REPORT:
+    if case.state is CaseState.AWAITING_REPORT:
         entry = Entry(event=CaseEvent.COMPLETED_BY_REPORT, at=now, actor=actor, detail=detail)
         return change_case(connection, case, entry, due_at=now, **learned)
     entry = Entry(event=CaseEvent.REVISED, at=now, actor=actor, detail=detail)
     return revise_case(connection, case, entry, **learned)
 
 
-def _receipt(case: CaseRow, version: int, outcome: ReceiptOutcome) -> ReportReceipt:
-    return ReportReceipt(outcome=outcome, case_id=case.case_id, version=version, state=CaseState(case.state))
+def _receipt(case: CaseRecord, version: int, outcome: ReceiptOutcome) -> ReportReceipt:
+    return ReportReceipt(outcome=outcome, case_id=case.case_id, version=version, state=case.state)
 
 
 def _refuse(store: Store, report: IncomingReport, error: InputError, now: datetime) -> None:

@@ -6,32 +6,34 @@ How they change is in `service.store.changes`, and how they stand in `service.st
 from overread.case import CaseState
 from overread.errors import NotFoundError
 from service.store import queries
-from service.store.changes import CaseRow
 from service.store.database import Transaction
+from service.store.records import CaseRecord
+from service.store.rows import case_of
 
 
-def case_for_change(transaction: Transaction, case_id: int) -> CaseRow:
+def case_for_change(transaction: Transaction, case_id: int) -> CaseRecord:
     """Return one case.
 
     Raises:
         NotFoundError: there is no such case.
     """
-    case = transaction.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
-    if case is None:
+    row = transaction.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
+    if row is None:
         raise NotFoundError(f"there is no case {case_id}")
-    return case
+    return case_of(row)
 
 
-def case_of_study(transaction: Transaction, study_instance_uid: str) -> CaseRow | None:
+def case_of_study(transaction: Transaction, study_instance_uid: str) -> CaseRecord | None:
     """Return the case of a study; None while it has not been opened."""
     key = {"study_instance_uid": study_instance_uid}
-    return transaction.execute(queries.CASE_OF_STUDY, key).one_or_none()
+    row = transaction.execute(queries.CASE_OF_STUDY, key).one_or_none()
+    return None if row is None else case_of(row)
 
 
-def cases_of_accession(transaction: Transaction, accession_number: str) -> tuple[CaseRow, ...]:
+def cases_of_accession(transaction: Transaction, accession_number: str) -> tuple[CaseRecord, ...]:
     """Return the cases with an accession number, oldest first."""
     key = {"accession_number": accession_number}
-    return tuple(transaction.execute(queries.CASES_OF_ACCESSION, key))
+    return tuple(map(case_of, transaction.execute(queries.CASES_OF_ACCESSION, key)))
 
 
 def listed_under_other_policy(

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from overread.case import CaseEvent, CaseState, advance
 from service.store import queries
-
-CaseRow = Row[Any]
-"""A row of the table `cases`."""
+from service.store.records import CaseRecord
+from service.store.rows import case_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +21,8 @@ class Entry:
     detail: str | None = None
 
 
-def open_case(connection: Connection, state: CaseState, entry: Entry, **columns: object) -> CaseRow:
-    """Open a case with its first event and return its row."""
+def open_case(connection: Connection, state: CaseState, entry: Entry, **columns: object) -> CaseRecord:
+    """Open a case with its first event and return it."""
     row = connection.execute(
         queries.ADD_CASE,
         {
@@ -38,51 +36,51 @@ def open_case(connection: Connection, state: CaseState, entry: Entry, **columns:
             **columns,
         },
     ).one()
-    _append(connection, row, entry, before=None)
-    return row
+    case = case_of(row)
+    _append(connection, case, entry, before=None)
+    return case
 
 
-def change_case(connection: Connection, case: CaseRow, entry: Entry, **columns: object) -> CaseRow:
-    """Let the event happen to the case and return its new row; whoever held a lease on it has lost it.
+def change_case(connection: Connection, case: CaseRecord, entry: Entry, **columns: object) -> CaseRecord:
+    """Let the event happen to the case and return it as it is then; whoever held a lease on it has lost it.
 
     Raises:
         TransitionError: the event cannot happen to a case in this state.
     """
-    after = advance(CaseState(case.state), entry.event)
+    after = advance(case.state, entry.event)
     leaves = {"lease_owner": None, "lease_until": None, "state": after.value}
-    row = describe_case(connection, case, entry.at, **(leaves | columns))
-    _append(connection, row, entry, before=case.state)
-    return row
+    changed = describe_case(connection, case, entry.at, **(leaves | columns))
+    _append(connection, changed, entry, before=case.state)
+    return changed
 
 
-def revise_case(connection: Connection, case: CaseRow, entry: Entry, **columns: object) -> CaseRow:
+def revise_case(connection: Connection, case: CaseRecord, entry: Entry, **columns: object) -> CaseRecord:
     """Send a complete case back to triage as a new revision, with a fresh count of attempts."""
     fresh = {"revision": case.revision + 1, "attempts": 0, "due_at": entry.at, "failure": None}
     return change_case(connection, case, entry, **(fresh | columns))
 
 
-def describe_case(connection: Connection, case: CaseRow, at: datetime, **columns: object) -> CaseRow:
-    """Change columns that are no part of the case's state, and return the new row."""
-    return connection.execute(
-        queries.CHANGE_CASE, {"changed_case": case.case_id, "updated_at": at, **columns}
-    ).one()
+def describe_case(connection: Connection, case: CaseRecord, at: datetime, **columns: object) -> CaseRecord:
+    """Change columns that are no part of the case's state, and return the case as it is then."""
+    values = {"changed_case": case.case_id, "updated_at": at, **columns}
+    return case_of(connection.execute(queries.CHANGE_CASE, values).one())
 
 
-def record_claim(connection: Connection, case: CaseRow, entry: Entry) -> None:
+def record_claim(connection: Connection, case: CaseRecord, entry: Entry) -> None:
     """Append the event of a claim, whose row has been changed by the claim itself."""
     _append(connection, case, entry, before=CaseState.READY)
 
 
-def _append(connection: Connection, row: CaseRow, entry: Entry, *, before: str | None) -> None:
+def _append(connection: Connection, case: CaseRecord, entry: Entry, *, before: CaseState | None) -> None:
     connection.execute(
         queries.ADD_EVENT,
         {
-            "case_id": row.case_id,
+            "case_id": case.case_id,
             "happened_at": entry.at,
             "event": entry.event.value,
-            "state_before": before,
-            "state_after": row.state,
-            "revision": row.revision,
+            "state_before": before.value if before is not None else None,
+            "state_after": case.state.value,
+            "revision": case.revision,
             "actor": entry.actor,
             "detail": entry.detail,
         },

@@ -9,10 +9,10 @@ from overread.observation import Detection
 from overread.priority import Policy
 from overread.triage import Outcome, TriageResult
 from service.store import queries
-from service.store.changes import CaseRow, Entry, change_case
+from service.store.changes import Entry, change_case
 from service.store.headline import headline_of
 from service.store.json_format import to_json
-from service.store.records import TriageRecord
+from service.store.records import CaseRecord, TriageRecord
 
 _EVENTS = {
     Outcome.DISCREPANT: CaseEvent.FOUND_DISCREPANT,
@@ -21,8 +21,8 @@ _EVENTS = {
 }
 
 
-def conclude(connection: Connection, case: CaseRow, record: TriageRecord, policy: Policy) -> CaseRow:
-    """Store a result and let the case, which is in triage, end where it leads; return its new row."""
+def conclude(connection: Connection, case: CaseRecord, record: TriageRecord, policy: Policy) -> CaseRecord:
+    """Store a result and let the case, which is in triage, end where it leads; return it as it is then."""
     connection.execute(queries.ADD_RESULT, _result_row(case.case_id, record))
     details = [
         _detection_row(case.case_id, record.revision, position, item)

@@ -30,7 +30,7 @@ Transaction = Connection
 
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
-_NEW_TRANSACTION = text("SELECT pg_current_xact_id()")
+_TAKES_WRITES = text("SELECT version_num FROM alembic_version FOR KEY SHARE")  # which a standby refuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Store:
         """
         with self.writing(durable=False) as connection:  # on SQLite that is the write lock
             if connection.dialect.name == "postgresql":
-                connection.execute(_NEW_TRANSACTION)
+                connection.execute(_TAKES_WRITES)
 
     def close(self) -> None:
         """Close every connection."""

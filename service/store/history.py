@@ -10,18 +10,17 @@ from overread.cohort import CohortCase
 from overread.comparison import days_between
 from overread.observation import Detection, ReportReading
 from service.store import queries
-from service.store.changes import CaseRow
 from service.store.cohort import cohort_case
 from service.store.database import Store
 from service.store.json_format import from_json
-from service.store.records import EarlierReport
+from service.store.records import CaseRecord, EarlierReport
 from service.store.rows import earlier_of, study_of
 
 _PAGE = 500
 _MOST = 20  # the latest; older ones are known through them
 
 
-def earlier_reports(connection: Connection, case: CaseRow) -> tuple[EarlierReport, ...]:
+def earlier_reports(connection: Connection, case: CaseRecord) -> tuple[EarlierReport, ...]:
     """Return the reports of the patient's earlier studies, the latest first.
 
     The patient is issuer and id together, as the images state them; without an id nobody is the same. A study

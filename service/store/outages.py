@@ -18,10 +18,12 @@ _OF_SQLITE = {
     "SQLITE_LOCKED": f"is busy: another connection has kept it locked for too long; {_LATER}",
     "SQLITE_IOERR": "cannot be read or written: the disk reports an error; see the system's log",
 }
+_READ_ONLY = "25006"  # read_only_sql_transaction; psycopg calls it an internal error
 # Conditions of PostgreSQL (its manual, appendix A), by SQLSTATE.
 _OF_POSTGRESQL = {
     "53100": "cannot grow, since the disk of its server is full: make room there",
     "53300": f"takes no more connections: raise its max_connections, or run fewer processes; {_LATER}",
+    _READ_ONLY: f"takes no writes, since it is a standby or set to be read-only; {_LATER}",
     "40001": f"is busy: another transaction was in the way; {_LATER}",
     "40P01": f"is busy: another transaction was in the way; {_LATER}",
     "55P03": f"is busy: another transaction has kept a lock for too long; {_LATER}",
@@ -35,7 +37,8 @@ def raise_outage(context: ExceptionContext) -> None:
     Raises:
         OutOfResourcesError: the database cannot be reached, is busy, full or read-only.
     """
-    is_outage = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+    is_read_only = getattr(context.original_exception, "sqlstate", None) == _READ_ONLY
+    is_outage = is_read_only or isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
     if is_outage and not context.is_pre_ping and context.engine is not None:
         words = describe_outage(context.original_exception, context.engine.url)
         raise OutOfResourcesError(words) from context.original_exception

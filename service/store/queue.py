@@ -18,15 +18,15 @@ from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
 from service.store import queries
 from service.store.cases import case_for_change
-from service.store.changes import CaseRow, Entry, change_case, record_claim
+from service.store.changes import Entry, change_case, record_claim
 from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
 from service.store.database import Store
 from service.store.history import earlier_reports, restored_findings
 from service.store.json_format import from_json
 from service.store.policies import policy_in_force
-from service.store.records import ClaimedCase, Lease, TriageRecord
-from service.store.rows import instance_of
+from service.store.records import CaseRecord, ClaimedCase, Lease, TriageRecord
+from service.store.rows import case_of, instance_of
 
 _BATCH = 100
 _PAUSE_SECONDS_MAX = 86_400.0
@@ -36,7 +36,7 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
     """Make the READY case that has been due for longest the worker's; return None if nothing is due."""
     claimed = advance(CaseState.READY, CaseEvent.CLAIMED)
     with store.writing(durable=False) as connection:
-        case = connection.execute(
+        row = connection.execute(
             queries.CLAIM,
             {
                 "claimable": CaseState.READY.value,
@@ -47,10 +47,11 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
                 "until": now + timedelta(seconds=store.settings.lease_seconds),
             },
         ).one_or_none()
-        if case is None:
+        if row is None:
             return None
+        case = case_of(row)
         record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=worker))
-        return _claimed(store, connection, case)
+        return _claimed(store, connection, case, worker)
 
 
 def peek_case(store: Store, *, now: datetime) -> tuple[Path, ...]:
@@ -142,8 +143,7 @@ def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, fail
         if failed:
             return _give_back(store, connection, case, reason, now, event=CaseEvent.RELEASED)
         entry = Entry(event=CaseEvent.RELEASED, at=now, actor=lease.owner, detail=reason)
-        row = change_case(connection, case, entry, due_at=now, attempts=case.attempts - 1)
-        return CaseState(row.state)
+        return change_case(connection, case, entry, due_at=now, attempts=case.attempts - 1).state
 
 
 def expire_leases(store: Store, *, now: datetime) -> int:
@@ -155,7 +155,7 @@ def expire_leases(store: Store, *, now: datetime) -> int:
             return 0
     with store.writing() as connection:
         expired = connection.execute(queries.EXPIRED_FOR_CHANGE, bound).all()
-        for case in expired:
+        for case in map(case_of, expired):
             reason = "its worker ended or hung"
             _give_back(store, connection, case, reason, now, event=CaseEvent.LEASE_EXPIRED)
         return len(expired)
@@ -174,7 +174,9 @@ def retry_case(store: Store, case_id: int, *, actor: str, now: datetime) -> None
         change_case(connection, case, entry, due_at=now, attempts=0, failure=None)
 
 
-def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase:
+def _claimed(store: Store, connection: Connection, case: CaseRecord, worker: str) -> ClaimedCase:
+    if case.study_instance_uid is None:
+        raise TypeError(f"case {case.case_id} became READY without a study")
     report = connection.execute(
         queries.REPORT_VERSION, {"case_id": case.case_id, "version": case.report_version}
     ).one()
@@ -184,9 +186,7 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
     instances_sha256 = _hash_of_set(rows)
     removal = next((gone for row in rows if (gone := instance_of(row, store.files).removal)), None)
     return ClaimedCase(
-        lease=Lease(
-            case_id=case.case_id, revision=case.revision, attempt=case.attempts, owner=case.lease_owner
-        ),
+        lease=Lease(case_id=case.case_id, revision=case.revision, attempt=case.attempts, owner=worker),
         study_instance_uid=case.study_instance_uid,
         report_version=report.version,
         report_text=report.text,
@@ -201,7 +201,7 @@ def _claimed(store: Store, connection: Connection, case: CaseRow) -> ClaimedCase
     )
 
 
-def _seen(connection: Connection, case: CaseRow, instances_sha256: str) -> tuple[Detection, ...]:
+def _seen(connection: Connection, case: CaseRecord, instances_sha256: str) -> tuple[Detection, ...]:
     """Return what detectors saw of the same images in the latest triage of the case."""
     key = {"case_id": case.case_id, "revision": case.result_revision}
     result = connection.execute(queries.RESULT, key).one_or_none()
@@ -216,10 +216,11 @@ def _hash_of_set(instances: Sequence[Row[Any]]) -> str:
     return hashlib.sha256("\n".join(sorted(row.sha256 for row in instances)).encode()).hexdigest()
 
 
-def _leased(connection: Connection, lease: Lease) -> CaseRow:
-    case = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": lease.case_id}).one_or_none()
+def _leased(connection: Connection, lease: Lease) -> CaseRecord:
+    row = connection.execute(queries.CASE_FOR_CHANGE, {"case_id": lease.case_id}).one_or_none()
+    case = None if row is None else case_of(row)
     held = case is not None and (
-        case.state == CaseState.IN_TRIAGE.value
+        case.state is CaseState.IN_TRIAGE
         and case.revision == lease.revision
         and case.attempts == lease.attempt
         and case.lease_owner == lease.owner
@@ -236,18 +237,16 @@ def _lost(lease: Lease) -> LeaseLostError:
 
 
 def _give_back(
-    store: Store, connection: Connection, case: CaseRow, reason: str, now: datetime, *, event: CaseEvent
+    store: Store, connection: Connection, case: CaseRecord, reason: str, now: datetime, *, event: CaseEvent
 ) -> CaseState:
-    attempts_max = store.settings.attempts_max
+    attempts_max, actor = store.settings.attempts_max, case.lease_owner or "nobody"
     if case.attempts >= attempts_max:
         detail = f"{reason}, in attempt {case.attempts} of {attempts_max}"
-        row = _fail(
-            connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=case.lease_owner, detail=detail)
-        )
-        return CaseState(row.state)
+        failed = Entry(event=CaseEvent.FAILED, at=now, actor=actor, detail=detail)
+        return _fail(connection, case, failed).state
     pause = timedelta(seconds=_pause_seconds(store, case.attempts))
-    entry = Entry(event=event, at=now, actor=case.lease_owner, detail=reason)
-    return CaseState(change_case(connection, case, entry, due_at=now + pause).state)
+    entry = Entry(event=event, at=now, actor=actor, detail=reason)
+    return change_case(connection, case, entry, due_at=now + pause).state
 
 
 def _pause_seconds(store: Store, attempts: int) -> float:
@@ -259,5 +258,5 @@ def _beyond_reason(store: Store, now: datetime) -> datetime:
     return beyond_reason(now, longest_seconds=_pause_seconds(store, store.settings.attempts_max))
 
 
-def _fail(connection: Connection, case: CaseRow, entry: Entry) -> CaseRow:
+def _fail(connection: Connection, case: CaseRecord, entry: Entry) -> CaseRecord:
     return change_case(connection, case, entry, failure=entry.detail)

@@ -69,6 +69,24 @@ class StudyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRecord:
+    """One case as the transaction that may change it sees it."""
+
+    case_id: int
+    state: CaseState
+    revision: int  # counts what has to be triaged anew
+    study_instance_uid: str | None
+    accession_number: str | None
+    patient_id: str | None = field(repr=False)
+    report_version: int | None  # the one that counts; None while there is none but preliminary
+    result_revision: int | None  # of the latest triage result; None while there is none
+    policy_version: str | None  # that made it
+    waiting_since: datetime | None  # on the list since then; None while it is not
+    attempts: int  # claims of this revision
+    lease_owner: str | None  # None while it is not in triage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
     """One stored object."""
 

@@ -13,6 +13,7 @@ from service.store.files import ObjectFiles
 from service.store.headline import Headline
 from service.store.json_format import from_json
 from service.store.records import (
+    CaseRecord,
     CaseSummary,
     EarlierReport,
     EventRecord,
@@ -30,6 +31,11 @@ from service.store.records import (
 def study_of(row: Row[Any]) -> StudyRecord:
     """Return the study of a row of `studies`."""
     return StudyRecord(**_columns(row, StudyRecord))
+
+
+def case_of(row: Row[Any]) -> CaseRecord:
+    """Return the case of a row of `cases`."""
+    return CaseRecord(**_columns(row, CaseRecord, without={"state"}), state=CaseState(row.state))
 
 
 def instance_of(row: Row[Any], files: ObjectFiles) -> InstanceRecord:

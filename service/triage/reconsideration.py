@@ -16,12 +16,12 @@ from overread.finding import load_vocabulary
 from overread.priority import Policy
 from overread.report import load_reader
 from service.store.cases import case_for_change, listed_under_other_policy
-from service.store.changes import CaseRow, Entry, change_case, revise_case
+from service.store.changes import Entry, change_case, revise_case
 from service.store.conclusion import conclude
 from service.store.database import Store, Transaction
 from service.store.history import earlier_reports, restored_findings
 from service.store.policies import policy_in_force
-from service.store.records import TriageRecord
+from service.store.records import CaseRecord, TriageRecord
 from service.store.triage_results import triage_result
 
 _log = structlog.get_logger("overread.reconsideration")
@@ -41,9 +41,9 @@ def restore_finding(store: Store, case_id: int, finding: str, *, actor: str, now
         if finding not in {item.discrepancy.finding for item in record.result.known_before}:
             raise NotFoundError(f"no finding {finding[:64]!r} of case {case_id} is set aside as known before")
         entry = Entry(event=CaseEvent.RESTORED, at=now, actor=actor, detail=finding)
-        row = _reconsider(connection, case, record, entry, policy_in_force(connection))
-    _log.info("restored", case=case_id, finding=finding, state=row.state)
-    return CaseState(row.state)
+        after = _reconsider(connection, case, record, entry, policy_in_force(connection))
+    _log.info("restored", case=case_id, finding=finding, state=after.state.value)
+    return after.state
 
 
 def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
@@ -70,7 +70,7 @@ def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
 def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
     with store.writing() as connection:
         case, policy = case_for_change(connection, case_id), policy_in_force(connection)
-        if case.state != CaseState.LISTED.value or case.policy_version == policy.version:
+        if case.state is not CaseState.LISTED or case.policy_version == policy.version:
             return  # another process was faster
         detail = f"policy {policy.version}"
         try:
@@ -82,8 +82,8 @@ def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> No
 
 
 def _reconsider(
-    connection: Transaction, case: CaseRow, record: TriageRecord, entry: Entry, policy: Policy
-) -> CaseRow:
+    connection: Transaction, case: CaseRecord, record: TriageRecord, entry: Entry, policy: Policy
+) -> CaseRecord:
     """Make the comparison anew and store it as a further revision."""
     taken = change_case(connection, case, entry, revision=case.revision + 1)
     history = read_history(
@@ -110,7 +110,7 @@ def _reconsider(
     return conclude(connection, taken, anew, policy)
 
 
-def _latest(connection: Transaction, case: CaseRow) -> TriageRecord:
+def _latest(connection: Transaction, case: CaseRecord) -> TriageRecord:
     if case.result_revision is None or case.result_revision != case.revision:
         raise TransitionError(f"case {case.case_id} is not triaged, or is to be triaged anew; try again then")
     return triage_result(connection, case.case_id, case.result_revision)

@@ -13,6 +13,7 @@ import structlog
 
 from overread.errors import OutOfResourcesError, OverreadError
 from overread.ports import Detector
+from service.error_boundary import ErrorBoundary
 from service.store.database import Store
 from service.store.records import ClaimedCase
 from service.store.shadows import ShadowLook, add_shadows
@@ -46,12 +47,11 @@ def look_in_shadow(
 def _look(detector: Detector, claimed: ClaimedCase) -> ShadowLook:
     started = time.perf_counter()
     detection, failure = None, None
-    try:
+    with ErrorBoundary() as boundary:
         detection = detector.detect(claimed.instances)
-    except OverreadError as error:
-        failure = str(error)
-    except Exception as error:  # noqa: BLE001  # whatever a candidate does, it fails alone
-        failure = f"unexpected {type(error).__name__}"  # its message may hold what the header says
+    error = boundary.error
+    if error is not None:  # the message of one that is not ours may hold what the header says
+        failure = str(error) if isinstance(error, OverreadError) else f"unexpected {type(error).__name__}"
     if failure is not None:
         _log.warning(
             "shadow_failed",

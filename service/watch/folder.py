@@ -22,6 +22,7 @@ from typing import Self
 import structlog
 
 from overread.errors import ConfigurationError, OutOfResourcesError
+from service.error_boundary import ErrorBoundary
 from service.hl7.settings import Hl7Settings
 from service.store.database import Store
 from service.watch.settings import WatchSettings
@@ -153,25 +154,29 @@ class FolderWatcher:
         except OSError as error:
             _leave(seen, error, result, _changed_at(name, folder))
             return
-        try:
-            read = _state_of(os.fstat(descriptor))
-            if read != seen.state:  # changed since the look
-                result.waiting += 1
-                return
-            sidecar = _sidecar(name, folder) if name.lower().endswith(".txt") else None
-            file = SettledFile(name=path, descriptor=descriptor, sidecar=sidecar)
-            problems = take_file(self.store, file, self.settings, hl7=self.hl7, now=self.clock())
-            self._put_away(path, name, folder, read, problems)
-            result.refused += bool(problems)
-            result.taken += not problems
-        except OutOfResourcesError as error:
-            _log.warning("no_room", reason=str(error))
+        with ErrorBoundary() as boundary:
+            try:
+                self._take_open(path, name, folder, descriptor, result)
+            finally:
+                os.close(descriptor)
+        if isinstance(boundary.error, OutOfResourcesError):
+            _log.warning("no_room", reason=str(boundary.error))
             result.has_room = False
             result.waiting += 1
-        except Exception as error:  # noqa: BLE001  # one file must not end the watch; it stays where it is
-            _leave(seen, error, result, _changed_at(name, folder))
-        finally:
-            os.close(descriptor)
+        elif boundary.error is not None:
+            _leave(seen, boundary.error, result, _changed_at(name, folder))
+
+    def _take_open(self, path: str, name: str, folder: int, descriptor: int, result: Look) -> None:
+        read = _state_of(os.fstat(descriptor))
+        if read != self._seen[path].state:  # changed since the look
+            result.waiting += 1
+            return
+        sidecar = _sidecar(name, folder) if name.lower().endswith(".txt") else None
+        file = SettledFile(name=path, descriptor=descriptor, sidecar=sidecar)
+        problems = take_file(self.store, file, self.settings, hl7=self.hl7, now=self.clock())
+        self._put_away(path, name, folder, read, problems)
+        result.refused += bool(problems)
+        result.taken += not problems
 
     def _put_away(self, path: str, name: str, folder: int, read: _State, problems: tuple[str, ...]) -> None:
         """Move a file to what is done or refused; one that was changed meanwhile is put back."""

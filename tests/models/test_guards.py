@@ -1,6 +1,7 @@
 """The guard on the real chest and the real hand of pydicom-data, which its weights were not made from."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,17 +117,29 @@ def test_a_mirrored_chest_is_read_and_its_side_doubted() -> None:
     assert guard.mirror_likelihood(upright) < 0.5
 
 
-def test_a_judgement_takes_less_than_a_millisecond() -> None:
+def test_a_judgement_costs_a_small_part_of_what_the_network_does(detector) -> None:
     pixels = looked_at(chest()).pixels
     guard = load_guard()
-    seconds = []
-    for _ in range(200):
-        start = time.process_time()
+
+    def judged() -> None:
         exposed_field(pixels)
         guard.judge(pixels)
         guard.mirror_likelihood(pixels)
+
+    network = detector.manifest.network
+    batch = np.zeros((1, network.rows, network.columns), np.float32)
+
+    assert processor_seconds(judged) < 0.1 * processor_seconds(lambda: detector.scores(batch))
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Return the least that it took of the processor in several runs."""
+    seconds = []
+    for _ in range(20):
+        start = time.process_time()
+        work()
         seconds.append(time.process_time() - start)
-    assert np.mean(seconds) < 0.002  # half of it is room for a busy machine
+    return min(seconds)
 
 
 def stored_as(path: Path, pixels: np.ndarray, **attributes: object) -> Path:

@@ -14,6 +14,7 @@ import pytest
 ORTHANC = Path("/usr/sbin/Orthanc")
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 START_SECONDS = 120.0
+POLL_SECONDS = 0.02
 
 
 def free_port() -> int:
@@ -50,6 +51,7 @@ def orthanc(
                 while not answers(client):
                     assert process.poll() is None, (folder / "orthanc.log").read_text()
                     assert time.monotonic() < deadline, (folder / "orthanc.log").read_text()
+                    time.sleep(POLL_SECONDS)  # it needs the processor to start
                 yield client
         finally:
             process.terminate()

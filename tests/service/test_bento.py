@@ -21,6 +21,8 @@ from service.dicomweb.stow import stow_app
 from service.tensors import encode_input
 from tests.service.web.listening import listening
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

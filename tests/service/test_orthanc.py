@@ -4,6 +4,8 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
+
 from service.dicom.listener import DicomListener
 from service.dicom.settings import DicomSettings, Peer
 from service.dicomweb.stow import make_stow_app
@@ -13,9 +15,11 @@ from service.store.worklist import load_instance
 from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
 from tests.service.material import NOW, dicom_bytes
-from tests.service.orthanc import START_SECONDS, free_port, orthanc
+from tests.service.orthanc import POLL_SECONDS, START_SECONDS, free_port, orthanc
 from tests.service.serving_thread import listening_on
 from tests.service.web.listening import listening, opener
+
+pytestmark = pytest.mark.slow
 
 
 def test_what_orthanc_forwards_by_c_store_and_by_stow_is_stored_once(
@@ -72,6 +76,7 @@ def test_orthanc_may_delete_what_we_answer_for(tmp_path: Path, sqlite_store: Sto
             deadline = time.monotonic() + START_SECONDS
             while (answer := pacs.get(asked.json()["Path"]).json())["Status"] == "Pending":
                 assert time.monotonic() < deadline
+                time.sleep(POLL_SECONDS)
             outcomes[name] = answer
 
     assert outcomes["kept"]["Status"] == "Success"

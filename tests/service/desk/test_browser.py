@@ -20,9 +20,12 @@ from tests.service.desk.test_pages import CONTRADICTING, known_case
 from tests.service.web.seeing import seen_case
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and CHROMEDRIVER), reason="no browser (Debian packages chromium and chromium-driver)"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM and CHROMEDRIVER), reason="no browser (Debian packages chromium and chromium-driver)"
+    ),
+]
 SWITCHES = (
     "--headless",
     "--no-sandbox",

@@ -6,6 +6,8 @@ from service.store.database import Store
 from tests.service.faults.documents import Tally, post_all, take_account
 from tests.service.web.listening import listening, opener
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("number", [1])
 def test_every_document_is_stored_quarantined_or_refused_by_the_table(

@@ -2,6 +2,8 @@ import pytest
 
 from tests.service.faults.mutate import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("protocol", "count"), [("dicom", 300), ("hl7", 300)])
 def test_nothing_that_is_sent_stops_a_listener_or_makes_it_lose_anything(protocol, count, tmp_path) -> None:

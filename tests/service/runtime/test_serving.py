@@ -15,6 +15,8 @@ from tests.service.material import dicom_bytes
 from tests.service.running import START_SECONDS, serving
 from tests.service.runtime.test_supervisor import eventually, is_alive
 
+pytestmark = pytest.mark.slow
+
 BOUNDARY = "edge"
 HEAD = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
 TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()

@@ -3,6 +3,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -178,3 +179,22 @@ def test_a_writer_that_waits_too_long_is_told_to_try_again(sqlite_store) -> None
         impatient.writing(),
     ):
         pass
+
+
+def test_a_database_that_takes_no_writes_is_a_matter_of_trying_later(postgres, migrated, tmp_path) -> None:
+    name = postgres.new_database(template=migrated)
+    with psycopg.connect(postgres.url(name), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    environ = {"OVERREAD_DATABASE_URL": postgres.url(name), "OVERREAD_FREE_BYTES_MIN": "0"}
+    store = open_store(load_settings(environ, data_folder=tmp_path))
+
+    with pytest.raises(OutOfResourcesError, match="takes no writes"):
+        store.require_writable()
+    with pytest.raises(OutOfResourcesError, match="takes no writes"):
+        send_report(store)
+    assert list_worklist(store, now=NOW).cases == ()
+    store.close()
+
+
+def test_a_database_that_takes_writes_is_found_to(store) -> None:
+    store.require_writable()

@@ -17,13 +17,13 @@ from overread.cohort import read_cohort
 from overread.discrepancy import DiscrepancyKind
 from overread.triage import Outcome
 from service.export import export_cohort
-from service.importing.journal import key_of, taken_before
 from service.importing.tally import ImportOutcome
 from service.quarantine.contents import read_content
 from service.settings import Settings, load_settings
 from service.store.commitments import claim_commitment
 from service.store.database import Store, open_store
 from service.store.fetches import FetchState, list_fetches
+from service.store.imports import key_of, taken_before
 from service.store.order import Selection
 from service.store.policies import list_policies
 from service.store.quarantine import ActionOutcome, QuarantineAction, list_actions, list_quarantine

@@ -10,6 +10,8 @@ import pytest
 from tests.service.material import dicom_bytes
 from tests.service.running import serving
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "http.md"
 
 

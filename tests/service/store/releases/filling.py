@@ -17,7 +17,6 @@ from sqlalchemy import select
 from overread.errors import InputError
 from overread.priority import shipped_policy_text
 from service.hl7.settings import Hl7Settings
-from service.importing.journal import key_of, note_taken
 from service.importing.tally import ImportOutcome
 from service.intake.closing import close_study
 from service.quarantine.replay import replay_entry
@@ -32,6 +31,7 @@ from service.store.commitments import (
 )
 from service.store.database import Store, open_store
 from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
+from service.store.imports import key_of, note_taken
 from service.store.migration import newest_revision
 from service.store.policies import activate_policy, follow_shipped_policy
 from service.store.quarantine import Mending, discard, list_quarantine
