@@ -81,7 +81,7 @@ def _subcommand(given: Iterable[str], available: Container[str]) -> str | None:
     return None
 
 
-def _add_installation_options(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+def add_installation_options(parser: argparse.ArgumentParser, *, default: str | None) -> None:
     """Declare --data-folder and --config, here and in every subparser."""
     options = parser.add_argument_group("installation")
     options.add_argument(
@@ -101,7 +101,7 @@ def _add_installation_options(parser: argparse.ArgumentParser, *, default: str |
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for subparser in action.choices.values():
-                _add_installation_options(subparser, default=argparse.SUPPRESS)
+                add_installation_options(subparser, default=argparse.SUPPRESS)
 
 
 def _parser(available: Mapping[str, EntryPoint | None], *, only: str | None) -> argparse.ArgumentParser:
@@ -117,7 +117,7 @@ def _parser(available: Mapping[str, EntryPoint | None], *, only: str | None) -> 
         "and orders them for a second reader.",
     )
     parser.add_argument("--version", action="version", version=f"overread {__version__}")
-    _add_installation_options(parser, default=None)
+    add_installation_options(parser, default=None)
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for name in [only] if only else available:
         entry = available[name]
@@ -133,6 +133,6 @@ def _parser(available: Mapping[str, EntryPoint | None], *, only: str | None) -> 
         )
         command.configure(subparser)
         if command.uses_installation:
-            _add_installation_options(subparser, default=argparse.SUPPRESS)
+            add_installation_options(subparser, default=argparse.SUPPRESS)
         subparser.set_defaults(run=command.run)
     return parser
