@@ -47,22 +47,31 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
 
 def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None) -> bool:
     """Close a study that is open and has had no image after `quiet_since`; return whether it was."""
+    case = None
     with store.reading() as connection:
-        seen = require_study(connection, study_instance_uid)
-    with store.writing(*locks_of_case(study_instance_uid, seen.accession_number)) as connection:
+        accession = require_study(connection, study_instance_uid).accession_number
+    with store.writing(*locks_of_case(study_instance_uid, accession)) as connection:
         study = require_study(connection, study_instance_uid)
         is_busy = quiet_since is not None and quiet_since < study.last_received_at <= beyond_reason(now)
         if study.closed_at is not None or is_busy:
             return False
-        change_study(connection, study_instance_uid, closed_at=now)
-        case, strangers = case_for_study(connection, study)
-        for stranger in strangers:
-            _set_apart(store, connection, stranger, study, now)
-        case = _open(connection, study, now) if case is None else _complete(connection, case, study, now)
+        if study.accession_number == accession:
+            case = _close_open(store, connection, study, now)
+    if case is None:  # an image brought another accession number in between, whose lock is not held
+        return _close(store, study_instance_uid, now=now, quiet_since=quiet_since)
     _log.info(
         "study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=case.state.value
     )
     return True
+
+
+def _close_open(store: Store, connection: Transaction, study: StudyRecord, now: datetime) -> CaseRecord:
+    """Close an open study, and return its case, which has learned of it."""
+    change_study(connection, study.study_instance_uid, closed_at=now)
+    case, strangers = case_for_study(connection, study)
+    for stranger in strangers:
+        _set_apart(store, connection, stranger, study, now)
+    return _open(connection, study, now) if case is None else _complete(connection, case, study, now)
 
 
 def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRecord:

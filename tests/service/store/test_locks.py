@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from overread.case import CaseState
 from overread.errors import ContradictionError, InvalidDicomError, OutOfResourcesError, TransitionError
@@ -98,6 +99,20 @@ def test_study_and_accession_the_two_halves_of_a_case_find_each_other(stores, re
 
     assert state is CaseState.READY
     assert cases(stores[0]) == 1
+
+
+def test_accession_that_came_while_the_study_was_about_to_close_is_locked_too(stores) -> None:
+    send_image(stores[0], dicom_bytes(number=1, AccessionNumber=None))
+    sent: list[object] = []
+
+    def send_second(*values: Any) -> None:
+        if "FROM studies" in values[2] and not sent:
+            sent.append(send_image(stores[1], dicom_bytes(number=2)))
+
+    event.listen(stores[0].engine, "after_cursor_execute", send_second)
+    states = run(stores, close, report_by_accession, at="UPDATE studies SET closed_at")
+
+    assert states == (CaseState.AWAITING_REPORT, CaseState.READY)
 
 
 def test_accession_two_versions_of_a_report_are_of_one_case(stores) -> None:
