@@ -224,7 +224,7 @@ def test_an_hl7_message_is_read_again_as_a_message(sqlite_store) -> None:
     number = refuse_hl7(sqlite_store, message("A1").replace("|P|2.5", "|T|2.5").encode())
 
     assert again(sqlite_store, number).outcome is ActionOutcome.REFUSED
-    training = replace(HL7, processing_ids=("P", "T"))
+    training = HL7.model_copy(update={"processing_ids": ("P", "T"}))
     result = replay_entry(sqlite_store, number, actor="Dr Roe", now=NOW, hl7=training)
 
     assert result.outcome is ActionOutcome.STORED
