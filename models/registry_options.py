@@ -1,34 +1,46 @@
-"""The options by which a command finds the roster of an installation, and how a person names a release."""
+"""The options by which a command finds a registry of detectors, and how a person names a release."""
 
 import argparse
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from models.registry import FILE_VARIABLE, roster_file
+from models.registry import RegistryFile, RegistryStore
 from overread.command import installation_environment
-from overread.settings_file import data_folder_of, read_settings_file
+from overread.errors import ConfigurationError
+
+GROUP = "overread.registries"
+"""Entry points of this group open the registry of an installation, given the environment; there is one."""
 
 
-def add_roster_options(parser: argparse.ArgumentParser) -> None:
+def add_registry_options(parser: argparse.ArgumentParser) -> None:
     """Declare --detectors; --data-folder and --config are those of every command of an installation."""
     parser.add_argument(
         "--detectors",
         type=Path,
         metavar="FILE",
-        help=f"the roster; default: ${FILE_VARIABLE}, or in the data folder",
+        help="registry of detectors as a file, in place of the one that the installation keeps in its store",
     )
 
 
-def roster_path(arguments: argparse.Namespace) -> Path:
-    """Return the file of the roster that the options name."""
+def open_registry(arguments: argparse.Namespace) -> RegistryStore:
+    """Return the registry that the options name: a file, or that of the installation."""
     if arguments.detectors is not None:
-        return Path(arguments.detectors).expanduser().absolute()
-    environ = installation_environment(arguments)
-    file = read_settings_file(environ)
-    named = environ.get(FILE_VARIABLE) or str(file.value("worker", "detectors_file") or "")
-    return roster_file({FILE_VARIABLE: named}, data_folder_of(environ, file))
+        return RegistryFile(path=Path(arguments.detectors).expanduser().absolute())
+    return _installed_registry(installation_environment(arguments))
 
 
 def release_name(given: str) -> str:
-    """Return how the roster names a release: a path is made absolute, so that it does not depend on where."""
+    """Return how a registry names a release: a path is made absolute, so that it does not depend on where."""
     path = Path(given).expanduser()
     return given if path.name == given else str(path.absolute())
+
+
+def _installed_registry(environ: Mapping[str, str]) -> RegistryStore:
+    for entry in entry_points(group=GROUP):
+        opened: Callable[[Mapping[str, str]], RegistryStore] = entry.load()
+        return opened(environ)
+    raise ConfigurationError(
+        "this installation of overread is not whole, nothing keeps a registry: install it again, or give "
+        "--detectors FILE"
+    )

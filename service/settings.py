@@ -71,7 +71,7 @@ class Settings(SettingsModel):
     )
     detectors_file: AbsolutePath = setting(
         lambda values: values["data_folder"] / DETECTORS_FILE_NAME,
-        meaning="roster: which models run; where it is absent, the shipped release alone",
+        meaning="where an earlier release kept its registry of detectors, which is taken over once",
         variable=DETECTORS_VARIABLE,
         table="worker",
         default_words=f"{DETECTORS_FILE_NAME} in the data folder",

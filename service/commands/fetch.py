@@ -133,8 +133,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     states = list(FetchState) if arguments.all else [FetchState.DUE, FetchState.GIVEN_UP]
     with opened_store(arguments) as store:
-        for fetch in list_fetches(store, states, limit=_LISTED_MAX):
-            print(_line(fetch))
+        fetches = list_fetches(store, states, limit=_LISTED_MAX)
+    print("\n".join(map(_line, fetches)) if fetches else "nothing was to be fetched by itself")
     return EXIT_OK
 
 

@@ -25,6 +25,7 @@ from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status
 from service.dicom.transport import PDU_BYTES
 from service.error_boundary import ErrorBoundary
 from service.intake.instances import AnnouncedInstance, receive_instance
+from service.metrics import IntakeProtocol, count_accepted, count_refused
 from service.network_settings import ANYBODY
 from service.store.database import Store
 
@@ -37,6 +38,8 @@ _log = structlog.get_logger("overread.dicom")
 
 class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
     """Stores what is sent to a listening socket, answers for it, and answers C-ECHO."""
+
+    protocol = IntakeProtocol.C_STORE
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
             (evt.EVT_N_ACTION, self._commitments.take),
             (evt.EVT_ACCEPTED, _note, ["association_accepted"]),
             (evt.EVT_REJECTED, _note, ["association_rejected"]),
+            (evt.EVT_REJECTED, _count_rejected),
         ]
         super().__init__(
             entity,
@@ -86,6 +90,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         source = f"C-STORE {event.assoc.requestor.ae_title.strip()} {event.assoc.requestor.address}"
         arriving = cast(C_STORE, event.request).DataSet
         if not isinstance(arriving, ArrivingObject):
+            count_refused(IntakeProtocol.C_STORE, "NO_DATA_SET")
             return StoreStatus(code=CANNOT_UNDERSTAND, comment="the request has no data set").response()
         try:
             return self._receive(arriving, source).response()
@@ -105,7 +110,9 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
             )
         error = boundary.error
         if error is None:
+            count_accepted(IntakeProtocol.C_STORE)
             return StoreStatus(code=SUCCESS)
+        count_refused(IntakeProtocol.C_STORE, error)
         status = status_of(error)
         if isinstance(error, InputError | OutOfResourcesError | OSError):
             _log.warning("refused", status=f"0x{status.code:04X}", reason=type(error).__name__, source=source)
@@ -127,6 +134,10 @@ def _entity(settings: DicomSettings) -> AE:
     entity.add_supported_context(Verification)
     entity.add_supported_context(STORAGE_COMMITMENT, SYNTAXES)
     return entity
+
+
+def _count_rejected(_: evt.Event) -> None:
+    count_refused(IntakeProtocol.C_STORE, "ASSOCIATION_REJECTED")
 
 
 def _note(event: evt.Event, action: str) -> None:

@@ -16,6 +16,8 @@ from overread.settings_file import FOLDER_VARIABLE
 from service.dicom.settings import DicomSettings
 from service.log import configure_logging
 from service.maintenance.retention import has_retention
+from service.metrics import FOLDER_VARIABLE as METRICS_FOLDER_VARIABLE
+from service.metrics import shared_folder
 from service.pacs.settings import PacsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
@@ -49,7 +51,8 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
     """
     configure_logging()
     settings = load_settings(environ)
-    access_for(addresses.host, WebSettings.read(environ).api_token)  # or refuse to start
+    web = WebSettings.read(environ)
+    access_for(addresses.host, web.api_token)  # or refuse to start
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
     ports = {Protocol.DICOM: addresses.dicom_port, Protocol.HL7: addresses.hl7_port}
@@ -61,24 +64,32 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
         fetching.address(DicomSettings.read(environ))  # or refuse to start
     watching = check_watch(environ)
     open_store(settings).close()  # migrate once, before several processes would want to
-    with ExitStack() as sockets:
-        api = sockets.enter_context(_listen(addresses.host, addresses.port))
-        stow = sockets.enter_context(_listen(addresses.host, addresses.stow_port))
+    with ExitStack() as resources:
+        api = resources.enter_context(_listen(addresses.host, addresses.port))
+        stow = resources.enter_context(_listen(addresses.host, addresses.stow_port))
         listeners = {
-            protocol: sockets.enter_context(_listen(addresses.host, port))
+            protocol: resources.enter_context(_listen(addresses.host, port))
             for protocol, port in wanted.items()
         }
+        probes = [
+            resources.enter_context(_listen(addresses.host, port))
+            for port in (web.probe_port,)
+            if port is not None
+        ]
         environment = _environment(addresses.host, environ, settings, stow)
+        for probe in probes:
+            environment["OVERREAD_PROBE_PORT"] = str(probe.getsockname()[1])
+        environment[METRICS_FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
-            _http_child("api", api, environment),
-            _http_child("stow", stow, environment),
+            _http_child("api", (api, *probes), environment),
+            _http_child("stow", (stow,), environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
             *_watcher(watching, environment),
             *([_fetcher(environment)] if fetching.is_automatic else []),
         ]
-        lines = _listener_lines(listeners)
+        lines = [*_listener_lines(listeners), *(f"Probes      {_url(probe)}/metrics" for probe in probes)]
         announcer = threading.Thread(
             target=_announce, args=(_url(api), _url(stow), settings, lines), name="announcer", daemon=True
         )
@@ -125,11 +136,12 @@ def _environment(
     }
 
 
-def _http_child(name: str, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
+def _http_child(name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str]) -> ChildSpec:
+    descriptors = (str(listener.fileno()) for listener in listeners)
     return ChildSpec(
         name=name,
-        command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, str(listener.fileno())),
-        listener=listener,
+        command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, *descriptors),
+        listeners=listeners,
         environment=environment,
     )
 
@@ -139,7 +151,7 @@ def _listener_child(protocol: Protocol, listener: socket.socket, environment: di
     return ChildSpec(
         name=protocol.value,
         command=(sys.executable, "-P", *module),
-        listener=listener,
+        listeners=(listener,),
         environment=environment,
     )
 
@@ -214,7 +226,7 @@ def _welcome(api: str, stow: str, settings: Settings, listeners: Sequence[str]) 
 overread is ready.
 
   Worklist    {api}/
-  API         {api}/openapi.json
+  API         {api}/docs
   DICOMweb    {stow}/studies (STOW-RS, QIDO-RS, WADO-RS){further}
   Data        {settings.data_folder}
 

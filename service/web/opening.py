@@ -8,18 +8,29 @@ from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import open_store
-from service.web.access_log import RequestMetrics
+from service.triage.worker import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
-from service.web.guard import Access
+from service.web.guard import Access, access_for
+from service.web.settings import WebSettings
+
+
+def access_from(environ: Mapping[str, str]) -> Access:
+    """Return who may speak to this installation.
+
+    Raises:
+        ConfigurationError: other machines could reach it without a token, or a setting is wrong.
+    """
+    web = WebSettings.read(environ)
+    return access_for(web.host, web.api_token, web.probe_port)
 
 
 def context_opener(
     environ: Mapping[str, str],
     *,
     access: Access,
-    metrics: RequestMetrics,
     model: Callable[[], ObserverIdentity] | None,
+    tools: Callable[[], TriageTools] | None = None,
 ) -> OpenContext:
     """Return what opens the store of the environment when an application starts."""
 
@@ -30,9 +41,9 @@ def context_opener(
             yield ServerContext(
                 store=store,
                 model=model,
+                tools=tools,
                 clock=lambda: datetime.now(UTC),
                 access=access,
-                metrics=metrics,
                 hl7=Hl7Settings.read(environ),
             )
         finally:

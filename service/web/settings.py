@@ -16,6 +16,11 @@ class WebSettings(SettingsModel):
         "soon as host is not the loopback interface",
         secret=True,
     )
+    probe_port: int | None = setting(
+        meaning="a port of its own for health and metrics, which asks for no token; 0 for any free one",
+        ge=0,
+        le=65535,
+    )
     dicomweb_url: str | None = setting(
         meaning="address of DICOMweb behind a reverse proxy, such as https://pacs.example.org/dicomweb; it "
         "stands in Retrieve URL and Bulk Data URI",
