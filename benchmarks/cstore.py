@@ -11,7 +11,6 @@ each answer, as every C-STORE sender does, on one association and on four.
 import argparse
 import contextlib
 import json
-import math
 import re
 import shutil
 import socket
@@ -29,12 +28,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.stow import CLASS, radiograph
+from overread.statistics import LEAST_VALUES, mean_estimate
 
 SYNTAX = "1.2.840.10008.1.2.1"
 STORESCP, ORTHANC = Path("/usr/bin/storescp"), Path("/usr/sbin/Orthanc")
 START_SECONDS = 180.0
-# Student's t, two-sided 95 %, by degrees of freedom from 1.
-T_95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
 
 BARE = """
 import os, sys
@@ -275,12 +273,11 @@ def rate(port: int, objects: list[Image], associations: int) -> float:
 
 
 def interval(values: list[float]) -> str:
-    """Return the mean with its 95 % interval (Student's t over the rounds)."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return f"{mean:6.1f}"
-    half = T_95[min(len(values) - 2, len(T_95) - 1)] * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:6.1f} ({mean - half:.1f} to {mean + half:.1f})"
+    """Return the mean with its 95 % interval over the rounds; without one where they are too few."""
+    if len(values) < LEAST_VALUES:
+        return f"{np.mean(values):6.1f}"
+    found = mean_estimate(values)
+    return f"{found.value:6.1f} ({found.low:.1f} to {found.high:.1f})"
 
 
 def measure(count: int, rounds: int, folder: Path) -> None:

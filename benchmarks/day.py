@@ -243,7 +243,9 @@ def event_row(
         "state_before": before,
         "state_after": after.value,
         "revision": 1,
-        "actor": "bulk",
+        "actor_identifier": "bulk",
+        "actor_kind": "PROGRAM",
+        "actor_name": "bulk",
     }
 
 
@@ -273,9 +275,9 @@ def result_row(case_id: int, at: datetime, result: TriageResult, reading: Report
         "actionable": result.actionable.value,
         "subspecialty": result.subspecialty,
         "policy_version": result.policy_version,
-        "reader_name": reading.reader.name,
-        "reader_version": reading.reader.version,
-        "reader_sha256": reading.reader.sha256,
+        "observer_name": reading.observer.name,
+        "observer_version": reading.observer.version,
+        "observer_sha256": reading.observer.sha256,
         "reasons": to_json(result.reasons),
         "headline": to_json(headline) if headline else None,
         "result": to_json(result),

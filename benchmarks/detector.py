@@ -41,6 +41,7 @@ from models.guards import guard_for
 from models.onnx_detector import OnnxDetector
 from models.preparation import PreparedImage, prepare_image
 from models.releases import load_onnx_detector, release_folder
+from overread.statistics import bootstrap_estimate
 
 BARE = "session.run"
 FILES = 4  # different radiographs of each kind
@@ -126,9 +127,10 @@ def _line(way: str, rates: list[Rates], bare: list[Rates]) -> str:
 
 def _ratio(rates: list[float], bare: list[float]) -> str:
     ratios = np.array(rates) / np.array(bare)
-    draws = np.random.default_rng(0).integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    low, high = np.percentile(np.median(ratios[draws], axis=1), [2.5, 97.5])
-    return f"{np.median(ratios):.2f} [{low:.2f}, {high:.2f}]"
+    found = bootstrap_estimate(
+        range(len(ratios)), lambda rows: float(np.median(ratios[rows])), resamples=RESAMPLES, seed=0
+    )
+    return f"{found:.2f}"
 
 
 @contextmanager

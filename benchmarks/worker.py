@@ -47,6 +47,7 @@ from models.pixels import network_input
 from models.releases import DEFAULT_RELEASE, RELEASES, load_onnx_detector
 from overread.finding import load_vocabulary
 from overread.report import load_reader
+from overread.statistics import bootstrap_estimate
 from service.intake.closing import close_study
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
@@ -149,15 +150,14 @@ def overhead(pairs: Sequence[Pair]) -> float:
     return sum(pair.worker for pair in pairs) / sum(pair.bare for pair in pairs) - 1
 
 
-def interval(pairs: Sequence[Pair], chance: random.Random) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the overhead, over the batches."""
-    values = sorted(overhead(chance.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
-    return values[int(0.025 * RESAMPLES)], values[int(0.975 * RESAMPLES)]
-
-
-def describe(name: str, pairs: Sequence[Pair], chance: random.Random) -> str:
+def describe(name: str, pairs: Sequence[Pair], seed: int) -> str:
     """Return the lines of one kind of file."""
-    low, high = interval(pairs, chance)
+    over = bootstrap_estimate(
+        range(len(pairs)),
+        lambda rows: overhead([pairs[row] for row in rows]),
+        resamples=RESAMPLES,
+        seed=seed,
+    )
     studies = sum(pair.studies for pair in pairs)
     rates = "   ".join(
         f"{words} {studies / sum(getattr(pair, way) for pair in pairs):6.2f}"
@@ -165,8 +165,8 @@ def describe(name: str, pairs: Sequence[Pair], chance: random.Random) -> str:
     )
     return (
         f"{name:13} n {studies:4} in {len(pairs)} batches of up to {pairs[0].studies}   studies/s: {rates}\n"
-        f"{'':13} overhead of the worker over the bare sum {overhead(pairs):.1%} "
-        f"(95 % interval {low:.1%} to {high:.1%})"
+        f"{'':13} overhead of the worker over the bare sum {over.value:.1%} "
+        f"(95 % interval {over.low:.1%} to {over.high:.1%})"
     )
 
 
@@ -224,7 +224,7 @@ def main() -> int:
     )
     for name, compressed in (("uncompressed", False), ("JPEG 2000", True)):
         pairs = run(arguments.studies, arguments.batch, arguments.seed, compressed=compressed)
-        print(describe(name, pairs, random.Random(arguments.seed)), flush=True)
+        print(describe(name, pairs, arguments.seed), flush=True)
     return 0
 
 

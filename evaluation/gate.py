@@ -13,10 +13,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.discrimination import roc_auc
-from evaluation.ranking_metrics import Floats, average_precision, resample_patients
+from evaluation.ranking_metrics import Floats, average_precision
 from models.gate_record import GateFigure, Verdict
 from overread.errors import InvalidFileError
+from overread.statistics import Figure, Rows, bootstrap, mean_of_defined, percentile_interval, roc_auc
 
 LEVEL = 0.05
 LEAST_OF_EACH = 5
@@ -177,21 +177,13 @@ def _figure(
     )
 
 
-def _mean_lead(columns: Sequence[_Column], merit: Merit, rows: NDArray[np.intp]) -> float:
+def _mean_lead(columns: Sequence[_Column], merit: Merit, rows: Rows) -> float:
     """Return the mean lead over the findings of which the drawn cases hold both kinds.
 
     Raises:
         ValueError: they hold both kinds of none.
     """
-    leads = []
-    for column in columns:
-        try:
-            leads.append(column.lead(merit, rows))
-        except ValueError:
-            continue
-    if not leads:
-        raise ValueError("no finding has both kinds of cases")
-    return math.fsum(leads) / len(leads)
+    return mean_of_defined((partial(column.lead, merit) for column in columns), rows)
 
 
 def _applicable_figure(trial: Trial, terms: Terms) -> GateFigure:
@@ -209,12 +201,9 @@ def _applicable_figure(trial: Trial, terms: Terms) -> GateFigure:
     )
 
 
-def _interval(
-    trial: Trial, figure: Callable[[NDArray[np.intp]], float], terms: Terms, level: float
-) -> tuple[float, float]:
-    drawn = resample_patients(trial.patients, figure, resamples=terms.resamples, seed=terms.seed)
-    low, high = np.percentile(drawn, (50 * level, 100 - 50 * level))
-    return float(low), float(high)
+def _interval(trial: Trial, figure: Figure, terms: Terms, level: float) -> tuple[float, float]:
+    drawn = bootstrap(trial.patients, figure, resamples=terms.resamples, seed=terms.seed)
+    return percentile_interval(drawn, confidence=1 - level)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -10,12 +10,12 @@ from evaluation.gate import Outputs, Trial
 from evaluation.ranking_metrics import Floats
 from models.dicom import is_dicom
 from models.onnx_detector import OnnxDetector
-from overread.cohort import CohortCase, read_cohort
+from overread.cohort import read_cohort
 from overread.errors import InputError, InvalidFileError
 from overread.finding import Vocabulary
-from overread.observation import Observation, Presence
+from overread.observation import Observation
 from overread.ports import Detector, ReportReader
-from overread.report_position import current_observations
+from overread.report_labels import report_label, stated_observations
 
 PICTURES = (".png", ".jpg", ".jpeg")
 
@@ -42,7 +42,7 @@ def load_cases(cohort: Path, images: Path, reader: ReportReader) -> tuple[GateCa
         GateCase(
             case=case.case,
             patient=case.patient,
-            observations=_labels(case, reader),
+            observations=stated_observations(case, reader),
             files=_files(images, case.case),
         )
         for case in read_cohort(cohort)
@@ -78,7 +78,7 @@ def run_trial(
     return Trial(
         patients=np.array([case.patient for case in cases]),
         labels={
-            finding: np.array([_label(case.observations, finding, vocabulary) for case in cases])
+            finding: np.array([report_label(case.observations, finding, vocabulary) for case in cases])
             for finding in findings
         },
         active=_outputs(active, [pair[0] for pair in said]),
@@ -109,21 +109,6 @@ def _outputs(detector: Detector, said: Sequence[Mapping[str, float] | None]) -> 
         probabilities=probabilities,
         applicable=np.array([item is not None for item in said]),
     )
-
-
-def _label(observations: Sequence[Observation], finding: str, vocabulary: Vocabulary) -> float:
-    """Return 1 where the finding or a kind of it is stated, NaN where with reserve only, else 0."""
-    kinds = vocabulary.kinds_of(finding)
-    presences = {item.presence for item in observations if item.finding in kinds}
-    if Presence.PRESENT in presences:
-        return 1.0
-    return float("nan") if Presence.UNCERTAIN in presences else 0.0
-
-
-def _labels(case: CohortCase, reader: ReportReader) -> tuple[Observation, ...]:
-    if case.text is not None:
-        return current_observations(reader.read(case.text).observations)
-    return case.observations
 
 
 def _files(images: Path, case: str) -> tuple[Path, ...]:

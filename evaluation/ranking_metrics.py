@@ -1,17 +1,13 @@
-"""How good an order is: pure functions of scores and confirmed discrepancies, with intervals by patient.
+"""How good an order is: pure functions of scores and confirmed discrepancies.
 
 Scores and worths have shape (cases,), higher scores come first; cases of equal score count as if in random
 order, so that no figure depends on how a file happens to be sorted.
 """
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Figure = Callable[[NDArray[np.intp]], float]  # rows of cases, repeats allowed -> the figure on them
 
 
 def expected_hits(scores: Floats, worth: Floats, looks: float) -> float:
@@ -76,26 +72,6 @@ def recall_at(scores: Floats, worth: Floats, share: float) -> float:
     return expected_hits(scores, worth, share * len(scores)) / float(worth.sum())
 
 
-def resample_patients(patients: NDArray[np.str_], figure: Figure, *, resamples: int, seed: int) -> Floats:
-    """Return the figure on samples of patients drawn with replacement, shape (resamples,).
-
-    A patient's cases stay together, as they are not independent (Field and Welsh, JRSS B 2007;69:369).
-    The same seed draws the same patients, so that two orders are compared in pairs. A sample on which the
-    figure is not defined is drawn again.
-    """
-    names, groups = np.unique(patients, return_inverse=True)
-    members = [np.flatnonzero(groups == number) for number in range(len(names))]
-    generator = np.random.default_rng(seed)
-    values: list[float] = []
-    while len(values) < resamples:
-        drawn = generator.integers(0, len(members), len(members))
-        try:
-            values.append(figure(np.concatenate([members[number] for number in drawn])))
-        except ValueError:
-            continue
-    return np.array(values)
-
-
 def calibration_error(probabilities: Floats, confirmed: Floats, *, bins: int = 10) -> float:
     """Return the expected calibration error over bins of equal width.
 
@@ -110,14 +86,3 @@ def calibration_error(probabilities: Floats, confirmed: Floats, *, bins: int = 1
     places = np.minimum((probabilities * bins).astype(int), bins - 1)
     gaps = np.bincount(places, probabilities - confirmed, minlength=bins)
     return float(np.abs(gaps).sum() / len(probabilities))
-
-
-def wilson_interval(hits: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a proportion (Wilson, JASA 1927;22:209-212); (0, 1) of nothing."""
-    if total == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    share, spread = hits / total, z * z / total
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / total / 4)
-    return middle - half, middle + half

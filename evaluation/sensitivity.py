@@ -17,10 +17,10 @@ from pathlib import Path
 
 from evaluation.chexpert import FINDINGS, chexpert_cases, read_chexpert
 from evaluation.nih import COLUMNS, MEMBERS, read_nih
-from evaluation.ranking_metrics import wilson_interval
 from overread.cohort import CohortCase
 from overread.errors import InvalidFileError
 from overread.observation import Presence
+from overread.statistics import proportion
 
 IMAGINARY = 4  # stated and as many added, in each set
 SOURCES_AT_HALF = 0.5  # a set more, of which one half is stated
@@ -95,10 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _cell(count: Count | None) -> str:
     if count is None:
         return "-"
-    total = count.stated + count.added
-    low, high = wilson_interval(count.stated, total)
-    share = count.stated / total if total else math.nan
-    return f"{count.stated:5} {count.added:5}  {share:.2f} [{low:.2f}, {high:.2f}]"
+    share = proportion(count.stated, count.stated + count.added)
+    return f"{count.stated:5} {count.added:5}  {share:.2f}"
 
 
 def _count(cases: Sequence[CohortCase], finding: str) -> Count:

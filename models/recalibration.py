@@ -22,9 +22,8 @@ from overread.cohort import CohortCase
 from overread.errors import ConfigurationError, InvalidFileError, ModelError
 from overread.finding import Vocabulary
 from overread.logistic import fit_logistic
-from overread.observation import Observation, Presence
 from overread.ports import ReportReader
-from overread.report_position import current_observations
+from overread.report_labels import report_label, stated_observations
 
 LEAST_CASES = 200
 LEAST_STATED = 10  # of a finding, and as many without it; with fewer its curve stays
@@ -84,11 +83,11 @@ def calibrate_release(
             f"{len(scored)} of {len(cases)} cases were scored by {manifest.name} {manifest.version}; at "
             f"least {LEAST_CASES} are needed"
         )
-    reports = [_stated(case, reader) for case, _ in scored]
+    reports = [stated_observations(case, reader) for case, _ in scored]
     curves, fitted = dict(manifest.calibration), []
     for finding in manifest.findings:
         logits = _log_odds(np.array([scores[finding] for _, scores in scored]))
-        labels = np.array([_label(report, finding, vocabulary) for report in reports])
+        labels = np.array([report_label(report, finding, vocabulary) for report in reports])
         curves[finding], found = _fit(finding, manifest.calibration[finding], logits, labels)
         fitted.append(found)
     patients = len({case.patient for case, _ in scored})
@@ -107,21 +106,6 @@ def _scored(cases: Sequence[CohortCase], manifest: Manifest) -> list[tuple[Cohor
         if (detection.detector, detection.version) == (manifest.name, manifest.version)
         and set(manifest.findings) <= set(detection.scores)
     ]
-
-
-def _stated(case: CohortCase, reader: ReportReader) -> tuple[Observation, ...]:
-    if case.text is not None:
-        return current_observations(reader.read(case.text).observations)
-    return case.observations
-
-
-def _label(observations: Sequence[Observation], finding: str, vocabulary: Vocabulary) -> float:
-    """Return 1 where the finding or a kind of it is stated, NaN where with reserve only, else 0."""
-    kinds = vocabulary.kinds_of(finding)
-    presences = {item.presence for item in observations if item.finding in kinds}
-    if Presence.PRESENT in presences:
-        return 1.0
-    return float("nan") if Presence.UNCERTAIN in presences else 0.0
 
 
 def _fit(finding: str, curve: Calibration, logits: Floats, labels: Floats) -> tuple[Calibration, Fitted]:

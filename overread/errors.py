@@ -11,6 +11,7 @@
     |   +-- InvalidFileError          a line or file given to a command is malformed
     +-- NotFoundError             names something that the store does not hold
     |   +-- RemovedError              held it, and removed it on purpose
+    +-- UnreadableRecordError     the store holds it in a form that this release does not know
     +-- TransitionError           the case is not in a state that allows this
     +-- LeaseLostError            another worker holds the case now; drop the result
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
@@ -83,6 +84,10 @@ class RemovedError(NotFoundError):
     """The store held it, and removed it on purpose, such as by retention; the message says when and why."""
 
 
+class UnreadableRecordError(OverreadError):
+    """What is stored of a case is of a form that this release does not know; other cases can be read."""
+
+
 class TransitionError(OverreadError):
     """The case is not in a state that allows the transition."""
 
@@ -105,3 +110,8 @@ class ModelError(OverreadError):
 
 class ConfigurationError(OverreadError):
     """A setting or policy is wrong, and the message says which."""
+
+
+def words_of(error: Exception) -> str:
+    """Return what went wrong for a message that names the file itself: of an OSError, without its number."""
+    return str((isinstance(error, OSError) and error.strerror) or error)

@@ -224,7 +224,7 @@ class ContextItem:
 class ReportReading:
     """Everything that a report reader found in one report."""
 
-    reader: ObserverIdentity
+    observer: ObserverIdentity
     observations: tuple[ReportObservation, ...]
     sections: tuple[tuple[Section, Span], ...] = ()
     recommendations: tuple[Recommendation, ...] = ()

@@ -1,34 +1,48 @@
 """Writes the concluded cases as a cohort file."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from overread.cohort import encode_case
 from overread.errors import InvalidFileError
 from service.store.database import Store
 from service.store.history import concluded_cases
+from service.store.records import UnreadableCase
 
 
-def export_cohort(store: Store, path: Path) -> int:
-    """Write the cases and return how many; the file is complete or not there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSummary:
+    """What an export wrote and what it left out."""
 
-    Patients become numbers in the order of their first case, so that no identifier of theirs leaves.
+    written: int  # cases
+    left_out: tuple[UnreadableCase, ...]  # with the reason of each
+
+
+def export_cohort(store: Store, path: Path) -> ExportSummary:
+    """Write the cases; the file is complete or not there.
+
+    Patients become numbers in the order of their first case, so that no identifier of theirs leaves. A case
+    that cannot be read is left out and named in the summary.
 
     Raises:
         InvalidFileError: the file cannot be written.
     """
     numbers: dict[str, int] = {}
+    left_out: list[UnreadableCase] = []
     partial = path.with_name(path.name + ".partial")
-    count = 0
+    written = 0
     try:
         with partial.open("w", encoding="utf-8") as file:
             for case in concluded_cases(store):
+                if isinstance(case, UnreadableCase):
+                    left_out.append(case)
+                    continue
                 number = numbers.setdefault(case.patient, len(numbers) + 1)
                 file.write(encode_case(replace(case, patient=str(number))) + "\n")
-                count += 1
+                written += 1
         partial.replace(path)
     except OSError as error:
         raise InvalidFileError(f"cannot write {path}: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
-    return count
+    return ExportSummary(written=written, left_out=tuple(left_out))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from models.manifest import Manifest
+from overread.statistics import Estimate
 from training.datasets import FINDINGS, Radiograph
 from training.figures import (
-    BOOTSTRAP_ROUNDS,
     LEAST_OF_GROUP,
     Beside,
     Evaluation,
@@ -17,7 +17,7 @@ from training.figures import (
     Rates,
     Report,
 )
-from training.metrics import Interval
+from training.metrics import RESAMPLES
 from training.pointing import Pointing
 from training.recipe import Settings
 
@@ -101,7 +101,7 @@ def _results(report: Report, evaluation: Evaluation, manifest: Manifest) -> str:
     return (
         f"## Reached on patients that were left out\n\n{_size(evaluation.radiographs)}, each read by the "
         "networks that had not seen the patient, both ways round; labels mined from reports; intervals by "
-        f"{BOOTSTRAP_ROUNDS} bootstrap rounds over patients. Sensitivity and specificity are those of the "
+        f"{RESAMPLES} bootstrap rounds over patients. Sensitivity and specificity are those of the "
         f"operating point `{point.name}` ({point.rule}), expected is the mean of the calibrated "
         "probabilities, observed the share of positive labels; for these four, curve and threshold of a fold "
         "come from the other folds.\n\n"
@@ -214,7 +214,7 @@ def _size(group: Sequence[Radiograph]) -> str:
     return f"{len(group)} radiographs of {len({radiograph.patient for radiograph in group})} patients"
 
 
-def _interval(interval: Interval | None) -> str:
+def _interval(interval: Estimate | None) -> str:
     return "-" if interval is None else f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 

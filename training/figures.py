@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from overread.statistics import Estimate
 from training.calibration import balanced_threshold, curve_values, fit_logistic, fit_platt
 from training.datasets import ANY, FINDINGS, Radiograph
-from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
+from training.metrics import auc_estimate, auc_gain_estimate, mean_auc_estimate
 from training.pointing import Pointing
 from training.targets import label_matrix
 
 MEAN_OVER = tuple(finding for finding in FINDINGS if finding not in {ANY, "opacity"})  # the named 13
-BOOTSTRAP_ROUNDS = 1000
-BOOTSTRAP_SEED = 1
 LEAST_OF_GROUP = 5  # positives and negatives of a finding; a subgroup with fewer does not count it
 
 GROUPS: Mapping[str, Callable[[Radiograph], bool]] = {
@@ -45,9 +44,9 @@ class Group:
     name: str
     radiographs: int
     patients: int
-    mean: Interval  # over the findings with `LEAST_OF_GROUP` of either kind
+    mean: Estimate  # over the findings with `LEAST_OF_GROUP` of either kind
     findings: int  # how many those are
-    abnormal: Interval | None  # any abnormality; None with fewer
+    abnormal: Estimate | None  # any abnormality; None with fewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +55,8 @@ class Outside:
 
     description: str
     finding: str  # whose probability is compared with the labels
-    auc: Interval
-    unusual: Interval  # AUC of being out of distribution, against the radiographs that were left out
+    auc: Estimate
+    unusual: Estimate  # AUC of being out of distribution, against the radiographs that were left out
     beyond: float  # share that looks less usual than 95 % of the radiographs that were trained on
     images: int
 
@@ -69,9 +68,9 @@ class Beside:
     radiographs: int
     patients: int
     findings: int  # of `MEAN_OVER` that these radiographs hold; the means are over them
-    own: Interval
-    other: Interval
-    gain: Interval  # of the model over the other detector, in pairs
+    own: Estimate
+    other: Estimate
+    gain: Estimate  # of the model over the other detector, in pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +87,12 @@ class Rates:
 class Figures:
     """What the card states of the folds; None where they lack the finding or its absence."""
 
-    per_finding: dict[str, Interval | None]
-    mean: Interval  # over the findings of `MEAN_OVER` that could be measured
+    per_finding: dict[str, Estimate | None]
+    mean: Estimate  # over the findings of `MEAN_OVER` that could be measured
     measured: tuple[str, ...]  # those findings
     groups: tuple[Group, ...]
-    source_alone: Interval  # mean AUC over the same findings, knowing which files name the image
-    patient_alone: Interval  # the same, knowing age, sex and view
+    source_alone: Estimate  # mean AUC over the same findings, knowing which files name the image
+    patient_alone: Estimate  # the same, knowing age, sex and view
     beside: Beside | None  # None where the other detector has read nothing that could be measured
 
 
@@ -115,18 +114,18 @@ def measure(evaluation: Evaluation, folds: NDArray[np.intp]) -> Figures:
         evaluation: of radiographs, each by networks that had not seen the patient.
         folds: of the radiographs; what is guessed without an image is learnt from the other folds.
     """
-    samples = _samples(evaluation.radiographs)
+    patients = _patients(evaluation.radiographs)
     labels, scores = evaluation.labels, evaluation.scores
     usable = {finding for at, finding in enumerate(FINDINGS) if 0 < labels[:, at].mean() < 1}
     measured = tuple(finding for finding in MEAN_OVER if finding in usable)
     columns = [FINDINGS.index(finding) for finding in measured]
 
-    def mean_of(guesses: NDArray[np.floating]) -> Interval:
-        return mean_auc_interval(guesses[:, columns], labels[:, columns], samples)
+    def mean_of(guesses: NDArray[np.floating]) -> Estimate:
+        return mean_auc_estimate(guesses[:, columns], labels[:, columns], patients)
 
     return Figures(
         per_finding={
-            finding: auc_interval(scores[:, at], labels[:, at], samples) if finding in usable else None
+            finding: auc_estimate(scores[:, at], labels[:, at], patients) if finding in usable else None
             for at, finding in enumerate(FINDINGS)
         },
         mean=mean_of(scores),
@@ -193,17 +192,17 @@ def measure_beside(evaluation: Evaluation) -> Beside | None:
     if not columns:
         return None
     radiographs = [evaluation.radiographs[at] for at in read]
-    samples = _samples(radiographs)
+    patients = _patients(radiographs)
     labels, own = labels[:, columns], evaluation.scores[read][:, columns]
     reads = [found.reads or {} for found in radiographs]
     other = np.array([[said[FINDINGS[at]] for at in columns] for said in reads])
     return Beside(
         radiographs=len(read),
-        patients=len({found.patient for found in radiographs}),
+        patients=len(set(patients)),
         findings=len(columns),
-        own=mean_auc_interval(own, labels, samples),
-        other=mean_auc_interval(other, labels, samples),
-        gain=gain_interval(own, other, labels, samples),
+        own=mean_auc_estimate(own, labels, patients),
+        other=mean_auc_estimate(other, labels, patients),
+        gain=auc_gain_estimate(own, other, labels, patients),
     )
 
 
@@ -239,7 +238,7 @@ def guess_by_patient(
 def measure_outside(evaluation: Evaluation, inside: Evaluation, *, description: str, finding: str) -> Outside:
     """Return how the model does on another population, each image taken for a patient of its own."""
     count = len(evaluation.radiographs)
-    samples = patient_samples([str(at) for at in range(count)], rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
+    each = [str(at) for at in range(count)]
     column = FINDINGS.index(finding)
     both = (*evaluation.radiographs, *inside.radiographs)
     unusual = np.concatenate([evaluation.out_of_distribution, inside.out_of_distribution])
@@ -247,16 +246,15 @@ def measure_outside(evaluation: Evaluation, inside: Evaluation, *, description: 
     return Outside(
         description=description,
         finding=finding,
-        auc=auc_interval(evaluation.scores[:, column], evaluation.labels[:, column], samples),
-        unusual=auc_interval(unusual, foreign, _samples(both)),
+        auc=auc_estimate(evaluation.scores[:, column], evaluation.labels[:, column], each),
+        unusual=auc_estimate(unusual, foreign, _patients(both)),
         beyond=float((evaluation.out_of_distribution > 0.95).mean()),
         images=count,
     )
 
 
-def _samples(radiographs: Sequence[Radiograph]) -> list[NDArray[np.intp]]:
-    patients = [radiograph.patient for radiograph in radiographs]
-    return patient_samples(patients, rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
+def _patients(radiographs: Sequence[Radiograph]) -> list[str]:
+    return [radiograph.patient for radiograph in radiographs]
 
 
 def _group(name: str, evaluation: Evaluation, belongs: Callable[[Radiograph], bool]) -> Group | None:
@@ -269,16 +267,16 @@ def _group(name: str, evaluation: Evaluation, belongs: Callable[[Radiograph], bo
     ]
     if not columns:
         return None
-    samples = _samples(radiographs)
+    patients = _patients(radiographs)
     last = FINDINGS.index(ANY)
     enough = fewest[last] >= LEAST_OF_GROUP
     return Group(
         name=name,
         radiographs=len(inside),
-        patients=len({radiograph.patient for radiograph in radiographs}),
-        mean=mean_auc_interval(scores[:, columns], labels[:, columns], samples),
+        patients=len(set(patients)),
+        mean=mean_auc_estimate(scores[:, columns], labels[:, columns], patients),
         findings=len(columns),
-        abnormal=auc_interval(scores[:, last], labels[:, last], samples) if enough else None,
+        abnormal=auc_estimate(scores[:, last], labels[:, last], patients) if enough else None,
     )
 
 

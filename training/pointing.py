@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from overread.statistics import Estimate
 from training.datasets import FINDINGS, Radiograph
-from training.metrics import Interval, share_interval
+from training.metrics import share_estimate
 from training.targets import box_masks
 
 LEAST_BOXED = 5  # radiographs; a share of fewer says nothing
@@ -21,8 +22,8 @@ class Pointing:
     """How often a finding's map peaks in a box of it, on radiographs that were not trained on."""
 
     finding: str
-    hits: Interval
-    fixed: Interval  # of the place that lies in most boxes of the other radiographs
+    hits: Estimate
+    fixed: Estimate  # of the place that lies in most boxes of the other radiographs
     radiographs: int
 
 
@@ -61,8 +62,8 @@ def measure_pointing(
         found.append(
             Pointing(
                 finding=finding,
-                hits=share_interval(np.array(hits), patients),
-                fixed=share_interval(np.array(fixed), patients),
+                hits=share_estimate(np.array(hits), patients),
+                fixed=share_estimate(np.array(fixed), patients),
                 radiographs=len(boxed),
             )
         )

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from overread.errors import ConfigurationError, OverreadError
 from training.datasets import ANY, FINDINGS, Radiograph, read_nih
-from training.figures import BOOTSTRAP_ROUNDS, BOOTSTRAP_SEED, MEAN_OVER
+from training.figures import MEAN_OVER
 from training.folds import Workplace, choose_device, read_folds
-from training.metrics import Interval, auc_interval, gain_interval, mean_auc_interval, patient_samples
+from training.metrics import auc_estimate, auc_gain_estimate, mean_auc_estimate
 from training.recipe import Kind, Progress, Settings
 from training.targets import label_matrix
 
@@ -114,7 +114,6 @@ def describe(
     asked = np.flatnonzero(np.isfinite(said).all(axis=1))
     labels = label_matrix(radiographs)[asked]
     patients = [radiographs[int(at)].patient for at in asked]
-    samples = patient_samples(patients, rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
     last = FINDINGS.index(ANY)
     columns = [
         FINDINGS.index(finding) for finding in MEAN_OVER if 0 < labels[:, FINDINGS.index(finding)].mean() < 1
@@ -124,20 +123,17 @@ def describe(
             "the patients left out lack findings or their absence: give more radiographs"
         )
     before, after = recipe[asked][:, columns], said[asked][:, columns]
-    mean = mean_auc_interval(after, labels[:, columns], samples)
+    mean = mean_auc_estimate(after, labels[:, columns], patients)
+    abnormal = auc_estimate(said[asked, last], labels[:, last], patients)
     lines = [
         f"{name}: {len(asked)} radiographs of {len(set(patients))} patients",
-        f"{name}: mean AUC {_show(mean)} over {len(columns)} findings",
-        f"{name}: any abnormality {_show(auc_interval(said[asked, last], labels[:, last], samples))}",
+        f"{name}: mean AUC {mean:.3f} over {len(columns)} findings",
+        f"{name}: any abnormality {abnormal:.3f}",
     ]
     if said is not recipe:
-        gain = gain_interval(after, before, labels[:, columns], samples)
-        lines.append(f"{name}: {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] against the recipe")
+        gain = auc_gain_estimate(after, before, labels[:, columns], patients)
+        lines.append(f"{name}: {gain:+.3f} against the recipe")
     return lines
-
-
-def _show(interval: Interval) -> str:
-    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _report(name: str, progress: Progress) -> None:

@@ -26,8 +26,7 @@ from models.pixels import read_stored
 from models.releases import load_onnx_detector
 from overread.errors import OverreadError
 from training.datasets import Radiograph, read_kermany, read_nih
-from training.figures import BOOTSTRAP_ROUNDS, BOOTSTRAP_SEED
-from training.metrics import auc_interval, patient_samples
+from training.metrics import auc_estimate
 
 UNUSUAL_SHARE = 0.95
 REDUCED_SIDE = 224
@@ -98,10 +97,8 @@ def _row(
     patients = [radiograph.patient for radiograph in radiographs] + [
         f"other {at}" for at in range(len(others))
     ]
-    samples = patient_samples(patients, rounds=BOOTSTRAP_ROUNDS, seed=BOOTSTRAP_SEED)
-    auc = auc_interval(scores, foreign, samples)
-    interval = f"{auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]"
-    sys.stdout.write(f"{name:52}{len(others):6}{_share(others):12.3f}  {interval}\n")
+    auc = auc_estimate(scores, foreign, patients)
+    sys.stdout.write(f"{name:52}{len(others):6}{_share(others):12.3f}  {auc:.3f}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a budget would have meant for a site's own past cases."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.budget.past import Adjudicated, Calendar, Past
-from evaluation.budget.solver import CLOSED, Floats, Numbers, Progress, Solution, silent, solve
-from evaluation.ranking_metrics import resample_patients
+from evaluation.budget.solver import CLOSED, Floats, Progress, Solution, silent, solve
+from overread.statistics import Estimate, bootstrap_estimate
 from overread.thresholds import Pair, Thresholds
 
 RESAMPLES = 1_000
@@ -34,16 +34,6 @@ class PairPreview:
     alone: int  # cases that are looked at for it alone
     judged: int  # of these rows, by the second reader
     confirmed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A figure of the adjudicated cases, with its 95 % interval by resampling patients."""
-
-    name: str
-    value: float
-    low: float
-    high: float
 
 
 def solve_budget(past: Past, calendar: Calendar, budget: Budget, *, progress: Progress = silent) -> Solution:
@@ -110,8 +100,8 @@ def preview_pairs(past: Past, solution: Solution, adjudicated: Adjudicated | Non
 
 def preview_confirmed(
     past: Past, solution: Solution, calendar: Calendar, adjudicated: Adjudicated, *, seed: int
-) -> tuple[Estimate, ...]:
-    """Return what the looks would have confirmed, as far as the adjudicated cases tell.
+) -> Mapping[str, Estimate]:
+    """Return what the looks would have confirmed, by figure in words, as far as the adjudicated cases tell.
 
     They are taken for a fair sample of the cases looked at. The weight of a confirmed discrepancy is the
     priority that it would have with probability 1.
@@ -126,14 +116,17 @@ def preview_confirmed(
     if not (looked & (found > 0)).any():
         raise ValueError("no confirmed discrepancy lies in an adjudicated case that is looked at")
     per_day = float(solution.looked_at.sum()) / calendar.days
-    figures: tuple[tuple[str, Callable[[NDArray[np.intp]], float]], ...] = (
-        ("share of the looks that confirm a discrepancy", lambda rows: _mean(found[rows] > 0, looked[rows])),
-        ("confirmed discrepancies a day", lambda rows: per_day * _mean(found[rows], looked[rows])),
-        ("confirmed weight a day", lambda rows: per_day * _mean(weighed[rows], looked[rows])),
-        ("share of all confirmed discrepancies", lambda rows: _part(found[rows], looked[rows])),
-        ("share of all confirmed weight", lambda rows: _part(weighed[rows], looked[rows])),
-    )
-    return tuple(_estimate(name, figure, adjudicated, seed) for name, figure in figures)
+    figures: dict[str, Callable[[NDArray[np.intp]], float]] = {
+        "share of the looks that confirm a discrepancy": lambda rows: _mean(found[rows] > 0, looked[rows]),
+        "confirmed discrepancies a day": lambda rows: per_day * _mean(found[rows], looked[rows]),
+        "confirmed weight a day": lambda rows: per_day * _mean(weighed[rows], looked[rows]),
+        "share of all confirmed discrepancies": lambda rows: _part(found[rows], looked[rows]),
+        "share of all confirmed weight": lambda rows: _part(weighed[rows], looked[rows]),
+    }
+    return {
+        name: bootstrap_estimate(adjudicated.patient, figure, resamples=RESAMPLES, seed=seed)
+        for name, figure in figures.items()
+    }
 
 
 def thresholds_of(past: Past, solution: Solution, chosen_on: str) -> Thresholds:
@@ -182,10 +175,3 @@ def _part(values: Floats, looked: NDArray[np.bool_]) -> float:
     if not values.sum():
         raise ValueError("nothing to find")
     return float(values[looked].sum() / values.sum())
-
-
-def _estimate(name: str, figure: Callable[[Numbers], float], adjudicated: Adjudicated, seed: int) -> Estimate:
-    drawn = resample_patients(adjudicated.patient, figure, resamples=RESAMPLES, seed=seed)
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    whole = figure(np.arange(len(adjudicated.case)))
-    return Estimate(name=name, value=whole, low=float(low), high=float(high))

@@ -1,17 +1,17 @@
 """The preview of a budget as lines of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from evaluation.budget.past import Adjudicated, Calendar, Past
 from evaluation.budget.preview import (
     RESAMPLES,
     Budget,
-    Estimate,
     PairPreview,
     one_threshold_benefit,
     preview_pairs,
 )
 from evaluation.budget.solver import CLOSED, Solution
+from overread.statistics import Estimate
 
 
 def lines_of(
@@ -33,14 +33,14 @@ def lines_of(
     yield from _pair_lines(tuple(preview_pairs(past, solution, adjudicated)), calendar, adjudicated)
 
 
-def confirmed_lines(estimates: Sequence[Estimate], adjudicated: Adjudicated) -> Iterator[str]:
+def confirmed_lines(estimates: Mapping[str, Estimate], adjudicated: Adjudicated) -> Iterator[str]:
     """Yield what the looks would have confirmed."""
     yield (
         f"confirmed, from {len(adjudicated.case):,} adjudicated cases, taken for a fair sample; "
         f"95 % intervals from {RESAMPLES:,} resamples of patients"
     )
-    for estimate in estimates:
-        yield f"  {estimate.name:48}{estimate.value:9.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    for name, estimate in estimates.items():
+        yield f"  {name:48}{estimate.value:9.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
 def _day_lines(calendar: Calendar, budget: Budget, solution: Solution) -> Iterator[str]:

@@ -31,9 +31,9 @@ from evaluation.carryover.sets import (
 from evaluation.cohortfile import open_cohort
 from evaluation.nih import DETECTOR as CHEXNET
 from evaluation.nih import read_nih
-from evaluation.ranking_metrics import resample_patients
 from overread.errors import InvalidFileError
 from overread.reporting_model import encode_reporting_model
+from overread.statistics import Estimate, bootstrap, percentile_interval
 
 RESAMPLES = 1_000
 SEED = 20261129
@@ -69,11 +69,9 @@ def compare(judged: JudgedSet, resamples: int) -> Iterator[str]:
     everything = np.arange(len(patients))
     for name, figure in FIGURES.items():
         raw, ours = (partial(figure, judged, scores) for scores in (judged.raw, judged.ours))
-        drawn = [resample_patients(patients, of, resamples=resamples, seed=SEED) for of in (raw, ours)]
-        low, high = np.percentile(drawn[1] - drawn[0], (2.5, 97.5))
-        cells = [
-            f"{of(everything):.3f} {_interval(values)}" for of, values in zip((raw, ours), drawn, strict=True)
-        ]
+        drawn = [bootstrap(patients, of, resamples=resamples, seed=SEED) for of in (raw, ours)]
+        low, high = percentile_interval(drawn[1] - drawn[0])
+        cells = [_cell(of(everything), values, count) for of, values in zip((raw, ours), drawn, strict=True)]
         yield f"  {name:30} {cells[0]:22} {cells[1]:22} [{low:+.3f}, {high:+.3f}]"
 
 
@@ -141,9 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _interval(values: Floats) -> str:
-    low, high = np.percentile(values, (2.5, 97.5))
-    return f"[{low:.3f}, {high:.3f}]"
+def _cell(value: float, drawn: Floats, patients: int) -> str:
+    low, high = percentile_interval(drawn)
+    return f"{Estimate(value=value, low=low, high=high, n=patients):.3f}"
 
 
 if __name__ == "__main__":

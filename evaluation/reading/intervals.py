@@ -1,28 +1,15 @@
-"""F1 and proportions with bootstrap intervals, resampled by report."""
+"""F1 and shares of counts, with intervals by resampling reports."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from overread.statistics import Estimate, bootstrap_estimate
+
 RESAMPLES = 1_000
-_LEVEL = (2.5, 97.5)
 
 Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A figure with its 95 % interval and the number of units (reports, sentences) that were resampled."""
-
-    value: float
-    low: float
-    high: float
-    units: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n={self.units}"
 
 
 def f1(counts: Counts) -> NDArray[np.float64]:
@@ -52,16 +39,9 @@ def share(counts: Counts) -> float:
 
 def estimate(per_unit: Counts, figure: Callable[[Counts], float], *, seed: int = 20240229) -> Estimate:
     """Return a figure of the summed counts with its bootstrap interval; the first axis is the units."""
-    units = len(per_unit)
-    generator = np.random.default_rng(seed)
-    flat = per_unit.reshape(units, -1)
-    drawn = [
-        figure(
-            (np.bincount(generator.integers(0, units, units), minlength=units) @ flat).reshape(
-                per_unit.shape[1:]
-            )
-        )
-        for _ in range(RESAMPLES)
-    ]
-    low, high = np.percentile(drawn, _LEVEL)
-    return Estimate(value=figure(per_unit.sum(axis=0)), low=float(low), high=float(high), units=units)
+    return bootstrap_estimate(
+        np.arange(len(per_unit)),
+        lambda rows: figure(per_unit[rows].sum(axis=0)),
+        resamples=RESAMPLES,
+        seed=seed,
+    )

@@ -11,7 +11,7 @@ from evaluation.reading.baseline import KeywordReader
 from evaluation.reading.codes import LABELS, MORE_LABELS
 from evaluation.reading.contexts import context_counts
 from evaluation.reading.ctrate import CT_LABELS, ct_agreement, ct_keyword_counts, labelled_reports
-from evaluation.reading.intervals import Counts, Estimate, estimate, f1, macro_f1, micro_f1, share
+from evaluation.reading.intervals import Counts, estimate, f1, macro_f1, micro_f1, share
 from evaluation.reading.labelling import Agreement, agreement, reader_presences
 from evaluation.reading.material import (
     CodedReport,
@@ -26,6 +26,7 @@ from overread.errors import InvalidReportError
 from overread.observation import Presence
 from overread.ports import ReportReader
 from overread.report import load_reader
+from overread.statistics import Estimate
 
 
 class Scorer(Protocol):

@@ -9,11 +9,12 @@ from importlib.resources import files
 
 import numpy as np
 
-from evaluation.reading.intervals import Counts, Estimate, estimate, micro_f1, share
+from evaluation.reading.intervals import Counts, estimate, micro_f1, share
 from overread.errors import ConfigurationError
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import Experiencer, Laterality, Presence, ReportObservation, Section, Temporality
 from overread.ports import ReportReader
+from overread.statistics import Estimate
 
 HALVES = ("first", "second")
 _SIDES = {"R": Laterality.RIGHT, "L": Laterality.LEFT, "B": Laterality.BILATERAL}

@@ -30,11 +30,11 @@ def main() -> int:
         erring_triage_checks(seed=SEED),
     )
     for check in compared:
-        low, high = check.simulated.low, check.simulated.high
         wrong += not check.agrees
+        found = check.simulated
         print_line(
-            f"{check.queue:75} theory {check.theory_minutes:6.2f}   simulated {check.simulated.value:6.2f} "
-            f"[{low:.2f}, {high:.2f}]{'' if check.agrees else '   DISAGREES'}\n"
+            f"{check.queue:75} theory {check.theory_minutes:6.2f}   simulated {found.value:6.2f} "
+            f"[{found.low:.2f}, {found.high:.2f}]{'' if check.agrees else '   DISAGREES'}\n"
         )
     return 1 if wrong else 0
 

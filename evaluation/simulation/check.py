@@ -8,10 +8,11 @@ from itertools import islice
 import numpy as np
 
 from evaluation.simulation.cases import triage_probabilities
-from evaluation.simulation.outcome import Interval, Run, mean_over_runs, run_scenario
+from evaluation.simulation.outcome import Run, run_scenario
 from evaluation.simulation.scenario import Arrivals, CaseClass, Distribution, ReadingTime, Scenario
 from evaluation.simulation.theory import Stream, cobham_waits, erlang_c_wait, preemptive_turnarounds
 from evaluation.simulation.timetable import DAYS, MINUTES_PER_DAY, Shift, timetable_of
+from overread.statistics import Estimate, mean_estimate
 
 RUNS = 40
 DAYS_COUNTED = 30
@@ -27,7 +28,7 @@ class Check:
 
     queue: str
     theory_minutes: float
-    simulated: Interval
+    simulated: Estimate
 
     @property
     def agrees(self) -> bool:
@@ -141,7 +142,5 @@ def _class_means(runs: tuple[Run, ...], number: int, *, turnaround: bool = False
 
 
 def _check(queue: str, theory: float, values: list[float]) -> Check:
-    simulated = mean_over_runs(values, CONFIDENCE)
-    if simulated is None:
-        raise ValueError("too few runs for an interval")
+    simulated = mean_estimate(values, confidence=CONFIDENCE)
     return Check(queue=queue, theory_minutes=theory, simulated=simulated)

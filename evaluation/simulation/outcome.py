@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,7 @@ from numpy.typing import NDArray
 from evaluation.simulation.cases import Numbers, Recorded, complete_cases, draw_cases
 from evaluation.simulation.room import Order, orders_of, read_all
 from evaluation.simulation.scenario import Floats, Scenario
-
-RUNS_MIN = 5  # fewer say nothing of how far runs differ
-CONFIDENCE = 0.95
+from overread.statistics import LEAST_VALUES, Estimate, mean_estimate
 
 _MEASURES: tuple[Callable[[Floats], float], ...] = (
     lambda minutes: float(minutes.mean()),
@@ -35,25 +32,12 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """The mean of a figure over runs, with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-    runs: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """Mean, 95th percentile and maximum of a run, in minutes; None where too few runs had such a case."""
 
-    mean: Interval | None
-    high: Interval | None
-    longest: Interval | None
+    mean: Estimate | None
+    high: Estimate | None
+    longest: Estimate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +49,7 @@ class Row:
     order: str
     wait: Spread
     turnaround: Spread
-    gain: Interval | None  # mean wait less that of the first order, in pairs; None for the first order
+    gain: Estimate | None  # mean wait less that of the first order, in pairs; None for the first order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +61,7 @@ class CapRow:
     order: str
     cases: int  # in all runs together
     late: int  # that waited longer than the cap
-    late_percent: Interval | None  # of the cases of a run
+    late_percent: Estimate | None  # of the cases of a run
     longest_minutes: float  # wait in all runs together
 
 
@@ -113,10 +97,10 @@ def summarise(runs: Sequence[Run], scenario: Scenario) -> Iterator[Row]:
     """Yield a row for each class, and for all cases together, in each order.
 
     Raises:
-        ValueError: there are fewer than RUNS_MIN runs.
+        ValueError: there are fewer than LEAST_VALUES runs.
     """
-    if len(runs) < RUNS_MIN:
-        raise ValueError(f"an interval needs at least {RUNS_MIN} runs")
+    if len(runs) < LEAST_VALUES:
+        raise ValueError(f"an interval needs at least {LEAST_VALUES} runs")
     groups = [(kind.name, number) for number, kind in enumerate(scenario.classes)]
     for name, number in [*groups, ("all", None)]:
         chosen = [np.full(len(run.truth), True) if number is None else run.truth == number for run in runs]
@@ -137,36 +121,16 @@ def summarise_caps(runs: Sequence[Run], scenario: Scenario) -> Iterator[CapRow]:
                 order=order.name,
                 cases=sum(map(len, waits)),
                 late=sum(late),
-                late_percent=mean_over_runs(
+                late_percent=_mean(
                     [100 * part / len(wait) for part, wait in zip(late, waits, strict=True) if len(wait)]
                 ),
                 longest_minutes=max((float(wait.max()) for wait in waits if len(wait)), default=0.0),
             )
 
 
-def mean_over_runs(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """Return the mean of one value per run with Student's interval; None if there are fewer than RUNS_MIN."""
-    if len(values) < RUNS_MIN:
-        return None
-    mean = float(np.mean(values))
-    half = student_quantile((1 + confidence) / 2, len(values) - 1) * float(np.std(values, ddof=1))
-    half /= math.sqrt(len(values))
-    return Interval(value=mean, low=mean - half, high=mean + half, runs=len(values))
-
-
-def student_quantile(probability: float, degrees: int) -> float:
-    """Return the quantile of Student's t, for 4 degrees of freedom or more (error below 0.01 up to 97.5 %).
-
-    Expansion of Fisher and Cornish in powers of 1/degrees: Abramowitz and Stegun 1964, 26.7.5.
-    """
-    normal = NormalDist().inv_cdf(probability)
-    terms = (
-        (normal**3 + normal) / 4,
-        (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96,
-        (3 * normal**7 + 19 * normal**5 + 17 * normal**3 - 15 * normal) / 384,
-        (79 * normal**9 + 776 * normal**7 + 1482 * normal**5 - 1920 * normal**3 - 945 * normal) / 92_160,
-    )
-    return normal + math.fsum(term / degrees**power for power, term in enumerate(terms, start=1))
+def _mean(values: Sequence[float]) -> Estimate | None:
+    """Return the mean of one value per run; None where too few runs have one."""
+    return mean_estimate(values) if len(values) >= LEAST_VALUES else None
 
 
 def _rows(
@@ -183,10 +147,10 @@ def _rows(
             order=order.name,
             wait=_spread(waits),
             turnaround=_spread([run.waits[place][mask] + run.reading[mask] for run, mask in kept]),
-            gain=mean_over_runs(gains) if place else None,
+            gain=_mean(gains) if place else None,
         )
 
 
 def _spread(minutes: Sequence[Floats]) -> Spread:
-    mean, high, longest = (mean_over_runs([measure(part) for part in minutes]) for measure in _MEASURES)
+    mean, high, longest = (_mean([measure(part) for part in minutes]) for measure in _MEASURES)
     return Spread(mean=mean, high=high, longest=longest)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from evaluation.simulation.outcome import CapRow, Interval, Row, Run, Spread, summarise, summarise_caps
+from evaluation.simulation.outcome import CapRow, Row, Run, Spread, summarise, summarise_caps
 from evaluation.simulation.scenario import Scenario
+from overread.statistics import Estimate
 
 _WIDTH = 23  # of a figure with its interval
 
@@ -68,7 +69,5 @@ def _cap_lines(caps: Sequence[CapRow]) -> Iterator[str]:
         )
 
 
-def _figure(interval: Interval | None, digits: int = 1) -> str:
-    if interval is None:
-        return "-"
-    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+def _figure(estimate: Estimate | None, digits: int = 1) -> str:
+    return "-" if estimate is None else f"{estimate:.{digits}f}"

@@ -110,7 +110,7 @@ class RuleReader:
         contradictions = self._contradictions.find(observations) if positive else ()
         omissions = self._omissions.find(lowered, positive, observations, sections) if positive else ()
         return ReportReading(
-            reader=self._identity,
+            observer=self._identity,
             observations=self._overruling.without_overruled(observations, positive, contradictions),
             sections=sections,
             recommendations=tuple(recommendations),

@@ -105,7 +105,7 @@ class Rereader:
             return reading
         return replace(
             reading,
-            reader=_joint(reading.reader, self._model.identity),
+            observer=_joint(reading.observer, self._model.identity),
             observations=tuple(observations),
             contradictions=(
                 *self._contradictions.find(observations),

@@ -1,18 +1,16 @@
 """What arrived and could not be used: looked through, mended, sent through the intake again, discarded."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from overread.actor import Actor
+from service.api import types
 from service.quarantine.contents import read_content
-from service.quarantine.replay import ReplayResult, replay_entry
+from service.quarantine.replay import replay_entry
 from service.store.quarantine import (
-    ActionOutcome,
     Mending,
-    QuarantineAction,
     QuarantineFilter,
     case_of,
     count_quarantine,
@@ -21,61 +19,12 @@ from service.store.quarantine import (
     list_quarantine,
     load_entry,
 )
-from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
+from service.store.records import QuarantineKind, QuarantineState, ReportStatus
 from service.web.context import Context, ServerContext
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
 
 EntryNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the entry")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineLine:
-    """One refused object or report; its bytes stay in the quarantine folder under their hash."""
-
-    quarantine_id: int
-    state: QuarantineState
-    kind: QuarantineKind
-    reason: str
-    detail: str
-    source: str
-    received_at: datetime
-    sha256: str
-    size_bytes: int
-    study_instance_uid: str | None
-    sop_instance_uid: str | None
-    accession_number: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantinePage:
-    """Some refused things, the latest first."""
-
-    total: int
-    entries: tuple[QuarantineLine, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionLine:
-    """What a person did with an entry."""
-
-    happened_at: datetime
-    action: QuarantineAction
-    outcome: ActionOutcome
-    actor: str
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryReply:
-    """One entry: what could be read of it, without who the patient is, and what was done with it."""
-
-    entry: QuarantineLine
-    form: str
-    header: dict[str, str]
-    broken: str | None  # why no more of the header could be read
-    case_id: int | None  # that it became part of
-    actions: tuple[ActionLine, ...]  # oldest first
 
 
 class Acting(BaseModel):
@@ -122,46 +71,39 @@ def quarantine(
     wanted: Annotated[QuarantineFilter, Depends(_wanted)],
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
-) -> QuarantinePage:
+) -> types.QuarantinePage:
     """Return refused objects and reports with the reason, the latest first."""
     entries = list_quarantine(context.store, wanted, limit=limit, offset=offset)
-    return QuarantinePage(
-        total=count_quarantine(context.store, wanted), entries=tuple(_line(entry) for entry in entries)
+    return types.QuarantinePage(
+        total=count_quarantine(context.store, wanted),
+        entries=tuple(types.QuarantineLine.model_validate(entry) for entry in entries),
     )
 
 
 @router.get("/quarantine/{quarantine_id}", summary="One entry, as far as it can be read")
-def entry_of(context: Context, quarantine_id: EntryNumber) -> EntryReply:
+def entry_of(context: Context, quarantine_id: EntryNumber) -> types.EntryReply:
     """Return an entry with its header and what was done with it."""
     entry = load_entry(context.store, quarantine_id)
     content = read_content(entry, identified=False, with_text=False)
-    return EntryReply(
-        entry=_line(entry),
+    actions = list_actions(context.store, quarantine_id)
+    return types.EntryReply(
+        entry=types.QuarantineLine.model_validate(entry),
         form=content.form,
         header={line.name: line.value for line in content.lines},
         broken=content.broken,
         case_id=case_of(context.store, entry),
-        actions=tuple(
-            ActionLine(
-                happened_at=action.happened_at,
-                action=action.action,
-                outcome=action.outcome,
-                actor=action.actor,
-                detail=action.detail,
-            )
-            for action in list_actions(context.store, quarantine_id)
-        ),
+        actions=tuple(types.ActionLine.model_validate(action) for action in actions),
     )
 
 
 @router.post("/quarantine/{quarantine_id}/replay", summary="Send an entry through the intake again")
-def replay(context: Context, quarantine_id: EntryNumber, body: Acting) -> ReplayResult:
+def replay(context: Context, quarantine_id: EntryNumber, body: Acting) -> types.ReplayResult:
     """Try an entry again as it is, such as after a limit was raised; the record says who and how it ended."""
     return _replayed(context, quarantine_id, body.actor, None)
 
 
 @router.post("/quarantine/{quarantine_id}/mend", summary="Send an entry through the intake again, put right")
-def mend(context: Context, quarantine_id: EntryNumber, body: Mended) -> ReplayResult:
+def mend(context: Context, quarantine_id: EntryNumber, body: Mended) -> types.ReplayResult:
     """Try an entry again with what was missing or wrong, or with a contradiction accepted."""
     mending = Mending(
         accession_number=body.accession_number,
@@ -177,29 +119,24 @@ def mend(context: Context, quarantine_id: EntryNumber, body: Mended) -> ReplayRe
 @router.post("/quarantine/{quarantine_id}/discard", summary="Mark an entry as of no use", status_code=204)
 def discard_entry(context: Context, quarantine_id: EntryNumber, body: Discarding) -> None:
     """Discard an entry; its bytes stay, and it can still be tried again."""
-    discard(context.store, quarantine_id, actor=body.actor, because=body.because, now=context.clock())
+    discard(
+        context.store,
+        quarantine_id,
+        actor=Actor.unverified(body.actor),
+        because=body.because,
+        now=context.clock(),
+    )
 
 
 def _replayed(
-    context: ServerContext, quarantine_id: int, actor: str, mending: Mending | None
-) -> ReplayResult:
-    return replay_entry(
-        context.store, quarantine_id, actor=actor, now=context.clock(), hl7=context.hl7, mending=mending
+    context: ServerContext, quarantine_id: int, name: str, mending: Mending | None
+) -> types.ReplayResult:
+    result = replay_entry(
+        context.store,
+        quarantine_id,
+        actor=Actor.unverified(name),
+        now=context.clock(),
+        hl7=context.hl7,
+        mending=mending,
     )
-
-
-def _line(entry: QuarantineEntry) -> QuarantineLine:
-    return QuarantineLine(
-        quarantine_id=entry.quarantine_id,
-        state=entry.state,
-        kind=entry.kind,
-        reason=entry.reason,
-        detail=entry.detail,
-        source=entry.source,
-        received_at=entry.received_at,
-        sha256=entry.sha256,
-        size_bytes=entry.size_bytes,
-        study_instance_uid=entry.study_instance_uid,
-        sop_instance_uid=entry.sop_instance_uid,
-        accession_number=entry.accession_number,
-    )
+    return types.ReplayResult.model_validate(result)

@@ -7,8 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from service.api import types
 from service.intake.receipt import ReceiptOutcome
-from service.intake.reports import IncomingReport, ReportReceipt, receive_report
+from service.intake.reports import IncomingReport, receive_report
+from service.metrics import IntakeProtocol, counted
 from service.store.records import ReportStatus
 from service.web.body import read_body
 from service.web.context import Context, sender
@@ -56,8 +58,11 @@ _SCHEMA: dict[str, Any] = {
     }
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"model": ReportReceipt, "description": "This version had been received before; nothing changed"},
-    201: {"model": ReportReceipt, "description": "The version is committed"},
+    200: {
+        "model": types.ReportReceipt,
+        "description": "This version had been received before; nothing changed",
+    },
+    201: {"model": types.ReportReceipt, "description": "The version is committed"},
     409: {"description": "It contradicts what is stored and lies in quarantine"},
     413: {"description": "Larger than the installation takes"},
     415: {"description": "Neither application/json nor text/plain"},
@@ -93,17 +98,18 @@ def post_report(
     context: Context,
     report: Annotated[IncomingReport, Depends(_incoming_report)],
     response: Response,
-) -> ReportReceipt:
+) -> types.ReportReceipt:
     """Keep a version of a report and tie it to its study; answers when it is committed.
 
     Versions are never overwritten. The same version again changes nothing. A new version of a triaged case
     sends the case through triage again.
     """
-    receipt = receive_report(context.store, report, now=context.clock())
+    with counted(IntakeProtocol.HTTP):
+        receipt = receive_report(context.store, report, now=context.clock())
     if receipt.outcome is ReceiptOutcome.ALREADY_STORED:
         response.status_code = 200
     response.headers["Location"] = f"/api/v1/cases/{receipt.case_id}"
-    return receipt
+    return types.ReportReceipt.model_validate(receipt)
 
 
 def _parsed(content: bytes) -> ReportBody:

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from overread.command import EXIT_OK, Command
+from overread.command import EXIT_FAILED, EXIT_OK, Command
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +24,13 @@ def _run(arguments: argparse.Namespace) -> int:
     configure_logging()
     store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
     try:
-        count = export_cohort(store, arguments.out)
+        summary = export_cohort(store, arguments.out)
     finally:
         store.close()
-    sys.stderr.write(f"{count} cases in {arguments.out}\n")
-    return EXIT_OK
+    for case in summary.left_out:
+        sys.stderr.write(f"left out: case {case.case_id}, study {case.study_instance_uid}: {case.why}\n")
+    sys.stderr.write(f"{summary.written} cases in {arguments.out}\n")
+    return EXIT_FAILED if summary.left_out else EXIT_OK
 
 
 command = Command(
@@ -36,7 +38,8 @@ command = Command(
     description=(
         "Write every case that triage concluded as a cohort file: what its report states, what the\n"
         "detectors scored, age and sex. Patients are numbered, texts and names stay here; a case is named\n"
-        "by its study.\n\n"
+        "by its study. A case whose stored result this release cannot read is left out and named; the\n"
+        "command then ends with status 1.\n\n"
         "  overread export --out past.jsonl\n"
         "  overread rank past.jsonl --fit past.jsonl --save-fit fit.json --cases order.csv"
     ),

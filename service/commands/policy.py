@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from overread.actor import Actor
 from overread.command import EXIT_OK, Command
-from overread.errors import InvalidFileError
+from overread.errors import InvalidFileError, words_of
 
 if TYPE_CHECKING:
     from service.store.database import Store
@@ -71,7 +72,7 @@ def _history(store: "Store", _: argparse.Namespace) -> str:
 
     lines = [
         f"{item.in_force_from:%Y-%m-%d %H:%M:%S} UTC  version {item.version}  {item.origin.lower()}  "
-        f"{item.sha256[:16]}  by {item.actor}"
+        f"{item.sha256[:16]}  by {item.actor.display_name}"
         for item in list_policies(store)
     ]
     return "\n".join(lines) or "no policy has been recorded yet; the shipped one is in force"
@@ -85,7 +86,7 @@ def _activate(store: "Store", arguments: argparse.Namespace) -> str:
 
     text = shipped_policy_text() if arguments.shipped else _text_of(arguments.file)
     origin = PolicyOrigin.SHIPPED if arguments.shipped else PolicyOrigin.SITE
-    actor, now = arguments.by or getpass.getuser(), datetime.now(UTC)
+    actor, now = Actor.account(getpass.getuser(), arguments.by), datetime.now(UTC)
     changed = activate_policy(store, text, actor=actor, now=now, origin=origin)
     count = reorder_list(store, now=now, actor=actor)
     state = "is now in force" if changed else "was in force already"
@@ -96,7 +97,7 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {error}") from error
+        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {words_of(error)}") from error
 
 
 command = Command(

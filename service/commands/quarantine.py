@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from overread.actor import Actor
 from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import InputError, InvalidFileError, NotFoundError, TransitionError
 
@@ -197,7 +198,7 @@ def _discard(store: "Store", arguments: argparse.Namespace) -> int:
         discard(
             store,
             number,
-            actor=arguments.by or getpass.getuser(),
+            actor=Actor.account(getpass.getuser(), arguments.by),
             because=arguments.because,
             now=datetime.now(UTC),
         )
@@ -210,7 +211,7 @@ def _try(store: "Store", numbers: Iterable[int], mending: "Mending | None", name
     from service.listener_settings import load_hl7_settings  # noqa: PLC0415
     from service.quarantine.replay import replay_entry  # noqa: PLC0415
 
-    hl7, actor, stored, tried = load_hl7_settings(os.environ), name or getpass.getuser(), 0, 0
+    hl7, actor, stored, tried = load_hl7_settings(os.environ), Actor.account(getpass.getuser(), name), 0, 0
     for number in numbers:
         tried += 1
         try:
@@ -287,7 +288,7 @@ def _action_line(action: "ActionRecord", *, identified: bool) -> str:
     mending = f" ({action.mending.words(identified=identified)})" if action.mending else ""
     words = f"{action.action.value.lower()}{mending}, {action.outcome.value.lower().replace('_', ' ')}"
     detail = f": {action.detail}" if action.detail else ""
-    return f"{action.happened_at:%Y-%m-%d %H:%M:%S} UTC  {words} by {action.actor}{detail}"
+    return f"{action.happened_at:%Y-%m-%d %H:%M:%S} UTC  {words} by {action.actor.display_name}{detail}"
 
 
 def _values(entry: "QuarantineEntry") -> dict[str, object]:
@@ -315,7 +316,8 @@ def _action_values(action: "ActionRecord", *, identified: bool) -> dict[str, obj
         "happened_at": action.happened_at.isoformat(),
         "action": action.action.value,
         "outcome": action.outcome.value,
-        "actor": action.actor,
+        "actor": action.actor.display_name,
+        "actor_identifier": action.actor.identifier,
         "detail": action.detail,
     }
     if action.mending is not None:

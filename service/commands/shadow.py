@@ -59,10 +59,9 @@ def describe(agreement: "Agreement") -> str:
         f"{'finding':24} {'n':>6} {'both':>6} {'only active':>12} {'only shadow':>12}  agreement",
     ]
     for finding, counts in sorted(agreement.findings.items()):
-        low, high = counts.interval
         lines.append(
             f"{finding:24} {counts.studies:6} {counts.both:6} {counts.only_active:12} "
-            f"{counts.only_shadow:12}  {counts.agreement:.3f} [{low:.3f}, {high:.3f}]"
+            f"{counts.only_shadow:12}  {counts.agreement:.3f}"
         )
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """What the case page shows, ready for the template."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +28,7 @@ from service.desk.words import (
     waited,
 )
 from service.store.records import CaseDetail, CaseSummary, EventRecord, ReportVersion, TriageRecord
+from service.web.picture import PictureSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +96,21 @@ class Neighbours:
 
 
 def case_view(
-    detail: CaseDetail, choice: Choice, neighbours: Neighbours, vocabulary: Vocabulary, *, now: datetime
+    detail: CaseDetail,
+    sizes: Mapping[str, PictureSize],
+    choice: Choice,
+    neighbours: Neighbours,
+    vocabulary: Vocabulary,
+    *,
+    now: datetime,
 ) -> CaseView:
-    """Return the page of one case."""
+    """Return the page of one case; `sizes` are of the images that can be shown, by SOP Instance UID."""
     result = _current_result(detail)
     discrepancies = result.discrepancies if result else ()
     chosen = discrepancies[choice.finding - 1] if choice.finding <= len(discrepancies) else None
     report = _report(detail)
     tab = tab_of(detail.summary.state)
-    film, films = films_of(detail, chosen, choice.image, _address(detail, choice))
+    film, films = films_of(detail, sizes, chosen, choice.image, _address(detail, choice))
     return CaseView(
         heading=_heading(detail, chosen or (discrepancies[0] if discrepancies else None)),
         facts=_facts(detail, now),
@@ -200,6 +208,8 @@ def _explanation(detail: CaseDetail) -> str | None:
     summary = detail.summary
     if summary.state is CaseState.FAILED:
         return sentence([summary.failure or "the reason was not recorded"])
+    if detail.unreadable is not None:
+        return sentence([f"what triage concluded is not shown: {detail.unreadable}"])
     if summary.state is CaseState.NOT_APPLICABLE:
         return stop(summary.reasons)
     if summary.state is CaseState.READY and detail.triage is not None:
@@ -260,11 +270,11 @@ def _provenance(record: TriageRecord) -> tuple[Fact, ...]:
     remarks = tuple(
         Fact(name="Remark", value=remark) for item in record.detections for remark in _remarks(item)
     )
-    reader = record.reading.reader
+    observer = record.reading.observer
     return (
         *detectors,
         *remarks,
-        Fact(name="Report reader", value=f"{reader.name} {reader.version}", hash=reader.sha256),
+        Fact(name="Report reader", value=f"{observer.name} {observer.version}", hash=observer.sha256),
         Fact(name="Policy", value=f"version {record.result.policy_version}"),
         Fact(name="Images", value="hash over all images shown to the detector", hash=record.instances_sha256),
         Fact(name="Triaged", value=f"{moment(record.triaged_at)} UTC by {record.worker}"),
@@ -283,5 +293,5 @@ def _event_line(event: EventRecord) -> EventLine:
     return EventLine(
         at=event.happened_at,
         at_words=moment(event.happened_at),
-        words=f"{EVENTS[event.event]}{detail} ({event.actor})",
+        words=f"{EVENTS[event.event]}{detail} ({event.actor.display_name})",
     )

@@ -1,13 +1,13 @@
 """Which image the case page shows, and where its overlay comes from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from overread.discrepancy import Discrepancy
-from overread.errors import NotFoundError, OutOfResourcesError, UndecodablePixelsError
 from overread.observation import DetectorObservation
 from service.store.records import CaseDetail, InstanceRecord
-from service.web.picture import PictureSize, measure
+from service.web.picture import PictureSize
 
 FIT_PIXELS = 1024
 FULL_PIXELS = 16384
@@ -37,10 +37,26 @@ class FilmChoice:
 
 
 def films_of(
-    detail: CaseDetail, chosen: Discrepancy | None, image: int | None, address: str
+    detail: CaseDetail,
+    sizes: Mapping[str, PictureSize],
+    chosen: Discrepancy | None,
+    image: int | None,
+    address: str,
 ) -> tuple[Film | None, tuple[FilmChoice, ...]]:
-    """Return the image to show and links to all that can be shown; None where none can."""
-    shown = [(instance, size) for instance in detail.instances if (size := _size(instance)) is not None]
+    """Return the image to show and links to all that can be shown; None where none can.
+
+    Args:
+        detail: the case.
+        sizes: of the images that can be shown, by SOP Instance UID.
+        chosen: the discrepancy whose image is shown unless another is asked for.
+        image: number of the image that is asked for, from 1; None asks for none.
+        address: of this page, for links to the other images.
+    """
+    shown = [
+        (instance, size)
+        for instance in detail.instances
+        if (size := sizes.get(instance.sop_instance_uid)) is not None
+    ]
     if not shown:
         return None, ()
     observation = chosen.detector_observation if chosen else None
@@ -51,13 +67,6 @@ def films_of(
     )
     instance, size = shown[at]
     return _film(detail, instance, size, observation), choices
-
-
-def _size(instance: InstanceRecord) -> PictureSize | None:
-    try:
-        return measure(instance.path)
-    except (UndecodablePixelsError, NotFoundError, OutOfResourcesError):
-        return None
 
 
 def _position(

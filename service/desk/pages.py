@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from overread.actor import Actor
 from overread.case import CaseState
 from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
@@ -23,6 +24,7 @@ from service.triage.reconsideration import restore_finding
 from service.web import errors
 from service.web.context import Context, sender
 from service.web.guard import SESSION_COOKIE, SIGN_IN_PATH
+from service.web.picture import sizes_of
 from service.web.pressure import pressure_words
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
@@ -72,14 +74,15 @@ def case(
     )
     choice = Choice(finding=finding, image=image, overlay_shown=overlay != "off", listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
-    view = case_view(detail, choice, neighbours, load_vocabulary(), now=context.clock())
+    sizes = sizes_of(context.store, detail.instances)
+    view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
     return render_page("case.html", view, here="case")
 
 
 @router.post("/cases/{case_id}/retry")
 def retry(context: Context, request: Request, case_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
     """Put a failed case back in the queue and show it."""
-    retry_case(context.store, case_id, actor=sender(request, "page"), now=context.clock())
+    retry_case(context.store, case_id, actor=Actor.unverified(sender(request, "page")), now=context.clock())
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
@@ -91,7 +94,9 @@ def restore(
     finding: Annotated[str, Path(max_length=100)],
 ) -> Response:
     """Bring back a finding that an earlier report knew, and show the case."""
-    restore_finding(context.store, case_id, finding, actor=sender(request, "page"), now=context.clock())
+    restore_finding(
+        context.store, case_id, finding, actor=Actor.unverified(sender(request, "page")), now=context.clock()
+    )
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from overread.actor import Actor
 from service.desk.quarantineview import PAGE_LENGTH, ListChoice, entry_view, quarantine_view
 from service.desk.render import render_page
 from service.quarantine.contents import read_content
@@ -13,7 +14,6 @@ from service.quarantine.replay import replay_entry
 from service.store.quarantine import (
     Mending,
     case_of,
-    checked_actor,
     count_states,
     discard,
     known_reasons,
@@ -150,14 +150,14 @@ def _shown(context: ServerContext, choice: ListChoice) -> tuple[QuarantineEntry,
     return list_quarantine(context.store, choice.wanted(), limit=PAGE_LENGTH, offset=offset)
 
 
-def _replay(context: ServerContext, quarantine_id: int, actor: str, mending: Mending | None) -> None:
+def _replay(context: ServerContext, quarantine_id: int, actor: Actor, mending: Mending | None) -> None:
     replay_entry(
         context.store, quarantine_id, actor=actor, now=context.clock(), hl7=context.hl7, mending=mending
     )
 
 
-def _actor(request: Request, name: str) -> str:
-    return f"{checked_actor(name)} ({sender(request, 'page')})"
+def _actor(request: Request, name: str) -> Actor:
+    return Actor.unverified(name, sent_from=sender(request, "page"))
 
 
 def _changed(given: str, shown: str | None) -> str | None:

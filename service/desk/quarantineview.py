@@ -289,5 +289,5 @@ def _action(action: ActionRecord, *, revealed: bool) -> ActionRow:
     return ActionRow(
         at=action.happened_at,
         at_words=moment(action.happened_at),
-        what=f"{words}, by {action.actor}{detail}",
+        what=f"{words}, by {action.actor.display_name}{detail}",
     )

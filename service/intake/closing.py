@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, NotFoundError
 from service.intake.matching import case_for_study, locks_of_case
@@ -17,7 +18,7 @@ from service.store.report_versions import report_versions
 from service.store.studies import change_study, quiet_studies, require_study
 
 _log = structlog.get_logger("overread.intake")
-_ACTOR = "intake"
+_ACTOR = Actor.program("intake")
 _BATCH = 100
 
 

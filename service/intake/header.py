@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydicom.charset import python_encoding
 from pydicom.datadict import tag_for_keyword
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRBigEndian
 
 from overread.errors import InvalidDicomError
 from service.intake.elements import TRANSFER_SYNTAX_UID, Bytes, Elements, read_elements
@@ -23,10 +23,12 @@ _UID_MAX = 64
 _AGE = re.compile(r"([0-9]{3})([DWMY])")  # PS3.5 table 6.2-1, AS
 _AGES_PER_YEAR = {"D": 365.2425, "W": 52.1775, "M": 12.0, "Y": 1.0}
 _TEXT_MAX = 64  # longest LO, PS3.5 table 6.2-1
+_US_BYTES = 2
 _IDENTIFIER_MAX = 256  # more than the standard allows; a shortened identifier would be somebody else's
 _KEYWORDS = (
     "AccessionNumber",
     "BodyPartExamined",
+    "Columns",
     "Modality",
     "PatientAge",
     "PatientID",
@@ -64,6 +66,8 @@ class InstanceHeader:
     study_date: str | None  # YYYYMMDD
     patient_age_years: float | None
     patient_sex: str | None
+    rows: int  # of a frame; 0 where the object is no image
+    columns: int  # the same
 
 
 def read_header(path: Path) -> InstanceHeader:
@@ -125,6 +129,8 @@ def _header(elements: Elements) -> InstanceHeader:
         study_date=_date(element_text(values, "StudyDate")),
         patient_age_years=_years(element_text(values, "PatientAge")),
         patient_sex=element_text(values, "PatientSex", longest=16),
+        rows=_count(values, "Rows"),
+        columns=_count(values, "Columns"),
     )
 
 
@@ -163,6 +169,13 @@ def declared_encoding(values: Mapping[str, bytes]) -> str:
     declared = element_text(values, "SpecificCharacterSet") or ""
     encoding = python_encoding.get(declared.split("\\")[-1].strip(), "latin-1")
     return "latin-1" if encoding == "iso8859" else encoding
+
+
+def _count(values: Mapping[str, bytes], keyword: str) -> int:
+    """Return the number of an element of VR US (PS3.5 table 6.2-1), 0 if it is absent or malformed."""
+    value = values.get(keyword, b"")
+    is_big = values.get("TransferSyntaxUID", b"").rstrip(b"\0 ").decode("latin-1") == ExplicitVRBigEndian
+    return int.from_bytes(value, "big" if is_big else "little") if len(value) == _US_BYTES else 0
 
 
 def _date(text: str | None) -> str | None:

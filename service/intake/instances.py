@@ -296,6 +296,8 @@ def _instance_row(
         "size_bytes": incoming.size_bytes,
         "source": source[:256],
         "received_at": now,
+        "rows": header.rows,
+        "columns": header.columns,
     }
 
 

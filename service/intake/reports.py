@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, InputError, InvalidReportError
 from service.intake.matching import case_for_report, locks_of_case, study_for_report
@@ -282,7 +283,7 @@ def _open(connection: Transaction, report: IncomingReport, now: datetime) -> Cas
     return open_case(
         connection,
         CaseState.AWAITING_IMAGES,
-        Entry(event=CaseEvent.OPENED, at=now, actor=report.source[:256]),
+        Entry(event=CaseEvent.OPENED, at=now, actor=Actor.program(report.source)),
         study_instance_uid=uid,
         accession_number=report.accession_number,
         patient_id=report.patient_id,
@@ -317,7 +318,7 @@ def _take_note(
     learned["report_version"] = version
     if case.state is CaseState.AWAITING_IMAGES:
         return describe_case(connection, case, now, **learned)
-    actor, detail = report.source[:256], f"report version {version}"
+    actor, detail = Actor.program(report.source), f"report version {version}"
     if case.state is CaseState.AWAITING_REPORT:
         entry = Entry(event=CaseEvent.COMPLETED_BY_REPORT, at=now, actor=actor, detail=detail)
         return change_case(connection, case, entry, due_at=now, **learned)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from overread.actor import Actor
 from overread.errors import (
     InputError,
     InvalidReportError,
@@ -24,7 +25,6 @@ from service.store.quarantine import (
     Mending,
     NewAction,
     QuarantineAction,
-    checked_actor,
     load_entry,
     record_action,
 )
@@ -49,7 +49,7 @@ def replay_entry(
     store: Store,
     quarantine_id: int,
     *,
-    actor: str,
+    actor: Actor,
     now: datetime,
     hl7: Hl7ListenerSettings,
     mending: Mending | None = None,
@@ -63,10 +63,9 @@ def replay_entry(
         NotFoundError: there is no such entry, or its bytes are gone.
         RemovedError: its bytes were removed on purpose.
         TransitionError: it is resolved already.
-        InputError: nobody's name is given, or what is to be mended is not what such an entry has.
+        InputError: what is to be mended is not what such an entry has.
         OutOfResourcesError: it cannot be stored now.
     """
-    actor = checked_actor(actor)
     if mending == _NOTHING:
         raise InputError("say what to mend, or send it again as it is")
     entry = load_entry(store, quarantine_id)

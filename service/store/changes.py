@@ -5,9 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState, advance
 from service.store import queries
-from service.store.records import CaseRecord
+from service.store.ready_cases import announce_ready
+from service.store.records import CaseRecord, actor_columns
 from service.store.rows import case_of
 
 
@@ -17,7 +19,7 @@ class Entry:
 
     event: CaseEvent
     at: datetime
-    actor: str  # who did it: a worker, a source of images or reports, a person
+    actor: Actor
     detail: str | None = None
 
 
@@ -72,6 +74,8 @@ def record_claim(connection: Connection, case: CaseRecord, entry: Entry) -> None
 
 
 def _append(connection: Connection, case: CaseRecord, entry: Entry, *, before: CaseState | None) -> None:
+    if case.state is CaseState.READY and case.due_at <= entry.at:
+        announce_ready(connection)
     connection.execute(
         queries.ADD_EVENT,
         {
@@ -81,7 +85,7 @@ def _append(connection: Connection, case: CaseRecord, entry: Entry, *, before: C
             "state_before": before.value if before is not None else None,
             "state_after": case.state.value,
             "revision": case.revision,
-            "actor": entry.actor,
             "detail": entry.detail,
+            **actor_columns(entry.actor),
         },
     )

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from overread.actor import Actor
 from overread.case import CaseEvent
 from overread.observation import Detection
 from overread.priority import Policy
@@ -21,7 +22,9 @@ _EVENTS = {
 }
 
 
-def conclude(connection: Connection, case: CaseRecord, record: TriageRecord, policy: Policy) -> CaseRecord:
+def conclude(
+    connection: Connection, case: CaseRecord, record: TriageRecord, policy: Policy, *, actor: Actor
+) -> CaseRecord:
     """Store a result and let the case, which is in triage, end where it leads; return it as it is then."""
     connection.execute(queries.ADD_RESULT, _result_row(case.case_id, record))
     details = [
@@ -33,7 +36,7 @@ def conclude(connection: Connection, case: CaseRecord, record: TriageRecord, pol
     return change_case(
         connection,
         case,
-        Entry(event=_EVENTS[record.result.outcome], at=record.triaged_at, actor=record.worker),
+        Entry(event=_EVENTS[record.result.outcome], at=record.triaged_at, actor=actor),
         priority=record.result.priority,
         result_revision=record.revision,
         failure=None,
@@ -56,7 +59,7 @@ def place_of(result: TriageResult, policy: Policy, *, since: datetime) -> dict[s
 
 
 def _result_row(case_id: int, record: TriageRecord) -> dict[str, object]:
-    result, reader = record.result, record.reading.reader
+    result, observer = record.result, record.reading.observer
     headline = headline_of(result)
     return {
         "case_id": case_id,
@@ -68,9 +71,9 @@ def _result_row(case_id: int, record: TriageRecord) -> dict[str, object]:
         "actionable": result.actionable.value,
         "subspecialty": result.subspecialty,
         "policy_version": result.policy_version,
-        "reader_name": reader.name,
-        "reader_version": reader.version,
-        "reader_sha256": reader.sha256,
+        "observer_name": observer.name,
+        "observer_version": observer.version,
+        "observer_sha256": observer.sha256,
         "reasons": to_json(result.reasons),
         "headline": None if headline is None else to_json(headline),
         "result": to_json(result),

@@ -8,12 +8,13 @@ from sqlalchemy import Connection, Row
 from overread.case import CaseEvent
 from overread.cohort import CohortCase
 from overread.comparison import days_between
+from overread.errors import UnreadableRecordError
 from overread.observation import Detection, ReportReading
 from service.store import queries
 from service.store.cohort import cohort_case
 from service.store.database import Store
 from service.store.json_format import from_json
-from service.store.records import CaseRecord, EarlierReport
+from service.store.records import CaseRecord, EarlierReport, UnreadableCase
 from service.store.rows import earlier_of, study_of
 
 _PAGE = 500
@@ -45,8 +46,11 @@ def earlier_reports(connection: Connection, case: CaseRecord) -> tuple[EarlierRe
     )
 
 
-def concluded_cases(store: Store) -> Iterator[CohortCase]:
-    """Yield every case that triage concluded, by its latest result, a page of them in memory at a time."""
+def concluded_cases(store: Store) -> Iterator[CohortCase | UnreadableCase]:
+    """Yield every case that triage concluded, by its latest result, a page of them in memory at a time.
+
+    A case whose result this release cannot read is named with the reason in its place.
+    """
     after = 0
     while True:
         with store.reading() as connection:
@@ -58,15 +62,18 @@ def concluded_cases(store: Store) -> Iterator[CohortCase]:
         after = rows[-1].case_id
 
 
-def _concluded(connection: Connection, row: Row[Any]) -> CohortCase:
+def _concluded(connection: Connection, row: Row[Any]) -> CohortCase | UnreadableCase:
     """Return the case of a row of CONCLUDED."""
     key = {"case_id": row.case_id, "revision": row.revision}
     detections = connection.execute(queries.DETECTIONS, key)
-    return cohort_case(
-        study_of(row),
-        from_json(ReportReading, row.reading),
-        tuple(from_json(Detection, item.detection) for item in detections),
-    )
+    try:
+        return cohort_case(
+            study_of(row),
+            from_json(ReportReading, row.reading),
+            tuple(from_json(Detection, item.detection) for item in detections),
+        )
+    except UnreadableRecordError as error:
+        return UnreadableCase(case_id=row.case_id, study_instance_uid=row.study_instance_uid, why=str(error))
 
 
 def restored_findings(connection: Connection, case_id: int) -> frozenset[str]:

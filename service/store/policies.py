@@ -6,11 +6,12 @@ from functools import lru_cache
 
 from sqlalchemy import Connection
 
+from overread.actor import Actor
 from overread.errors import ConfigurationError
 from overread.priority import Policy, default_policy, parse_policy, shipped_policy_text
 from service.store import locks, queries
 from service.store.database import Store
-from service.store.records import PolicyOrigin, PolicyRecord
+from service.store.records import PolicyOrigin, PolicyRecord, actor_columns
 
 _parsed = lru_cache(maxsize=8)(parse_policy)
 
@@ -34,7 +35,7 @@ def policy_in_force(connection: Connection) -> Policy:
 
 
 def activate_policy(
-    store: Store, text: str, *, actor: str, now: datetime, origin: PolicyOrigin = PolicyOrigin.SITE
+    store: Store, text: str, *, actor: Actor, now: datetime, origin: PolicyOrigin = PolicyOrigin.SITE
 ) -> bool:
     """Bring a policy into force and record it; return whether it means another than before.
 
@@ -61,7 +62,7 @@ def activate_policy(
                 "sha256": sha256,
                 "text": text,
                 "origin": origin.value,
-                "actor": actor[:256],
+                **actor_columns(actor),
                 "in_force_from": now,
             },
         )
@@ -76,7 +77,7 @@ def _means(text: str, policy: Policy) -> bool:
         return False
 
 
-def follow_shipped_policy(store: Store, *, actor: str, now: datetime) -> bool:
+def follow_shipped_policy(store: Store, *, actor: Actor, now: datetime) -> bool:
     """Bring the shipped policy into force unless the site chose one of its own; return whether it is new."""
     records = list_policies(store)
     if records and records[0].origin is PolicyOrigin.SITE:

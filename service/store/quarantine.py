@@ -12,16 +12,23 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
 
-from overread.errors import InputError, NotFoundError, TransitionError
+from overread.actor import Actor
+from overread.errors import InputError, NotFoundError, TransitionError, UnreadableRecordError
 from service.store import locks
 from service.store.database import Store
 from service.store.json_format import from_json, to_json
-from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
+from service.store.records import (
+    QuarantineEntry,
+    QuarantineKind,
+    QuarantineState,
+    ReportStatus,
+    actor_columns,
+    actor_of,
+)
 from service.store.rows import quarantine_of
 from service.store.schema import cases, quarantine, quarantine_actions
 
 _log = structlog.get_logger("overread.quarantine")
-_ACTOR_MAX = 256
 
 _NEWEST_FIRST = (quarantine.c.received_at.desc(), quarantine.c.quarantine_id.desc())
 
@@ -110,7 +117,7 @@ class ActionRecord:
     happened_at: datetime
     action: QuarantineAction
     outcome: ActionOutcome
-    actor: str
+    actor: Actor
     detail: str | None
     mending: Mending | None
 
@@ -121,7 +128,7 @@ class NewAction:
 
     action: QuarantineAction
     outcome: ActionOutcome
-    actor: str
+    actor: Actor
     at: datetime
     detail: str | None = None
     mending: Mending | None = None
@@ -227,12 +234,12 @@ def record_action(store: Store, quarantine_id: int, new: NewAction) -> None:
     )
 
 
-def discard(store: Store, quarantine_id: int, *, actor: str, because: str, now: datetime) -> None:
+def discard(store: Store, quarantine_id: int, *, actor: Actor, because: str, now: datetime) -> None:
     """Mark an entry as of no use, with the reason; its bytes stay where they are.
 
     Raises:
         NotFoundError: there is no such entry.
-        InputError: no name or no reason is given.
+        InputError: no reason is given.
         TransitionError: the entry is resolved, or discarded already.
     """
     if not because.strip():
@@ -244,24 +251,12 @@ def discard(store: Store, quarantine_id: int, *, actor: str, because: str, now: 
         new = NewAction(
             action=QuarantineAction.DISCARDED,
             outcome=ActionOutcome.DISCARDED,
-            actor=checked_actor(actor),
+            actor=actor,
             at=now,
             detail=because.strip(),
         )
         _record(connection, quarantine_id, new)
     _log.info("quarantine_action", quarantine=quarantine_id, performed=new.action.value)
-
-
-def checked_actor(name: str) -> str:
-    """Return the name of the person who acts.
-
-    Raises:
-        InputError: there is none.
-    """
-    name = " ".join(name.split())
-    if not any(character.isalnum() for character in name):
-        raise InputError("give the name of the person who does it")
-    return name[:_ACTOR_MAX]
 
 
 def _matches(wanted: QuarantineFilter) -> ColumnElement[bool]:
@@ -292,9 +287,9 @@ def _record(connection: Connection, quarantine_id: int, new: NewAction) -> None:
             "happened_at": new.at,
             "action": new.action.value,
             "outcome": new.outcome.value,
-            "actor": new.actor,
             "detail": new.detail,
             "mending": to_json(new.mending) if new.mending else None,
+            **actor_columns(new.actor),
         },
     )
     state = _STATES_AFTER.get(new.outcome)
@@ -307,11 +302,17 @@ def _record(connection: Connection, quarantine_id: int, new: NewAction) -> None:
 
 
 def _action_of(row: Row[Any]) -> ActionRecord:
+    """Return the action of a row; where what was put right cannot be read, its detail says so."""
+    mending, detail = None, row.detail
+    try:
+        mending = from_json(Mending, row.mending) if row.mending else None
+    except UnreadableRecordError as error:
+        detail = "; ".join(filter(None, (detail, str(error))))
     return ActionRecord(
         happened_at=row.happened_at,
         action=QuarantineAction(row.action),
         outcome=ActionOutcome(row.outcome),
-        actor=row.actor,
-        detail=row.detail,
-        mending=from_json(Mending, row.mending) if row.mending else None,
+        actor=actor_of(row),
+        detail=detail,
+        mending=mending,
     )

@@ -52,6 +52,14 @@ KNOWN_HASHES = select(instances.c.sha256).where(instances.c.sha256.in_(bindparam
 
 ADD_STUDY = insert(studies)
 ADD_INSTANCE = insert(instances)
+
+NOTE_IMAGE_SIZE = (
+    update(instances)
+    .where(instances.c.sop_instance_uid == bindparam("measured"), instances.c.rows.is_(None))
+    .values(rows=bindparam("new_rows"), columns=bindparam("new_columns"))
+)
+"""Let an instance have a size that has none."""
+
 CHANGE_STUDY = update(studies).where(studies.c.study_instance_uid == bindparam("changed_study"))
 
 # --- cases

@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState, advance
-from overread.errors import LeaseLostError
+from overread.errors import LeaseLostError, UnreadableRecordError
 from overread.observation import Detection, ReportReading
 from overread.triage import TriageResult
 from service.store import queries
@@ -50,7 +51,7 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
         if row is None:
             return None
         case = case_of(row)
-        record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=worker))
+        record_claim(connection, case, Entry(event=CaseEvent.CLAIMED, at=now, actor=Actor.program(worker)))
         return _claimed(store, connection, case, worker)
 
 
@@ -115,7 +116,13 @@ def complete_case(
         triaged_at=now,
     )
     with store.writing() as connection:
-        conclude(connection, _leased(connection, lease), record, claimed.policy)
+        conclude(
+            connection,
+            _leased(connection, lease),
+            record,
+            claimed.policy,
+            actor=Actor.program(lease.owner),
+        )
 
 
 def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None:
@@ -126,7 +133,8 @@ def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None
     """
     with store.writing() as connection:
         case = _leased(connection, lease)
-        _fail(connection, case, Entry(event=CaseEvent.FAILED, at=now, actor=lease.owner, detail=reason))
+        entry = Entry(event=CaseEvent.FAILED, at=now, actor=Actor.program(lease.owner), detail=reason)
+        _fail(connection, case, entry)
 
 
 def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, failed: bool) -> CaseState:
@@ -142,7 +150,7 @@ def release_case(store: Store, lease: Lease, reason: str, *, now: datetime, fail
         case = _leased(connection, lease)
         if failed:
             return _give_back(store, connection, case, reason, now, event=CaseEvent.RELEASED)
-        entry = Entry(event=CaseEvent.RELEASED, at=now, actor=lease.owner, detail=reason)
+        entry = Entry(event=CaseEvent.RELEASED, at=now, actor=Actor.program(lease.owner), detail=reason)
         return change_case(connection, case, entry, due_at=now, attempts=case.attempts - 1).state
 
 
@@ -161,7 +169,7 @@ def expire_leases(store: Store, *, now: datetime) -> int:
         return len(expired)
 
 
-def retry_case(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
+def retry_case(store: Store, case_id: int, *, actor: Actor, now: datetime) -> None:
     """Put a FAILED case back in the queue with a fresh count of attempts.
 
     Raises:
@@ -202,13 +210,16 @@ def _claimed(store: Store, connection: Connection, case: CaseRecord, worker: str
 
 
 def _seen(connection: Connection, case: CaseRecord, instances_sha256: str) -> tuple[Detection, ...]:
-    """Return what detectors saw of the same images in the latest triage of the case."""
+    """Return what detectors saw of the same images in the latest triage; nothing where it cannot be read."""
     key = {"case_id": case.case_id, "revision": case.result_revision}
     result = connection.execute(queries.RESULT, key).one_or_none()
     if result is None or result.instances_sha256 != instances_sha256:
         return ()
     rows = connection.execute(queries.DETECTIONS, key)
-    return tuple(from_json(Detection, row.detection) for row in rows)
+    try:
+        return tuple(from_json(Detection, row.detection) for row in rows)
+    except UnreadableRecordError:
+        return ()
 
 
 def _hash_of_set(instances: Sequence[Row[Any]]) -> str:
@@ -239,7 +250,7 @@ def _lost(lease: Lease) -> LeaseLostError:
 def _give_back(
     store: Store, connection: Connection, case: CaseRecord, reason: str, now: datetime, *, event: CaseEvent
 ) -> CaseState:
-    attempts_max, actor = store.settings.attempts_max, case.lease_owner or "nobody"
+    attempts_max, actor = store.settings.attempts_max, Actor.program(case.lease_owner or "nobody")
     if case.attempts >= attempts_max:
         detail = f"{reason}, in attempt {case.attempts} of {attempts_max}"
         failed = Entry(event=CaseEvent.FAILED, at=now, actor=actor, detail=detail)

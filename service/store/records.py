@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sqlalchemy import Row
 
+from overread.actor import Actor, ActorKind
 from overread.case import CaseEvent, CaseState
 from overread.comparison import PriorReport
 from overread.errors import RemovedError
@@ -83,6 +84,7 @@ class CaseRecord:
     policy_version: str | None  # that made it
     waiting_since: datetime | None  # on the list since then; None while it is not
     attempts: int  # claims of this revision
+    due_at: datetime  # not to be claimed before, while READY
     lease_owner: str | None  # None while it is not in triage
 
 
@@ -102,6 +104,8 @@ class InstanceRecord:
     received_at: datetime
     removed_at: datetime | None  # its bytes, on purpose; None while they are kept
     removed_why: str | None
+    rows: int | None  # of a frame; 0 for what is no image, None where the file has not been looked at
+    columns: int | None  # the same
     files: ObjectFiles = field(repr=False, compare=False)
 
     @property
@@ -135,6 +139,20 @@ class ReportVersion:
     received_at: datetime
 
 
+def actor_of(row: Row[Any]) -> Actor:
+    """Return who acted, of a row of `events`, `policies` or `quarantine_actions`."""
+    return Actor(identifier=row.actor_identifier, kind=ActorKind(row.actor_kind), display_name=row.actor_name)
+
+
+def actor_columns(actor: Actor) -> dict[str, str]:
+    """Return the columns that say who acted."""
+    return {
+        "actor_identifier": actor.identifier,
+        "actor_kind": actor.kind.value,
+        "actor_name": actor.display_name,
+    }
+
+
 class PolicyOrigin(StrEnum):
     """Where a policy comes from."""
 
@@ -150,7 +168,7 @@ class PolicyRecord:
     sha256: str
     text: str = field(repr=False)
     origin: PolicyOrigin
-    actor: str
+    actor: Actor
     in_force_from: datetime
 
     @classmethod
@@ -161,7 +179,7 @@ class PolicyRecord:
             sha256=row.sha256,
             text=row.text,
             origin=PolicyOrigin(row.origin),
-            actor=row.actor,
+            actor=actor_of(row),
             in_force_from=row.in_force_from,
         )
 
@@ -189,6 +207,15 @@ class TriageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableCase:
+    """A case whose latest triage is stored in a form that this release does not know."""
+
+    case_id: int
+    study_instance_uid: str
+    why: str  # in words, without patient data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecord:
     """One entry of the history of a case."""
 
@@ -198,7 +225,7 @@ class EventRecord:
     state_before: CaseState | None  # None for the first
     state_after: CaseState
     revision: int
-    actor: str
+    actor: Actor
     detail: str | None
 
 
@@ -262,7 +289,8 @@ class CaseDetail:
     instances: tuple[InstanceRecord, ...]  # by series and SOP instance UID
     reports: tuple[ReportVersion, ...]  # oldest first
     report: ReportVersion | None  # the one that counts; None while there is none but preliminary
-    triage: TriageRecord | None  # the latest
+    triage: TriageRecord | None  # the latest; None before the first, and where it cannot be read
+    unreadable: str | None  # why the latest triage cannot be read; None where it can, or there is none
     earlier: tuple[EarlierReport, ...]  # of the patient, as far as the latest triage set something aside
     events: tuple[EventRecord, ...]  # oldest first
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from overread.case import CaseEvent, CaseState
+from overread.errors import UnreadableRecordError
 from overread.finding import Actionable
 from overread.observation import Detection, ReportReading
 from overread.triage import Outcome, TriageResult
@@ -25,6 +26,7 @@ from service.store.records import (
     ReportVersion,
     StudyRecord,
     TriageRecord,
+    actor_of,
 )
 
 
@@ -63,17 +65,26 @@ def earlier_of(row: Row[*tuple[Any, ...]], days_before: float) -> EarlierReport:
 
 def event_of(row: Row[Any]) -> EventRecord:
     """Return the event of a row of `events`."""
-    values = _columns(row, EventRecord, without={"event", "state_before", "state_after"})
+    values = _columns(row, EventRecord, without={"event", "state_before", "state_after", "actor"})
     return EventRecord(
         **values,
         event=CaseEvent(row.event),
+        actor=actor_of(row),
         state_before=CaseState(row.state_before) if row.state_before else None,
         state_after=CaseState(row.state_after),
     )
 
 
 def summary_of(row: Row[Any], *, above_line: bool) -> CaseSummary:
-    """Return the line of the worklist of a row of the query SUMMARY."""
+    """Return the line of the worklist of a row of the query SUMMARY.
+
+    Where reasons and headline cannot be read, the line says so in place of the reasons.
+    """
+    try:
+        reasons = from_json(tuple[str, ...], row.reasons) if row.reasons else ()
+        headline = from_json(Headline, row.headline) if row.headline else None
+    except UnreadableRecordError as error:
+        reasons, headline = (f"what triage concluded is not shown: {error}",), None
     made = {"state", "outcome", "actionable", "reasons", "headline", "above_line"}
     values = _columns(row, CaseSummary, without=made)
     return CaseSummary(
@@ -81,14 +92,18 @@ def summary_of(row: Row[Any], *, above_line: bool) -> CaseSummary:
         state=CaseState(row.state),
         outcome=Outcome(row.outcome) if row.outcome else None,
         actionable=Actionable(row.actionable) if row.actionable else None,
-        reasons=from_json(tuple[str, ...], row.reasons) if row.reasons else (),
-        headline=from_json(Headline, row.headline) if row.headline else None,
+        reasons=reasons,
+        headline=headline,
         above_line=above_line,
     )
 
 
 def triage_of(row: Row[Any], detections: list[Row[Any]]) -> TriageRecord:
-    """Return the conclusion of a row of `triage_results` and its rows of `triage_detections`."""
+    """Return the conclusion of a row of `triage_results` and its rows of `triage_detections`.
+
+    Raises:
+        UnreadableRecordError: it is stored in a form that this release does not know.
+    """
     values = _columns(row, TriageRecord, without={"result", "reading", "detections"})
     return TriageRecord(
         **values,

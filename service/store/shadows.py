@@ -3,13 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import structlog
+from sqlalchemy import Connection, Row
+
+from overread.errors import UnreadableRecordError
 from overread.observation import Detection, ObserverIdentity
 from service.store import queries
 from service.store.database import Store
 from service.store.json_format import from_json, to_json
 from service.store.records import Lease
 
+_log = structlog.get_logger("overread.shadow")
 _PAGE = 500
 
 
@@ -57,28 +63,42 @@ def add_shadows(store: Store, lease: Lease, looks: Sequence[ShadowLook], *, now:
 
 
 def walk_shadows(store: Store) -> Iterator[ShadowPair]:
-    """Yield every look in shadow, by case, with what the active detectors saw."""
+    """Yield every look in shadow, by case, with what the active detectors saw.
+
+    A look that this release cannot read, or beside which it cannot read what the active detectors saw, is
+    left out; the log names its case.
+    """
     last = (0, 0, -1)
     while True:
         bound = dict(zip(("case_id", "revision", "position"), last, strict=True))
         with store.reading() as connection:
             rows = connection.execute(queries.SHADOWS, {**bound, "limit": _PAGE}).all()
             for row in rows:
-                key = {"case_id": row.case_id, "revision": row.revision}
-                seen = connection.execute(queries.DETECTIONS, key).scalars()
-                yield ShadowPair(
-                    case_id=row.case_id,
-                    revision=row.revision,
-                    shadow=ShadowLook(
-                        detector=ObserverIdentity(
-                            name=row.detector_name, version=row.detector_version, sha256=row.detector_sha256
-                        ),
-                        detection=None if row.detection is None else from_json(Detection, row.detection),
-                        failure=row.failure,
-                        seconds=row.seconds,
-                    ),
-                    active=tuple(from_json(Detection, text) for text in seen),
-                )
+                try:
+                    pair = _pair(connection, row)
+                except UnreadableRecordError as error:
+                    _log.warning("shadow_unreadable", case=row.case_id, revision=row.revision, why=str(error))
+                    continue
+                yield pair
         if not rows:
             return
         last = (rows[-1].case_id, rows[-1].revision, rows[-1].position)
+
+
+def _pair(connection: Connection, row: Row[Any]) -> ShadowPair:
+    """Return the look of a row of SHADOWS beside what the active detectors saw."""
+    key = {"case_id": row.case_id, "revision": row.revision}
+    seen = connection.execute(queries.DETECTIONS, key).scalars()
+    return ShadowPair(
+        case_id=row.case_id,
+        revision=row.revision,
+        shadow=ShadowLook(
+            detector=ObserverIdentity(
+                name=row.detector_name, version=row.detector_version, sha256=row.detector_sha256
+            ),
+            detection=None if row.detection is None else from_json(Detection, row.detection),
+            failure=row.failure,
+            seconds=row.seconds,
+        ),
+        active=tuple(from_json(Detection, text) for text in seen),
+    )

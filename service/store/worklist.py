@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from overread.case import CaseState
-from overread.errors import InputError, NotFoundError
+from overread.errors import InputError, NotFoundError, UnreadableRecordError
 from service.store import queries
 from service.store.database import Store
 from service.store.instances import find_instance
@@ -99,8 +99,7 @@ def load_case(store: Store, case_id: int, *, share: float | None = None) -> Case
         uid = {"study_instance_uid": row.study_instance_uid}
         study = find_study(connection, row.study_instance_uid)
         reports = report_versions(connection, case_id)
-        latest = row.result_revision
-        triage = None if latest is None else triage_result(connection, case_id, latest)
+        triage, unreadable = _triage(connection, case_id, row.result_revision)
         listed = row.state == CaseState.LISTED.value
         return CaseDetail(
             summary=_summary(row, line_of(connection, share).priority if listed else None),
@@ -112,6 +111,7 @@ def load_case(store: Store, case_id: int, *, share: float | None = None) -> Case
             reports=reports,
             report=next((report for report in reports if report.version == row.report_version), None),
             triage=triage,
+            unreadable=unreadable,
             earlier=_known_from(connection, triage),
             events=tuple(
                 event_of(event) for event in connection.execute(queries.EVENTS, {"case_id": case_id})
@@ -188,6 +188,18 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
 def _summary(row: Row[Any], line: float | None) -> CaseSummary:
     listed = row.state == CaseState.LISTED.value
     return summary_of(row, above_line=listed and (line is None or row.priority >= line))
+
+
+def _triage(
+    connection: Connection, case_id: int, revision: int | None
+) -> tuple[TriageRecord | None, str | None]:
+    """Return the latest triage, or why it cannot be read; neither before the first."""
+    if revision is None:
+        return None, None
+    try:
+        return triage_result(connection, case_id, revision), None
+    except UnreadableRecordError as error:
+        return None, str(error)
 
 
 def _known_from(connection: Connection, triage: TriageRecord | None) -> tuple[EarlierReport, ...]:

@@ -1,13 +1,11 @@
 """How far a detector in shadow agrees with the active ones, on the same studies."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from overread.observation import Detection, ObserverIdentity, Presence
+from overread.statistics import Estimate, proportion
 from service.store.shadows import ShadowPair
-
-_Z = 1.959964  # two-sided 95 %
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,14 +23,9 @@ class FindingCounts:
         return self.both + self.only_active + self.only_shadow + self.neither
 
     @property
-    def agreement(self) -> float:
-        """Share of the studies on which both say the same; NaN without a study."""
-        return (self.both + self.neither) / self.studies if self.studies else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the agreement (Wilson, JASA 1927;22:209)."""
-        return wilson(self.both + self.neither, self.studies)
+    def agreement(self) -> Estimate:
+        """Share of the studies on which both say the same."""
+        return proportion(self.both + self.neither, self.studies)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,17 +59,6 @@ def compare(pairs: Iterable[ShadowPair]) -> tuple[Agreement, ...]:
     return tuple(
         found[key] for key in sorted(found, key=lambda key: [(item.name, item.version) for item in key])
     )
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson, JASA 1927;22:209); everything without an observation."""
-    if total == 0:
-        return 0.0, 1.0
-    share = hits / total
-    middle = share + _Z**2 / (2 * total)
-    half = _Z * math.sqrt(share * (1 - share) / total + _Z**2 / (4 * total**2))
-    scale = 1 + _Z**2 / total
-    return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
 
 
 def _count(agreement: Agreement, active: Detection, shadow: Detection) -> None:

@@ -7,11 +7,11 @@ transaction, and the result is a further revision: what was concluded before sta
 from datetime import datetime
 
 import structlog
-from pydantic import ValidationError
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.comparison import ComparedCase, compare, read_history
-from overread.errors import NotFoundError, TransitionError
+from overread.errors import NotFoundError, TransitionError, UnreadableRecordError
 from overread.finding import load_vocabulary
 from overread.priority import Policy
 from overread.report import load_reader
@@ -26,14 +26,17 @@ from service.store.triage_results import triage_result
 
 _log = structlog.get_logger("overread.reconsideration")
 _BATCH = 100
+POLICY = Actor.program("policy")
+"""Who weighs cases again because another policy is in force."""
 
 
-def restore_finding(store: Store, case_id: int, finding: str, *, actor: str, now: datetime) -> CaseState:
+def restore_finding(store: Store, case_id: int, finding: str, *, actor: Actor, now: datetime) -> CaseState:
     """Bring back a finding that was set aside as known before, and return where the case stands then.
 
     Raises:
         NotFoundError: there is no such case, or the finding is not among those set aside.
         TransitionError: the case is not triaged, or is being triaged anew.
+        UnreadableRecordError: its result is stored in a form that this release does not know.
     """
     with store.writing() as connection:
         case = case_for_change(connection, case_id)
@@ -46,7 +49,7 @@ def restore_finding(store: Store, case_id: int, finding: str, *, actor: str, now
     return after.state
 
 
-def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
+def reorder_list(store: Store, *, now: datetime, actor: Actor = POLICY) -> int:
     """Weigh every case of the open list that was weighed under another policy again; return how many.
 
     Interrupted at any moment, the next call goes on where it stopped. A case whose stored result this release
@@ -67,7 +70,7 @@ def reorder_list(store: Store, *, now: datetime, actor: str = "policy") -> int:
     return done
 
 
-def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> None:
+def _weigh_again(store: Store, case_id: int, *, actor: Actor, now: datetime) -> None:
     with store.writing() as connection:
         case, policy = case_for_change(connection, case_id), policy_in_force(connection)
         if case.state is not CaseState.LISTED or case.policy_version == policy.version:
@@ -76,7 +79,8 @@ def _weigh_again(store: Store, case_id: int, *, actor: str, now: datetime) -> No
         try:
             entry = Entry(event=CaseEvent.POLICY_CHANGED, at=now, actor=actor, detail=detail)
             _reconsider(connection, case, _latest(connection, case), entry, policy)
-        except ValidationError:
+        except UnreadableRecordError:
+            detail = f"{detail}: what was stored cannot be read, so it is triaged anew"
             entry = Entry(event=CaseEvent.REVISED, at=now, actor=actor, detail=detail)
             revise_case(connection, case, entry)
 
@@ -104,10 +108,10 @@ def _reconsider(
         result=compared.result,
         reading=compared.reading,
         detections=record.detections,
-        worker=entry.actor[:128],
+        worker=entry.actor.display_name[:128],
         triaged_at=entry.at,
     )
-    return conclude(connection, taken, anew, policy)
+    return conclude(connection, taken, anew, policy, actor=entry.actor)
 
 
 def _latest(connection: Transaction, case: CaseRecord) -> TriageRecord:

@@ -27,6 +27,7 @@ from overread.errors import (
     RemovedError,
     TransitionError,
     UndecodablePixelsError,
+    UnreadableRecordError,
 )
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -57,6 +58,10 @@ HTTP_PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (
         TransitionError,
         Problem(status=409, slug="wrong-state", title="The case is not in a state that allows this"),
+    ),
+    (
+        UnreadableRecordError,
+        Problem(status=500, slug="unreadable-record", title="What is stored of it cannot be read"),
     ),
     (LeaseLostError, Problem(status=409, slug="lease-lost", title="Another worker holds the case")),
     (

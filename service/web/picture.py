@@ -1,12 +1,16 @@
-"""How large an image is, from its header alone."""
+"""How large an image is: as it was recorded at its arrival, else from its header."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError as NotDicom
 
-from overread.errors import UndecodablePixelsError
+from overread.errors import NotFoundError, OutOfResourcesError, UndecodablePixelsError
+from service.store.database import Store
+from service.store.instances import note_image_size
+from service.store.records import InstanceRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,34 @@ class PictureSize:
         """Return width and height when the longer side may have at most this many pixels; never enlarged."""
         scale = min(1.0, max_side / max(self.columns, self.rows))
         return max(round(self.columns * scale), 1), max(round(self.rows * scale), 1)
+
+
+def sizes_of(store: Store, instances: Iterable[InstanceRecord]) -> dict[str, PictureSize]:
+    """Return the size of each instance that is an image and whose bytes are kept, by SOP Instance UID.
+
+    The file is read only of an instance whose size was not recorded at its arrival; then it is recorded.
+    """
+    found = {}
+    for instance in instances:
+        size = _size_of(store, instance) if instance.removal is None else None
+        if size is not None:
+            found[instance.sop_instance_uid] = size
+    return found
+
+
+def _size_of(store: Store, instance: InstanceRecord) -> PictureSize | None:
+    if instance.rows is not None and instance.columns is not None:
+        both = instance.rows > 0 and instance.columns > 0
+        return PictureSize(columns=instance.columns, rows=instance.rows) if both else None
+    try:
+        size = measure(instance.path)
+    except UndecodablePixelsError:
+        note_image_size(store, instance.sop_instance_uid, rows=0, columns=0)
+        return None
+    except (NotFoundError, OutOfResourcesError):
+        return None
+    note_image_size(store, instance.sop_instance_uid, rows=size.rows, columns=size.columns)
+    return size
 
 
 def measure(path: Path) -> PictureSize:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.discrimination import roc_auc
 from evaluation.gate import Judgement, Outputs, Terms, Trial, judge
 from evaluation.gate_cases import load_cases
 from models.gate_record import Verdict, load_gate_record
@@ -146,24 +145,6 @@ def test_a_cohort_without_enough_of_any_finding_is_refused() -> None:
         judge(trial(0.6, 0.6, cases=8), TERMS)
 
 
-@pytest.mark.parametrize(
-    ("scores", "positive", "auc"),
-    [
-        ((0.1, 0.4, 0.35, 0.8), (0, 0, 1, 1), 0.75),  # pairs: .35>.1, .35<.4, .8>.1, .8>.4
-        ((0.5, 0.5, 0.5), (0, 1, 1), 0.5),
-        ((0.1, 0.5, 0.5, 0.9), (0, 0, 1, 1), 0.875),  # one tie of four pairs
-        ((0.9, 0.1), (0, 1), 0.0),
-    ],
-)
-def test_auc_counts_pairs_in_order(scores, positive, auc) -> None:
-    assert roc_auc(np.array(scores), np.array(positive, bool)) == pytest.approx(auc)
-
-
-def test_auc_needs_both_kinds() -> None:
-    with pytest.raises(ValueError, match="with and without"):
-        roc_auc(np.array([0.1, 0.2]), np.array([True, True]))
-
-
 # --- the command, on real releases and files
 
 
@@ -227,10 +208,10 @@ def test_a_better_release_passes_and_can_then_be_activated(cohort, good, blind, 
     assert gate(cohort, good, blind, "--accept-worse", "not needed") == 0
     assert load_gate_record(cohort.parent / "gate.json").accepted_because is None
 
-    roster = ["--detectors", str(tmp_path / "detectors.json")]
-    assert main(["models", "activate", str(blind), "--without-gate", "the first one", *roster]) == 0
-    assert main(["models", "activate", str(blind), "--gate", str(tmp_path / "gate.json"), *roster]) == 0
-    assert main(["models", "activate", str(good), "--gate", str(tmp_path / "gate.json"), *roster]) == 0
+    registry = ["--detectors", str(tmp_path / "detectors.json")]
+    assert main(["models", "activate", str(blind), "--without-gate", "the first one", *registry]) == 0
+    assert main(["models", "activate", str(blind), "--gate", str(tmp_path / "gate.json"), *registry]) == 0
+    assert main(["models", "activate", str(good), "--gate", str(tmp_path / "gate.json"), *registry]) == 0
     history = json.loads((tmp_path / "detectors.json").read_text())["history"]
     assert history[-1]["gate"].startswith("passed: mean AUC")
 

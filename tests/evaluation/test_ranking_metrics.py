@@ -6,7 +6,6 @@ from evaluation.ranking_metrics import (
     expected_hits,
     precision_at,
     recall_at,
-    resample_patients,
     reviews_at,
 )
 
@@ -45,22 +44,6 @@ def test_figures_that_are_not_defined_are_refused_rather_than_nan() -> None:
         average_precision(SCORES, nothing)
     with pytest.raises(ValueError, match="something to find"):
         recall_at(SCORES, nothing, 0.5)
-
-
-def test_the_cases_of_a_patient_are_drawn_together_and_alike_for_the_same_seed() -> None:
-    patients = np.array(["a", "a", "b", "c"])
-    seen: list[list[int]] = []
-
-    def figure(rows):
-        seen.append(sorted(rows.tolist()))
-        return float(len(rows))
-
-    first = resample_patients(patients, figure, resamples=20, seed=1)
-    again = resample_patients(patients, lambda rows: float(len(rows)), resamples=20, seed=1)
-
-    assert all(rows.count(0) == rows.count(1) for rows in seen)
-    assert first.tolist() == again.tolist()
-    assert len(set(first.tolist())) > 1
 
 
 def test_reviews_for_a_confirmed_case_are_the_inverse_of_precision() -> None:

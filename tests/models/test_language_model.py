@@ -172,10 +172,10 @@ def test_the_reading_names_the_model_only_where_it_answered(server: ChatServer) 
     server.answer(
         [{"finding": "nodule", "presence": "PRESENT", "laterality": "UNSPECIFIED", "words": "nodule"}]
     )
-    assert reread(server, TEXT).reader.name == "overread-rules+local"
+    assert reread(server, TEXT).observer.name == "overread-rules+local"
 
     server.answer(nodule_absent(words="a mass of 3 cm"))
-    assert reread(server, TEXT).reader == load_reader().identity
+    assert reread(server, TEXT).observer == load_reader().identity
 
 
 def test_the_sentences_behind_a_flag_are_those_of_its_observations() -> None:

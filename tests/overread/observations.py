@@ -37,7 +37,7 @@ def stated(
 
 
 def reading(*observations: ReportObservation) -> ReportReading:
-    return ReportReading(reader=ObserverIdentity(name="reader", version="1"), observations=observations)
+    return ReportReading(observer=ObserverIdentity(name="reader", version="1"), observations=observations)
 
 
 def seen(

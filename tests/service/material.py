@@ -10,6 +10,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from overread.actor import Actor
 from overread.case import CaseState
 from overread.errors import UndecodablePixelsError
 from overread.finding import load_vocabulary
@@ -38,6 +39,7 @@ ACCESSION = "A1"
 PATIENT = "P1"
 CLEAR = "No mass is seen."
 MASS = "There is a mass in the right upper lobe."
+ROE = Actor.unverified("Dr Roe")
 WHITE = 255  # what `MassDetector` takes for a mass
 BLACK = 0
 
@@ -162,7 +164,7 @@ class WordReader:
                     temporality=Temporality.STABLE if "stable" in lower[:start] else Temporality.CURRENT,
                 ),
             )
-        return ReportReading(reader=self.identity, observations=observations)
+        return ReportReading(observer=self.identity, observations=observations)
 
 
 class MassDetector:

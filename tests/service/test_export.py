@@ -12,7 +12,7 @@ def test_concluded_cases_leave_with_what_was_seen_and_said_and_without_the_patie
     triaged_case(store, 2, report=MASS)
     ready_case(store, 3)
 
-    assert export_cohort(store, tmp_path / "past.jsonl") == 2
+    assert export_cohort(store, tmp_path / "past.jsonl").written == 2
 
     first, second = read_cohort(tmp_path / "past.jsonl")
     assert (first.case, first.patient) == ("2.25.1", "1")

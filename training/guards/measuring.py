@@ -1,6 +1,5 @@
 """How often the guard is right, as shares with intervals, and what a border does to a network."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from models.framing import Framing
 from models.guards import Guard, Judgement, exposed_field
 from models.intensity import Grey, normalise, resize
 from models.releases import load_onnx_detector
+from overread.statistics import proportion
 from training.guards.pictures import Picture
 
 CHANGES: dict[str, tuple[int, bool]] = {  # how it is stored -> counter-clockwise turns and inversion to undo
@@ -25,7 +25,6 @@ CHANGES: dict[str, tuple[int, bool]] = {  # how it is stored -> counter-clockwis
     "inverted and turned by 270°": (3, True),
 }
 BORDERS = (0, 255)  # grey values of the made borders
-Z95 = 1.96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +40,7 @@ class Share:
     def __str__(self) -> str:
         if not self.count:
             return "n = 0"
-        low, high = self.interval()
-        return f"{self.hits}/{self.count} = {self.hits / self.count:.2%} [{low:.2%}, {high:.2%}]"
-
-    def interval(self) -> tuple[float, float]:
-        """Return both ends."""
-        share, weight = self.hits / self.count, Z95**2 / self.count
-        middle = (share + weight / 2) / (1 + weight)
-        reach = Z95 / (1 + weight) * math.sqrt(share * (1 - share) / self.count + weight / self.count / 4)
-        return max(0.0, middle - reach), min(1.0, middle + reach)
+        return f"{self.hits}/{self.count} = {proportion(self.hits, self.count):.2%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

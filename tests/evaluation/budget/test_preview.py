@@ -88,7 +88,7 @@ def test_what_was_confirmed_is_counted_in_the_cases_looked_at(
 ) -> None:
     solution = solve_budget(past, calendar, Budget(per_day=0.75, share_of_days=None))
 
-    estimates = {one.name: one for one in preview_confirmed(past, solution, calendar, adjudicated, seed=1)}
+    estimates = preview_confirmed(past, solution, calendar, adjudicated, seed=1)
 
     # a and b confirmed, c not; d, which is not looked at, confirmed. Weights: pneumothorax 100, opacity 20
     assert estimates["share of the looks that confirm a discrepancy"].value == pytest.approx(2 / 3)

@@ -7,9 +7,7 @@ import pytest
 from evaluation.simulation.cases import Recorded
 from evaluation.simulation.outcome import (
     Run,
-    mean_over_runs,
     run_scenario,
-    student_quantile,
     summarise,
     summarise_caps,
 )
@@ -20,23 +18,7 @@ from evaluation.simulation.table import lines_of
 EXAMPLE = load_scenario(None)
 
 
-@pytest.mark.parametrize(("degrees", "quantile"), [(4, 2.776), (9, 2.262), (19, 2.093), (39, 2.023)])
-def test_students_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
-    assert student_quantile(0.975, degrees) == pytest.approx(quantile, abs=0.005)
-
-
-def test_an_interval_is_the_mean_over_runs_and_its_standard_error() -> None:
-    interval = mean_over_runs([1.0, 2.0, 3.0, 4.0, 5.0])
-
-    assert interval is not None
-    assert interval.value == 3.0
-    # sd 1.5811, divided by the root of 5, times 2.776
-    assert interval.high - 3.0 == pytest.approx(2.776 * 1.5811 / 5**0.5, abs=0.005)
-    assert interval.low == pytest.approx(6.0 - interval.high)
-
-
 def test_too_few_runs_give_no_interval_rather_than_a_wrong_one() -> None:
-    assert mean_over_runs([1.0, 2.0, 3.0, 4.0]) is None
     with pytest.raises(ValueError, match="at least 5 runs"):
         list(summarise(tuple(islice(run_scenario(EXAMPLE, seed=1), 2)), EXAMPLE))
 

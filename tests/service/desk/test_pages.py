@@ -4,10 +4,12 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from overread.report import load_reader
 from service.store.database import Store
 from service.store.queue import claim_case, fail_case
+from service.store.worklist import load_case
 from tests.service.material import (
     NOW,
     after,
@@ -355,3 +357,33 @@ def test_pages_can_be_used_by_ear(api: httpx.Client, sqlite_store: Store) -> Non
         assert ("html", {"lang": "en"}) in page.attributes
         labelled = {attributes.get("for") for tag, attributes in page.attributes if tag == "label"}
         assert all(attributes.get("id") in labelled for tag, attributes in page.attributes if tag == "input")
+
+
+def test_a_case_page_needs_no_file_of_an_image_to_say_how_large_it_is(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    send_image(sqlite_store, dicom_bytes(number=2, Rows=4, Columns=16, AccessionNumber="A1"))
+    case_id = triaged_case(sqlite_store)
+    for instance in load_case(sqlite_store, case_id).instances:
+        sqlite_store.files.path_of(instance.sha256).unlink()
+
+    page = Page(api.get(f"/cases/{case_id}?image=2", headers=PERSON))
+
+    assert {"Image 1", "Image 2"} <= set(page.links)
+    assert "16 × 4" in page.text
+
+
+def test_a_case_whose_result_cannot_be_read_says_so_and_shows_the_rest(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    case_id = triaged_case(sqlite_store)
+    with sqlite_store.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER triage_results_append_only_update"))
+        connection.execute(
+            text("UPDATE triage_results SET result = :later"), {"later": '{"format":9,"value":1}'}
+        )
+
+    page = Page(api.get(f"/cases/{case_id}", headers=PERSON))
+
+    assert "a later release wrote this triage result, in format 9" in page.text
+    assert "No mass is seen." in page.text

@@ -16,6 +16,7 @@ from service.intake.closing import close_study
 from service.intake.receipt import ReceiptOutcome
 from service.maintenance.retention import RetentionCount, has_retention, retain, retain_daily
 from service.store.database import Store
+from service.store.leases import NamedLease, take_lease
 from service.store.quarantine import discard, list_quarantine, load_entry
 from service.store.queue import claim_case
 from service.store.records import ReportStatus
@@ -26,6 +27,7 @@ from tests.service.material import (
     CLEAR,
     MASS,
     NOW,
+    ROE,
     WHITE,
     after,
     dicom_bytes,
@@ -222,7 +224,7 @@ def test_refused_bytes_go_after_days_of_their_own_and_the_entry_stays(store) -> 
             send_image(store, b"text")
     kept = keeping(store, quarantine=7)
     assert run(kept, 8, dry_run=True) == run(kept, 8) == RetentionCount()  # it waits for a person
-    discard(store, 1, actor="ada", because="no image", now=NOW)
+    discard(store, 1, actor=ROE, because="no image", now=NOW)
 
     assert run(kept, 6.9) == RetentionCount()
     assert run(kept, 7) == RetentionCount(refused=1, refused_bytes=4)
@@ -240,7 +242,7 @@ def test_what_is_refused_again_after_its_bytes_went_is_kept_again(store) -> None
     with pytest.raises(InvalidDicomError):
         send_image(store, b"text")
     kept = keeping(store, quarantine=7)
-    discard(store, 1, actor="ada", because="no image", now=NOW)
+    discard(store, 1, actor=ROE, because="no image", now=NOW)
     run(kept, 7)
 
     with pytest.raises(InvalidDicomError):
@@ -263,3 +265,17 @@ def test_the_daily_run_stops_when_it_is_told_to(store) -> None:
 
     assert list_worklist(store, now=NOW).cases == ()
     assert load_instance(store, uid()).removed_at == NOW + DAY
+
+
+def test_of_two_daily_runs_one_removes_what_is_over_its_time(store) -> None:
+    concordant(store)
+    take_lease(store, NamedLease(name="retention", owner="another machine", seconds=86_400.0), now=NOW + DAY)
+    stop = threading.Event()
+
+    def clock():
+        stop.set()
+        return NOW + DAY
+
+    retain_daily(keeping(store, concordant=0), clock=clock, stop=stop)
+
+    assert load_instance(store, uid()).removed_at is None

@@ -33,6 +33,7 @@ from tests.service.material import (
     CLEAR,
     MASS,
     NOW,
+    ROE,
     STUDY,
     after,
     dicom_bytes,
@@ -57,7 +58,7 @@ def refused_image(store: Store, content: bytes) -> int:
 
 def again(store: Store, number: int, **mending: object):
     given = Mending(**mending) if mending else None  # type: ignore[arg-type]
-    return replay_entry(store, number, actor="Dr Roe", now=after(60), hl7=HL7, mending=given)
+    return replay_entry(store, number, actor=ROE, now=after(60), hl7=HL7, mending=given)
 
 
 def test_a_report_that_named_nothing_is_mended_and_reaches_its_case(store) -> None:
@@ -74,7 +75,7 @@ def test_a_report_that_named_nothing_is_mended_and_reaches_its_case(store) -> No
     (action,) = list_actions(store, number)
     assert (action.action, action.actor, action.happened_at) == (
         QuarantineAction.MENDED,
-        "Dr Roe",
+        ROE,
         after(60),
     )
     assert action.mending == Mending(accession_number=ACCESSION)
@@ -132,7 +133,7 @@ def test_an_image_is_not_mended_as_a_report_is(sqlite_store) -> None:
     with pytest.raises(InputError, match="stored as it came or not at all"):
         again(sqlite_store, number, accession_number="A1")
     with pytest.raises(InputError, match="say what to mend"):
-        replay_entry(sqlite_store, number, actor="Dr Roe", now=NOW, hl7=HL7, mending=Mending())
+        replay_entry(sqlite_store, number, actor=ROE, now=NOW, hl7=HL7, mending=Mending())
     assert list_actions(sqlite_store, number) == ()
 
 
@@ -179,20 +180,19 @@ def test_what_had_been_stored_meanwhile_is_resolved_by_that(sqlite_store) -> Non
 def test_discarded_is_recorded_with_its_reason_and_can_still_be_replayed(store) -> None:
     number = refused_report(store, accession=None)
 
-    discard(store, number, actor="Dr Roe", because="a test message", now=NOW)
+    discard(store, number, actor=ROE, because="a test message", now=NOW)
 
     assert load_entry(store, number).state is QuarantineState.DISCARDED
     assert list_actions(store, number)[0].detail == "a test message"
     with pytest.raises(TransitionError, match="discarded already"):
-        discard(store, number, actor="Dr Roe", because="again", now=NOW)
+        discard(store, number, actor=ROE, because="again", now=NOW)
     assert again(store, number, accession_number="A7").outcome is ActionOutcome.STORED
 
 
-@pytest.mark.parametrize(("actor", "because"), [("", "words"), (" .", "words"), ("Dr Roe", " ")])
-def test_nobody_acts_without_a_name_or_discards_without_a_reason(sqlite_store, actor, because) -> None:
+def test_nothing_is_discarded_without_a_reason(sqlite_store) -> None:
     number = refused_report(sqlite_store, accession=None)
-    with pytest.raises(InputError, match=r"name of the person|say why"):
-        discard(sqlite_store, number, actor=actor, because=because, now=NOW)
+    with pytest.raises(InputError, match="say why"):
+        discard(sqlite_store, number, actor=ROE, because=" ", now=NOW)
 
 
 def test_bytes_that_are_gone_are_told(sqlite_store) -> None:
@@ -225,7 +225,7 @@ def test_an_hl7_message_is_read_again_as_a_message(sqlite_store) -> None:
 
     assert again(sqlite_store, number).outcome is ActionOutcome.REFUSED
     training = replace(HL7, processing_ids=("P", "T"))
-    result = replay_entry(sqlite_store, number, actor="Dr Roe", now=NOW, hl7=training)
+    result = replay_entry(sqlite_store, number, actor=ROE, now=NOW, hl7=training)
 
     assert result.outcome is ActionOutcome.STORED
     assert load_case(sqlite_store, result.case_id).report.text == f"{CLEAR} A1"

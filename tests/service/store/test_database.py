@@ -24,7 +24,7 @@ from service.store.records import Lease
 from service.store.schema import APPEND_ONLY, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import list_worklist
-from tests.service.material import NOW, MassDetector, send_report, triaged_case
+from tests.service.material import NOW, ROE, MassDetector, send_report, triaged_case
 
 FIRST_RELEASE_CASE = """
     INSERT INTO cases (case_id, state, revision, priority, attempts, due_at, opened_at, updated_at)
@@ -98,12 +98,12 @@ def test_a_new_data_folder_is_readable_by_its_owner_alone(tmp_path) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE {} SET {} = 7", "DELETE FROM {}"])
 def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     case_id = triaged_case(store)
-    activate_policy(store, shipped_policy_text(), actor="someone", now=NOW)
+    activate_policy(store, shipped_policy_text(), actor=ROE, now=NOW)
     look = ShadowLook(detector=MassDetector.identity, detection=None, failure="none", seconds=0.0)
     add_shadows(store, Lease(case_id=case_id, revision=1, attempt=1, owner="w"), [look], now=NOW)
     with pytest.raises(InvalidReportError):
         send_report(store, "")
-    discard(store, 1, actor="someone", because="empty", now=NOW)
+    discard(store, 1, actor=ROE, because="empty", now=NOW)
     key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:

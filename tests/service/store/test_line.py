@@ -10,7 +10,7 @@ from service.store.line import cases_of_share
 from service.store.order import Selection
 from service.store.policies import activate_policy
 from service.store.worklist import list_worklist, load_case
-from tests.service.material import BLACK, NOW, WHITE, after, triaged_case
+from tests.service.material import BLACK, NOW, ROE, WHITE, after, triaged_case
 from tests.service.web.seeing import seen_case
 
 HOUR = 3600
@@ -21,7 +21,7 @@ def lower_the_least(store, cases_min: int = 1, more: str = "") -> None:
     version = f'version = "{default_policy().version}"'
     text = shipped_policy_text().replace(version, 'version = "site"')
     changed = text.replace("cases_min = 10", f"cases_min = {cases_min}")
-    activate_policy(store, changed + more, actor="x", now=NOW)
+    activate_policy(store, changed + more, actor=ROE, now=NOW)
 
 
 def five_listed_of_ten(store) -> list[int]:

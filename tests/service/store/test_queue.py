@@ -23,6 +23,7 @@ from service.triage.worker import look
 from tests.service.material import (
     MASS,
     NOW,
+    ROE,
     after,
     dicom_bytes,
     readers,
@@ -122,7 +123,7 @@ def test_a_result_is_stored_with_everything_that_led_to_it(store) -> None:
     assert case.summary.state is CaseState.LISTED
     assert case.summary.priority == case.triage.result.priority > 0
     assert case.summary.reasons == case.triage.result.reasons
-    assert case.triage.reading.reader.name == "words"
+    assert case.triage.reading.observer.name == "words"
     assert case.triage.detections[0].detector.sha256 == "0" * 64
     assert case.triage.detections[0].operating_point == "half"
     assert case.triage.instances_sha256 == claimed.instances_sha256
@@ -181,7 +182,7 @@ def test_a_lease_from_before_a_person_tried_again_is_lost(store) -> None:
     slow = claim(store, "slow")
     with store.writing() as connection:  # as if it had failed in other hands meanwhile
         connection.execute(cases.update().values(state=CaseState.FAILED.value, attempts=5))
-    retry_case(store, slow.lease.case_id, actor="person", now=NOW)
+    retry_case(store, slow.lease.case_id, actor=ROE, now=NOW)
     claim(store, "other")
 
     with pytest.raises(LeaseLostError):
@@ -235,7 +236,7 @@ def test_a_failed_case_says_why_and_can_be_tried_again_by_a_person(store) -> Non
 
     assert load_case(store, case_id).summary.failure == "the pixels are broken"
     assert claim_case(store, worker="w", now=after(1e6)) is None
-    retry_case(store, case_id, actor="person", now=after(5))
+    retry_case(store, case_id, actor=ROE, now=after(5))
     assert claim(store, now=after(5)).lease.attempt == 1
     assert load_case(store, case_id).summary.failure is None
 
@@ -292,6 +293,6 @@ def test_only_a_failed_case_can_be_tried_again(store) -> None:
     case_id = ready_case(store)
 
     with pytest.raises(TransitionError):
-        retry_case(store, case_id, actor="person", now=NOW)
+        retry_case(store, case_id, actor=ROE, now=NOW)
     with pytest.raises(NotFoundError):
-        retry_case(store, case_id + 1, actor="person", now=NOW)
+        retry_case(store, case_id + 1, actor=ROE, now=NOW)

@@ -1,17 +1,13 @@
 """What an earlier release wrote, with every kind of row in it, opens in this one and can be read."""
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, DateTime, MetaData, create_engine
 
+from overread.actor import Actor, ActorKind
 from overread.case import CaseEvent, CaseState
 from overread.cohort import read_cohort
 from overread.discrepancy import DiscrepancyKind
@@ -19,7 +15,7 @@ from overread.triage import Outcome
 from service.export import export_cohort
 from service.importing.tally import ImportOutcome
 from service.quarantine.contents import read_content
-from service.settings import Settings, load_settings
+from service.settings import load_settings
 from service.store.commitments import claim_commitment
 from service.store.database import Store, open_store
 from service.store.fetches import FetchState, list_fetches
@@ -31,43 +27,12 @@ from service.store.records import PolicyOrigin, QuarantineState, ReportStatus
 from service.store.shadows import walk_shadows
 from service.store.worklist import count_cases, list_worklist, load_case
 from tests.service.material import after
+from tests.service.store.releases.loading import RELEASES, lay_down
 from tests.service.store.releases.whole import whole_detection, whole_reading, whole_result
-from tests.service.store.test_migration import alembic
 
-RELEASES = sorted((Path(__file__).parent / "releases").glob("*.json"))
 WITH_EVERYTHING = [path for path in RELEASES if path.stem >= "0007"]  # earlier ones hold a few rows
 everything = pytest.mark.parametrize("release", WITH_EVERYTHING, ids=lambda path: path.stem, scope="module")
 EVERYTHING = Selection(states=tuple(CaseState))
-
-
-def lay_down(written: dict[str, Any], settings: Settings) -> None:
-    """Make the data folder and the database that were written down, with the tables of that release."""
-    for name, content in written["files"].items():
-        path = settings.data_folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(content))
-    engine = create_engine(settings.database_url)
-    with engine.connect() as connection:
-        config = alembic()
-        config.attributes["connection"] = connection
-        command.upgrade(config, written["revision"])
-        _insert(connection, written["tables"])
-        connection.commit()
-    engine.dispose()
-
-
-def _insert(connection: Connection, tables: dict[str, list[dict[str, Any]]]) -> None:
-    there = MetaData()
-    there.reflect(connection)
-    for name, rows in tables.items():
-        columns = there.tables[name].columns
-        times = [column.name for column in columns if isinstance(column.type, DateTime)]
-        if rows:
-            connection.execute(there.tables[name].insert(), [_timed(row, times) for row in rows])
-
-
-def _timed(row: dict[str, Any], times: list[str]) -> dict[str, Any]:
-    return row | {name: datetime.fromisoformat(row[name]) for name in times if row[name] is not None}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -105,7 +70,7 @@ def test_every_case_of_every_release_can_be_read_and_exported(opened, tmp_path) 
     triaged = [case for case in (load_case(opened, line.case_id) for line in lines) if case.triage]
 
     assert {case.triage.result.outcome for case in triaged} >= {Outcome.DISCREPANT, Outcome.CONCORDANT}
-    assert export_cohort(opened, tmp_path / "past.jsonl") == len(triaged)
+    assert export_cohort(opened, tmp_path / "past.jsonl").written == len(triaged)
     assert len(list_quarantine(opened)) >= 1
 
 
@@ -126,6 +91,31 @@ def test_every_case_with_its_results_and_history_can_be_read(opened) -> None:
 
 
 @everything
+def test_who_acted_is_told_apart_whatever_release_recorded_it(opened) -> None:
+    events = [event for number in range(1, 14) for event in load_case(opened, number).events]
+    told = {(event.event, event.actor.identifier) for event in events}
+
+    assert told >= {
+        (CaseEvent.OPENED, "test"),
+        (CaseEvent.COMPLETED_BY_IMAGES, "intake"),
+        (CaseEvent.CLAIMED, "host:1:a"),
+        (CaseEvent.FOUND_DISCREPANT, "host:1:a"),
+        (CaseEvent.RETRIED, "unverified:HTTP 10.0.0.5"),
+        (CaseEvent.RESTORED, "unverified:page 10.0.0.5"),
+        (CaseEvent.FOUND_DISCREPANT, "unverified:page 10.0.0.5"),
+        (CaseEvent.POLICY_CHANGED, "unverified:Dr Roe"),
+    }
+    for event in events:
+        is_person = event.actor.identifier.startswith("unverified:")
+        assert event.actor.kind is (ActorKind.PERSON if is_person else ActorKind.PROGRAM)
+    site, shipped = list_policies(opened)
+    assert site.actor == Actor.unverified("Dr Roe")
+    assert shipped.actor == Actor.program("overread 0.1.0")
+    (action,) = list_actions(opened, 4)
+    assert action.actor == Actor.unverified("jane")
+
+
+@everything
 def test_a_result_with_every_field_comes_back_as_it_was(opened) -> None:
     case = load_case(opened, 13)
     detection = whole_detection("2.25.20.1.1")
@@ -139,7 +129,7 @@ def test_a_result_with_every_field_comes_back_as_it_was(opened) -> None:
 
 @everything
 def test_concluded_cases_and_looks_in_shadow_can_be_read(opened, tmp_path) -> None:
-    assert export_cohort(opened, tmp_path / "past.jsonl") == 7
+    assert export_cohort(opened, tmp_path / "past.jsonl").written == 7
     assert len(list(read_cohort(tmp_path / "past.jsonl"))) == 7
     seen, failed = walk_shadows(opened)
     assert seen.shadow.detection == whole_detection("2.25.1.1.1")

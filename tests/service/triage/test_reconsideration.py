@@ -1,6 +1,7 @@
 import pytest
 from sqlalchemy import insert
 
+from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.errors import ConfigurationError, NotFoundError, TransitionError
 from overread.priority import default_policy, shipped_policy_text
@@ -15,7 +16,7 @@ from service.store.records import PolicyOrigin
 from service.store.schema import policies
 from service.store.worklist import list_worklist, load_case
 from service.triage.reconsideration import reorder_list, restore_finding
-from tests.service.material import NOW, after, dicom_bytes, send_image, send_report, triaged_case
+from tests.service.material import NOW, ROE, after, dicom_bytes, send_image, send_report, triaged_case
 from tests.service.triage.test_worker import drain
 from tests.service.web.seeing import seen_case
 
@@ -46,7 +47,7 @@ def test_another_policy_puts_the_open_list_into_its_order_and_is_recorded(store)
     assert listed(store) == [urgent, lung]
     before = load_case(store, urgent).triage
 
-    activate_policy(store, changed(("minutes = 1.0", "minutes = 0.01")), actor="Dr Roe", now=after(5))
+    activate_policy(store, changed(("minutes = 1.0", "minutes = 0.01")), actor=ROE, now=after(5))
     assert reorder_list(store, now=after(6)) == 2
 
     assert listed(store) == [lung, urgent]
@@ -57,14 +58,19 @@ def test_another_policy_puts_the_open_list_into_its_order_and_is_recorded(store)
     assert events(store, urgent)[-2:] == [CaseEvent.POLICY_CHANGED, CaseEvent.FOUND_DISCREPANT]
     assert case.events[-2].detail == "policy site 1"
     (record,) = list_policies(store)
-    assert (record.version, record.actor, record.in_force_from) == ("site 1", "Dr Roe", after(5))
+    assert (record.version, record.actor, record.in_force_from) == ("site 1", ROE, after(5))
     assert record.text == changed(("minutes = 1.0", "minutes = 0.01"))
 
 
 def test_what_a_stricter_policy_does_not_list_leaves_the_list(store) -> None:
     case_id = triaged_case(store)
 
-    activate_policy(store, changed(("minimum_odds = 0.05", "minimum_odds = 1e9")), actor="x", now=after(5))
+    activate_policy(
+        store,
+        changed(("minimum_odds = 0.05", "minimum_odds = 1e9")),
+        actor=ROE,
+        now=after(5),
+    )
     reorder_list(store, now=after(6))
 
     assert load_case(store, case_id).summary.state is CaseState.CONCORDANT
@@ -72,16 +78,16 @@ def test_what_a_stricter_policy_does_not_list_leaves_the_list(store) -> None:
 
 def test_nothing_is_weighed_again_twice(store) -> None:
     triaged_case(store)
-    activate_policy(store, changed(), actor="x", now=after(5))
+    activate_policy(store, changed(), actor=ROE, now=after(5))
 
     assert reorder_list(store, now=after(6)) == 1
     assert reorder_list(store, now=after(7)) == 0
-    assert activate_policy(store, changed(), actor="x", now=after(8)) is False
+    assert activate_policy(store, changed(), actor=ROE, now=after(8)) is False
 
 
 def test_a_worker_follows_a_change_of_policy_and_triages_under_it(store) -> None:
     known = triaged_case(store, 1)
-    activate_policy(store, changed(), actor="x", now=after(5))
+    activate_policy(store, changed(), actor=ROE, now=after(5))
     new = triaged_case(store, 2, now=after(6))
     assert load_case(store, new).triage.result.policy_version == "site 1"
 
@@ -94,7 +100,7 @@ def test_a_wait_goes_on_under_another_policy(store) -> None:
     case_id = triaged_case(store)
     since = load_case(store, case_id).summary.waiting_since
 
-    activate_policy(store, changed(("days = 72", "days = 1")), actor="x", now=after(5))
+    activate_policy(store, changed(("days = 72", "days = 1")), actor=ROE, now=after(5))
     reorder_list(store, now=after(600))
 
     case = load_case(store, case_id).summary
@@ -103,19 +109,24 @@ def test_a_wait_goes_on_under_another_policy(store) -> None:
 
 
 def test_a_changed_policy_needs_a_version_of_its_own_and_a_wrong_one_is_refused(store) -> None:
-    activate_policy(store, changed(), actor="x", now=NOW)
+    activate_policy(store, changed(), actor=ROE, now=NOW)
 
     with pytest.raises(ConfigurationError, match="version of its own"):
-        activate_policy(store, changed(("minimum_odds = 0.05", "minimum_odds = 0.06")), actor="x", now=NOW)
+        activate_policy(
+            store,
+            changed(("minimum_odds = 0.05", "minimum_odds = 0.06")),
+            actor=ROE,
+            now=NOW,
+        )
     with pytest.raises(ConfigurationError, match="minimum_odds"):
-        activate_policy(store, changed(("minimum_odds = 0.05", "minimum_odds = -1")), actor="x", now=NOW)
+        activate_policy(store, changed(("minimum_odds = 0.05", "minimum_odds = -1")), actor=ROE, now=NOW)
     assert len(list_policies(store)) == 1
 
 
 def test_a_policy_whose_comments_alone_changed_is_the_same(store) -> None:
-    activate_policy(store, changed(), actor="x", now=NOW)
+    activate_policy(store, changed(), actor=ROE, now=NOW)
 
-    assert activate_policy(store, changed() + "\n# A remark.\n", actor="x", now=after(1)) is False
+    assert activate_policy(store, changed() + "\n# A remark.\n", actor=ROE, now=after(1)) is False
 
 
 def test_a_policy_that_this_release_does_not_understand_is_named_and_can_be_replaced(store) -> None:
@@ -123,7 +134,7 @@ def test_a_policy_that_this_release_does_not_understand_is_named_and_can_be_repl
         "version": "old",
         "sha256": "0" * 64,
         "text": 'version = "old"',
-        "actor": "x",
+        "actor_name": "x",
         "in_force_from": NOW,
     }
     with store.writing() as connection:
@@ -131,17 +142,17 @@ def test_a_policy_that_this_release_does_not_understand_is_named_and_can_be_repl
 
     with store.reading() as connection, pytest.raises(ConfigurationError, match="version old, does not fit"):
         policy_in_force(connection)
-    assert activate_policy(store, changed(), actor="x", now=after(1)) is True
+    assert activate_policy(store, changed(), actor=ROE, now=after(1)) is True
     with store.reading() as connection:
         assert policy_in_force(connection).version == "site 1"
 
 
 def test_the_shipped_policy_is_followed_until_the_site_chooses_one(store) -> None:
-    assert follow_shipped_policy(store, actor="overread 1", now=NOW) is True
-    assert follow_shipped_policy(store, actor="overread 1", now=NOW) is False
-    activate_policy(store, changed(), actor="x", now=after(1))
+    assert follow_shipped_policy(store, actor=Actor.program("overread 1"), now=NOW) is True
+    assert follow_shipped_policy(store, actor=Actor.program("overread 1"), now=NOW) is False
+    activate_policy(store, changed(), actor=ROE, now=after(1))
 
-    assert follow_shipped_policy(store, actor="overread 2", now=after(2)) is False
+    assert follow_shipped_policy(store, actor=Actor.program("overread 2"), now=after(2)) is False
     assert [record.origin for record in list_policies(store)] == [PolicyOrigin.SITE, PolicyOrigin.SHIPPED]
 
 
@@ -167,19 +178,19 @@ def test_what_the_patients_earlier_report_knew_is_set_aside_and_can_be_brought_b
     (report,) = case.earlier
     assert (report.text, report.study_date, report.days_before) == (STABLE, "20250301", 365)
 
-    assert restore_finding(store, case_id, LUNG, actor="Dr Roe", now=after(90)) is CaseState.LISTED
+    assert restore_finding(store, case_id, LUNG, actor=ROE, now=after(90)) is CaseState.LISTED
 
     case = load_case(store, case_id)
     assert [item.finding for item in case.triage.result.discrepancies] == [LUNG]
     assert case.triage.result.known_before == ()
     assert case.summary.waiting_since == after(90)
     assert [event.event for event in case.events[-2:]] == [CaseEvent.RESTORED, CaseEvent.FOUND_DISCREPANT]
-    assert (case.events[-2].actor, case.events[-2].detail) == ("Dr Roe", LUNG)
+    assert (case.events[-2].actor, case.events[-2].detail) == (ROE, LUNG)
 
 
 def test_what_was_brought_back_stays_when_a_new_report_comes(store) -> None:
     case_id = earlier_and_new(store, earlier=STABLE)
-    restore_finding(store, case_id, LUNG, actor="Dr Roe", now=after(90))
+    restore_finding(store, case_id, LUNG, actor=ROE, now=after(90))
 
     send_report(store, "Normal heart and bones.", accession="A2", now=after(100))
     drain(store, now=after(110))
@@ -206,9 +217,9 @@ def test_only_what_was_set_aside_can_be_brought_back(store) -> None:
     case_id = triaged_case(store)
 
     with pytest.raises(NotFoundError, match="set aside"):
-        restore_finding(store, case_id, LUNG, actor="x", now=after(9))
+        restore_finding(store, case_id, LUNG, actor=ROE, now=after(9))
     with pytest.raises(NotFoundError, match="no case"):
-        restore_finding(store, 99, LUNG, actor="x", now=after(9))
+        restore_finding(store, 99, LUNG, actor=ROE, now=after(9))
 
 
 def test_a_case_that_is_being_triaged_anew_is_not_weighed_again(store) -> None:
@@ -217,4 +228,4 @@ def test_a_case_that_is_being_triaged_anew_is_not_weighed_again(store) -> None:
     claim_case(store, worker="w", now=after(71))
 
     with pytest.raises(TransitionError, match="anew"):
-        restore_finding(store, case_id, LUNG, actor="x", now=after(72))
+        restore_finding(store, case_id, LUNG, actor=ROE, now=after(72))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from overread.case_arrays import CaseReader
+from overread.cohort import CohortCase
 from overread.cohort_order import order_cases
 from overread.finding import load_vocabulary
 from overread.priority import default_policy, parse_policy, shipped_policy_text
@@ -13,7 +14,7 @@ from service.store.history import concluded_cases
 from service.store.policies import activate_policy
 from service.store.worklist import load_case
 from service.triage.reconsideration import reorder_list
-from tests.service.material import BLACK, MASS, NOW, WHITE, after, triaged_case
+from tests.service.material import BLACK, MASS, NOW, ROE, WHITE, after, triaged_case
 
 SHOWN = ((WHITE, "No mass is seen."), (150, "Normal heart."), (BLACK, "Normal heart."), (100, MASS))
 
@@ -47,7 +48,7 @@ def offline(store, fitted: ReportingModel) -> dict[str, tuple[float, float]]:
     """Priority and probability of each concluded study, as `overread rank` gives them of an export."""
     vocabulary, policy = load_vocabulary(), parse_policy(policy_with(fitted))
     reader = CaseReader("mean", ("mass",), vocabulary, policy.tables.triggers, load_reader().read)
-    arrays = reader.arrays(concluded_cases(store))
+    arrays = reader.arrays(case for case in concluded_cases(store) if isinstance(case, CohortCase))
     order = order_cases(arrays, policy, vocabulary, fitted)
     numbers = zip(order.priorities.tolist(), order.probabilities.tolist(), strict=True)
     return dict(zip(arrays.cases, numbers, strict=True))
@@ -63,7 +64,7 @@ def online(store, case_ids: list[int]) -> dict[str, tuple[float, float]]:
 
 @pytest.mark.parametrize("fitted", [FLAT, STEEP])
 def test_the_worker_gives_the_numbers_that_the_cohort_has(store, fitted: ReportingModel) -> None:
-    activate_policy(store, policy_with(fitted), actor="QA", now=NOW)
+    activate_policy(store, policy_with(fitted), actor=ROE, now=NOW)
     case_ids = [
         triaged_case(store, number, value=value, report=report)
         for number, (value, report) in enumerate(SHOWN, start=1)
@@ -81,7 +82,7 @@ def test_the_open_list_is_weighed_again_to_the_same_numbers(store, fitted: Repor
     case_ids = [triaged_case(store, number, value=value) for number, value in ((1, WHITE), (2, 150))]
     before = online(store, case_ids)
 
-    activate_policy(store, policy_with(fitted), actor="QA", now=after(5))
+    activate_policy(store, policy_with(fitted), actor=ROE, now=after(5))
     assert reorder_list(store, now=after(6)) == 2
 
     again, expected = online(store, case_ids), offline(store, fitted)
@@ -91,7 +92,7 @@ def test_the_open_list_is_weighed_again_to_the_same_numbers(store, fitted: Repor
 
 
 def test_a_reason_says_what_reports_of_such_studies_state(store) -> None:
-    activate_policy(store, policy_with(FLAT), actor="QA", now=NOW)
+    activate_policy(store, policy_with(FLAT), actor=ROE, now=NOW)
 
     (found,) = load_case(store, triaged_case(store, value=BLACK)).triage.result.discrepancies
 

@@ -7,9 +7,9 @@ import pytest
 
 from models.language_model import EndpointSettings
 from overread.case import CaseState
-from service.runtime.worker_process import load_rereader
 from service.store.queue import claim_case
 from service.store.worklist import load_case
+from service.triage.rereading import load_rereader
 from tests.models.chat import ChatServer, serving_chat
 from tests.service.material import BLACK, NOW, WHITE, ready_case, triage_one
 
@@ -47,7 +47,7 @@ def test_a_flag_that_rested_on_a_misread_sentence_goes_and_the_conclusion_names_
     case = triaged(store, server)
 
     assert case.summary.state is CaseState.CONCORDANT
-    assert case.triage.reading.reader.name == "words+local"
+    assert case.triage.reading.observer.name == "words+local"
     (observation,) = case.triage.reading.observations
     assert observation.rules["presence"] == "model:local"
 
@@ -58,7 +58,7 @@ def test_a_flag_that_the_model_confirms_stays(store, server) -> None:
     case = triaged(store, server)
 
     assert case.summary.state is CaseState.LISTED
-    assert case.triage.reading.reader.name == "words+local"
+    assert case.triage.reading.observer.name == "words+local"
 
 
 @pytest.mark.parametrize("status", [500, 302])
@@ -68,7 +68,7 @@ def test_where_the_model_fails_the_rules_decide_and_are_named_alone(store, serve
     case = triaged(store, server)
 
     assert case.summary.state is CaseState.LISTED
-    assert case.triage.reading.reader.name == "words"
+    assert case.triage.reading.observer.name == "words"
     assert len(server.received) == 1
 
 

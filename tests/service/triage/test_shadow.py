@@ -21,7 +21,7 @@ from service.store.queue import claim_case
 from service.store.schema import metadata, shadow_detections
 from service.store.shadows import ShadowLook, ShadowPair, add_shadows, walk_shadows
 from service.store.worklist import count_cases, load_case
-from service.triage.agreement import compare, wilson
+from service.triage.agreement import compare
 from service.triage.worker import work
 from tests.service.material import BLACK, CLEAR, MASS, NOW, WHITE, MassDetector, readers, ready_case
 from tests.service.web.listening import listening, opener
@@ -272,7 +272,7 @@ def test_agreement_counts_studies_by_what_both_say() -> None:
     counts = agreement.findings["mass"]
     assert (counts.both, counts.neither, counts.only_active, counts.only_shadow) == (3, 4, 2, 1)
     assert counts.studies == 10
-    assert counts.agreement == pytest.approx(0.7)
+    assert counts.agreement.value == pytest.approx(0.7)
     assert (agreement.studies, agreement.failed) == (14, 1)
     assert (agreement.only_active_applies, agreement.only_shadow_applies, agreement.neither_applies) == (
         1,
@@ -283,12 +283,3 @@ def test_agreement_counts_studies_by_what_both_say() -> None:
     assert "mass                         10      3            2            1  0.700 [0.397, 0.892]" in text
     assert "14 studies, 0.50 s of the shadow's time each; 1 failed" in text
     assert "only the active one 1, only the shadow 1, neither 1" in text
-
-
-@pytest.mark.parametrize(
-    ("hits", "total", "interval"),
-    # Published: Newcombe, Statist Med 1998;17:857, table I: 81/263 and 0/20 by the score method.
-    [(81, 263, (0.2553, 0.3662)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718)), (0, 0, (0.0, 1.0))],
-)
-def test_the_interval_of_a_share_is_wilsons(hits, total, interval) -> None:
-    assert wilson(hits, total) == pytest.approx(interval, abs=5e-5)

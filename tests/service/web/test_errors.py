@@ -23,6 +23,7 @@ def all_errors(root: type[Exception]) -> list[type[Exception]]:
         (errors.LeaseLostError(), 409),
         (errors.OutOfResourcesError(), 503),
         (errors.ModelError(), 503),
+        (errors.UnreadableRecordError(), 500),
         (errors.ConfigurationError(), 500),
         (ValueError(), 500),
     ],

@@ -39,11 +39,9 @@ def guard() -> Guard:
     return Guard(upright=upright, situs=blind, sure_of_other=0.9, sure_of_turn=0.9, sure_of_mirror=0.9)
 
 
-def test_the_interval_is_wilsons() -> None:
-    low, high = Share(hits=0, count=100).interval()
-    assert (low, high) == pytest.approx((0.0, 0.0370), abs=1e-4)  # z^2 / (n + z^2)
-    low, high = Share(hits=50, count=100).interval()
-    assert (low, high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+def test_a_share_is_shown_with_its_interval() -> None:
+    assert str(Share(hits=0, count=100)) == "0/100 = 0.00% [0.00%, 3.70%]"  # z^2 / (n + z^2)
+    assert str(Share(hits=0, count=0)) == "n = 0"
 
 
 def test_each_way_of_storing_is_counted_as_corrected_or_not(guard) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from overread.actor import Actor
 from overread.errors import InputError
 from overread.priority import shipped_policy_text
 from service.importing.tally import ImportOutcome
@@ -70,15 +71,15 @@ _HL7 = Hl7ListenerSettings()
 
 def fill(store: Store) -> None:
     """Put in every kind of row."""
-    follow_shipped_policy(store, actor="overread 0.1.0", now=NOW)
+    follow_shipped_policy(store, actor=Actor.program("overread 0.1.0"), now=NOW)
     _fill_results(store)
     _fill_states(store)
     _fill_reports(store)
     _fill_quarantine(store)
     _fill_errands(store)
     changed = shipped_policy_text().replace('version = "', 'version = "site ', 1)
-    activate_policy(store, changed, actor="Dr Roe", now=after(600))
-    reorder_list(store, now=after(601), actor="Dr Roe")
+    activate_policy(store, changed, actor=Actor.unverified("Dr Roe"), now=after(600))
+    reorder_list(store, now=after(601), actor=Actor.unverified("Dr Roe"))
     _conclude_whole(store, _ready(store, 20), after(700))
     assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
 
@@ -121,7 +122,9 @@ def _fill_results(store: Store) -> None:
     _conclude_whole(store, _ready(store, 4), after(2))
     restored = _ready(store, 5)
     _conclude_whole(store, restored, after(2))
-    restore_finding(store, restored.lease.case_id, FINDING, actor="page 10.0.0.5", now=after(90))
+    restore_finding(
+        store, restored.lease.case_id, FINDING, actor=Actor.unverified("page 10.0.0.5"), now=after(90)
+    )
     uid = "2.25.2.1.1"
     state = load_case(store, concordant).summary.state
     assert mark_removed(store, "2.25.2", [uid], Removal(at=after(300), why="older than 90 days", state=state))
@@ -133,7 +136,7 @@ def _fill_states(store: Store) -> None:
     fail_case(store, _ready(store, 6).lease, "the pixels are broken", now=after(1))
     again = _ready(store, 7).lease
     fail_case(store, again, "the pixels are broken", now=after(1))
-    retry_case(store, again.case_id, actor="HTTP 10.0.0.5", now=after(2))
+    retry_case(store, again.case_id, actor=Actor.unverified("HTTP 10.0.0.5"), now=after(2))
     given_back = claim_case(store, worker="host:2:b", now=after(3))
     assert given_back is not None
     release_case(store, given_back.lease, "the worker stops", now=after(4), failed=False)
@@ -168,7 +171,7 @@ def _fill_quarantine(store: Store) -> None:
     texts = ("Nothing of note.", "Of no use.", "A duplicate.")
     numbers += [_refused_report(store, text, accession=None, patient="P9") for text in texts]
     waiting, _, mended, discarded, removed = numbers
-    replay_entry(store, waiting, actor="Dr Roe", now=after(60), hl7=_HL7)
+    replay_entry(store, waiting, actor=Actor.unverified("Dr Roe"), now=after(60), hl7=_HL7)
     mending = Mending(
         accession_number="A9",
         study_instance_uid="2.25.9",
@@ -177,9 +180,16 @@ def _fill_quarantine(store: Store) -> None:
         status=ReportStatus.FINAL,
         accepts=True,
     )
-    replay_entry(store, mended, actor="Dr Roe (page 10.0.0.5)", now=after(60), hl7=_HL7, mending=mending)
+    replay_entry(
+        store,
+        mended,
+        actor=Actor.unverified("Dr Roe (page 10.0.0.5)"),
+        now=after(60),
+        hl7=_HL7,
+        mending=mending,
+    )
     for number in (discarded, removed):
-        discard(store, number, actor="jane", because="a test message", now=after(61))
+        discard(store, number, actor=Actor.unverified("jane"), because="a test message", now=after(61))
     entry = next(entry for entry in list_quarantine(store) if entry.quarantine_id == removed)
     assert remove_refused(store, removed, entry.sha256, Removal(at=after(300), why="older than 30 days"))
 

@@ -33,7 +33,7 @@ def whole_reading() -> ReportReading:
     """A reading with one of everything that a report reader can find."""
     words, sentence = Span(11, 15), Span(0, 40)
     return ReportReading(
-        reader=ObserverIdentity(name="words", version="1", sha256="a" * 64),
+        observer=ObserverIdentity(name="words", version="1", sha256="a" * 64),
         observations=(whole_report_observation(),),
         sections=((Section.FINDINGS, sentence),),
         recommendations=(
