@@ -16,7 +16,7 @@ from typing import TextIO
 
 from overread.cohort import Adjudication, CohortCase, CohortDetection
 from overread.discrepancy import DiscrepancyKind
-from overread.errors import InvalidFileError
+from overread.errors import InvalidFileError, words_of
 from overread.observation import Observation, Presence
 
 DETECTOR = "chexnet-reproduction"
@@ -150,7 +150,7 @@ def _rows(path: Path) -> Iterator[Iterator[dict[str, str]]]:
         with _opened(path) as file:
             yield csv.DictReader(file)
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFileError(f"cannot read {path}: {error}") from error
+        raise InvalidFileError(f"cannot read {path}: {words_of(error)}") from error
 
 
 def _opened(path: Path) -> TextIO:

@@ -1,4 +1,4 @@
-"""Putting a release on the roster, and taking it off: verified, through the gate, with time and name."""
+"""Registering a release, and retiring it: verified, through the gate, with time and name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from pathlib import Path
 from models.gate_record import GateRecord
 from models.loaded_detectors import folder_of, load_entry, manifest_sha256
 from models.recording import verify
-from models.registry import Change, Entry, Role, Roster, Route, load_roster, save_roster, with_active, without
+from models.registry import Change, Entry, Registry, RegistryStore, Role, Route, with_active, without
 from overread.errors import ConfigurationError, ModelError
 from overread.observation import ObserverIdentity
 
@@ -27,18 +27,18 @@ class Request:
     who: str
 
 
-def put_on_roster(request: Request, file: Path, *, clock: Callable[[], datetime]) -> Change:
-    """Verify a release, put it on the roster and return the entry of the history.
+def register_release(request: Request, store: RegistryStore, *, clock: Callable[[], datetime]) -> Change:
+    """Verify a release, register it and return the entry of the history.
 
     Raises:
         ModelError: the release does not verify, or the gate does not let it pass.
-        ConfigurationError: the roster is malformed or cannot be written, or lacks what is to be replaced.
+        ConfigurationError: the registry is malformed or cannot be written, or lacks what is to be replaced.
     """
-    roster = load_roster(file)
-    folder = folder_of(request.release, file.parent)
+    registry = store.load()
+    folder = folder_of(request.release, store.folder)
     verified = verify(folder)
     if request.role is Role.ACTIVE:
-        _pass_gate(request, roster, file, folder)
+        _pass_gate(request, registry, store, folder)
     entry = Entry(
         release=request.release,
         role=request.role,
@@ -46,28 +46,28 @@ def put_on_roster(request: Request, file: Path, *, clock: Callable[[], datetime]
         route=request.route,
         manifest_sha256=manifest_sha256(folder),
     )
-    load_entry(entry, file.parent)  # it has the operating point that was asked for
+    load_entry(entry, store.folder)  # it has the operating point that was asked for
     change = _change(request, entry, verified.identity, clock())
     placed = (
-        with_active(roster, entry, replacing=request.replacing)
+        with_active(registry, entry, replacing=request.replacing)
         if request.role is Role.ACTIVE
-        else _with_shadow(roster, entry)
+        else _with_shadow(registry, entry)
     )
-    save_roster(replace(placed, history=(*roster.history, change)), file)
+    store.save(replace(placed, history=(*registry.history, change)), before=registry)
     return change
 
 
-def take_off_roster(
-    release: str, file: Path, *, who: str, reason: str | None, clock: Callable[[], datetime]
+def retire_release(
+    release: str, store: RegistryStore, *, who: str, reason: str | None, clock: Callable[[], datetime]
 ) -> Change:
-    """Take a release off the roster and return the entry of the history.
+    """Retire a release and return the entry of the history.
 
     Raises:
-        ConfigurationError: it is not on the roster, or it is the last active one.
+        ConfigurationError: it is not in the registry, or it is the last active one.
     """
-    roster = load_roster(file)
-    left = without(roster, release)
-    (entry,) = (item for item in roster.entries if item.release == release)
+    registry = store.load()
+    left = without(registry, release)
+    (entry,) = (item for item in registry.entries if item.release == release)
     change = Change(
         at=clock(),
         who=who,
@@ -77,26 +77,26 @@ def take_off_roster(
         manifest_sha256=entry.manifest_sha256,
         reason=reason,
     )
-    save_roster(replace(left, history=(*roster.history, change)), file)
+    store.save(replace(left, history=(*registry.history, change)), before=registry)
     return change
 
 
-def sole_active(roster: Roster) -> Entry:
+def sole_active(registry: Registry) -> Entry:
     """Return the only active detector.
 
     Raises:
         ConfigurationError: there are several; the caller must say which is meant.
     """
-    active = roster.of(Role.ACTIVE)
+    active = registry.of(Role.ACTIVE)
     if len(active) != 1:
         names = ", ".join(entry.release for entry in active)
         raise ConfigurationError(f"several detectors are active ({names}): say which one is meant")
     return active[0]
 
 
-def _pass_gate(request: Request, roster: Roster, file: Path, folder: Path) -> None:
+def _pass_gate(request: Request, registry: Registry, store: RegistryStore, folder: Path) -> None:
     """Return if the release may be active."""
-    replaced = next((item for item in roster.of(Role.ACTIVE) if item.release == request.replacing), None)
+    replaced = next((item for item in registry.of(Role.ACTIVE) if item.release == request.replacing), None)
     if request.replacing is not None and replaced is None:
         raise ConfigurationError(f"{request.replacing!r} is not active, so nothing can take its place")
     if request.reason is not None:
@@ -110,7 +110,7 @@ def _pass_gate(request: Request, roster: Roster, file: Path, folder: Path) -> No
             f"{request.release} has not passed the release gate against {request.replacing}: give the record "
             "of `overread gate`, or a reason for going without"
         )
-    active = folder_of(replaced.release, file.parent)
+    active = folder_of(replaced.release, store.folder)
     _check_record(request.gate, candidate=manifest_sha256(folder), active=manifest_sha256(active))
 
 
@@ -128,13 +128,13 @@ def _is_unchanged(replaced: Entry | None, folder: Path) -> bool:
     return replaced is not None and replaced.manifest_sha256 in {None, manifest_sha256(folder)}
 
 
-def _with_shadow(roster: Roster, entry: Entry) -> Roster:
-    kept = tuple(item for item in roster.entries if item.release != entry.release)
-    if len(kept) < len(roster.entries) and any(
-        item.role is Role.ACTIVE for item in roster.entries if item.release == entry.release
+def _with_shadow(registry: Registry, entry: Entry) -> Registry:
+    kept = tuple(item for item in registry.entries if item.release != entry.release)
+    if len(kept) < len(registry.entries) and any(
+        item.role is Role.ACTIVE for item in registry.entries if item.release == entry.release
     ):
         raise ConfigurationError(f"{entry.release!r} is active; it cannot be its own shadow")
-    return replace(roster, entries=(*kept, entry))
+    return replace(registry, entries=(*kept, entry))
 
 
 def _change(request: Request, entry: Entry, identity: ObserverIdentity, at: datetime) -> Change:

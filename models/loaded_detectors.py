@@ -1,4 +1,4 @@
-"""The lineup: the detectors of a roster, loaded, each held to the manifest that was activated."""
+"""The detectors of a registry, loaded, each held to the manifest that was activated."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from pathlib import Path
 
 from models.manifest import FILE_NAME
 from models.onnx_detector import OnnxDetector
-from models.registry import Entry, Role, Roster, Route
+from models.registry import Entry, Registry, Role, Route
 from models.releases import RELEASES, load_detector
 from models.routing import RoutedDetector
+from models.stages import StageObserver, ignore_stage
 from overread.errors import ConfigurationError, ModelError
 from overread.ports import Detector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lineup:
+class LoadedDetectors:
     """Who looks at a study: `active` is weighed against the report, `shadows` is only stored."""
 
     active: tuple[Detector, ...]
@@ -22,12 +23,15 @@ class Lineup:
     unusable_shadows: tuple[str, ...] = ()  # why those are missing that could not be loaded
 
 
-def load_lineup(roster: Roster, folder: Path) -> Lineup:
-    """Return the detectors of a roster in its order.
+def load_detectors(
+    registry: Registry, folder: Path, *, on_stage: StageObserver = ignore_stage
+) -> LoadedDetectors:
+    """Return the detectors of a registry in its order.
 
     Args:
-        roster: whom to load.
-        folder: of the roster's file; releases that are named by a path are relative to it.
+        registry: whom to load.
+        folder: from which the paths of releases start that are not absolute.
+        on_stage: is told how long the decoding and inference of each detector take.
 
     Raises:
         ModelError: an active release is missing, altered, or not the one that was activated. A shadow in such
@@ -36,32 +40,32 @@ def load_lineup(roster: Roster, folder: Path) -> Lineup:
     """
     shadows: list[Detector] = []
     unusable: list[str] = []
-    for entry in roster.of(Role.SHADOW):
+    for entry in registry.of(Role.SHADOW):
         try:
-            shadows.append(load_entry(entry, folder))
+            shadows.append(load_entry(entry, folder, on_stage=on_stage))
         except (ModelError, ConfigurationError) as error:
             unusable.append(str(error))
-    return Lineup(
-        active=tuple(load_entry(entry, folder) for entry in roster.of(Role.ACTIVE)),
+    return LoadedDetectors(
+        active=tuple(load_entry(entry, folder, on_stage=on_stage) for entry in registry.of(Role.ACTIVE)),
         shadows=tuple(shadows),
         unusable_shadows=tuple(unusable),
     )
 
 
-def scoring_detector(lineup: Lineup) -> OnnxDetector:
+def scoring_detector(loaded: LoadedDetectors) -> OnnxDetector:
     """Return the first active detector that scores prepared inputs.
 
     Raises:
         ModelError: no active detector is an ONNX release.
     """
-    for detector in lineup.active:
+    for detector in loaded.active:
         inner = detector.inner if isinstance(detector, RoutedDetector) else detector
         if isinstance(inner, OnnxDetector):
             return inner
     raise ModelError("no active detector is an ONNX release, so none scores prepared inputs")
 
 
-def load_entry(entry: Entry, folder: Path) -> Detector:
+def load_entry(entry: Entry, folder: Path, *, on_stage: StageObserver = ignore_stage) -> Detector:
     """Return the detector of one entry, behind its route where it has one.
 
     Raises:
@@ -73,7 +77,9 @@ def load_entry(entry: Entry, folder: Path) -> Detector:
             f"{release} is not the release that was activated: its manifest has SHA-256 {found}; "
             "activate it anew, or install the one that was"
         )
-    detector = load_detector(release.name, release.parent, operating_point=entry.operating_point)
+    detector = load_detector(
+        release.name, release.parent, operating_point=entry.operating_point, on_stage=on_stage
+    )
     return detector if entry.route == Route() else RoutedDetector(detector, entry.route)
 
 

@@ -1,5 +1,6 @@
 """The detector of a release folder: DICOM files of one study in, observations out."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from models.placement import prepare
 from models.prefetch import Prefetch
 from models.preparation import PreparedImage, prepare_image, prepare_picture
 from models.providers import remarks_on_provider
+from models.stages import Stage, StageObserver, ignore_stage
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
     Detection,
@@ -67,13 +69,15 @@ class OnnxDetector:
         operating_point: str | None = None,
         threads: int = 1,
         provider: str | None = None,
+        on_stage: StageObserver = ignore_stage,
     ) -> None:
         self.manifest: Manifest = load_manifest(folder)
         self._point = self.manifest.operating_point(operating_point)
         self._network = OnnxNetwork(folder, self.manifest, threads=threads, provider=provider)
         self._vocabulary: Vocabulary = load_vocabulary()
         self._guard = guard_for(self.manifest.intended_use)
-        self._prefetch = Prefetch(lambda path: prepare_image(path, self.manifest, self._guard))
+        self._on_stage = on_stage
+        self._prefetch = Prefetch(self._prepare)
 
     @property
     def identity(self) -> ObserverIdentity:
@@ -163,8 +167,20 @@ class OnnxDetector:
         """
         return self._network.score(images)
 
+    def _prepare(self, path: Path) -> PreparedImage:
+        started = time.perf_counter()
+        prepared = prepare_image(path, self.manifest, self._guard)
+        if prepared.pixels is not None:  # one that the header already excludes is not decoded
+            self._tell(Stage.DECODE, started)
+        return prepared
+
+    def _tell(self, stage: Stage, started: float) -> None:
+        self._on_stage(detector=self.manifest.name, stage=stage, seconds=time.perf_counter() - started)
+
     def _ask(self, pixels: Grey) -> Answer:
+        started = time.perf_counter()
         output = self._network.run(np.ascontiguousarray(pixels))
+        self._tell(Stage.INFERENCE, started)
         raw = tuple(float(score) for score in output.scores)
         calibrated = tuple(
             self.manifest.calibration[finding].probability(score)

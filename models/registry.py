@@ -1,17 +1,18 @@
-"""The roster: which detectors an installation runs, and who changed that when.
+"""The registry: which detectors run, and who changed that when.
 
-A JSON file, by default `detectors.json` in the data folder. Where there is none, the chest radiograph release
-that comes with overread is active alone. File and history are one document, replaced as a whole: what is
-active and who made it so cannot come apart.
+That of an installation lies in its store, and all its machines run what it says. A JSON file in its place, by
+default `detectors.json`, serves what works without a store. Where there is neither, the chest radiograph
+release that comes with overread is active alone.
 """
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from models.parsing import Table
 from overread.errors import ConfigurationError, ModelError
@@ -42,9 +43,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One detector of the roster."""
+    """One detector of the registry."""
 
-    release: str  # name of one that comes with overread, or a folder, relative to the file
+    release: str  # name of one that comes with overread, or a folder; see `RegistryStore.folder`
     role: Role = Role.ACTIVE
     operating_point: str | None = None  # None is the release's default
     route: Route = Route()
@@ -55,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One entry of the history: somebody put a release on the roster or took it off."""
+    """One entry of the history: somebody registered a release or retired it."""
 
     at: datetime
     who: str
@@ -69,7 +70,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roster:
+class Registry:
     """The detectors in the order in which they are asked, and the history, oldest first."""
 
     entries: tuple[Entry, ...]
@@ -80,88 +81,167 @@ class Roster:
         return tuple(entry for entry in self.entries if entry.role is role)
 
 
-DEFAULT_ROSTER = Roster(entries=(Entry(release="chest-radiograph"),))
+DEFAULT_REGISTRY = Registry(entries=(Entry(release="chest-radiograph"),))
 """What runs where nothing is configured."""
 
 
-def roster_file(environ: Mapping[str, str], data_folder: Path) -> Path:
-    """Return where the roster of an installation lies: what `OVERREAD_DETECTORS` says, or the data folder."""
+class RegistryStore(Protocol):
+    """Where a registry is kept."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, for messages."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder from which relative paths of releases start."""
+
+    def load(self) -> Registry:
+        """Return the registry; the default one where none has been saved.
+
+        Raises:
+            ConfigurationError: what is kept is malformed.
+        """
+
+    def save(self, registry: Registry, *, before: Registry) -> None:
+        """Put a registry, with its longer history, in the place of the one that was loaded before.
+
+        Raises:
+            ConfigurationError: it names a release twice, leaves none active, cannot be written, or somebody
+                else has changed the registry meanwhile.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryFile:
+    """A registry in a file of its own. Implements `RegistryStore`."""
+
+    path: Path  # absolute
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self.path.parent
+
+    def load(self) -> Registry:
+        """Return the registry of the file, or the default one where there is no such file.
+
+        Raises:
+            ConfigurationError: the file is malformed, names a release twice, or leaves none active.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return DEFAULT_REGISTRY
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"the registry {self.path} cannot be read: {error}") from error
+        try:
+            table = Table(json.loads(text), where=str(self.path))
+            if table.integer("format") != FORMAT:
+                raise ConfigurationError(f"{self.path} has another format than {FORMAT}")
+            history = table.tables("history") if table.has("history") else ()
+            registry = Registry(
+                entries=tuple(_entry(item) for item in table.tables("detectors")),
+                history=tuple(_change(item) for item in history),
+            )
+        except (ModelError, ValueError) as error:
+            raise ConfigurationError(f"the registry is malformed: {error}") from error
+        check_registry(registry, self.name)
+        return registry
+
+    def save(self, registry: Registry, *, before: Registry) -> None:
+        """Replace the file as a whole, durably.
+
+        Raises:
+            ConfigurationError: it is not one that `load` would take, cannot be written, or was changed.
+        """
+        check_registry(registry, self.name)
+        if self.load() != before:
+            raise ConfigurationError(f"{self.path} was changed meanwhile; look at it, and try again")
+        content = {
+            "format": FORMAT,
+            "detectors": [asdict(entry) for entry in registry.entries],
+            "history": [asdict(change) | {"at": change.at.isoformat()} for change in registry.history],
+        }
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(json.dumps(content, indent=2) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the registry {self.path} cannot be written: {error.strerror}"
+            ) from error
+
+
+def registry_file(environ: Mapping[str, str], data_folder: Path) -> Path:
+    """Return where an earlier release kept its registry: `OVERREAD_DETECTORS`, or in the data folder."""
     named = environ.get(FILE_VARIABLE)
     return Path(named).expanduser().absolute() if named else data_folder / FILE_NAME
 
 
-def load_roster(path: Path) -> Roster:
-    """Return the roster of a file, or the default one where there is no such file.
+def entries_to_json(entries: Sequence[Entry]) -> str:
+    """Return the entries as a JSON array."""
+    return json.dumps([asdict(entry) for entry in entries])
+
+
+def entries_from_json(text: str) -> tuple[Entry, ...]:
+    """Return the entries of what `entries_to_json` gave.
 
     Raises:
-        ConfigurationError: the file is malformed, names a release twice, or leaves none active.
+        ConfigurationError: the text is something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return DEFAULT_ROSTER
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the roster {path} cannot be read: {error}") from error
-    try:
-        table = Table(json.loads(text), where=str(path))
-        if table.integer("format") != FORMAT:
-            raise ConfigurationError(f"{path} has another format than {FORMAT}")
-        roster = Roster(
-            entries=tuple(_entry(item) for item in table.tables("detectors")),
-            history=tuple(_change(item) for item in table.tables("history")) if table.has("history") else (),
-        )
+        table = Table({"detectors": json.loads(text)}, where="the registry")
+        return tuple(_entry(item) for item in table.tables("detectors"))
     except (ModelError, ValueError) as error:
-        raise ConfigurationError(f"the roster is malformed: {error}") from error
-    _check(roster, path)
-    return roster
+        raise ConfigurationError(f"the registry is malformed: {error}") from error
 
 
-def save_roster(roster: Roster, path: Path) -> None:
-    """Replace the file as a whole, durably.
+def check_registry(registry: Registry, name: str) -> None:
+    """Refuse a registry that no service could run.
 
     Raises:
-        ConfigurationError: the roster is not one that `load_roster` would take, or cannot be written.
+        ConfigurationError: it names a release twice, or leaves none active.
     """
-    _check(roster, path)
-    content = {
-        "format": FORMAT,
-        "detectors": [asdict(entry) for entry in roster.entries],
-        "history": [asdict(change) | {"at": change.at.isoformat()} for change in roster.history],
-    }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"the roster {path} cannot be written: {error.strerror}") from error
+    names = [entry.release for entry in registry.entries]
+    twice = sorted({item for item in names if names.count(item) > 1})
+    if twice:
+        raise ConfigurationError(f"{name} names a release twice: {', '.join(twice)}")
+    if not registry.of(Role.ACTIVE):
+        raise ConfigurationError(f"{name} leaves no detector active; nothing could be triaged")
 
 
-def with_active(roster: Roster, entry: Entry, *, replacing: str | None) -> Roster:
-    """Return the roster with this entry active in the place of another, or at the end where it replaces none.
+def with_active(registry: Registry, entry: Entry, *, replacing: str | None) -> Registry:
+    """Return the registry with this entry active in place of another, or at the end if it replaces none.
 
     A shadow of the same release ends with it.
     """
-    kept = tuple(item for item in roster.entries if item.release not in {entry.release, replacing})
-    places = [at for at, item in enumerate(roster.entries) if item.release == replacing]
+    kept = tuple(item for item in registry.entries if item.release not in {entry.release, replacing})
+    places = [at for at, item in enumerate(registry.entries) if item.release == replacing]
     at = min(places[0], len(kept)) if places else len(kept)
-    return replace(roster, entries=(*kept[:at], entry, *kept[at:]))
+    return replace(registry, entries=(*kept[:at], entry, *kept[at:]))
 
 
-def without(roster: Roster, release: str) -> Roster:
-    """Return the roster without a release.
+def without(registry: Registry, release: str) -> Registry:
+    """Return the registry without a release.
 
     Raises:
-        ConfigurationError: it is not on the roster.
+        ConfigurationError: it is not in the registry.
     """
-    kept = tuple(entry for entry in roster.entries if entry.release != release)
-    if len(kept) == len(roster.entries):
-        known = ", ".join(entry.release for entry in roster.entries)
-        raise ConfigurationError(f"{release!r} is not on the roster; there are: {known}")
-    return replace(roster, entries=kept)
+    kept = tuple(entry for entry in registry.entries if entry.release != release)
+    if len(kept) == len(registry.entries):
+        known = ", ".join(entry.release for entry in registry.entries)
+        raise ConfigurationError(f"{release!r} is not in the registry; there are: {known}")
+    return replace(registry, entries=kept)
 
 
 def _entry(table: Table) -> Entry:
@@ -206,12 +286,3 @@ def _optional(table: Table, name: str) -> str | None:
 
 def _texts(table: Table, name: str) -> tuple[str, ...]:
     return table.texts(name) if table.has(name) else ()
-
-
-def _check(roster: Roster, path: Path) -> None:
-    names = [entry.release for entry in roster.entries]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigurationError(f"{path} names a release twice: {', '.join(twice)}")
-    if not roster.of(Role.ACTIVE):
-        raise ConfigurationError(f"{path} leaves no detector active; nothing could be triaged")

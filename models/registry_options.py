@@ -1,16 +1,22 @@
-"""The options by which a command finds the roster of an installation, and how a person names a release."""
+"""The options by which a command finds a registry of detectors, and how a person names a release."""
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from models.registry import FILE_VARIABLE, roster_file
+from models.registry import RegistryFile, RegistryStore
+from overread.errors import ConfigurationError
+
+GROUP = "overread.registries"
+"""Entry points of this group open the registry of an installation, given the environment; there is one."""
 
 _DATA_FOLDER_VARIABLE = "OVERREAD_FOLDER"
 _DATA_FOLDER_DEFAULT = "overread-data"
 
 
-def add_roster_options(parser: argparse.ArgumentParser) -> None:
+def add_registry_options(parser: argparse.ArgumentParser) -> None:
     """Declare --data-folder and --detectors."""
     parser.add_argument(
         "--data-folder",
@@ -22,19 +28,31 @@ def add_roster_options(parser: argparse.ArgumentParser) -> None:
         "--detectors",
         type=Path,
         metavar="FILE",
-        help=f"the roster; default: ${FILE_VARIABLE}, or in the data folder",
+        help="registry of detectors as a file, in place of the one that the installation keeps in its store",
     )
 
 
-def roster_path(arguments: argparse.Namespace) -> Path:
-    """Return the file of the roster that the options name."""
+def open_registry(arguments: argparse.Namespace) -> RegistryStore:
+    """Return the registry that the options name: a file, or that of the installation."""
     if arguments.detectors is not None:
-        return Path(arguments.detectors).expanduser().absolute()
-    folder = arguments.data_folder or Path(os.environ.get(_DATA_FOLDER_VARIABLE) or _DATA_FOLDER_DEFAULT)
-    return roster_file(os.environ, folder.expanduser().absolute())
+        return RegistryFile(path=Path(arguments.detectors).expanduser().absolute())
+    environ = dict(os.environ)
+    if arguments.data_folder is not None:
+        environ[_DATA_FOLDER_VARIABLE] = str(arguments.data_folder)
+    return _installed_registry(environ)
 
 
 def release_name(given: str) -> str:
-    """Return how the roster names a release: a path is made absolute, so that it does not depend on where."""
+    """Return how a registry names a release: a path is made absolute, so that it does not depend on where."""
     path = Path(given).expanduser()
     return given if path.name == given else str(path.absolute())
+
+
+def _installed_registry(environ: Mapping[str, str]) -> RegistryStore:
+    for entry in entry_points(group=GROUP):
+        opened: Callable[[Mapping[str, str]], RegistryStore] = entry.load()
+        return opened(environ)
+    raise ConfigurationError(
+        "this installation of overread is not whole, nothing keeps a registry: install it again, or give "
+        "--detectors FILE"
+    )

@@ -9,6 +9,7 @@ from models.manifest import FILE_NAME
 from models.onnx_detector import OnnxDetector
 from models.parsing import Table
 from models.providers import asked_provider
+from models.stages import StageObserver, ignore_stage
 from overread.errors import ConfigurationError, ModelError
 from overread.ports import Detector
 
@@ -23,7 +24,12 @@ def list_releases(root: Path | None = None) -> tuple[str, ...]:
 
 
 def load_detector(
-    name: str | None = None, root: Path | None = None, *, operating_point: str | None = None, threads: int = 1
+    name: str | None = None,
+    root: Path | None = None,
+    *,
+    operating_point: str | None = None,
+    threads: int = 1,
+    on_stage: StageObserver = ignore_stage,
 ) -> Detector:
     """Return the detector of a release of any kind, its files verified.
 
@@ -32,6 +38,7 @@ def load_detector(
         root: folder of releases; None means those that come with overread.
         operating_point: None is the release's default.
         threads: of one inference; more processes are worth more than more threads.
+        on_stage: is told how long decoding and inference take.
 
     Raises:
         ModelError: there is no such release, or it is malformed or altered.
@@ -41,7 +48,7 @@ def load_detector(
     kind = release_kind(folder)
     if kind not in _LOADERS:
         raise ModelError(f"{folder} is of the unknown kind {kind!r}; known are {', '.join(_LOADERS)}")
-    return _LOADERS[kind](folder, operating_point, threads)
+    return _LOADERS[kind](folder, operating_point, threads, on_stage)
 
 
 def load_onnx_detector(
@@ -55,7 +62,7 @@ def load_onnx_detector(
     folder = release_folder(name, root)
     if release_kind(folder) != ONNX:
         raise ModelError(f"{folder} is of kind {release_kind(folder)}; only {ONNX} can score single images")
-    return _load_onnx(folder, operating_point, threads)
+    return _load_onnx(folder, operating_point, threads, ignore_stage)
 
 
 def release_folder(name: str | None = None, root: Path | None = None) -> Path:
@@ -85,29 +92,40 @@ def release_kind(folder: Path) -> str:
     return table.text("kind") if table.has("kind") else ONNX
 
 
-def _load_onnx(folder: Path, operating_point: str | None, threads: int) -> OnnxDetector:
-    provider = asked_provider(os.environ)
-    return OnnxDetector(folder, operating_point=operating_point, threads=threads, provider=provider)
+def _load_onnx(
+    folder: Path, operating_point: str | None, threads: int, on_stage: StageObserver
+) -> OnnxDetector:
+    return OnnxDetector(
+        folder,
+        operating_point=operating_point,
+        threads=threads,
+        provider=asked_provider(os.environ),
+        on_stage=on_stage,
+    )
 
 
-def _load_vendor(folder: Path, operating_point: str | None, _threads: int) -> Detector:
+def _load_vendor(
+    folder: Path, operating_point: str | None, _threads: int, _on_stage: StageObserver
+) -> Detector:
     from models.vendor_results.loading import load_vendor_detector  # noqa: PLC0415  # DICOM's code tables are large
 
     return load_vendor_detector(folder, operating_point=operating_point)
 
 
-def _load_bundle(folder: Path, operating_point: str | None, threads: int) -> Detector:
+def _load_bundle(
+    folder: Path, operating_point: str | None, threads: int, on_stage: StageObserver
+) -> Detector:
     try:
         from models.bundle.detector import BundleDetector  # noqa: PLC0415  # torch is not of the runtime set
     except ImportError as error:
         raise ConfigurationError(
             f"{folder} is a MONAI bundle, and {error.name} is not installed: pip install 'overread[bundle]'"
         ) from error
-    return BundleDetector(folder, operating_point=operating_point, threads=threads)
+    return BundleDetector(folder, operating_point=operating_point, threads=threads, on_stage=on_stage)
 
 
 # Each kind of release by the `kind` of its manifest; a loader imports what only its kind needs.
-_LOADERS: Mapping[str, Callable[[Path, str | None, int], Detector]] = {
+_LOADERS: Mapping[str, Callable[[Path, str | None, int, StageObserver], Detector]] = {
     ONNX: _load_onnx,
     "monai-bundle": _load_bundle,
     "vendor-sr": _load_vendor,

@@ -1,4 +1,4 @@
-"""Asks a detector only about the studies that its route on the roster lets pass."""
+"""Asks a detector only about the studies that its route lets pass."""
 
 import re
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class RoutedDetector:
         return Detection(
             detector=self.identity,
             operating_point="none",  # no threshold was asked
-            not_applicable=f"the roster asks it about {describe(self._route)} only",
+            not_applicable=f"the registry asks it about {describe(self._route)} only",
         )
 
 

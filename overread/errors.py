@@ -110,3 +110,8 @@ class ModelError(OverreadError):
 
 class ConfigurationError(OverreadError):
     """A setting or policy is wrong, and the message says which."""
+
+
+def words_of(error: Exception) -> str:
+    """Return what went wrong for a message that names the file itself: of an OSError, without its number."""
+    return str((isinstance(error, OSError) and error.strerror) or error)

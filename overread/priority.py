@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from overread.discrepancy import DiscrepancyKind
-from overread.errors import ConfigurationError, InvalidFileError
+from overread.errors import ConfigurationError, InvalidFileError, words_of
 from overread.finding import Actionable, Finding
 from overread.policy_tables import PolicyTables, check_findings, check_number, take_policy_tables
 from overread.reporting_model import ReportingModel, parse_reporting_model, shipped_reporting_model
@@ -167,7 +167,7 @@ def read_policy(path: Path) -> Policy:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {error}") from error
+        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {words_of(error)}") from error
     return parse_policy(text)
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, images, quarantine, reports
+from service.api import cases, fhir, images, quarantine, reports, triage, workers
 from service.desk import pages, quarantinepages
-from service.web import health, openapi
+from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
 from service.web.bare import OpenContext, bare_app
 
@@ -31,9 +32,11 @@ def make_app(
         further_documents: OpenAPI documents of what answers beside this application.
     """
     app = bare_app(open_context, title="overread", description=DESCRIPTION)
-    for room in (reports, fhir, cases, images, quarantine, health):
+    for room in (reports, fhir, cases, images, triage, quarantine, workers, health):
         app.include_router(room.router)
+    app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
     openapi.publish(app, further_documents)
+    app.include_router(docs_page.router)
     app.include_router(pages.router)
     app.include_router(quarantinepages.router)
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")

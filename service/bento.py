@@ -21,18 +21,23 @@ import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
 
-from models.loaded_detectors import Lineup, load_lineup, scoring_detector
+from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_detector
 from models.onnx_detector import OnnxDetector
-from models.registry import load_roster
 from overread.errors import ConfigurationError, InputError, ModelError
+from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
+from overread.report import load_reader
 from service.application import make_app
 from service.dicomweb.stow import stow_document
+from service.metrics import observe_stage
 from service.parent_death import die_with_parent
 from service.settings import load_settings
+from service.store.detector_registry import installed_registry
 from service.tensors import decode_inputs
+from service.triage.rereading import load_rereader
+from service.triage.worker import TriageTools
 from service.web import openapi
-from service.web.access_log import AccessMiddleware, RequestMetrics
+from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware
 from service.web.opening import access_from, context_opener
 
@@ -44,21 +49,30 @@ TIMEOUT_SECONDS = 60
 
 _log = structlog.get_logger("overread.service")
 _access = access_from(os.environ)
-_metrics = RequestMetrics()
 
 
 @cache  # one per process, shared by readiness and endpoint; an error is not kept
-def _lineup() -> Lineup:
-    file = load_settings(os.environ).detectors_file
-    return load_lineup(load_roster(file), file.parent)
+def _loaded() -> LoadedDetectors:
+    kept = installed_registry(os.environ)
+    return load_detectors(kept.load(), kept.folder, on_stage=observe_stage)
+
+
+@cache
+def _tools() -> TriageTools:
+    return TriageTools(
+        report_reader=load_reader(),
+        rereader=load_rereader(load_settings(os.environ)),
+        detectors=_loaded().active,
+        vocabulary=load_vocabulary(),
+    )
 
 
 def _detector() -> OnnxDetector:
-    return scoring_detector(_lineup())
+    return scoring_detector(_loaded())
 
 
 def _model() -> ObserverIdentity:
-    return _lineup().active[0].identity
+    return _loaded().active[0].identity
 
 
 @bentoml.service(
@@ -118,7 +132,7 @@ def _documents() -> list[openapi.Document]:
     return [own, stow_document(os.environ)]
 
 
-app = make_app(context_opener(os.environ, access=_access, metrics=_metrics, model=_model), _documents)
+app = make_app(context_opener(os.environ, access=_access, model=_model, tools=_tools), _documents)
 _service.mount_asgi_app(app, path="/")
-_service.add_asgi_middleware(AccessMiddleware, metrics=_metrics)  # the first added is the outermost
+_service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
 _service.add_asgi_middleware(GuardMiddleware, access=_access)

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from service.metrics import IntakeProtocol, count_refused
+
 _log = structlog.get_logger("overread.listener")
 
 
@@ -20,6 +22,7 @@ class BoundedServerMixin(socketserver.ThreadingMixIn):
     daemon_threads = True
     block_on_close = False
     listener: socket.socket
+    protocol: IntakeProtocol  # under which refused connections are counted
 
     def prepare(self, listener: socket.socket, *, connections_max: int) -> None:
         """Take the listening socket, and set how many connections there may be at once."""
@@ -45,9 +48,11 @@ class BoundedServerMixin(socketserver.ThreadingMixIn):
         del request
         if not self.is_welcome(client_address[0]):
             _log.warning("connection_refused", reason="not an allowed sender", address=client_address[0])
+            count_refused(self.protocol, "SENDER_NOT_ALLOWED")
             return False
         if not self._free.acquire(blocking=False):
             _log.warning("connection_refused", reason="too many connections", address=client_address[0])
+            count_refused(self.protocol, "TOO_MANY_CONNECTIONS")
             return False
         return True
 

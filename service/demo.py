@@ -62,7 +62,7 @@ def run_demo(settings: Settings) -> tuple[RankedCase, ...]:
     store = open_store(settings)
     try:
         titles = {_send(store, case): case.title for case in demo_cases()}
-        work(store, load_tools(settings), name=_SOURCE, clock=_now, stop=threading.Event(), drain=True)
+        work(store, load_tools(store), name=_SOURCE, clock=_now, stop=threading.Event(), drain=True)
         ranked = tuple(
             RankedCase(rank=rank, title=titles[str(summary.study_instance_uid)], summary=summary)
             for rank, summary in enumerate(_ranked(store), start=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from models.language_model import ChatEndpoint, EndpointSettings
-from models.registry import roster_file
+from models.registry import registry_file
 from overread.errors import ConfigurationError
 
 DATA_FOLDER_DEFAULT = Path("overread-data")
@@ -21,7 +21,7 @@ class Settings:
 
     data_folder: Path  # instances, quarantine and, by default, the database
     database_url: str  # SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...
-    detectors_file: Path  # roster of detectors; where it is absent the shipped release is active alone
+    detectors_file: Path  # where an earlier release kept its registry of detectors; taken over once
     quiet_seconds: float = 30.0  # a study without a new image for so long is closed
     lease_seconds: float = 60.0  # a worker that has not renewed its lease for so long has lost its case
     case_seconds_max: float = 600.0  # a look at one case that takes longer is given up
@@ -65,7 +65,7 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
     """Return the settings that the environment gives; `data_folder`, where given, is stronger.
 
     `OVERREAD_FOLDER` names the data folder (default ./overread-data), `OVERREAD_DATABASE_URL` the database
-    (default: SQLite in the data folder), `OVERREAD_DETECTORS` the roster of detectors (default:
+    (default: SQLite in the data folder), `OVERREAD_DETECTORS` a registry of an earlier release (default:
     `detectors.json` in the data folder), `OVERREAD_OBJECTS_URL` and `OVERREAD_OBJECTS_ENDPOINT` the object
     storage (default: the data folder), `OVERREAD_LANGUAGE_MODEL_URL` and `_NAME`, `_KEY`, `_SECONDS_MAX`
     beside it the language model that re-reads sentences (default: none), and the other fields of `Settings`
@@ -86,7 +86,7 @@ def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None
     return Settings(
         data_folder=folder,
         database_url=_checked_url(url),
-        detectors_file=roster_file(environ, folder),
+        detectors_file=registry_file(environ, folder),
         language_model=_language_model(environ),
         objects_url=_objects_url(environ.get("OVERREAD_OBJECTS_URL") or None),
         objects_endpoint=environ.get("OVERREAD_OBJECTS_ENDPOINT") or None,

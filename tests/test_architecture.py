@@ -242,7 +242,10 @@ def test_the_program_never_hides_what_it_does_not_have() -> None:
 def calls(tree: ast.Module, function: str) -> Iterator[ast.Call]:
     """Every call of a function of that name."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == function:
+        if isinstance(node, ast.Call) and function in {
+            getattr(node.func, "id", None),
+            getattr(node.func, "attr", None),
+        }:
             yield node
 
 

@@ -35,6 +35,7 @@ PROGRAM = re.compile(r"(export |[A-Z_]+=\S* )*(\.venv/bin/)?(overread|make|pip|p
 
 CI = ".ci/run"
 BUDGET = "tests/evaluation/test_documentation.py"
+CLIENT = "tests/service/web/test_documentation.py"
 FETCHING = "tests/service/pacs/test_fetching.py"
 MODELS = "tests/models/commands/test_models.py"
 QUARANTINE = "tests/service/commands/test_quarantine.py"
@@ -90,6 +91,7 @@ RUN_ELSEWHERE = {
         "watches until it is stopped",
     ),
     "overread worker": (SERVING, "works until it is stopped"),
+    "python client.py image.dcm report.txt A-1001": (CLIENT, "needs the service, which that test starts"),
     "overread fetch study --accession A-1001": (FETCHING, "needs a PACS"),
     "overread fetch waiting": (FETCHING, "needs a PACS"),
     "overread fetch priors 1.2.840.1": (FETCHING, "needs a PACS"),

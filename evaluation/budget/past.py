@@ -15,7 +15,7 @@ from evaluation.budget.solver import Numbers, Progress, Rows, silent
 from evaluation.cohortfile import open_cohort
 from overread.cohort import CohortCase
 from overread.discrepancy import DiscrepancyKind
-from overread.errors import InvalidFileError
+from overread.errors import InvalidFileError, words_of
 from overread.finding import Vocabulary
 from overread.priority import MAXIMUM_PRIORITY, Policy
 from overread.thresholds import Pair
@@ -168,7 +168,7 @@ def _reading(
             missing_value = ("",) if optional is not None and optional not in header else ()
             yield ((*(row[place] for place in places), *missing_value) for row in table if row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidFileError(f"cannot read {path}: {error}") from error
+        raise InvalidFileError(f"cannot read {path}: {words_of(error)}") from error
     except IndexError:
         raise InvalidFileError(f"{path} has a row with too few values") from None
 

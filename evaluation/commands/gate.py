@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.registry_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_registry_options, open_registry, release_name
 from overread.command import EXIT_FAILED, EXIT_OK, Command
 
 if TYPE_CHECKING:  # what `run` needs is imported there
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, required=True, metavar="FILE", help="where to write the outcome"
     )
-    parser.add_argument("--active", metavar="RELEASE", help="default: the only active one of the roster")
+    parser.add_argument("--active", metavar="RELEASE", help="default: the only active one")
     parser.add_argument(
         "--margin", type=float, default=0.02, help="loss of AUC or precision that is borne (default 0.02)"
     )
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept-worse", metavar="REASON", help="let it pass against the verdict; the reason is recorded"
     )
-    add_roster_options(parser)
+    add_registry_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,16 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
     from models.activation import sole_active  # noqa: PLC0415
     from models.gate_record import save_gate_record  # noqa: PLC0415
     from models.loaded_detectors import load_entry  # noqa: PLC0415
-    from models.registry import Entry, load_roster  # noqa: PLC0415
+    from models.registry import Entry  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.report import load_reader  # noqa: PLC0415
 
-    file = roster_path(arguments)
-    named = (
-        Entry(release=release_name(arguments.active)) if arguments.active else sole_active(load_roster(file))
-    )
+    kept = open_registry(arguments)
+    named = Entry(release=release_name(arguments.active)) if arguments.active else sole_active(kept.load())
     pair = (named, Entry(release=release_name(arguments.candidate)))
-    active, candidate = (load_entry(entry, file.parent) for entry in pair)
+    active, candidate = (load_entry(entry, kept.folder) for entry in pair)
     cases = load_cases(arguments.cohort, arguments.images, load_reader())
     trial = run_trial(
         cases,
@@ -77,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     terms = Terms(margin=arguments.margin, resamples=arguments.resamples, seed=arguments.seed)
     judgement = judge(trial, terms)
-    contestants = tuple(_contestant(entry, file.parent) for entry in pair)
+    contestants = tuple(_contestant(entry, kept.folder) for entry in pair)
     record = _record(arguments, judgement, len(set(trial.patients)), contestants)
     save_gate_record(record, arguments.record)
     print(_describe(record))

@@ -165,12 +165,12 @@ def _save(model: "ReportingModel | None", path: Path) -> None:
 
 
 def _text(path: Path) -> str:
-    from overread.errors import InvalidFileError  # noqa: PLC0415
+    from overread.errors import InvalidFileError, words_of  # noqa: PLC0415
 
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFileError(f"cannot read {path}: {error}") from error
+        raise InvalidFileError(f"cannot read {path}: {words_of(error)}") from error
 
 
 command = Command(

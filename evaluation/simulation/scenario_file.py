@@ -22,7 +22,7 @@ from evaluation.simulation.timetable import (
     Timetable,
     timetable_of,
 )
-from overread.errors import InvalidFileError
+from overread.errors import InvalidFileError, words_of
 
 _SHARES_TOLERANCE = 1e-6
 
@@ -162,7 +162,7 @@ def load_scenario(path: Path | None) -> Scenario:
     try:
         return parse_scenario(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFileError(f"cannot read the scenario {path}: {error}") from error
+        raise InvalidFileError(f"cannot read the scenario {path}: {words_of(error)}") from error
 
 
 def parse_scenario(text: str) -> Scenario:
@@ -203,7 +203,7 @@ def load_arrivals(path: Path, scenario: Scenario) -> Recorded:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [_arrival(row, names, number) for number, row in enumerate(csv.DictReader(file), start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidFileError(f"cannot read the arrivals {path}: {error}") from error
+        raise InvalidFileError(f"cannot read the arrivals {path}: {words_of(error)}") from error
     if not rows:
         raise InvalidFileError(f"the arrivals {path} hold no row")
     rows.sort(key=lambda row: row[0])

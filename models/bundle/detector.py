@@ -1,6 +1,7 @@
 """The detector of a MONAI bundle: the CT slices of one study in, observations out."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from models.bundle.network import BundleNetwork
 from models.bundle.regions import PatientBox, regions_of, side_of
 from models.bundle.series import Stack, choose_stack
 from models.bundle.volume import Volume, read_volume
+from models.stages import Stage, StageObserver, ignore_stage
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import Detection, DetectorObservation, Laterality, ObserverIdentity, Presence
 
@@ -18,11 +20,19 @@ MOST_BOXES = 10  # per finding; a page that marks more marks nothing
 class BundleDetector:
     """Implements `overread.ports.Detector` for a bundle. Not to be shared between threads."""
 
-    def __init__(self, folder: Path, *, operating_point: str | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        operating_point: str | None = None,
+        threads: int = 1,
+        on_stage: StageObserver = ignore_stage,
+    ) -> None:
         self.manifest: BundleManifest = load_bundle_manifest(folder)
         self._point = self.manifest.operating_point(operating_point)
         self._network = BundleNetwork(folder, self.manifest, threads=threads)
         self._vocabulary: Vocabulary = load_vocabulary()
+        self._on_stage = on_stage
 
     @property
     def identity(self) -> ObserverIdentity:
@@ -56,8 +66,13 @@ class BundleDetector:
         if choice.stack is None:
             reason = "; ".join(choice.remarks) or "the study has no images"
             return Detection(detector=self.identity, operating_point=self._point.name, not_applicable=reason)
+        started = time.perf_counter()
         volume = read_volume(choice.stack)
+        decoded = time.perf_counter()
         boxes = self._network.find(volume)
+        found = time.perf_counter()
+        for stage, seconds in ((Stage.DECODE, decoded - started), (Stage.INFERENCE, found - decoded)):
+            self._on_stage(detector=self.manifest.name, stage=stage, seconds=seconds)
         return Detection(
             detector=self.identity,
             operating_point=self._point.name,

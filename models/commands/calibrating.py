@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from models.registry_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_registry_options, open_registry, release_name
 from overread.command import EXIT_OK
 
 SUMMARY = "make a release of one that is there, its probabilities fitted anew to what a site's reports state"
@@ -27,7 +27,7 @@ def add_calibrate_action(actions: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_roster_options(parser)
+    add_registry_options(parser)
     parser.add_argument("release", help="name of one that comes with overread, or a folder")
     parser.add_argument("folder", type=Path, help="to write; its last part is the new release's name")
     parser.add_argument(
@@ -43,7 +43,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.report.reader import load_reader  # noqa: PLC0415
 
-    release = folder_of(release_name(arguments.release), roster_path(arguments).parent)
+    release = folder_of(release_name(arguments.release), open_registry(arguments).folder)
     made = calibrate_release(
         release, arguments.folder, list(read_cohort(arguments.cohort)), load_reader(), load_vocabulary()
     )

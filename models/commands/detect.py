@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from overread.command import EXIT_FAILED, EXIT_OK, Command
-from overread.errors import InputError, NotFoundError
+from overread.errors import InputError, InvalidFileError, NotFoundError, words_of
 
 if TYPE_CHECKING:
     from models.onnx_detector import OnnxDetector
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     images = sorted(set(find_images(arguments.paths)))
     detector = load_onnx_detector(arguments.model, threads=arguments.threads)
-    with arguments.out.open("w", newline="", encoding="utf-8") as file:
+    with _opened(arguments.out) as file:
         table = csv.writer(file)
         table.writerow(["path", "sop_instance_uid", "status", "reason", *detector.findings])
         counts = dict.fromkeys((STATUS_DONE, STATUS_NOT_APPLICABLE, STATUS_UNREADABLE), 0)
@@ -53,6 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
             show_progress(sys.stderr, number, len(images))
     print(f"{arguments.out}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
     return EXIT_FAILED if counts[STATUS_UNREADABLE] else EXIT_OK
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise InvalidFileError(f"cannot write {path}: {words_of(error)}") from error
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:

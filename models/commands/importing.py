@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.registry import Role, Route
-from models.registry_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_registry_options, open_registry, release_name
 from overread.command import EXIT_OK
 from overread.errors import ConfigurationError
 
@@ -47,7 +47,7 @@ def _add_set_options(parser: argparse.ArgumentParser) -> None:
 def _add_adopt(actions: Any) -> None:
     summary = "fetch published weights, check their hash, convert, verify, and run them as a shadow"
     parser = actions.add_parser("adopt", help=summary, description=summary)
-    add_roster_options(parser)
+    add_registry_options(parser)
     parser.add_argument("source", choices=["torchxrayvision"], help="whose weights")
     _add_set_options(parser)
     parser.add_argument(
@@ -86,12 +86,12 @@ def _convert(weights: Path, arguments: argparse.Namespace) -> None:
 
 
 def _adopt(arguments: argparse.Namespace) -> int:
-    from models.activation import Request, put_on_roster  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.activation import Request, register_release  # noqa: PLC0415  # keeps `overread --help` fast
     from models.recording import record  # noqa: PLC0415
     from models.torchxrayvision.fetching import fetch  # noqa: PLC0415
     from models.torchxrayvision.published import find_set  # noqa: PLC0415
 
-    folder, file = arguments.folder, roster_path(arguments)
+    folder, kept = arguments.folder, open_registry(arguments)
     downloaded = folder.with_name(f"{folder.name}.download")
     weights = fetch(
         find_set(arguments.published), downloaded, mirror=arguments.mirror, sha256=arguments.sha256
@@ -109,8 +109,8 @@ def _adopt(arguments: argparse.Namespace) -> int:
         reason=None,
         who=arguments.who or getpass.getuser(),
     )
-    put_on_roster(request, file, clock=lambda: datetime.now(UTC))
+    register_release(request, kept, clock=lambda: datetime.now(UTC))
     shutil.rmtree(downloaded)
-    print(f"{file}: {folder} runs as a shadow once the workers are restarted")
+    print(f"{kept.name}: {folder} runs as a shadow")
     print(f"compare it by `overread gate {folder}`, then `overread models activate {folder} --gate FILE`")
     return EXIT_OK

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from models.commands.calibrating import add_calibrate_action
 from models.commands.importing import add_import_actions
 from models.commands.quantising import add_quantise_action
-from models.registry import Change, Entry, Role, Route, load_roster
-from models.registry_options import add_roster_options, release_name, roster_path
+from models.registry import Change, Entry, RegistryStore, Role, Route
+from models.registry_options import add_registry_options, open_registry, release_name
 from overread.command import EXIT_FAILED, EXIT_OK, Command
 from overread.errors import ConfigurationError, ModelError
 
@@ -24,7 +24,7 @@ the path of a release folder.
 
   overread models list
   overread models show chest-radiograph
-  overread models verify                                   every model of the roster, or those named
+  overread models verify                                   every model of the registry, or those named
   overread models activate /models/new --gate gate.json    takes the place of the only active one
   overread models activate /models/new --shadow            runs beside, seen by nobody who reads
   overread models retire /models/new
@@ -34,8 +34,9 @@ the path of a release folder.
   overread models quantise chest-radiograph /models/chest-int8 --images archive/chest
   overread models calibrate chest-radiograph /models/chest-here --cohort past.jsonl
 
-What runs is written to the roster (detectors.json in the data folder) with the time and who did it. Workers
-read it when they start: restart them. The record for --gate is written by `overread gate`.
+What runs is written to the registry of the installation, in its store, with the time and who did it. All its
+workers follow before their next case. --detectors FILE names a registry in a file, for work without a store.
+The record for --gate is written by `overread gate`.
 """
 
 
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("retire", "let one run no longer", _retire, _configure_retire),
     ):
         subparser = actions.add_parser(name, help=summary, description=summary)
-        add_roster_options(subparser)
+        add_registry_options(subparser)
         configure_action(subparser)
         subparser.set_defaults(run_action=run_action)
     add_import_actions(actions)
@@ -74,7 +75,7 @@ def _configure_release(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_releases(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("releases", nargs="*", metavar="RELEASE", help="default: all of the roster")
+    parser.add_argument("releases", nargs="*", metavar="RELEASE", help="default: all of the registry")
 
 
 def _configure_record(parser: argparse.ArgumentParser) -> None:
@@ -123,17 +124,17 @@ def _list(arguments: argparse.Namespace) -> int:
     from models.loaded_detectors import folder_of, load_entry  # noqa: PLC0415  # keeps `overread --help` fast
     from models.releases import list_releases, release_kind  # noqa: PLC0415
 
-    file = roster_path(arguments)
-    on_roster = load_roster(file).entries
+    kept = open_registry(arguments)
+    registered = kept.load().entries
     others = [
-        Entry(release=name) for name in list_releases() if name not in {item.release for item in on_roster}
+        Entry(release=name) for name in list_releases() if name not in {item.release for item in registered}
     ]
     print(f"{'RELEASE':32} {'ROLE':8} {'KIND':12} {'VERSION':10} FINDINGS")
-    for entry in (*on_roster, *others):
-        role = entry.role.value if entry in on_roster else "-"
+    for entry in (*registered, *others):
+        role = entry.role.value if entry in registered else "-"
         try:
-            detector = load_entry(entry, file.parent)
-            kind = release_kind(folder_of(entry.release, file.parent))
+            detector = load_entry(entry, kept.folder)
+            kind = release_kind(folder_of(entry.release, kept.folder))
             says = f"{kind:12} {detector.identity.version:10} {len(detector.findings)}"
         except (ModelError, ConfigurationError) as error:
             says = f"unusable: {error}"
@@ -146,12 +147,12 @@ def _show(arguments: argparse.Namespace) -> int:
     from models.releases import release_kind  # noqa: PLC0415
     from models.routing import describe  # noqa: PLC0415
 
-    file = roster_path(arguments)
-    roster = load_roster(file)
+    kept = open_registry(arguments)
+    registry = kept.load()
     release = release_name(arguments.release)
-    known = next((entry for entry in roster.entries if entry.release == release), None)
-    folder = folder_of(release, file.parent)
-    detector = load_entry(known or Entry(release=release), file.parent)
+    known = next((entry for entry in registry.entries if entry.release == release), None)
+    folder = folder_of(release, kept.folder)
+    detector = load_entry(known or Entry(release=release), kept.folder)
     identity = detector.identity
     print(f"{identity.name} {identity.version} ({release_kind(folder)})")
     print(f"  folder     {folder}")
@@ -160,8 +161,8 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"  findings   {', '.join(detector.findings)}")
     if known is not None:
         point = known.operating_point or "its default operating point"
-        print(f"  roster     {known.role.value}, {point}, asked about {describe(known.route)}")
-    for change in roster.history:
+        print(f"  registry     {known.role.value}, {point}, asked about {describe(known.route)}")
+    for change in registry.history:
         if change.release == release:
             print(f"  history    {_line(change)}")
     return EXIT_OK
@@ -171,12 +172,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     from models.loaded_detectors import folder_of  # noqa: PLC0415
     from models.recording import verify  # noqa: PLC0415
 
-    file = roster_path(arguments)
+    kept = open_registry(arguments)
     failed = False
     named = [release_name(release) for release in arguments.releases]
-    for release in named or [entry.release for entry in load_roster(file).entries]:
+    for release in named or [entry.release for entry in kept.load().entries]:
         try:
-            found = verify(folder_of(release, file.parent))
+            found = verify(folder_of(release, kept.folder))
         except (ModelError, ConfigurationError) as error:
             failed = True
             print(f"{release}: FAILED: {error}")
@@ -194,45 +195,43 @@ def _record(arguments: argparse.Namespace) -> int:
     from models.loaded_detectors import folder_of  # noqa: PLC0415
     from models.recording import record  # noqa: PLC0415
 
-    folder = folder_of(release_name(arguments.release), roster_path(arguments).parent)
+    folder = folder_of(release_name(arguments.release), open_registry(arguments).folder)
     outputs = record(folder, arguments.files)
     print(f"{folder}: recorded {len(outputs)} probabilities")
     return EXIT_OK
 
 
 def _activate(arguments: argparse.Namespace) -> int:
-    from models.activation import put_on_roster  # noqa: PLC0415
+    from models.activation import register_release  # noqa: PLC0415
 
-    file = roster_path(arguments)
-    change = put_on_roster(_request(arguments, file), file, clock=lambda: datetime.now(UTC))
-    print(f"{file}: {_line(change)}")
-    print("Restart the workers, which read the roster when they start.")
+    kept = open_registry(arguments)
+    change = register_release(_request(arguments, kept), kept, clock=lambda: datetime.now(UTC))
+    print(f"{kept.name}: {_line(change)}")
     return EXIT_OK
 
 
 def _retire(arguments: argparse.Namespace) -> int:
-    from models.activation import take_off_roster  # noqa: PLC0415
+    from models.activation import retire_release  # noqa: PLC0415
 
-    file = roster_path(arguments)
-    change = take_off_roster(
+    kept = open_registry(arguments)
+    change = retire_release(
         release_name(arguments.release),
-        file,
+        kept,
         who=arguments.who or getpass.getuser(),
         reason=arguments.reason,
         clock=lambda: datetime.now(UTC),
     )
-    print(f"{file}: {_line(change)}")
-    print("Restart the workers, which read the roster when they start.")
+    print(f"{kept.name}: {_line(change)}")
     return EXIT_OK
 
 
-def _request(arguments: argparse.Namespace, file: Path) -> "Request":
+def _request(arguments: argparse.Namespace, kept: RegistryStore) -> "Request":
     from models.activation import Request, sole_active  # noqa: PLC0415
     from models.gate_record import load_gate_record  # noqa: PLC0415
 
     replacing = None
     if not (arguments.shadow or arguments.beside):
-        replacing = arguments.replace or sole_active(load_roster(file)).release
+        replacing = arguments.replace or sole_active(kept.load()).release
     return Request(
         release=release_name(arguments.release),
         role=Role.SHADOW if arguments.shadow else Role.ACTIVE,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.commands.detect import find_images, show_progress
-from models.registry_options import add_roster_options, release_name, roster_path
+from models.registry_options import add_registry_options, open_registry, release_name
 from overread.command import EXIT_OK
 from overread.errors import ConfigurationError
 
@@ -28,7 +28,7 @@ def add_quantise_action(actions: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_roster_options(parser)
+    add_registry_options(parser)
     parser.add_argument("release", help="name of one that comes with overread, or a folder")
     parser.add_argument("folder", type=Path, help="to write; its last part is the new release's name")
     parser.add_argument(
@@ -51,7 +51,7 @@ def _quantise(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"quantising needs {error.name}, which is not installed: pip install 'overread[train]'"
         ) from error
-    release = folder_of(release_name(arguments.release), roster_path(arguments).parent)
+    release = folder_of(release_name(arguments.release), open_registry(arguments).folder)
     images = sorted(set(find_images(arguments.images)))
     made = quantise_release(
         release, arguments.folder, images, lambda done, total: show_progress(sys.stderr, done, total)

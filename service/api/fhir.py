@@ -24,6 +24,7 @@ from service.fhir.report import BATCH, TRANSACTION
 from service.fhir.resources import MalformedResourceError
 from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import ReportReceipt
+from service.metrics import IntakeProtocol, count_accepted, count_refused
 from service.web.body import read_body
 from service.web.context import Context, ServerContext, sender
 from service.web.errors import RETRY_AFTER_SECONDS, problem_of
@@ -101,7 +102,9 @@ async def _take(request: Request, context: ServerContext) -> JSONResponse:
             raise HTTPException(415, f"send {FHIR_JSON}")
         content = await read_body(request, context.store.settings.report_bytes_max * BODY_TIMES_REPORT_MAX)
     except HTTPException as error:
-        code = "too-long" if error.status_code == 413 else "not-supported"
+        is_too_large = error.status_code == 413
+        count_refused(IntakeProtocol.FHIR, "TOO_LARGE" if is_too_large else "UNSUPPORTED_MEDIA_TYPE")
+        code = "too-long" if is_too_large else "not-supported"
         return _refused(error.status_code, [Issue(code=code, text=str(error.detail))])
     return await run_in_threadpool(_receive, context, content, sender(request, "FHIR"))
 
@@ -110,7 +113,10 @@ def _receive(context: ServerContext, content: bytes, source: str) -> JSONRespons
     try:
         receipt = receive_submission(context.store, content, source=source, now=context.clock())
     except OverreadError as error:
+        count_refused(IntakeProtocol.FHIR, error)
         return _refused(_status_of(error), [issue_of(error)])
+    for report in receipt.reports:
+        _count(report)
     if receipt.submission.bundle_type in {TRANSACTION, BATCH}:
         answers = {outcome.place: _entry_answer(outcome) for outcome in receipt.reports}
         not_kept = EntryAnswer(
@@ -119,6 +125,13 @@ def _receive(context: ServerContext, content: bytes, source: str) -> JSONRespons
         entries = [answers.get(place, not_kept) for place in receipt.submission.places]
         return _answer(200, bundle_answer(str(receipt.submission.bundle_type), entries))
     return _single_answer(receipt)
+
+
+def _count(report: ReportOutcome) -> None:
+    if report.error is not None:
+        count_refused(IntakeProtocol.FHIR, report.error)
+    elif report.outcomes:  # something has been reported
+        count_accepted(IntakeProtocol.FHIR)
 
 
 def _single_answer(receipt: SubmissionReceipt) -> JSONResponse:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from service.api import types
 from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import IncomingReport, receive_report
+from service.metrics import IntakeProtocol, counted
 from service.store.records import ReportStatus
 from service.web.body import read_body
 from service.web.context import Context, sender
@@ -103,7 +104,8 @@ def post_report(
     Versions are never overwritten. The same version again changes nothing. A new version of a triaged case
     sends the case through triage again.
     """
-    receipt = receive_report(context.store, report, now=context.clock())
+    with counted(IntakeProtocol.HTTP):
+        receipt = receive_report(context.store, report, now=context.clock())
     if receipt.outcome is ReceiptOutcome.ALREADY_STORED:
         response.status_code = 200
     response.headers["Location"] = f"/api/v1/cases/{receipt.case_id}"

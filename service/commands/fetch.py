@@ -138,9 +138,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
     store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
     states = list(FetchState) if arguments.all else [FetchState.DUE, FetchState.GIVEN_UP]
-    for fetch in list_fetches(store, states, limit=_LISTED_MAX):
-        print(_line(fetch))
+    fetches = list_fetches(store, states, limit=_LISTED_MAX)
     store.close()
+    print("\n".join(map(_line, fetches)) if fetches else "nothing was to be fetched by itself")
     return EXIT_OK
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from overread.actor import Actor
 from overread.command import EXIT_OK, Command
-from overread.errors import InvalidFileError
+from overread.errors import InvalidFileError, words_of
 
 if TYPE_CHECKING:
     from service.store.database import Store
@@ -97,7 +97,7 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {error}") from error
+        raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {words_of(error)}") from error
 
 
 command = Command(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.registry_options import add_roster_options, roster_path
+from models.registry_options import add_registry_options, open_registry
 from overread.command import EXIT_OK, Command
 from overread.errors import InvalidFileError, InvalidReportError
 from overread.finding import Actionable
@@ -50,13 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--policy", type=Path, metavar="TOML", help="in place of the one that comes with overread"
     )
     parser.add_argument("--json", action="store_true", help="print the full result as JSON, with provenance")
-    add_roster_options(parser)
+    add_registry_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Triage one study and print the result."""
-    from models.loaded_detectors import load_lineup  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.registry import load_roster  # noqa: PLC0415
+    from models.loaded_detectors import load_detectors  # noqa: PLC0415  # keeps `overread --help` fast
     from overread.comparison import ComparedCase, compare, read_history  # noqa: PLC0415
     from overread.finding import load_vocabulary  # noqa: PLC0415
     from overread.priority import default_policy, read_policy  # noqa: PLC0415
@@ -66,8 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     reading, files = reader.read(text), _files(arguments.study)
     policy = read_policy(arguments.policy) if arguments.policy else default_policy()
     history = read_history(_priors(arguments.prior, files), reader)
-    file = roster_path(arguments)
-    detectors = load_lineup(load_roster(file), file.parent).active
+    kept = open_registry(arguments)
+    detectors = load_detectors(kept.load(), kept.folder).active
     detections = tuple(detector.detect(files) for detector in detectors)
     case = ComparedCase(reading=reading, detections=detections, history=history)
     result = compare(case, policy, load_vocabulary()).result

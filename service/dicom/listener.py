@@ -25,6 +25,7 @@ from service.dicom.transport import PDU_BYTES
 from service.error_boundary import ErrorBoundary
 from service.intake.instances import AnnouncedInstance, receive_instance
 from service.listener_settings import ANYBODY, DicomListenerSettings
+from service.metrics import IntakeProtocol, count_accepted, count_refused
 from service.store.database import Store
 
 _ANY_TITLE = "OVERREAD"  # what we are called where we answer to any title
@@ -36,6 +37,8 @@ _log = structlog.get_logger("overread.dicom")
 
 class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
     """Stores what is sent to a listening socket, answers for it, and answers C-ECHO."""
+
+    protocol = IntakeProtocol.C_STORE
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
             (evt.EVT_N_ACTION, self._commitments.take),
             (evt.EVT_ACCEPTED, _note, ["association_accepted"]),
             (evt.EVT_REJECTED, _note, ["association_rejected"]),
+            (evt.EVT_REJECTED, _count_rejected),
         ]
         super().__init__(
             entity,
@@ -85,6 +89,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         source = f"C-STORE {event.assoc.requestor.ae_title.strip()} {event.assoc.requestor.address}"
         arriving = cast(C_STORE, event.request).DataSet
         if not isinstance(arriving, ArrivingObject):
+            count_refused(IntakeProtocol.C_STORE, "NO_DATA_SET")
             return StoreStatus(code=CANNOT_UNDERSTAND, comment="the request has no data set").response()
         try:
             return self._receive(arriving, source).response()
@@ -104,7 +109,9 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
             )
         error = boundary.error
         if error is None:
+            count_accepted(IntakeProtocol.C_STORE)
             return StoreStatus(code=SUCCESS)
+        count_refused(IntakeProtocol.C_STORE, error)
         status = status_of(error)
         if isinstance(error, InputError | OutOfResourcesError | OSError):
             _log.warning("refused", status=f"0x{status.code:04X}", reason=type(error).__name__, source=source)
@@ -126,6 +133,10 @@ def _entity(settings: DicomListenerSettings) -> AE:
     entity.add_supported_context(Verification)
     entity.add_supported_context(STORAGE_COMMITMENT, SYNTAXES)
     return entity
+
+
+def _count_rejected(_: evt.Event) -> None:
+    count_refused(IntakeProtocol.C_STORE, "ASSOCIATION_REJECTED")
 
 
 def _note(event: evt.Event, action: str) -> None:

@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.metrics import IntakeProtocol, count_accepted, count_refused
 from service.web.addresses import instance_address, study_address
-from service.web.errors import OUT_OF_RESOURCES
+from service.web.errors import (
+    CANNOT_UNDERSTAND,
+    DUPLICATE_INSTANCE,
+    INVALID_ATTRIBUTE_VALUE,
+    OUT_OF_RESOURCES,
+)
 
 _RETRIEVE_URL = "00081190"
 _REFERENCED_SOP_CLASS = "00081150"
@@ -26,6 +32,26 @@ class PartOutcome:
     series_instance_uid: str = ""  # with it where it can be retrieved
     failure_reason: int | None = None  # None: stored, or stored before with the same content
     unsupported_type: bool = False  # the part announced a media type that is not application/dicom
+
+
+# Words of the failure reasons that `PartOutcome` may have, for counting.
+_FAILURE_WORDS = {
+    OUT_OF_RESOURCES: "OUT_OF_RESOURCES",
+    CANNOT_UNDERSTAND: "INVALID_DICOM",
+    DUPLICATE_INSTANCE: "CONTRADICTION",
+    INVALID_ATTRIBUTE_VALUE: "ANOTHER_STUDY",
+}
+
+
+def count_parts(outcomes: Sequence[PartOutcome]) -> None:
+    """Count what became of each part of a request."""
+    for outcome in outcomes:
+        if outcome.failure_reason is None:
+            count_accepted(IntakeProtocol.STOW)
+        elif outcome.unsupported_type:
+            count_refused(IntakeProtocol.STOW, "UNSUPPORTED_MEDIA_TYPE")
+        else:
+            count_refused(IntakeProtocol.STOW, _FAILURE_WORDS.get(outcome.failure_reason, "FAILED"))
 
 
 def store_reply(outcomes: Sequence[PartOutcome], base: str) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from starlette.requests import ClientDisconnect
 
 from service.dicomweb import qido, wado, wado_pixels
 from service.dicomweb.store_part import DICOM, PartsReceiver
-from service.dicomweb.store_reply import store_reply, store_status
+from service.dicomweb.store_reply import count_parts, store_reply, store_status
+from service.metrics import IntakeProtocol, count_refused
 from service.web import health, openapi
-from service.web.access_log import AccessMiddleware, RequestMetrics
+from service.web.access_log import AccessMiddleware
 from service.web.addresses import DICOMWEB_URL_VARIABLE, base_url
 from service.web.archive_threads import ArchiveThreads
 from service.web.bare import OpenContext, bare_app
@@ -88,6 +89,9 @@ async def _store(request: Request, context: ServerContext, study_instance_uid: s
         broken = await _receive(request, splitter)
     finally:
         outcomes = await run_in_threadpool(parts.close)
+    count_parts(outcomes)
+    if broken is not None:
+        count_refused(IntakeProtocol.STOW, "FRAMING")
     status = store_status(outcomes, broken_framing=broken is not None)
     stored = sum(outcome.failure_reason is None for outcome in outcomes)
     _log.info("stow", parts=len(outcomes), stored=stored, status=status, framing=str(broken or "whole"))
@@ -186,15 +190,12 @@ def _require_acceptable(accept: str) -> None:
         raise HTTPException(406, f"only {DICOM_JSON} can be returned")
 
 
-def make_stow_app(
-    open_context: OpenContext, access: Access, metrics: RequestMetrics, public_url: str | None = None
-) -> FastAPI:
+def make_stow_app(open_context: OpenContext, access: Access, public_url: str | None = None) -> FastAPI:
     """Return the application of the intake process.
 
     Args:
         open_context: opens what the handlers work with.
         access: who may speak to it.
-        metrics: where requests are counted.
         public_url: its address as others see it; None where that is the one they send their requests to.
     """
     app = bare_app(
@@ -207,17 +208,16 @@ def make_stow_app(
     app.state.archive_threads = ArchiveThreads()
     app.include_router(health.router)
     app.add_middleware(GuardMiddleware, access=access)
-    app.add_middleware(AccessMiddleware, metrics=metrics)  # the last added is the outermost
+    app.add_middleware(AccessMiddleware)  # the last added is the outermost
     return app
 
 
 def stow_app(environ: Mapping[str, str]) -> FastAPI:
     """Return the application of the intake process."""
-    access, metrics = access_from(environ), RequestMetrics()
+    access = access_from(environ)
     return make_stow_app(
-        context_opener(environ, access=access, metrics=metrics, model=None),
+        context_opener(environ, access=access, model=None),
         access=access,
-        metrics=metrics,
         public_url=environ.get(DICOMWEB_URL_VARIABLE) or None,
     )
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from overread.errors import ContradictionError, InputError, OutOfResourcesError, UnsupportedMessageError
 from service.hl7.message import Segment
+from service.metrics import refusal_reason
 
 _TEXT_MAX = 80  # MSA-3 is ST of 80
 _ACCEPTANCE = {"AA": "CA", "AE": "CE", "AR": "CR"}
@@ -26,6 +27,7 @@ class Verdict:
     code: str  # MSA-1: AA, AE or AR; of acceptance alone CA, CE or CR
     error: int | None = None  # HL7 table 0357
     text: str = ""
+    reason: str = ""  # why it is refused, in one of few words; empty where it is accepted
 
 
 ACCEPTED = Verdict(code="AA")
@@ -45,8 +47,8 @@ def verdict_on(error: Exception) -> Verdict:
     for kind, verdict in VERDICTS:
         if isinstance(error, kind):
             said = str(error) if isinstance(error, InputError) else ""
-            return Verdict(code=verdict.code, error=verdict.error, text=said or verdict.text)
-    return _FAILED
+            return replace(verdict, text=said or verdict.text, reason=refusal_reason(error))
+    return replace(_FAILED, reason=refusal_reason(error))
 
 
 def acknowledgements(header: Segment | None, verdict: Verdict, *, now: datetime) -> tuple[bytes, ...]:

@@ -22,6 +22,7 @@ from service.hl7.message import Segment, read_header, read_message
 from service.hl7.report import read_reports
 from service.intake.reports import refuse_message
 from service.listener_settings import Hl7ListenerSettings
+from service.metrics import IntakeProtocol, count_accepted, count_refused
 from service.store.database import Store
 
 _RECEIVE_BYTES = 1 << 16
@@ -35,6 +36,8 @@ _Pending = tuple[Segment | None, "Verdict | Future[Outcomes]"]
 
 class Hl7Listener(BoundedServerMixin, socketserver.TCPServer):
     """Takes the messages that are sent to a listening socket."""
+
+    protocol = IntakeProtocol.HL7
 
     def __init__(
         self,
@@ -79,7 +82,10 @@ class _Connection(socketserver.BaseRequestHandler):
             except FramingError as error:
                 _log.warning("connection_closed", reason=str(error), address=self.client_address[0])
                 if not isinstance(error, OtherProtocolError):
-                    self._answer(connection, [(None, Verdict(code="AR", error=100, text=str(error)))])
+                    verdict = Verdict(code="AR", error=100, text=str(error), reason="FRAMING")
+                    self._answer(connection, [(None, verdict)])
+                else:
+                    count_refused(IntakeProtocol.HL7, "OTHER_PROTOCOL")
                 return
             if messages or not was_within:
                 started = time.monotonic()
@@ -136,7 +142,12 @@ class _Connection(socketserver.BaseRequestHandler):
         """Send the acknowledgements in the order of the messages, each when its message is committed."""
         now = cast(Hl7Listener, self.server).clock
         for header, outcome in pending:
-            for answer in acknowledgements(header, _verdict(outcome), now=now()):
+            verdict = _verdict(outcome)
+            if verdict.code == ACCEPTED.code:
+                count_accepted(IntakeProtocol.HL7)
+            else:
+                count_refused(IntakeProtocol.HL7, verdict.reason)
+            for answer in acknowledgements(header, verdict, now=now()):
                 connection.sendall(frame(answer))
 
 

@@ -17,6 +17,7 @@ from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
 from service.store.database import Store
 from service.store.expiry import ExpiredInstance, ExpiredRefusal, expired_instances, expired_refusals
+from service.store.leases import NamedLease, process_name, release_lease, take_lease
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
 
 _log = structlog.get_logger("overread.retention")
@@ -91,6 +92,8 @@ def retain(store: Store, *, now: datetime, dry_run: bool = False) -> Iterator[Re
 def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading.Event) -> None:
     """Remove what is over its time now and once a day, until `stop` is set.
 
+    Of several processes of one installation one does so each day.
+
     Raises:
         ConfigurationError: no setting says how long anything is kept.
     """
@@ -98,24 +101,37 @@ def retain_daily(store: Store, *, clock: Callable[[], datetime], stop: threading
         raise ConfigurationError(
             "nothing is ever removed: set OVERREAD_KEEP_DAYS_CONCORDANT or another; see docs/store.md"
         )
+    lease = NamedLease(name="retention", owner=process_name("retain"), seconds=_DAY_SECONDS)
     while not stop.is_set():
-        total, pause = RetentionCount(), _DAY_SECONDS
+        pause = _RETRY_SECONDS
         try:
-            for count in retain(store, now=clock()):
-                total += count
+            if take_lease(store, lease, now=clock()):
+                _log_retained(_retain_until(store, stop, now=clock()))
+                pause = _DAY_SECONDS
                 if stop.is_set():
-                    break
+                    release_lease(store, lease)  # whoever starts next goes on with it
         except OutOfResourcesError as error:
             _log.warning("store_unavailable", why=str(error))
-            pause = _RETRY_SECONDS
-        _log.info(
-            "retained",
-            instances=total.instances,
-            instance_bytes=total.instance_bytes,
-            refused=total.refused,
-            refused_bytes=total.refused_bytes,
-        )
         stop.wait(pause)
+
+
+def _retain_until(store: Store, stop: threading.Event, *, now: datetime) -> RetentionCount:
+    total = RetentionCount()
+    for count in retain(store, now=now):
+        total += count
+        if stop.is_set():
+            break
+    return total
+
+
+def _log_retained(total: RetentionCount) -> None:
+    _log.info(
+        "retained",
+        instances=total.instances,
+        instance_bytes=total.instance_bytes,
+        refused=total.refused,
+        refused_bytes=total.refused_bytes,
+    )
 
 
 def _remove_pixels(

@@ -24,11 +24,13 @@ from service.store.fetches import (
     postpone_fetch,
     waiting_case,
 )
+from service.store.leases import NamedLease, kept_lease, process_name, take_lease
 
 _NEW_FOR = timedelta(days=1)  # a study that was closed before is not new any more
 _MADE_WITHIN = timedelta(days=30)  # nor is one that was made before, and imported or fetched now
 _POLL_SECONDS = 5.0
 _PAUSE_SECONDS_MAX = 600.0  # of asking at all, while the PACS fails
+_LEASE_SECONDS = 30.0  # after which another process fetches, if this one has died
 
 _log = structlog.get_logger("overread.fetch")
 Clock = Callable[[], datetime]
@@ -43,23 +45,35 @@ def fetch_by_itself(
     stop: threading.Event,
     drain: bool = False,
 ) -> None:
-    """Fetch what is due until `stop` is set, or with `drain` until nothing is."""
+    """Fetch what is due until `stop` is set, or with `drain` until nothing is.
+
+    Of several processes of one installation one fetches, so that the PACS is asked at the pace that was set.
+    """
     pace = Pace(settings.studies_per_minute, stop)
     pause_seconds = _POLL_SECONDS
-    while not stop.is_set():
-        try:
-            note_due(store, settings, now=clock())
-            fetch = claim_fetch(store, now=clock())
-            if fetch is not None:
-                has_failed = not attempt(store, archive, settings, fetch, pace=pace, clock=clock)
-                pause_seconds = min(pause_seconds * 2, _PAUSE_SECONDS_MAX) if has_failed else _POLL_SECONDS
-                if not has_failed or drain:
-                    continue
-            elif drain:
-                return
-        except OutOfResourcesError as error:
-            _log.warning("store_unavailable", why=str(error))
-        stop.wait(pause_seconds)
+    lease = NamedLease(name="fetch", owner=process_name("fetch"), seconds=_LEASE_SECONDS)
+    with kept_lease(store, lease, clock=clock):
+        while not stop.is_set():
+            try:
+                fetch = _next_fetch(store, settings, lease, now=clock())
+                if fetch is not None:
+                    failed = not attempt(store, archive, settings, fetch, pace=pace, clock=clock)
+                    pause_seconds = min(pause_seconds * 2, _PAUSE_SECONDS_MAX) if failed else _POLL_SECONDS
+                    if not failed or drain:
+                        continue
+                elif drain:
+                    return
+            except OutOfResourcesError as error:
+                _log.warning("store_unavailable", why=str(error))
+            stop.wait(pause_seconds)
+
+
+def _next_fetch(store: Store, settings: FetchSettings, lease: NamedLease, *, now: datetime) -> Fetch | None:
+    """Return what is to be fetched next; None if nothing is due, or another process does the fetching."""
+    if not take_lease(store, lease, now=now):
+        return None
+    note_due(store, settings, now=now)
+    return claim_fetch(store, now=now)
 
 
 def note_due(store: Store, settings: FetchSettings, *, now: datetime) -> None:

@@ -1,6 +1,6 @@
-"""One HTTP process of `overread serve`: `python -m service.runtime.http_process {api,stow} DESCRIPTOR`.
+"""One HTTP process of `overread serve`: `python -m service.runtime.http_process {api,stow} DESCRIPTOR...`.
 
-It serves on a listening socket that the supervisor holds and hands down. The BentoML service runs here in its
+It serves on listening sockets that the supervisor holds and hands down. The BentoML service runs here in its
 documented ASGI form, in one process without BentoML's own supervisor: that one is not needed beside ours, and
 it would orphan its workers when killed.
 """
@@ -42,8 +42,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight get a few seconds to end."""
+def serve(app: ASGIApp, listeners: list[socket.socket]) -> None:
+    """Serve on all sockets until SIGTERM or SIGINT; requests in flight get a few seconds to end."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -53,7 +53,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=listeners)
 
 
 def configure_process_logging() -> None:
@@ -81,11 +81,11 @@ APPLICATIONS: dict[str, Callable[[], ASGIApp]] = {"api": _api, "stow": _stow}
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the named application on the inherited descriptor."""
-    name, descriptor = arguments
+    """Serve the named application on the inherited descriptors."""
+    name, *descriptors = arguments
     app = APPLICATIONS[name]()
     configure_process_logging()  # after the import: BentoML configures logging too
-    serve(app, socket.socket(fileno=int(descriptor)))
+    serve(app, [socket.socket(fileno=int(descriptor)) for descriptor in descriptors])
 
 
 if __name__ == "__main__":

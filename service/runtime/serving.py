@@ -15,13 +15,20 @@ from pathlib import Path
 from overread.errors import ConfigurationError
 from service.log import configure_logging
 from service.maintenance.retention import has_retention
+from service.metrics import FOLDER_VARIABLE, shared_folder
 from service.pacs.settings import load_fetch_settings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
 from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.watch.settings import check_watch, watched_folder
-from service.web.opening import HOST_VARIABLE, STOW_ADDRESS_VARIABLE, access_from
+from service.web.opening import (
+    HOST_VARIABLE,
+    PROBE_PORT_VARIABLE,
+    STOW_ADDRESS_VARIABLE,
+    access_from,
+    probe_port_from,
+)
 
 _ASK_SECONDS = 60.0
 _BACKLOG = 2048
@@ -57,24 +64,32 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
     fetching = load_fetch_settings(os.environ)
     check_watch(os.environ)
     open_store(settings).close()  # migrate once, before several processes would want to
-    with ExitStack() as sockets:
-        api = sockets.enter_context(_listen(addresses.host, addresses.port))
-        stow = sockets.enter_context(_listen(addresses.host, addresses.stow_port))
+    with ExitStack() as resources:
+        api = resources.enter_context(_listen(addresses.host, addresses.port))
+        stow = resources.enter_context(_listen(addresses.host, addresses.stow_port))
         listeners = {
-            protocol: sockets.enter_context(_listen(addresses.host, port))
+            protocol: resources.enter_context(_listen(addresses.host, port))
             for protocol, port in wanted.items()
         }
+        probes = [
+            resources.enter_context(_listen(addresses.host, port))
+            for port in (probe_port_from(os.environ),)
+            if port is not None
+        ]
         environment = _environment(addresses.host, settings, stow)
+        for probe in probes:
+            environment[PROBE_PORT_VARIABLE] = str(probe.getsockname()[1])
+        environment[FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
-            _http_child("api", api, environment),
-            _http_child("stow", stow, environment),
+            _http_child("api", (api, *probes), environment),
+            _http_child("stow", (stow,), environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
             *_watcher(environment),
             *([_fetcher(environment)] if fetching is not None and fetching.is_automatic else []),
         ]
-        lines = _listener_lines(listeners)
+        lines = [*_listener_lines(listeners), *(f"Probes      {_url(probe)}/metrics" for probe in probes)]
         announcer = threading.Thread(
             target=_announce, args=(_url(api), _url(stow), settings, lines), name="announcer", daemon=True
         )
@@ -119,11 +134,12 @@ def _environment(host: str, settings: Settings, stow: socket.socket) -> dict[str
     }
 
 
-def _http_child(name: str, listener: socket.socket, environment: dict[str, str]) -> ChildSpec:
+def _http_child(name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str]) -> ChildSpec:
+    descriptors = (str(listener.fileno()) for listener in listeners)
     return ChildSpec(
         name=name,
-        command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, str(listener.fileno())),
-        listener=listener,
+        command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, *descriptors),
+        listeners=listeners,
         environment=environment,
     )
 
@@ -133,7 +149,7 @@ def _listener_child(protocol: Protocol, listener: socket.socket, environment: di
     return ChildSpec(
         name=protocol.value,
         command=(sys.executable, "-P", *module),
-        listener=listener,
+        listeners=(listener,),
         environment=environment,
     )
 
@@ -209,7 +225,7 @@ def _welcome(api: str, stow: str, settings: Settings, listeners: Sequence[str]) 
 overread is ready.
 
   Worklist    {api}/
-  API         {api}/openapi.json
+  API         {api}/docs
   DICOMweb    {stow}/studies (STOW-RS, QIDO-RS, WADO-RS){further}
   Data        {settings.data_folder}
 

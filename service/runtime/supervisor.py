@@ -29,7 +29,7 @@ class ChildSpec:
 
     name: str  # for logs, such as "worker-1"
     command: tuple[str, ...]
-    listener: socket.socket | None = None  # handed down; the command names its descriptor
+    listeners: tuple[socket.socket, ...] = ()  # handed down; the command names their descriptors
     environment: dict[str, str] = field(default_factory=dict)  # added to the supervisor's own
 
 
@@ -131,7 +131,7 @@ class Supervisor:
         child.process = subprocess.Popen(  # noqa: S603  # our own commands, no shell
             attached,
             env={**os.environ, **spec.environment},
-            pass_fds=(spec.listener.fileno(),) if spec.listener is not None else (),
+            pass_fds=tuple(listener.fileno() for listener in spec.listeners),
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C at the terminal reaches the supervisor alone, which stops the rest
         )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from overread.actor import Actor
 from overread.case import CaseEvent, CaseState, advance
 from service.store import queries
+from service.store.ready_cases import announce_ready
 from service.store.records import CaseRecord, actor_columns
 from service.store.rows import case_of
 
@@ -73,6 +74,8 @@ def record_claim(connection: Connection, case: CaseRecord, entry: Entry) -> None
 
 
 def _append(connection: Connection, case: CaseRecord, entry: Entry, *, before: CaseState | None) -> None:
+    if case.state is CaseState.READY and case.due_at <= entry.at:
+        announce_ready(connection)
     connection.execute(
         queries.ADD_EVENT,
         {

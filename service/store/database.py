@@ -109,6 +109,12 @@ def open_store(settings: Settings, *, sweep: bool = True) -> Store:
     return Store(settings=settings, engine=engine, files=files)
 
 
+def database_exists(settings: Settings) -> bool:
+    """Return whether there may be a database: to open a file of SQLite that is not there makes it."""
+    url = make_url(settings.database_url)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
 def open_engine(url: str) -> Engine:
     """Return the database as it is, its tables of whatever release; nothing is connected yet."""
     # Parameters are hidden: an exception must not carry a report or a patient's id into a log.

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, or_, select, tuple_
 
 from overread.case import CaseState
+from service.store.column_types import UtcDateTime
 from service.store.database import Store
 from service.store.records import QuarantineState
-from service.store.schema import UtcDateTime, cases, instances, quarantine, studies
+from service.store.schema import cases, instances, quarantine, studies
 
 _PAGE = 500
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)

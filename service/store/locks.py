@@ -74,6 +74,16 @@ def fetches(kind: str) -> Lock:
     return Lock(f"fetches {kind}")
 
 
+def lease(name: str) -> Lock:
+    """Return the lock of a named lease: whose it is."""
+    return Lock(f"lease {name}")
+
+
+def registry() -> Lock:
+    """Return the lock of the registry of detectors."""
+    return Lock("detector registry")
+
+
 def take_locks(connection: Connection, locks: Iterable[Lock]) -> None:
     """Hold these locks until the transaction ends; whoever holds one of them is waited for."""
     if connection.dialect.name == "postgresql":

@@ -84,6 +84,7 @@ class CaseRecord:
     policy_version: str | None  # that made it
     waiting_since: datetime | None  # on the list since then; None while it is not
     attempts: int  # claims of this revision
+    due_at: datetime  # not to be claimed before, while READY
     lease_owner: str | None  # None while it is not in triage
 
 

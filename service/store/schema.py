@@ -1,17 +1,8 @@
-"""The tables, as SQLAlchemy sees them; the migrations make them, and a test holds the two together.
-
-Times are aware and UTC in Python. PostgreSQL keeps them as `timestamptz`; SQLite as UTC text of fixed width,
-which sorts as time does.
-"""
-
-from datetime import UTC, datetime
-from typing import Any
+"""The tables, as SQLAlchemy sees them; the migrations make them, and a test holds the two together."""
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -21,38 +12,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time in both databases; a naive one is refused."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time as the database takes it."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the store takes aware times only")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Return the aware UTC time."""
-        if value is None:
-            return None
-        stored: datetime = value
-        return stored.replace(tzinfo=UTC) if dialect.name == "sqlite" else stored.astimezone(UTC)
-
-
-# SQLite numbers rows by itself only in a column of exactly the type INTEGER.
-RowNumber = BigInteger().with_variant(Integer(), "sqlite")
-Uid = String(64)
-Sha256 = String(64)
+from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -369,6 +332,46 @@ fetches = Table(
     Index("ix_fetches_state_due_at", "state", "due_at"),
 )
 
+# Named leases: of the processes of one installation, the owner alone does a piece of work.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("until", UtcDateTime, nullable=False),  # free from then on
+)
+
+# What somebody changed about which detectors run; what runs is in the last row. Never changed.
+detector_registry = Table(
+    "detector_registry",
+    metadata,
+    Column("change_id", RowNumber, primary_key=True),
+    Column("happened_at", UtcDateTime, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("action", String(16), nullable=False),  # models.registry.Change.action
+    Column("release", Text, nullable=False),
+    Column("version", Text),
+    Column("manifest_sha256", Sha256),
+    Column("replaced", Text),  # release that was active before
+    Column("gate", Text),  # what the release gate concluded, in words
+    Column("reason", Text),
+    Column("detectors", Text),  # JSON of every models.registry.Entry from then on; null in what a file told
+)
+
+# The workers that live, or have died a short while ago.
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(128), primary_key=True),  # as in the history of the cases
+    Column("host", String(256), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("release", String(64), nullable=False),  # version of overread
+    Column("detectors", Text, nullable=False),  # JSON array of names with versions
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("case_id", RowNumber),  # that it works on; no reference, since a row must never hold up a case
+)
+
 APPEND_ONLY = (
     report_versions,
     triage_results,
@@ -377,5 +380,6 @@ APPEND_ONLY = (
     events,
     policies,
     quarantine_actions,
+    detector_registry,
 )
 """Tables whose rows the database itself refuses to change or delete."""

@@ -1,14 +1,13 @@
 """Whether the tables are those of this release, and whether the database itself is in order."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy import Connection, inspect, text
 
 from service.settings import Settings
-from service.store.database import open_engine, translated
+from service.store.database import database_exists, open_engine, translated
 from service.store.migration import migrate, newest_revision, revision_of
 from service.store.schema import metadata
 
@@ -35,7 +34,7 @@ def check_tables(settings: Settings) -> TablesReport:
     Raises:
         OutOfResourcesError: it cannot be reached.
     """
-    if not _exists(settings):
+    if not database_exists(settings):
         return TablesReport(database="sqlite", revision=None, newest=newest_revision(), faults=(), rows={})
     engine = open_engine(settings.database_url)
     try:
@@ -73,12 +72,6 @@ def upgrade_tables(settings: Settings) -> tuple[str | None, str]:
             return before, newest_revision()
     finally:
         engine.dispose()
-
-
-def _exists(settings: Settings) -> bool:
-    """Return whether there is something to look at: to open a file of SQLite that is not there makes it."""
-    url = make_url(settings.database_url)
-    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
 def _damages(connection: Connection) -> list[str]:

@@ -5,6 +5,7 @@ results for one revision of a case cannot be stored.
 """
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Self
 
 import structlog
 
+from overread.case import CaseState
 from overread.comparison import ComparedCase, compare, read_history
 from overread.errors import (
     ConfigurationError,
@@ -30,19 +32,21 @@ from overread.observation import Detection, ReportReading
 from overread.ports import Detector, ReportReader
 from overread.report.reread import Rereader
 from overread.triage import TriageResult
-from service.intake.closing import close_quiet_studies
+from service.metrics import TRIAGE_SECONDS, TRIAGES, TriageEnd
 from service.store.database import Store
+from service.store.detector_registry import registry_version
 from service.store.queue import (
     claim_case,
     complete_case,
-    expire_leases,
     fail_case,
     peek_case,
     release_case,
     renew_lease,
 )
+from service.store.ready_cases import ReadyCases
 from service.store.records import ClaimedCase, Lease
-from service.triage.reconsideration import reorder_list
+from service.triage.housekeeping import Housekeeping
+from service.triage.presence import Presence
 from service.triage.shadow import look_in_shadow
 
 _log = structlog.get_logger("overread.worker")
@@ -58,6 +62,7 @@ class TriageTools:
     detectors: tuple[Detector, ...]
     shadows: tuple[Detector, ...] = ()  # look at every concluded case, and change nothing
     vocabulary: Vocabulary
+    registry_version: int | None = None  # of the registry that names the detectors; None: of none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,9 @@ class Conclusion:
 def work(
     store: Store, readers: TriageTools, *, name: str, clock: Clock, stop: threading.Event, drain: bool
 ) -> int:
-    """Triage cases until `stop` is set and return how many; a claimed case is finished first.
+    """Triage cases until `stop` is set or other detectors are to be asked, and return how many.
+
+    A claimed case is finished first.
 
     Args:
         store: where the cases are.
@@ -89,20 +96,26 @@ def work(
     claims = 0
     pause = timedelta(seconds=store.settings.poll_seconds)
     house_due = clock()
-    with Heartbeat(store, clock=clock) as heartbeat:
-        while not stop.is_set():
+    asked = (*readers.detectors, *readers.shadows)
+    with (
+        Heartbeat(store, clock=clock) as heartbeat,
+        Presence(store, name, asked, clock=clock) as presence,
+        Housekeeping(store, worker=name, clock=clock) as housekeeping,
+        ReadyCases(store) as ready_cases,
+    ):
+        while not stop.is_set() and not is_outdated(store, readers):
             try:
                 if kept := clock() >= house_due:
-                    do_housekeeping(store, now=clock())
+                    housekeeping.do()
                     house_due = clock() + pause
                 claimed = claim_case(store, worker=name, now=clock())
                 if claimed is not None:
                     claims += 1
                     _hint_next(store, readers, now=clock())
-                    concluded = triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
-                    look_in_shadow(
-                        store, claimed, readers.shadows if concluded else (), clock=clock, stop=stop
-                    )
+                    with presence.working_on(claimed.lease.case_id):
+                        concluded = triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
+                        shadows = readers.shadows if concluded else ()
+                        look_in_shadow(store, claimed, shadows, clock=clock, stop=stop)
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
@@ -113,15 +126,18 @@ def work(
                 house_due = clock()  # nothing else to do
                 if drain:
                     continue
-            stop.wait(store.settings.poll_seconds)
+            ready_cases.wait(store.settings.poll_seconds, stop)
     return claims
 
 
-def do_housekeeping(store: Store, *, now: datetime) -> None:
-    """Give back cases whose lease ran out, close studies that fell quiet, follow a change of policy."""
-    expire_leases(store, now=now)
-    close_quiet_studies(store, now=now)
-    reorder_list(store, now=now)
+def is_outdated(store: Store, tools: TriageTools) -> bool:
+    """Whether the registry of detectors has been changed since the tools were loaded."""
+    if tools.registry_version is None:
+        return False
+    try:
+        return registry_version(store) != tools.registry_version
+    except OutOfResourcesError:
+        return False  # whoever works on meets it again
 
 
 def _await_objects(store: Store, stop: threading.Event) -> None:
@@ -159,6 +175,7 @@ def triage_case(
         ConfigurationError: a setting or policy is wrong; the case is back in the queue.
         OutOfResourcesError: the store is not available; the case is given back, or its lease will run out.
     """
+    started = time.perf_counter()
     try:
         with heartbeat.of(claimed.lease):
             conclusion = look(claimed, readers)
@@ -170,11 +187,15 @@ def triage_case(
                 detections=conclusion.detections,
                 now=clock(),
             )
+        TRIAGE_SECONDS.observe(time.perf_counter() - started)
+        _count(TriageEnd.CONCLUDED)
         _log.info("triaged", outcome=conclusion.result.outcome.value, **_names(claimed))
         return True
     except LeaseLostError:
+        _count(TriageEnd.LEASE_LOST)
         _log.warning("lease_lost", **_names(claimed))
     except OutOfResourcesError as error:
+        _count(TriageEnd.RELEASED)
         _give_back(store, claimed, error, now=clock())
         raise
     except Exception as error:
@@ -256,15 +277,22 @@ def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime)
     try:
         if isinstance(error, InputError | RemovedError):
             fail_case(store, lease, str(error), now=now)
+            _count(TriageEnd.FAILED)
             _log.warning("failed", reason=str(error), **_names(claimed))
             return
         # Of others neither message nor values are kept: they may hold what the report says.
         reason = str(error) if isinstance(error, NotFoundError) else f"unexpected {type(error).__name__}"
         counts = not isinstance(error, ModelError | ConfigurationError)  # those are not the case's fault
         state = release_case(store, lease, reason, now=now, failed=counts)
+        _count(TriageEnd.FAILED if state is CaseState.FAILED else TriageEnd.RELEASED)
         _log.error("released", reason=reason, state=state.value, trace=_frames(error), **_names(claimed))
     except LeaseLostError:
+        _count(TriageEnd.LEASE_LOST)
         _log.warning("lease_lost", **_names(claimed))
+
+
+def _count(end: TriageEnd) -> None:
+    TRIAGES.labels(end.value).inc()
 
 
 def _give_back(store: Store, claimed: ClaimedCase, error: OutOfResourcesError, *, now: datetime) -> None:

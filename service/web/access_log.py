@@ -6,12 +6,12 @@ logs and label sets, and grow the latter without bound.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 
 _log = structlog.get_logger("overread.http")
 STATIC_ADDRESS = "/desk/static"  # a mount, which is no route
@@ -33,40 +33,11 @@ SECURITY_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RequestMetrics:
-    """Counts and durations of one process, in a registry of its own."""
-
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    requests: Counter = field(init=False)
-    seconds: Histogram = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Register the two families."""
-        requests = Counter(
-            "overread_http_requests",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        seconds = Histogram(
-            "overread_http_request_seconds",
-            "Time to the last byte of the answer.",
-            ("method", "route"),
-            registry=self.registry,
-        )
-        object.__setattr__(self, "requests", requests)
-        object.__setattr__(self, "seconds", seconds)
-
-
 class AccessMiddleware:
     """Logs and counts each request, and adds the security headers to each answer."""
 
-    def __init__(
-        self, app: ASGIApp, metrics: RequestMetrics, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.perf_counter) -> None:
         self._app = app
-        self._metrics = metrics
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,8 +63,8 @@ class AccessMiddleware:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "(other)"
         route = route_template(scope)
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.seconds.labels(method, route).observe(seconds)
+        HTTP_REQUESTS.labels(method, route, str(status)).inc()
+        HTTP_REQUEST_SECONDS.labels(method, route).observe(seconds)
         if route not in _QUIET or status >= 500:
             milliseconds = round(seconds * 1000, 1)
             _log.info(

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from overread.observation import ObserverIdentity
 from service.listener_settings import Hl7ListenerSettings
 from service.store.database import Store
-from service.web.access_log import RequestMetrics
+from service.triage.worker import TriageTools
 from service.web.guard import Access
 
 UID_PATTERN = r"^[0-9.]{1,64}$"
@@ -23,9 +23,9 @@ class ServerContext:
 
     store: Store
     model: Callable[[], ObserverIdentity] | None  # the verified release; None where none is needed
+    tools: Callable[[], TriageTools] | None = None  # triage a study in a request; None where nobody asks
     clock: Clock
     access: Access
-    metrics: RequestMetrics
     hl7: Hl7ListenerSettings = field(default_factory=Hl7ListenerSettings)  # for messages out of quarantine
 
 

@@ -23,6 +23,7 @@ from service.web.errors import Problem, problem_response
 
 SESSION_COOKIE = "overread_session"
 SIGN_IN_PATH = "/sign-in"
+PROBE_PATHS = frozenset({"/livez", "/healthz", "/readyz", "/health/live", "/health/ready", "/metrics"})
 OPEN_PATHS = frozenset({"/livez", "/healthz", "/readyz", "/health/live", SIGN_IN_PATH})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -37,6 +38,9 @@ _FOREIGN_MACHINE = Problem(
     status=403, slug="foreign-machine", title="Without an API token only this machine is answered"
 )
 _FOREIGN_ORIGIN = Problem(status=403, slug="foreign-origin", title="Requests from another site are refused")
+_NO_PROBE = Problem(
+    status=404, slug="no-such-address", title="Only health and metrics are answered on this port"
+)
 _NO_TOKEN = Problem(
     status=401, slug="unauthorized", title="Send the API token as 'Authorization: Bearer TOKEN', or sign in"
 )
@@ -48,6 +52,7 @@ class Access:
 
     host_names: frozenset[str] | None  # None: any name, because a token is asked for
     token: str | None
+    probe_port: int | None = None  # there only probes and metrics are answered, to anybody; None: nowhere
 
     @property
     def session(self) -> str:
@@ -67,8 +72,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def access_for(host: str, token: str | None) -> Access:
-    """Return the rules for a listening address.
+def access_for(host: str, token: str | None, probe_port: int | None = None) -> Access:
+    """Return the rules for a listening address and, where it has one, its port for probes.
 
     Raises:
         ConfigurationError: other machines could reach it without a token, or the token is too short.
@@ -76,14 +81,14 @@ def access_for(host: str, token: str | None) -> Access:
     if token is not None:
         if len(token) < _SHORTEST_TOKEN:
             raise ConfigurationError(f"the API token must have at least {_SHORTEST_TOKEN} characters")
-        return Access(host_names=None, token=token)
+        return Access(host_names=None, token=token, probe_port=probe_port)
     if not is_loopback(host):
         raise ConfigurationError(
             f"{host} can be reached from other machines and no API token is set: set OVERREAD_API_TOKEN to a "
             f"secret of at least {_SHORTEST_TOKEN} characters (for instance from `openssl rand -hex 24`), "
             "or bind to 127.0.0.1"
         )
-    return Access(host_names=_LOOPBACK_NAMES | {host}, token=None)
+    return Access(host_names=_LOOPBACK_NAMES | {host}, token=None, probe_port=probe_port)
 
 
 class GuardMiddleware:
@@ -95,8 +100,14 @@ class GuardMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an allowed request on; answer any other."""
-        answer = self._refusal(HTTPConnection(scope)) if scope["type"] in {"http", "websocket"} else None
+        answer = self._answer(HTTPConnection(scope)) if scope["type"] in {"http", "websocket"} else None
         await (self._app if answer is None else answer)(scope, receive, send)
+
+    def _answer(self, request: HTTPConnection) -> Response | None:
+        """Return what is answered in place of the application, None where the application may."""
+        if self._access.probe_port is None or _port(request.scope) != self._access.probe_port:
+            return self._refusal(request)
+        return None if request.url.path in PROBE_PATHS else problem_response(_NO_PROBE)
 
     def _refusal(self, request: HTTPConnection) -> Response | None:
         headers = request.headers
@@ -127,6 +138,12 @@ class GuardMiddleware:
             return True
         session = request.cookies.get(SESSION_COOKIE, "")
         return hmac.compare_digest(session.encode(), self._access.session.encode())
+
+
+def _port(scope: Scope) -> int | None:
+    """Return the port of the socket that took the request, which no header can pretend to be."""
+    server = scope.get("server")
+    return server[1] if server else None
 
 
 def _malformed(request: HTTPConnection) -> Problem | None:

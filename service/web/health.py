@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import structlog
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from overread.errors import OverreadError
 from overread.observation import ObserverIdentity
+from service.metrics import process_registry
 from service.store.pressure import read_pressure
 from service.web.context import Context, ServerContext
+from service.web.installation_metrics import InstallationCollector
 from service.web.pressure import in_gigabytes, pressure_words
 
 router = APIRouter(tags=["health"])
@@ -59,13 +61,19 @@ def ready(context: Context, response: Response) -> Readiness:
 
 @router.get(
     "/metrics",
-    summary="Counts and durations for Prometheus",
+    summary="Counts, durations and the state of the queue for Prometheus",
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text format"}},
 )
 def metrics(context: Context) -> Response:
-    """Return request counts and durations by route template; no label holds a name, number or UID."""
-    return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    """Return what the processes of this machine counted, and the state of queue, quarantine and disk.
+
+    No label holds a name, number or UID.
+    """
+    of_installation = CollectorRegistry()
+    of_installation.register(InstallationCollector(context.store, now=context.clock()))
+    text = generate_latest(of_installation) + generate_latest(process_registry())
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def readiness_checks(context: ServerContext) -> tuple[Check, ...]:

@@ -6,7 +6,25 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
+from service.web.guard import OPEN_PATHS, SESSION_COOKIE
+
 Document = dict[str, Any]
+_METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options"})
+_UNAUTHORIZED = {"description": "A token is set and was not sent"}
+_SCHEMES: Document = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The API token of the installation (OVERREAD_API_TOKEN). Where none is set, none is "
+        "asked for, and only the machine itself is answered.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "Of a browser in which somebody has entered the token at /sign-in.",
+    },
+}
 
 
 def complete_document(main: Document, others: Sequence[Document]) -> Document:
@@ -45,6 +63,26 @@ def with_server(document: Document, url: str, description: str) -> Document:
     return {**document, "paths": paths}
 
 
+def with_security(document: Document) -> Document:
+    """Return the document with who may call its operations, as `service.web.guard` decides it.
+
+    Every operation takes the API token or the session of a browser that has signed in, those of
+    `guard.OPEN_PATHS` ask for nothing.
+    """
+    secured: Document = json.loads(json.dumps(document))
+    secured.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    secured["security"] = [{name: []} for name in _SCHEMES]
+    for path, item in secured["paths"].items():
+        for method, operation in item.items():
+            if method not in _METHODS:
+                continue
+            if path in OPEN_PATHS:
+                operation["security"] = []
+            else:
+                operation.setdefault("responses", {}).setdefault("401", _UNAUTHORIZED)
+    return secured
+
+
 def publish(app: FastAPI, others: Callable[[], Sequence[Document]]) -> None:
     """Serve the complete document at /openapi.json; it is put together once, when first asked for."""
     router = APIRouter(tags=["service"])
@@ -53,7 +91,7 @@ def publish(app: FastAPI, others: Callable[[], Sequence[Document]]) -> None:
     @router.get("/openapi.json", summary="This document")
     def document() -> Document:
         if not ready:
-            ready.append(complete_document(app.openapi(), others()))
+            ready.append(with_security(complete_document(app.openapi(), others())))
         return ready[0]
 
     app.include_router(router)

@@ -208,10 +208,10 @@ def test_a_better_release_passes_and_can_then_be_activated(cohort, good, blind, 
     assert gate(cohort, good, blind, "--accept-worse", "not needed") == 0
     assert load_gate_record(cohort.parent / "gate.json").accepted_because is None
 
-    roster = ["--detectors", str(tmp_path / "detectors.json")]
-    assert main(["models", "activate", str(blind), "--without-gate", "the first one", *roster]) == 0
-    assert main(["models", "activate", str(blind), "--gate", str(tmp_path / "gate.json"), *roster]) == 0
-    assert main(["models", "activate", str(good), "--gate", str(tmp_path / "gate.json"), *roster]) == 0
+    registry = ["--detectors", str(tmp_path / "detectors.json")]
+    assert main(["models", "activate", str(blind), "--without-gate", "the first one", *registry]) == 0
+    assert main(["models", "activate", str(blind), "--gate", str(tmp_path / "gate.json"), *registry]) == 0
+    assert main(["models", "activate", str(good), "--gate", str(tmp_path / "gate.json"), *registry]) == 0
     history = json.loads((tmp_path / "detectors.json").read_text())["history"]
     assert history[-1]["gate"].startswith("passed: mean AUC")
 

@@ -1,4 +1,4 @@
-"""A release is put on the roster verified, through the gate, and with the name of who did it."""
+"""A release is registered verified, through the gate, and with the name of who did it."""
 
 import json
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.activation import Request, put_on_roster, sole_active, take_off_roster
+from models.activation import Request, register_release, retire_release, sole_active
 from models.gate_record import (
     Contestant,
     GateFigure,
@@ -18,7 +18,7 @@ from models.gate_record import (
 )
 from models.loaded_detectors import manifest_sha256
 from models.recording import record
-from models.registry import DEFAULT_ROSTER, Entry, Role, Roster, Route, load_roster
+from models.registry import DEFAULT_REGISTRY, Entry, Registry, RegistryFile, Role, Route
 from models.releases import RELEASES
 from overread.errors import ConfigurationError, InvalidFileError, ModelError
 from tests.models.tiny_release import write_tiny_release
@@ -28,8 +28,8 @@ SHIPPED = "chest-radiograph"
 
 
 @pytest.fixture
-def file(tmp_path) -> Path:
-    return tmp_path / "data" / "detectors.json"
+def file(tmp_path) -> RegistryFile:
+    return RegistryFile(path=tmp_path / "data" / "detectors.json")
 
 
 @pytest.fixture
@@ -72,18 +72,18 @@ def request(release: str, **changes: object) -> Request:
     return Request(**(given | changes))  # type: ignore[arg-type]
 
 
-def put(wanted: Request, file: Path) -> Roster:
-    put_on_roster(wanted, file, clock=lambda: NOW)
-    return load_roster(file)
+def put(wanted: Request, file: RegistryFile) -> Registry:
+    register_release(wanted, file, clock=lambda: NOW)
+    return file.load()
 
 
 def test_what_passed_the_gate_takes_the_place_of_the_active_one(tiny, file) -> None:
-    roster = put(request(tiny, gate=gate(tiny), operating_point="never"), file)
+    registry = put(request(tiny, gate=gate(tiny), operating_point="never"), file)
 
-    assert roster.entries == (
+    assert registry.entries == (
         Entry(release=tiny, operating_point="never", manifest_sha256=manifest_sha256(Path(tiny))),
     )
-    (change,) = roster.history
+    (change,) = registry.history
     assert (change.at, change.who, change.action) == (NOW, "ada", "activated")
     assert (change.release, change.version, change.replaced) == (tiny, "1", SHIPPED)
     assert change.gate == "passed: mean AUC +0.100 [+0.010, +0.190]"
@@ -92,11 +92,11 @@ def test_what_passed_the_gate_takes_the_place_of_the_active_one(tiny, file) -> N
 def test_without_the_gate_nothing_is_activated_unless_somebody_says_why(tiny, file) -> None:
     with pytest.raises(ModelError, match="has not passed the release gate"):
         put(request(tiny), file)
-    assert load_roster(file) == DEFAULT_ROSTER
+    assert file.load() == DEFAULT_REGISTRY
 
-    roster = put(request(tiny, reason="a rehearsal"), file)
+    registry = put(request(tiny, reason="a rehearsal"), file)
 
-    assert roster.history[-1].reason == "a rehearsal"
+    assert registry.history[-1].reason == "a rehearsal"
 
 
 @pytest.mark.parametrize("verdict", [Verdict.WORSE, Verdict.UNDECIDED])
@@ -104,9 +104,9 @@ def test_what_the_gate_refused_stays_out_unless_it_was_accepted(tiny, file, verd
     with pytest.raises(ModelError, match="the release gate refused it"):
         put(request(tiny, gate=gate(tiny, verdict=verdict)), file)
 
-    roster = put(request(tiny, gate=gate(tiny, verdict=verdict, because="smaller and faster")), file)
+    registry = put(request(tiny, gate=gate(tiny, verdict=verdict, because="smaller and faster")), file)
 
-    assert roster.history[-1].reason == "smaller and faster"
+    assert registry.history[-1].reason == "smaller and faster"
 
 
 def test_a_record_about_another_release_counts_for_nothing(tiny, file) -> None:
@@ -120,22 +120,22 @@ def test_a_record_about_another_release_counts_for_nothing(tiny, file) -> None:
 
 
 def test_a_shadow_needs_no_gate_and_leaves_the_active_one_alone(tiny, file) -> None:
-    roster = put(request(tiny, role=Role.SHADOW, replacing=None), file)
+    registry = put(request(tiny, role=Role.SHADOW, replacing=None), file)
 
-    assert [(entry.release, entry.role) for entry in roster.entries] == [
+    assert [(entry.release, entry.role) for entry in registry.entries] == [
         (SHIPPED, Role.ACTIVE),
         (tiny, Role.SHADOW),
     ]
-    assert roster.history[-1].action == "put in shadow"
+    assert registry.history[-1].action == "put in shadow"
 
 
 def test_a_shadow_that_is_activated_is_a_shadow_no_longer(tiny, file) -> None:
     put(request(tiny, role=Role.SHADOW, replacing=None), file)
 
-    roster = put(request(tiny, gate=gate(tiny)), file)
+    registry = put(request(tiny, gate=gate(tiny)), file)
 
-    assert [(entry.release, entry.role) for entry in roster.entries] == [(tiny, Role.ACTIVE)]
-    assert [change.action for change in roster.history] == ["put in shadow", "activated"]
+    assert [(entry.release, entry.role) for entry in registry.entries] == [(tiny, Role.ACTIVE)]
+    assert [change.action for change in registry.history] == ["put in shadow", "activated"]
 
 
 def test_an_active_release_is_not_its_own_shadow(file) -> None:
@@ -147,26 +147,26 @@ def test_a_further_active_detector_needs_a_reason(tiny, file) -> None:
     with pytest.raises(ModelError, match="compared with none"):
         put(request(tiny, replacing=None), file)
 
-    roster = put(request(tiny, replacing=None, reason="another body part"), file)
+    registry = put(request(tiny, replacing=None, reason="another body part"), file)
 
-    assert [entry.release for entry in roster.of(Role.ACTIVE)] == [SHIPPED, tiny]
+    assert [entry.release for entry in registry.of(Role.ACTIVE)] == [SHIPPED, tiny]
     with pytest.raises(ConfigurationError, match="several detectors are active"):
-        sole_active(roster)
+        sole_active(registry)
 
 
 def test_the_operating_point_of_what_is_active_may_be_set_anew(tiny, file) -> None:
     put(request(tiny, reason="a rehearsal"), file)
 
-    roster = put(request(tiny, replacing=tiny, operating_point="never"), file)
+    registry = put(request(tiny, replacing=tiny, operating_point="never"), file)
 
-    assert [entry.operating_point for entry in roster.entries] == ["never"]
+    assert [entry.operating_point for entry in registry.entries] == ["never"]
 
 
 def test_an_operating_point_that_the_release_lacks_changes_nothing(tiny, file) -> None:
     with pytest.raises(ModelError, match="no operating point 'best'"):
         put(request(tiny, reason="a rehearsal", operating_point="best"), file)
 
-    assert load_roster(file) == DEFAULT_ROSTER
+    assert file.load() == DEFAULT_REGISTRY
 
 
 def test_a_release_that_does_not_verify_is_not_activated(tiny, file) -> None:
@@ -179,7 +179,7 @@ def test_a_release_that_does_not_verify_is_not_activated(tiny, file) -> None:
     with pytest.raises(ModelError, match="the recorded input gives mass"):
         put(request(tiny, reason="a rehearsal"), file)
 
-    assert load_roster(file) == DEFAULT_ROSTER
+    assert file.load() == DEFAULT_REGISTRY
 
 
 def test_only_an_active_release_can_be_replaced(tiny, file) -> None:
@@ -190,11 +190,11 @@ def test_only_an_active_release_can_be_replaced(tiny, file) -> None:
 def test_what_is_taken_off_stays_in_the_history(tiny, file) -> None:
     put(request(tiny, role=Role.SHADOW, replacing=None), file)
 
-    take_off_roster(tiny, file, who="ben", reason="no better", clock=lambda: NOW)
+    retire_release(tiny, file, who="ben", reason="no better", clock=lambda: NOW)
 
-    roster = load_roster(file)
-    assert [entry.release for entry in roster.entries] == [SHIPPED]
-    assert [(change.action, change.who) for change in roster.history] == [
+    registry = file.load()
+    assert [entry.release for entry in registry.entries] == [SHIPPED]
+    assert [(change.action, change.who) for change in registry.history] == [
         ("put in shadow", "ada"),
         ("retired", "ben"),
     ]
@@ -202,7 +202,7 @@ def test_what_is_taken_off_stays_in_the_history(tiny, file) -> None:
 
 def test_the_last_active_detector_cannot_be_taken_off(file) -> None:
     with pytest.raises(ConfigurationError, match="no detector active"):
-        take_off_roster(SHIPPED, file, who="ben", reason=None, clock=lambda: NOW)
+        retire_release(SHIPPED, file, who="ben", reason=None, clock=lambda: NOW)
 
 
 def test_the_record_of_the_gate_is_read_as_it_was_written(tiny, tmp_path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from models.onnx_detector import OnnxDetector
+from models.stages import Stage
 from overread.errors import InvalidDicomError, ModelError, UndecodablePixelsError
 from overread.observation import Detection, DetectorObservation, Laterality, Presence
 from tests.models.radiographs import chest_with_shadow, ramp, write_radiograph
@@ -50,6 +51,22 @@ def test_the_heat_map_and_the_box_lie_on_the_shadow_in_stored_pixels(detector, t
     assert box.sop_instance_uid == "1.2.3"
     middle = ((box.column_min + box.column_max) / 2, (box.row_min + box.row_max) / 2)
     assert middle == pytest.approx((70, 130), abs=20)
+
+
+def test_the_time_of_decoding_and_of_the_network_is_told_of_each_image(tmp_path) -> None:
+    told: list[tuple[str, Stage]] = []
+
+    def note(*, detector: str, stage: Stage, seconds: float) -> None:
+        assert seconds >= 0
+        told.append((detector, stage))
+
+    detector = OnnxDetector(write_tiny_release(tmp_path / "tiny"), on_stage=note)
+    frontal, lateral = (
+        write_radiograph(tmp_path / f"{view}.dcm", ramp(), SOPInstanceUID=uid, ViewPosition=view)
+        for view, uid in (("PA", "1.2.3"), ("LL", "1.2.4"))
+    )
+    detector.detect([frontal, lateral])
+    assert told == [("tiny", Stage.DECODE), ("tiny", Stage.INFERENCE)]  # the lateral one is not decoded
 
 
 @pytest.mark.parametrize(

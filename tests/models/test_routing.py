@@ -1,4 +1,4 @@
-"""Which studies a detector of the roster is asked about."""
+"""Which studies a detector of the registry is asked about."""
 
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def test_a_study_off_the_route_is_not_applicable_and_says_why(tmp_path) -> None:
 
     assert inner.asked == []
     assert detection.detector == inner.identity
-    assert detection.not_applicable == "the roster asks it about modality DX or CR only"
+    assert detection.not_applicable == "the registry asks it about modality DX or CR only"
 
 
 def test_a_hint_is_passed_on(tmp_path) -> None:

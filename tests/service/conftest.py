@@ -13,7 +13,7 @@ from service.application import make_app
 from service.dicomweb.stow import make_stow_app
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
-from service.web.access_log import AccessMiddleware, RequestMetrics
+from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware, access_for
 from tests.service.certificates import Certificates, make_certificates
 from tests.service.objectstorage import CREDENTIALS, ObjectStorage, object_storage
@@ -135,10 +135,10 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def api(sqlite_store: Store) -> Iterator[httpx.Client]:
     """A client of API and pages, with the guards of an installation on loopback."""
-    access, metrics = access_for("127.0.0.1", None), RequestMetrics()
-    app = make_app(opener(sqlite_store, access=access, metrics=metrics), list)
+    access = access_for("127.0.0.1", None)
+    app = make_app(opener(sqlite_store, access=access), list)
     app.add_middleware(GuardMiddleware, access=access)
-    app.add_middleware(AccessMiddleware, metrics=metrics)
+    app.add_middleware(AccessMiddleware)
     with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
@@ -146,7 +146,7 @@ def api(sqlite_store: Store) -> Iterator[httpx.Client]:
 @pytest.fixture
 def stow_url(sqlite_store: Store) -> Iterator[str]:
     """URL of the DICOMweb intake."""
-    access, metrics = access_for("127.0.0.1", None), RequestMetrics()
-    app = make_stow_app(opener(sqlite_store, access=access, metrics=metrics), access, metrics)
+    access = access_for("127.0.0.1", None)
+    app = make_stow_app(opener(sqlite_store, access=access), access)
     with listening(app) as url:
         yield url

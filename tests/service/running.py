@@ -21,6 +21,7 @@ class Serving:
     api: str
     stow: str
     ports: dict[str, int]  # of the listeners, by protocol
+    probes: str  # address of health and metrics without a token; empty where there is none
 
     def children(self) -> dict[str, int]:
         """Process ids of the direct children by what they are."""
@@ -63,7 +64,10 @@ def serving(folder: Path, *options: str, **environment: str) -> Iterator[Serving
             name.lower(): int(port) for name, port in re.findall(r"(DICOM|HL7) +127\.0\.0\.1:(\d+)", text)
         }
         stow = re.findall(r"(http://\S+)/studies", text)[0]
-        yield Serving(process=process, api=addresses[0], stow=stow, ports=ports)
+        probes = re.findall(r"Probes +(http://\S+)/metrics", text)
+        yield Serving(
+            process=process, api=addresses[0], stow=stow, ports=ports, probes=probes[0] if probes else ""
+        )
     finally:
         process.terminate()
         process.communicate(timeout=START_SECONDS)

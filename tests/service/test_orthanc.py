@@ -12,7 +12,6 @@ from service.listener_settings import DicomListenerSettings, Peer
 from service.store.database import Store
 from service.store.quarantine import count_quarantine
 from service.store.worklist import load_instance
-from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
 from tests.service.material import NOW, dicom_bytes
 from tests.service.orthanc import POLL_SECONDS, START_SECONDS, free_port, orthanc
@@ -29,7 +28,7 @@ def test_what_orthanc_forwards_by_c_store_and_by_stow_is_stored_once(
         settings = DicomListenerSettings(ae_title="OVERREAD", calling_ae_titles=("ORTHANC",))
         return DicomListener(connection, sqlite_store, settings, lambda: NOW)
 
-    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
     with (
         listening_on(listener) as dicom_port,
         listening(app) as stow,

@@ -21,7 +21,7 @@ def test_the_environment_sets_everything(tmp_path) -> None:
         "OVERREAD_DATABASE_URL": "postgresql://user:word@host/name",
         "OVERREAD_QUIET_SECONDS": "2.5",
         "OVERREAD_ATTEMPTS_MAX": "3",
-        "OVERREAD_DETECTORS": str(tmp_path / "roster.json"),
+        "OVERREAD_DETECTORS": str(tmp_path / "registry.json"),
     }
 
     settings = load_settings(environ)
@@ -29,7 +29,7 @@ def test_the_environment_sets_everything(tmp_path) -> None:
     assert settings.data_folder == tmp_path
     assert settings.database_url == "postgresql+psycopg://user:word@host/name"
     assert (settings.quiet_seconds, settings.attempts_max) == (2.5, 3)
-    assert settings.detectors_file == tmp_path / "roster.json"
+    assert settings.detectors_file == tmp_path / "registry.json"
 
 
 def test_a_folder_that_is_given_is_stronger_than_the_environment(tmp_path) -> None:

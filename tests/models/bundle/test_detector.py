@@ -16,6 +16,7 @@ from models.bundle.pyramid import LayerGetter
 from models.bundle.series import choose_stack
 from models.bundle.volume import read_volume
 from models.releases import load_detector
+from models.stages import Stage
 from overread.errors import ModelError
 from overread.finding import load_vocabulary
 from overread.observation import Detection, Laterality, Presence
@@ -24,6 +25,8 @@ from overread.report import load_reader
 from overread.triage import Outcome, triage
 from tests.models.bundle.ct import Scan, write_enhanced, write_series
 from tests.models.bundle.small_bundle import CONFIG, PYRAMID, build, write_bundle, write_manifest
+
+pytestmark = pytest.mark.slow
 
 TILT, TURN = np.radians(20), np.radians(15)
 SCANS = {
@@ -48,13 +51,27 @@ def planted(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def detector(planted) -> BundleDetector:
-    return BundleDetector(planted)
+def stages() -> list[tuple[str, Stage]]:
+    """Detector and stage of each time that `detector` tells."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def detector(planted, stages) -> BundleDetector:
+    def note(*, detector: str, stage: Stage, seconds: float) -> None:
+        assert seconds >= 0
+        stages.append((detector, stage))
+
+    return BundleDetector(planted, on_stage=note)
 
 
 @pytest.fixture(scope="module")
 def usual(detector, tmp_path_factory) -> Detection:
     return detector.detect(write_series(tmp_path_factory.mktemp("usual"), Scan()))
+
+
+def test_the_time_of_reading_the_series_and_of_the_network_is_told(usual, stages, detector) -> None:
+    assert stages == [(detector.manifest.name, Stage.DECODE), (detector.manifest.name, Stage.INFERENCE)]
 
 
 @pytest.mark.parametrize("scan", SCANS.values(), ids=SCANS)

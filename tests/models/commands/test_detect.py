@@ -77,3 +77,9 @@ def test_a_hidden_folder_above_the_one_that_was_named_does_not_matter(tmp_path) 
 def test_a_path_that_does_not_exist_is_named(tmp_path) -> None:
     with pytest.raises(NotFoundError, match="no file or folder"):
         list(find_images([tmp_path / "absent"]))
+
+
+def test_a_table_that_cannot_be_written_is_named(tmp_path, capsys) -> None:
+    path = write_radiograph(tmp_path / "hand.dcm", ramp(), BodyPartExamined="HAND")
+    assert main(["detect", str(path), "--out", str(tmp_path / "absent" / "scores.csv")]) == 1
+    assert "scores.csv: No such file or directory\n" in capsys.readouterr().err

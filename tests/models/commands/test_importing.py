@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra `train`")
 
 from models.recording import verify  # noqa: E402
-from models.registry import Role, load_roster  # noqa: E402
+from models.registry import RegistryFile, Role  # noqa: E402
 from models.torchxrayvision.convert import ARCHITECTURES  # noqa: E402
 from models.torchxrayvision.published import find_set  # noqa: E402
 from overread.command import main  # noqa: E402
@@ -28,20 +28,20 @@ def page(tmp_path):
 
 
 def test_weights_are_fetched_checked_converted_recorded_and_run_as_a_shadow(page, tmp_path, capsys) -> None:
-    folder, roster = tmp_path / "models" / "xrv-all", tmp_path / "detectors.json"
-    arguments = ["models", "adopt", "torchxrayvision", str(folder), "--detectors", str(roster)]
+    folder, registry = tmp_path / "models" / "xrv-all", tmp_path / "detectors.json"
+    arguments = ["models", "adopt", "torchxrayvision", str(folder), "--detectors", str(registry)]
     with serving(page.parent) as address:
         arguments += ["--mirror", address]
         assert main(arguments) == 1  # these weights are others than those published
         assert "is another file than expected" in capsys.readouterr().err
-        assert not roster.exists()
+        assert not registry.exists()
         sha256 = hashlib.sha256(page.read_bytes()).hexdigest()
         assert main([*arguments, "--sha256", sha256, "--who", "ada"]) == 0
     said = capsys.readouterr().out
     assert "SHA-256 as expected" in said
     assert f"overread gate {folder}" in said
     assert verify(folder).recorded
-    (shadow,) = load_roster(roster).of(Role.SHADOW)
+    (shadow,) = RegistryFile(path=registry).load().of(Role.SHADOW)
     assert shadow.release == str(folder)
-    assert [change.who for change in load_roster(roster).history] == ["ada"]
+    assert [change.who for change in RegistryFile(path=registry).load().history] == ["ada"]
     assert [path.name for path in folder.parent.iterdir()] == ["xrv-all"]  # the download is gone

@@ -18,6 +18,7 @@ def tiny(tmp_path):
 @pytest.fixture
 def run(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("OVERREAD_DETECTORS", raising=False)
+    monkeypatch.delenv("OVERREAD_DATABASE_URL", raising=False)
     monkeypatch.setenv("OVERREAD_FOLDER", str(tmp_path / "data"))
 
     def run_command(*arguments: object) -> tuple[int, str]:
@@ -77,7 +78,7 @@ def test_verify_ends_with_1_as_soon_as_one_release_does_not_verify(run, tiny) ->
     assert f"{SHIPPED}: {SHIPPED}" in text
 
 
-def test_verify_looks_at_the_roster_where_nothing_is_named(run, tiny) -> None:
+def test_verify_looks_at_the_registry_where_nothing_is_named(run, tiny) -> None:
     run("activate", tiny, "--shadow")
 
     status, text = run("verify")
@@ -94,7 +95,7 @@ def test_without_gate_or_reason_nothing_is_activated(run, tiny) -> None:
     assert SHIPPED in run("list")[1].splitlines()[1]
 
 
-def test_what_is_retired_is_gone_from_the_roster(run, tiny) -> None:
+def test_what_is_retired_is_gone_from_the_registry(run, tiny) -> None:
     run("activate", tiny, "--shadow")
 
     status, text = run("retire", tiny, "--reason", "no better", "--who", "ben")
@@ -104,17 +105,16 @@ def test_what_is_retired_is_gone_from_the_roster(run, tiny) -> None:
     assert str(tiny) not in run("list")[1]
 
 
-def test_a_relative_path_means_the_same_wherever_the_roster_lies(run, tiny, monkeypatch, tmp_path) -> None:
+def test_a_relative_path_means_the_same_wherever_it_is_given(run, tiny, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
 
     assert run("activate", "./tiny", "--shadow")[0] == 0
 
-    roster = json.loads((tmp_path / "data" / "detectors.json").read_text())
-    assert roster["detectors"][-1]["release"] == str(tiny)
+    assert str(tiny) in run("list")[1]
 
 
-def test_the_roster_may_be_named(run, tiny, tmp_path) -> None:
-    other = tmp_path / "elsewhere" / "roster.json"
+def test_a_registry_in_a_file_may_be_named(run, tiny, tmp_path) -> None:
+    other = tmp_path / "elsewhere" / "registry.json"
 
     run("activate", tiny, "--shadow", "--detectors", other)
 
@@ -148,3 +148,35 @@ def test_a_release_is_put_on_the_scale_of_a_site(run, tiny, tmp_path) -> None:
     assert text.splitlines()[2].split() == ["mass", "30", "90.0", "30.0"]
     assert text.splitlines()[3].split()[-3:] == ["as", "it", "was"]
     assert run("verify", tmp_path / "here")[0] == 0
+
+
+def test_looking_at_what_runs_makes_no_installation(run, tmp_path) -> None:
+    assert SHIPPED in run("list")[1]
+    assert run("show", SHIPPED)[0] == 0
+
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_change_is_kept_in_the_store_and_no_file_is_written(run, tiny, tmp_path) -> None:
+    run("activate", tiny, "--shadow", "--who", "ada")
+
+    data = {path.name for path in (tmp_path / "data").iterdir()}
+    assert "overread.sqlite3" in data
+    assert "detectors.json" not in data
+    assert f"ada put in shadow {tiny}" in run("show", tiny)[1]
+
+
+def test_the_file_of_an_earlier_release_counts_before_and_after_it_is_taken_over(run, tiny, tmp_path) -> None:
+    file = tmp_path / "data" / "detectors.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"format": 1, "detectors": [{"release": str(tiny)}]}))
+
+    assert str(tiny) in run("list")[1].splitlines()[1]
+    assert run("activate", SHIPPED, "--shadow")[0] == 0
+
+    assert [line.split()[:2] for line in run("list")[1].splitlines()[1:3]] == [
+        [str(tiny), "active"],
+        [SHIPPED, "shadow"],
+    ]
+    assert not file.exists()
+    assert file.with_name("detectors.json.imported").exists()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.loaded_detectors import load_lineup
-from models.registry import Entry, Roster
+from models.loaded_detectors import load_detectors
+from models.registry import Entry, Registry
 from models.releases import load_detector
 from models.vendor_results.manifest import StatedAccuracy
 from overread.detector_evidence import evidence_of
@@ -74,14 +74,14 @@ def test_a_product_states_presence_at_its_own_operating_point_only(tmp_path) -> 
         load_detector("product", tmp_path, operating_point="screening")
 
 
-def test_products_stand_on_the_roster_beside_each_other(tmp_path) -> None:
+def test_products_stand_in_the_registry_beside_each_other(tmp_path) -> None:
     write_manifest(tmp_path / "one")
     write_rows_manifest(tmp_path / "two", name="other")
     (tmp_path / "two" / "results.csv").write_text("study_instance_uid,finding\n")
 
-    roster = Roster(entries=(Entry(release="./one"), Entry(release="./two")))
+    registry = Registry(entries=(Entry(release="./one"), Entry(release="./two")))
 
-    assert [detector.identity.name for detector in load_lineup(roster, tmp_path).active] == [
+    assert [detector.identity.name for detector in load_detectors(registry, tmp_path).active] == [
         "acme-chest-reader",
         "other",
     ]

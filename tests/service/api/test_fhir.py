@@ -13,6 +13,7 @@ from service.intake.closing import close_study
 from service.store.database import Store
 from service.store.quarantine import list_quarantine
 from service.store.worklist import load_case
+from tests.service.counting import counting
 from tests.service.fhir.documents import TEXT, Json, attachment, body, bundle, report, study, whole_bundle
 from tests.service.material import NOW, dicom_bytes, send_image
 
@@ -112,7 +113,12 @@ def test_of_a_transaction_all_is_kept_or_nothing(api: httpx.Client, sqlite_store
 
 
 def test_of_a_batch_each_is_kept_by_itself(api: httpx.Client, sqlite_store: Store) -> None:
-    answer = send(api, other_patient() | {"type": "batch"})
+    with counting("overread_intake") as counts:
+        answer = send(api, other_patient() | {"type": "batch"})
+    assert counts.added == {
+        'overread_intake_accepted_total{protocol="fhir"}': 1,
+        'overread_intake_refused_total{protocol="fhir",reason="CONTRADICTION"}': 1,
+    }
 
     assert [entry["response"]["status"] for entry in checked(answer)["entry"]] == ["201", "409"]
     assert len(load_case(sqlite_store, 1).reports) == 1

@@ -19,6 +19,7 @@ from service.store.database import Store
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.worklist import load_instance
 from tests.service.certificates import Certificates
+from tests.service.counting import counting
 from tests.service.dicom.conftest import SETTINGS, listening
 from tests.service.dicom.senders import (
     ECHOSCU,
@@ -160,9 +161,14 @@ def test_the_first_transfer_syntax_of_a_sender_is_agreed_on(port: int, syntax: s
 
 
 def test_the_same_again_is_a_success_and_other_bytes_are_not(port: int, sqlite_store: Store) -> None:
-    statuses = [store_with_pynetdicom(port, dicom_bytes(value=value)) for value in (255, 255, 0)]
+    with counting("overread_intake") as counts:
+        statuses = [store_with_pynetdicom(port, dicom_bytes(value=value)) for value in (255, 255, 0)]
 
     assert statuses == [0x0000, 0x0000, 0xC001]
+    assert counts.added == {
+        'overread_intake_accepted_total{protocol="c_store"}': 2,
+        'overread_intake_refused_total{protocol="c_store",reason="CONTRADICTION"}': 1,
+    }
     (entry,) = list_quarantine(sqlite_store)
     assert (entry.reason, entry.source) == ("CONTRADICTION", "C-STORE PYNET 127.0.0.1")
 

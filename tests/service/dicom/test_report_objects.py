@@ -9,7 +9,6 @@ from pydicom import dcmread
 from service.dicomweb.stow import make_stow_app
 from service.store.database import Store
 from service.store.worklist import load_case, load_instance
-from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
 from tests.service.dicom.senders import STORESCU, dcmtk
 from tests.service.intake.narratives import MASS, pdf_object_bytes, sr_bytes
@@ -27,7 +26,7 @@ def test_a_report_object_by_c_store_and_again_by_stow_is_one_version(
     sent.write_bytes(sr_bytes())
 
     done = dcmtk(STORESCU, port, sent, options=("-R",))
-    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
     with listening(app) as url:
         reply = DICOMwebClient(url).store_instances([dcmread(io.BytesIO(sr_bytes()))])
 

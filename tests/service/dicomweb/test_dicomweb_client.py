@@ -16,7 +16,6 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from service.dicomweb.stow import make_stow_app
 from service.settings import load_settings
 from service.store.database import open_store
-from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
 from tests.service.web.listening import listening, opener
 
@@ -61,7 +60,7 @@ def client(objects: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory
     """A client of an archive that holds the objects, which it has stored there itself."""
     settings = replace(load_settings({}, data_folder=tmp_path_factory.mktemp("dicomweb")), free_bytes_min=0)
     store = open_store(settings)
-    app = make_stow_app(opener(store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(store), access_for("127.0.0.1", None))
     with listening(app) as url:
         opened = DICOMwebClient(url)
         reply = opened.store_instances(list(objects.values()))

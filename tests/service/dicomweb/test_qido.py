@@ -16,7 +16,6 @@ from service.settings import load_settings
 from service.store.archive import Level
 from service.store.database import Store, open_store
 from service.store.worklist import load_instance
-from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
 from tests.service.material import dicom_bytes, send_image
 from tests.service.web.listening import TOKEN, listening, opener
@@ -38,7 +37,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def client(archive: Store) -> Iterator[httpx.Client]:
     """A client of the archive."""
-    app = make_stow_app(opener(archive), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(archive), access_for("127.0.0.1", None))
     with listening(app) as url, httpx.Client(base_url=url, timeout=30) as opened:
         yield opened
 
@@ -281,7 +280,7 @@ def test_a_search_that_would_read_too_many_headers_says_how_to_narrow_it(archive
 
 
 def test_a_search_asks_for_the_token(archive: Store) -> None:
-    app = make_stow_app(opener(archive), access_for("0.0.0.0", TOKEN), RequestMetrics())
+    app = make_stow_app(opener(archive), access_for("0.0.0.0", TOKEN))
     with listening(app) as url:
         assert httpx.get(f"{url}/studies").status_code == 401
         assert httpx.get(f"{url}/studies", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
@@ -301,7 +300,7 @@ def test_no_log_line_names_what_was_searched_for_or_found(
 def test_a_study_whose_file_is_gone_is_still_found_and_marked(sqlite_store: Store) -> None:
     fill(sqlite_store)
     load_instance(sqlite_store, "2.25.1.1.1").path.unlink()
-    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
     with listening(app) as url, httpx.Client(base_url=url, timeout=30) as client:
         dataset = client.get("/studies?AccessionNumber=A1").json()[0]
         assert values(dataset, "00080056") == ["UNAVAILABLE"]

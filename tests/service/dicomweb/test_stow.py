@@ -18,8 +18,8 @@ from service.dicomweb.stow import make_stow_app
 from service.store.database import Store
 from service.store.quarantine import count_quarantine
 from service.store.worklist import load_instance
-from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
+from tests.service.counting import counting
 from tests.service.material import dicom_bytes
 from tests.service.web.listening import listening, opener
 
@@ -80,7 +80,12 @@ def test_sending_the_same_again_changes_nothing_and_succeeds(stow_url: str) -> N
 
 
 def test_a_broken_part_fails_alone(stow_url: str, sqlite_store: Store) -> None:
-    reply = post(stow_url, body(dicom_bytes(number=1), b"no DICOM", dicom_bytes(number=2)))
+    with counting("overread_intake") as counts:
+        reply = post(stow_url, body(dicom_bytes(number=1), b"no DICOM", dicom_bytes(number=2)))
+    assert counts.added == {
+        'overread_intake_accepted_total{protocol="stow"}': 2,
+        'overread_intake_refused_total{protocol="stow",reason="INVALID_DICOM"}': 1,
+    }
     assert reply.status_code == 202
     assert uids(reply, REFERENCED) == ["2.25.1.1.1", "2.25.1.1.2"]
     assert reasons(reply, OTHER) == [0xC000]
@@ -203,7 +208,7 @@ def eventually(url: str, condition: Callable[[], bool]) -> bool:
 
 def test_an_object_beyond_the_limit_fails_alone(sqlite_store: Store) -> None:
     small = restricted(sqlite_store, object_bytes_max=4096)
-    app = make_stow_app(opener(small), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(small), access_for("127.0.0.1", None))
     with listening(app) as url:
         reply = post(
             url, body(dicom_bytes(number=1), dicom_bytes(number=2) + bytes(8192), dicom_bytes(number=3))
@@ -224,7 +229,7 @@ def test_a_full_disk_is_out_of_resources_and_says_when_to_try_again(
     tmp_path: Path, sqlite_store: Store
 ) -> None:
     full = restricted(sqlite_store, free_bytes_min=1 << 60)
-    app = make_stow_app(opener(full), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(full), access_for("127.0.0.1", None))
     with listening(app) as url:
         reply = post(url, body(dicom_bytes()))
     assert reply.status_code == 503

@@ -21,7 +21,6 @@ from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.removal import Removal, drop_removed, mark_removed
 from service.store.worklist import load_case, load_instance
-from service.web.access_log import RequestMetrics
 from service.web.guard import access_for
 from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
 from tests.service.web.listening import listening, opener
@@ -67,7 +66,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def client(archive: Store) -> Iterator[httpx.Client]:
-    app = make_stow_app(opener(archive), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(archive), access_for("127.0.0.1", None))
     with listening(app) as url, httpx.Client(base_url=url, timeout=30) as opened:
         yield opened
 
@@ -254,7 +253,7 @@ def test_metadata_names_where_pixels_are_and_nothing_of_the_file(client: httpx.C
 def test_bytes_that_are_missing_are_not_found_and_the_study_still_is(sqlite_store: Store) -> None:
     send_image(sqlite_store)
     load_instance(sqlite_store, "2.25.1.1.1").path.unlink()
-    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
     with listening(app) as url:
         for address in ("", "/metadata", "/frames/1", "/rendered"):
             assert httpx.get(f"{url}{PLAIN}{address}").status_code == 404
@@ -264,7 +263,7 @@ def test_bytes_that_are_missing_are_not_found_and_the_study_still_is(sqlite_stor
 def test_what_retention_removed_is_gone_with_the_day_and_the_rest_is_still_given(sqlite_store: Store) -> None:
     send_image(sqlite_store, dicom_bytes(number=2, AccessionNumber="A1"))
     case = load_case(sqlite_store, triaged_case(sqlite_store)).summary
-    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
     with listening(app) as url:
         for number, status in ((1, 206), (2, 410)):
             removal = Removal(at=NOW, why="older than 30 days", state=case.state)
@@ -283,7 +282,6 @@ def test_addresses_are_those_of_the_proxy_where_one_is_set(archive: Store) -> No
     app = make_stow_app(
         opener(archive),
         access_for("127.0.0.1", None),
-        RequestMetrics(),
         public_url="https://pacs.example.org/dicomweb/",
     )
     with listening(app) as url:
@@ -323,7 +321,7 @@ def with_header(elements: bytes) -> bytes:
 )
 def test_a_header_beyond_all_limits_gives_what_the_tables_know(sqlite_store: Store, elements: bytes) -> None:
     send_image(sqlite_store, with_header(elements))
-    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), RequestMetrics())
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
     with listening(app) as url:
         (dataset,) = httpx.get(f"{url}{PLAIN}/metadata", timeout=60).json()
         assert dataset["00080018"]["Value"] == ["2.25.1.1.1"]

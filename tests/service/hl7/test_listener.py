@@ -21,6 +21,7 @@ from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import ReportStatus
 from service.store.worklist import load_case
 from tests.service.certificates import Certificates
+from tests.service.counting import counting
 from tests.service.hl7.messages import oru
 from tests.service.material import NOW, dicom_bytes, send_image
 from tests.service.serving_thread import listening_on
@@ -114,8 +115,13 @@ def test_versions_follow_one_another_on_one_connection(port: int, store: Store) 
     ],
 )
 def test_what_cannot_be_read_is_kept_as_it_came_and_refused(port, store, message, code, reason) -> None:
-    assert send(port, message, oru()) == [code, "AA"]
+    with counting("overread_intake") as counts:
+        assert send(port, message, oru()) == [code, "AA"]
 
+    assert counts.added == {
+        'overread_intake_accepted_total{protocol="hl7"}': 1,
+        f'overread_intake_refused_total{{protocol="hl7",reason="{reason}"}}': 1,
+    }
     (entry,) = list_quarantine(store)
     assert (entry.reason, entry.source) == (reason, "HL7 127.0.0.1")
     assert entry.path.read_bytes() == (message.encode() if isinstance(message, str) else message)

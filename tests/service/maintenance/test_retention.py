@@ -16,6 +16,7 @@ from service.intake.closing import close_study
 from service.intake.receipt import ReceiptOutcome
 from service.maintenance.retention import RetentionCount, has_retention, retain, retain_daily
 from service.store.database import Store
+from service.store.leases import NamedLease, take_lease
 from service.store.quarantine import discard, list_quarantine, load_entry
 from service.store.queue import claim_case
 from service.store.records import ReportStatus
@@ -264,3 +265,17 @@ def test_the_daily_run_stops_when_it_is_told_to(store) -> None:
 
     assert list_worklist(store, now=NOW).cases == ()
     assert load_instance(store, uid()).removed_at == NOW + DAY
+
+
+def test_of_two_daily_runs_one_removes_what_is_over_its_time(store) -> None:
+    concordant(store)
+    take_lease(store, NamedLease(name="retention", owner="another machine", seconds=86_400.0), now=NOW + DAY)
+    stop = threading.Event()
+
+    def clock():
+        stop.set()
+        return NOW + DAY
+
+    retain_daily(keeping(store, concordant=0), clock=clock, stop=stop)
+
+    assert load_instance(store, uid()).removed_at is None

@@ -21,6 +21,7 @@ from service.store.fetches import (
     note_missed,
     postpone_fetch,
 )
+from service.store.leases import NamedLease, take_lease
 from service.store.worklist import count_cases, find_case, load_case
 from tests.service.material import NOW, after, dicom_bytes, send_image, send_report
 from tests.service.pacs.conftest import earlier
@@ -188,3 +189,12 @@ def test_no_line_of_the_log_names_a_patient(
     logged = "".join(capfd.readouterr())
     assert "not_fetched" in logged
     assert not any(word in logged for word in ("SECRET", "P7", "Doe", "P70"))
+
+
+def test_while_another_machine_fetches_this_one_asks_the_pacs_for_nothing(store: Store) -> None:
+    send_report(store)
+    take_lease(store, NamedLease(name="fetch", owner="another machine", seconds=30.0), now=LATER)
+
+    drain(store, BrokenArchive(AssertionError("asked")), missed_minutes=MINUTES)
+
+    assert fetches(store) == {}

@@ -25,13 +25,22 @@ MEGABYTE = 1 << 20
 
 
 def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: Path) -> None:
-    chosen = {"OVERREAD_QUIET_SECONDS": "0", "OVERREAD_KEEP_DAYS_CONCORDANT": "365"}
+    chosen = {
+        "OVERREAD_QUIET_SECONDS": "0",
+        "OVERREAD_KEEP_DAYS_CONCORDANT": "365",
+        "OVERREAD_PROBE_PORT": "0",
+    }
     with serving(tmp_path, **chosen) as running:
         stored = httpx.post(f"{running.stow}/studies", content=HEAD + dicom_bytes() + TAIL, headers=MULTIPART)
         assert stored.status_code == 200
         report = {"text": "No mass is seen.", "accession_number": "A1"}
         case_id = httpx.post(f"{running.api}/api/v1/reports", json=report).json()["case_id"]
         eventually(lambda: triaged(running.api, case_id))
+        assert httpx.get(f"{running.probes}/api/v1/worklist").status_code == 404
+        assert httpx.get(f"{running.probes}/health/ready").status_code == 200
+        counted = httpx.get(f"{running.probes}/metrics").text
+        assert 'overread_intake_accepted_total{protocol="stow"} 1.0' in counted  # by another process
+        assert 'overread_triages_total{end="concluded"} 1.0' in counted
         children = running.children()
         assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain"}
         running.process.terminate()

@@ -147,7 +147,7 @@ def test_a_listening_socket_outlives_the_child_that_serves_it(tmp_path: Path) ->
         "c.sendall(str(os.getpid()).encode()); c.close()"  # one client each, then it ends
     )
     spec = ChildSpec(
-        name="once", command=(sys.executable, "-c", served, str(listener.fileno())), listener=listener
+        name="once", command=(sys.executable, "-c", served, str(listener.fileno())), listeners=(listener,)
     )
     pid = os.fork()
     if pid == 0:  # the supervisor needs a main thread of its own

@@ -1,21 +1,31 @@
 """Each lock keeps a second process from deciding by what the first is about to change: on PostgreSQL."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
+from models.registry import DEFAULT_REGISTRY, Change, Entry, Registry
 from overread.case import CaseState
-from overread.errors import ContradictionError, InvalidDicomError, OutOfResourcesError, TransitionError
+from overread.errors import (
+    ConfigurationError,
+    ContradictionError,
+    InvalidDicomError,
+    OutOfResourcesError,
+    TransitionError,
+)
 from overread.priority import shipped_policy_text
 from service.intake.closing import close_study
 from service.intake.receipt import ReceiptOutcome
 from service.store import locks
 from service.store.commitments import Commitment, CommitmentRequest, ReferencedInstance, record_commitment
 from service.store.database import Store, open_engine, open_store
+from service.store.detector_registry import read_registry, save_registry
 from service.store.fetches import note_priors
+from service.store.leases import NamedLease, take_lease
 from service.store.migration import migrate
 from service.store.policies import activate_policy, list_policies
 from service.store.quarantine import discard, list_actions, list_quarantine
@@ -110,9 +120,10 @@ def test_accession_that_came_while_the_study_was_about_to_close_is_locked_too(st
             sent.append(send_image(stores[1], dicom_bytes(number=2)))
 
     event.listen(stores[0].engine, "after_cursor_execute", send_second)
-    states = run(stores, close, report_by_accession, at="UPDATE studies SET closed_at")
+    _, state = run(stores, close, report_by_accession, at="UPDATE studies SET closed_at")
 
-    assert states == (CaseState.AWAITING_REPORT, CaseState.READY)
+    assert state is CaseState.READY
+    assert cases(stores[0]) == 1
 
 
 def test_accession_two_versions_of_a_report_are_of_one_case(stores) -> None:
@@ -257,6 +268,32 @@ def test_fetches_put_down_an_earlier_study_once(stores) -> None:
         return note_priors(store, [STUDY], now=NOW)
 
     assert run(stores, note, note) == (1, 0)
+
+
+def test_lease_is_taken_by_one(stores) -> None:
+    asked = NamedLease(name="work", owner="first", seconds=10.0)
+
+    taken = run(
+        stores,
+        lambda store: take_lease(store, asked, now=NOW),
+        lambda store: take_lease(store, replace(asked, owner="second"), now=NOW),
+    )
+
+    assert taken == (True, False)
+
+
+def test_registry_is_changed_by_one(stores) -> None:
+    def register(release: str) -> Callable[[Store], None]:
+        change = Change(
+            at=NOW, who="ada", action="activated", release=release, version=None, manifest_sha256=None
+        )
+        changed = Registry(entries=(Entry(release=release),), history=(change,))
+        return lambda store: save_registry(store, changed, before=DEFAULT_REGISTRY)
+
+    _, second = run(stores, register("first"), register("second"))
+
+    assert isinstance(second, ConfigurationError)
+    assert [entry.release for entry in read_registry(stores[0]).registry.entries] == ["first"]
 
 
 def test_migration_is_made_by_one_process_while_others_wait(postgres, tmp_path) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from models.language_model import EndpointSettings
 from overread.case import CaseState
-from service.runtime.worker_process import load_rereader
 from service.store.queue import claim_case
 from service.store.worklist import load_case
+from service.triage.rereading import load_rereader
 from tests.models.chat import ChatServer, serving_chat
 from tests.service.material import BLACK, NOW, WHITE, ready_case, triage_one
 

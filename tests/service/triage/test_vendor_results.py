@@ -8,13 +8,14 @@ import pytest
 from pydicom import dcmread
 from pydicom.sr.codedict import codes
 
-from models.registry import Entry, Roster, save_roster
+from models.registry import Change, Entry, Registry
 from overread.case import CaseState
 from overread.discrepancy import DiscrepancyKind
 from service.application import make_app
 from service.intake.closing import close_study
 from service.runtime.worker_process import load_tools
 from service.store.database import Store
+from service.store.detector_registry import read_registry, save_registry
 from service.store.worklist import load_case
 from service.triage.worker import work
 from tests.models.vendor_results.products import (
@@ -40,8 +41,18 @@ def image(tmp_path) -> Path:
 
 
 def use(store: Store, product: Path) -> None:
-    """Put a product on the roster, alone."""
-    save_roster(Roster(entries=(Entry(release=str(product)),)), store.settings.detectors_file)
+    """Put a product on the registry, alone."""
+    before = read_registry(store).registry
+    change = Change(
+        at=NOW,
+        who="ada",
+        action="activated",
+        release=str(product),
+        version=None,
+        manifest_sha256=None,
+    )
+    after = Registry(entries=(Entry(release=str(product)),), history=(*before.history, change))
+    save_registry(store, after, before=before)
 
 
 def triage(store: Store, *files: Path, report: str = CLEAR) -> int:
@@ -55,7 +66,7 @@ def triage(store: Store, *files: Path, report: str = CLEAR) -> int:
 
 
 def drain(store: Store) -> None:
-    readers = load_tools(store.settings)
+    readers = load_tools(store)
     work(store, readers, name="w", clock=lambda: NOW, stop=threading.Event(), drain=True)
 
 

@@ -10,6 +10,7 @@ from overread.errors import ModelError
 from service.store.queue import claim_case, expire_leases
 from service.store.worklist import count_cases, load_case
 from service.triage.worker import work
+from tests.service.counting import counting
 from tests.service.material import (
     BLACK,
     CLEAR,
@@ -135,9 +136,13 @@ def test_an_unexpected_error_is_tried_again_later(store) -> None:
     case_id = ready_case(store)
     detector = FaultyDetector(RuntimeError("SECRET"), faults=1)
 
-    assert drain(store, now=NOW, detectors=(detector,)) == 1
-    assert states(store) == {CaseState.READY: 1}
-    assert drain(store, now=after(5), detectors=(detector,)) == 1
+    with counting("overread_triage") as counts:
+        assert drain(store, now=NOW, detectors=(detector,)) == 1
+        assert states(store) == {CaseState.READY: 1}
+        assert drain(store, now=after(5), detectors=(detector,)) == 1
+    ends = {name: count for name, count in counts.added.items() if name.startswith("overread_triages")}
+    assert ends == {f'overread_triages_total{{end="{end}"}}': 1 for end in ("concluded", "released")}
+    assert counts.added["overread_triage_seconds_count"] == 1
 
     assert states(store) == {CaseState.LISTED: 1}
     released = [event for event in load_case(store, case_id).events if event.event is CaseEvent.RELEASED]
@@ -177,7 +182,9 @@ def test_a_result_whose_lease_was_lost_meanwhile_is_dropped(store) -> None:
             return super().detect(instances)
 
     claimed = claim_case(store, worker="w", now=NOW)
-    triage_one(store, claimed, detectors=(RevisedMeanwhile(),), clock=lambda: NOW)
+    with counting("overread_triage") as counts:
+        triage_one(store, claimed, detectors=(RevisedMeanwhile(),), clock=lambda: NOW)
+    assert counts.added == {'overread_triages_total{end="lease_lost"}': 1}
 
     case = load_case(store, case_id)
     assert (case.summary.state, case.summary.revision, case.triage) == (CaseState.READY, 2, None)

@@ -11,10 +11,10 @@ from starlette.types import ASGIApp
 
 from overread.observation import ObserverIdentity
 from service.store.database import Store
-from service.web.access_log import RequestMetrics
+from service.triage.worker import TriageTools
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
-from tests.service.material import NOW
+from tests.service.material import NOW, readers
 
 OpenContext = Callable[[], AbstractContextManager[ServerContext]]
 MODEL = ObserverIdentity(name="tiny", version="7", sha256="c" * 64)
@@ -22,7 +22,7 @@ TOKEN = "a token that is long enough"
 
 
 def opener(
-    store: Store, *, access: Access | None = None, metrics: RequestMetrics | None = None
+    store: Store, *, access: Access | None = None, tools: Callable[[], TriageTools] | None = readers
 ) -> OpenContext:
     """Opens nothing anew: the test's own store, a fixed clock and a model that has been verified."""
 
@@ -31,9 +31,9 @@ def opener(
         yield ServerContext(
             store=store,
             model=lambda: MODEL,
+            tools=tools,
             clock=lambda: NOW,
             access=access or access_for("127.0.0.1", None),
-            metrics=metrics or RequestMetrics(),
         )
 
     return open_context

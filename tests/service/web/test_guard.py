@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from overread.errors import ConfigurationError
 from service.application import make_app
 from service.store.database import Store
-from service.web.guard import GuardMiddleware, access_for, is_loopback
+from service.web.guard import Access, GuardMiddleware, access_for, is_loopback
+from service.web.opening import probe_port_from
 from tests.service.web.listening import TOKEN, listening, opener
 
 REPORT = {"text": "No mass is seen.", "accession_number": "A1"}
@@ -138,3 +139,61 @@ def test_without_a_token_only_this_machine_is_answered(client: str, status: int)
             return (await asking.get("/")).status_code
 
     assert asyncio.run(ask()) == status
+
+
+PROBES = 9400
+
+
+def answer_at(port: int, path: str, access: Access) -> int:
+    """Status for a machine elsewhere that asks on one of our ports."""
+    app = FastAPI()
+    app.add_middleware(GuardMiddleware, access=access)
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app, client=("10.1.2.3", 5))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://10.9.9.9:{port}") as asking:
+            return (await asking.get(path)).status_code
+
+    @app.get("/health/ready")
+    @app.get("/metrics")
+    @app.get("/api/v1/worklist")
+    def found() -> str:
+        return "found"
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("port", "path", "status"),
+    [
+        (PROBES, "/metrics", 200),
+        (PROBES, "/health/ready", 200),
+        (PROBES, "/api/v1/worklist", 404),
+        (8400, "/metrics", 401),
+        (8400, "/api/v1/worklist", 401),
+    ],
+)
+def test_the_port_for_probes_answers_them_to_anybody_and_nothing_else(
+    port: int, path: str, status: int
+) -> None:
+    assert answer_at(port, path, access_for("0.0.0.0", TOKEN, PROBES)) == status
+
+
+def test_a_host_header_does_not_make_the_port_for_probes(sqlite_store: Store) -> None:
+    access = access_for("0.0.0.0", TOKEN, PROBES)
+    app = make_app(opener(sqlite_store, access=access), list)
+    app.add_middleware(GuardMiddleware, access=access)
+    with listening(app) as url:
+        refused = httpx.get(f"{url}/metrics", headers={"Host": f"127.0.0.1:{PROBES}"})
+    assert refused.status_code == 401
+
+
+@pytest.mark.parametrize(("text", "port"), [("", None), ("0", 0), ("9400", 9400)])
+def test_the_port_for_probes_is_chosen_by_the_environment(text: str, port: int | None) -> None:
+    assert probe_port_from({"OVERREAD_PROBE_PORT": text}) == port
+
+
+@pytest.mark.parametrize("text", ["metrics", "-1", "65536"])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="OVERREAD_PROBE_PORT"):
+        probe_port_from({"OVERREAD_PROBE_PORT": text})

@@ -7,12 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.api import cases, fhir, images, quarantine, reports
+from service.api import cases, fhir, images, quarantine, reports, workers
 from service.store.database import Store
 from service.web import health
 from tests.service.web.seeing import seen_case
 
-ROUTERS = (cases.router, fhir.router, health.router, images.router, quarantine.router, reports.router)
+ROUTERS = (
+    cases.router,
+    fhir.router,
+    health.router,
+    images.router,
+    quarantine.router,
+    reports.router,
+    workers.router,
+)
 GETS = sorted(
     route.path
     for router in ROUTERS

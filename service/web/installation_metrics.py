@@ -1,0 +1,93 @@
+"""Metrics of the whole installation, read from the store and the disk at the moment of a scrape."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from overread import __version__
+from overread.case import CaseState
+from overread.errors import OutOfResourcesError
+from service.store.database import Store
+from service.store.pressure import read_pressure
+from service.store.quarantine import count_states
+from service.store.queue_figures import read_queue_figures
+from service.store.records import QuarantineState
+from service.store.workers import workers_alive
+
+
+class InstallationCollector(Collector):
+    """Gives the gauges of an installation; those that cannot be read now are left out."""
+
+    def __init__(self, store: Store, *, now: datetime) -> None:
+        self._store = store
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges."""
+        yield InfoMetricFamily("overread_build", "Release of overread.", {"version": __version__})
+        yield from self._of_disk()
+        try:
+            of_database = [*self._of_queue(), self._of_quarantine(), self._of_workers()]
+        except OutOfResourcesError:
+            of_database = []
+        yield _gauge(
+            "overread_database_up", "Whether the database could be read: 1, or 0.", float(bool(of_database))
+        )
+        yield from of_database
+
+    def _of_disk(self) -> Iterator[Metric]:
+        try:
+            pressure = read_pressure(self._store.settings)
+        except OSError:
+            return
+        yield _gauge(
+            "overread_disk_free_bytes", "Free space on the disk of the data folder.", pressure.free_bytes
+        )
+        yield _gauge(
+            "overread_disk_free_warn_bytes",
+            "Free space below which a person should make room (OVERREAD_FREE_BYTES_WARN).",
+            pressure.warns_below,
+        )
+        yield _gauge(
+            "overread_disk_free_min_bytes",
+            "Free space below which everything is refused (OVERREAD_FREE_BYTES_MIN).",
+            pressure.stops_below,
+        )
+
+    def _of_queue(self) -> Iterator[Metric]:
+        figures = read_queue_figures(self._store)
+        yield _by_state("overread_cases", "Cases by state.", figures.cases)
+        yield _by_state(
+            "overread_oldest_case_age_seconds",
+            "How long the oldest case waits: READY for a worker, LISTED for a reader; 0 where none does.",
+            {
+                CaseState.READY: self._seconds_since(figures.ready_since),
+                CaseState.LISTED: self._seconds_since(figures.listed_since),
+            },
+        )
+
+    def _of_quarantine(self) -> Metric:
+        waiting = count_states(self._store)[QuarantineState.WAITING]
+        return _gauge(
+            "overread_quarantine_waiting", "Refused objects and reports that wait for a person.", waiting
+        )
+
+    def _of_workers(self) -> Metric:
+        alive = workers_alive(self._store, now=self._now)
+        return _gauge("overread_workers_alive", "Workers that live, on all machines.", alive)
+
+    def _seconds_since(self, then: datetime | None) -> float:
+        return 0.0 if then is None else max((self._now - then).total_seconds(), 0.0)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _by_state(name: str, text: str, values: Mapping[CaseState, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=("state",))
+    for state, value in values.items():
+        family.add_metric((state.value,), value)
+    return family
