@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -170,7 +169,9 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path) -> None:
 
 def test_a_writer_that_waits_too_long_is_told_to_try_again(sqlite_store) -> None:
     impatient = open_store(
-        replace(sqlite_store.settings, database_url=f"{sqlite_store.settings.database_url}?timeout=0.01")
+        sqlite_store.settings.model_copy(
+            update={"database_url": f"{sqlite_store.settings.database_url}?timeout=0.01"}
+        )
     )
     with (
         sqlite_store.writing(),

@@ -1,7 +1,6 @@
 """Every earlier revision, with data in it, is brought to this release by opening it."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from service.store.migration import newest_revision
 from service.store.quarantine import list_quarantine
 from service.store.tables import check_tables, upgrade_tables
 from service.store.worklist import count_cases, list_worklist, load_case, load_instance
-from tests.service.conftest import settings_on
 from tests.service.material import after
 from tests.service.store.releases.loading import RELEASES, alembic_config, lay_down
 
@@ -35,13 +33,11 @@ def rows_for(revision: str) -> dict[str, Any]:
 @pytest.fixture
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of an installation without tables, on the database that the test is given."""
-    settings = settings_on("sqlite", request, tmp_path)
-    if request.getfixturevalue("database") == "sqlite":
-        return settings
-    running = request.getfixturevalue("postgres")
-    environ = {"OVERREAD_DATABASE_URL": running.url(running.new_database())}
-    url = load_settings(environ, data_folder=tmp_path).database_url
-    return replace(settings, database_url=url)
+    environ = {"OVERREAD_FREE_BYTES_MIN": "0"}
+    if request.getfixturevalue("database") == "postgresql":
+        running = request.getfixturevalue("postgres")
+        environ["OVERREAD_DATABASE_URL"] = running.url(running.new_database())
+    return load_settings(environ, data_folder=tmp_path / "data")
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
