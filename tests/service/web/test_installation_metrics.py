@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import create_engine
 
-from service.store.database import Store
+from service.store.database import Store, open_engine
 from service.store.workers import WorkerRecord, note_worker
 from service.web.installation_metrics import InstallationCollector
 from tests.service.dicomweb.test_stow import body, post
@@ -54,7 +53,7 @@ def test_workers_that_live_are_counted(api: httpx.Client, sqlite_store: Store) -
 def test_without_the_database_the_rest_is_still_told(sqlite_store: Store) -> None:
     gone = Store(
         settings=sqlite_store.settings,
-        engine=create_engine("postgresql+psycopg://127.0.0.1:1/gone"),
+        engine=open_engine("postgresql+psycopg://127.0.0.1:1/gone"),
         files=sqlite_store.files,
     )
     found = {family.name: family.samples for family in InstallationCollector(gone, now=NOW).collect()}
