@@ -18,6 +18,8 @@ from overread.command import main
 from overread.errors import ConfigurationError, ModelError
 from tests.models.tiny_release import write_tiny_release
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = RELEASES / DEFAULT_RELEASE
 
 

@@ -26,6 +26,8 @@ from overread.triage import Outcome, triage
 from tests.models.bundle.ct import Scan, write_enhanced, write_series
 from tests.models.bundle.small_bundle import CONFIG, PYRAMID, build, write_bundle, write_manifest
 
+pytestmark = pytest.mark.slow
+
 TILT, TURN = np.radians(20), np.radians(15)
 SCANS = {
     "as usual": Scan(),

@@ -23,6 +23,8 @@ from overread.observation import Presence
 from tests.models.radiographs import write_radiograph
 from tests.models.torchxrayvision.material import set_statistics
 
+pytestmark = pytest.mark.slow
+
 
 class _DenseLayer(nn.Sequential):
     """Huang et al., CVPR 2017: 1 x 1 then 3 x 3, the input kept; the names are those of torchvision."""
