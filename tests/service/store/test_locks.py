@@ -40,6 +40,7 @@ from tests.service.material import (
     CLEAR,
     MASS,
     NOW,
+    ROE,
     STUDY,
     dicom_bytes,
     send_image,
@@ -210,7 +211,7 @@ def test_refused_bytes_that_are_refused_again_are_not_removed(stores) -> None:
     with pytest.raises(InvalidDicomError):
         send_image(stores[0], b"text")
     (entry,) = list_quarantine(stores[0])
-    discard(stores[0], entry.quarantine_id, actor="someone", because="no DICOM", now=NOW)
+    discard(stores[0], entry.quarantine_id, actor=ROE, because="no DICOM", now=NOW)
 
     removed, again = run(
         stores,
@@ -229,7 +230,7 @@ def test_quarantine_entry_is_discarded_once(stores) -> None:
         send_image(stores[0], b"text")
 
     def throw(store: Store) -> None:
-        discard(store, 1, actor="someone", because="no DICOM", now=NOW)
+        discard(store, 1, actor=ROE, because="no DICOM", now=NOW)
 
     first, second = run(stores, throw, throw)
 
@@ -240,7 +241,7 @@ def test_quarantine_entry_is_discarded_once(stores) -> None:
 
 def test_policy_comes_into_force_once(stores) -> None:
     def activate(store: Store) -> bool:
-        return activate_policy(store, shipped_policy_text(), actor="someone", now=NOW)
+        return activate_policy(store, shipped_policy_text(), actor=ROE, now=NOW)
 
     assert run(stores, activate, activate) == (True, False)
     assert len(list_policies(stores[0])) == 1
