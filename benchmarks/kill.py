@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -180,7 +180,7 @@ def parcels_of(studies: int, seed: int) -> list[Parcel]:
 def count(installation: Installation, post: Post, studies: int) -> Account:
     """Return what became of everything that has been acknowledged."""
     given = {"OVERREAD_DATABASE_URL": installation.database_url} if installation.database_url else {}
-    settings = replace(load_settings(given, data_folder=installation.folder), free_bytes_min=0)
+    settings = load_settings(given, data_folder=installation.folder).model_copy(update={"free_bytes_min": 0})
     store = open_store(settings)
     sent = list(post.acknowledged)
     try:

@@ -1,29 +1,20 @@
 """The options by which a command finds a registry of detectors, and how a person names a release."""
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from models.registry import RegistryFile, RegistryStore
+from overread.command import installation_environment
 from overread.errors import ConfigurationError
 
 GROUP = "overread.registries"
 """Entry points of this group open the registry of an installation, given the environment; there is one."""
 
-_DATA_FOLDER_VARIABLE = "OVERREAD_FOLDER"
-_DATA_FOLDER_DEFAULT = "overread-data"
-
 
 def add_registry_options(parser: argparse.ArgumentParser) -> None:
-    """Declare --data-folder and --detectors."""
-    parser.add_argument(
-        "--data-folder",
-        type=Path,
-        metavar="FOLDER",
-        help=f"default: ${_DATA_FOLDER_VARIABLE}, or ./{_DATA_FOLDER_DEFAULT}",
-    )
+    """Declare --detectors; --data-folder and --config are those of every command of an installation."""
     parser.add_argument(
         "--detectors",
         type=Path,
@@ -36,10 +27,7 @@ def open_registry(arguments: argparse.Namespace) -> RegistryStore:
     """Return the registry that the options name: a file, or that of the installation."""
     if arguments.detectors is not None:
         return RegistryFile(path=Path(arguments.detectors).expanduser().absolute())
-    environ = dict(os.environ)
-    if arguments.data_folder is not None:
-        environ[_DATA_FOLDER_VARIABLE] = str(arguments.data_folder)
-    return _installed_registry(environ)
+    return _installed_registry(installation_environment(arguments))
 
 
 def release_name(given: str) -> str:

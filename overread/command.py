@@ -1,13 +1,17 @@
+# PYTHON_ARGCOMPLETE_OK
 """The `overread` command: collects the subcommands that the installed rooms declare as entry points."""
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from overread import __version__
 from overread.errors import OverreadError
+from overread.settings_file import CONFIG_VARIABLE, DATA_FOLDER_DEFAULT, FILE_NAME, FOLDER_VARIABLE
 
 GROUP = "overread.commands"
 
@@ -24,6 +28,7 @@ class Command:
     description: str  # what it does, and an example; for `overread NAME --help`
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]  # returns the exit status
+    uses_installation: bool = False  # whether it takes --data-folder and --config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     available = {
         entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     }
-    parser = _parser(available, only=given[0] if given and given[0] in available else None)
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(available)
+    parser = _parser(available, only=_subcommand(given, available))
     namespace = parser.parse_args(given)
     try:
         status: int = namespace.run(namespace)
@@ -48,17 +55,76 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser(available: dict[str, EntryPoint], *, only: str | None) -> argparse.ArgumentParser:
-    """Return the parser; with `only`, load just that subcommand, to pay for its imports alone."""
+def _complete(available: dict[str, EntryPoint]) -> None:
+    """Tell the shell what may follow, and end the process; only the subcommand that is named is loaded."""
+    import argcomplete  # noqa: PLC0415  # for the shell alone
+
+    named = _subcommand(os.environ.get("COMP_LINE", "").split()[1:], available)
+    argcomplete.autocomplete(_parser(available if named else dict.fromkeys(available), only=named))
+
+
+def installation_environment(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the environment with what --data-folder and --config say in the place of its variables."""
+    chosen = {FOLDER_VARIABLE: arguments.data_folder, CONFIG_VARIABLE: arguments.config}
+    given = {name: str(path.expanduser().absolute()) for name, path in chosen.items() if path is not None}
+    return {**os.environ, **given}
+
+
+def _subcommand(given: Iterable[str], available: Container[str]) -> str | None:
+    """Return the subcommand that the arguments name; None where it cannot be told without the parser."""
+    words = iter(given)
+    for word in words:
+        if word in ("--data-folder", "--config"):
+            next(words, None)  # its value
+        elif not word.startswith("-"):
+            return word if word in available else None
+    return None
+
+
+def add_installation_options(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    """Declare --data-folder and --config, here and in every subparser."""
+    options = parser.add_argument_group("installation")
+    options.add_argument(
+        "--data-folder",
+        type=Path,
+        metavar="FOLDER",
+        help=f"default: ${FOLDER_VARIABLE}, or ./{DATA_FOLDER_DEFAULT}",
+        default=default,
+    )
+    options.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"settings file; default: ${CONFIG_VARIABLE}, or {FILE_NAME} in the data folder",
+        default=default,
+    )
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                add_installation_options(subparser, default=argparse.SUPPRESS)
+
+
+def _parser(available: Mapping[str, EntryPoint | None], *, only: str | None) -> argparse.ArgumentParser:
+    """Return the parser.
+
+    Args:
+        available: the subcommands by name; of those that are None only the name is declared.
+        only: the one that is declared and loaded, to pay for its imports alone; None: all.
+    """
     parser = argparse.ArgumentParser(
         prog="overread",
         description="Finds reported imaging studies where image and report most likely disagree, "
         "and orders them for a second reader.",
     )
     parser.add_argument("--version", action="version", version=f"overread {__version__}")
+    add_installation_options(parser, default=None)
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for name in [only] if only else available:
-        command: Command = available[name].load()
+        entry = available[name]
+        if entry is None:
+            subparsers.add_parser(name)
+            continue
+        command: Command = entry.load()
         subparser = subparsers.add_parser(
             name,
             help=command.summary,
@@ -66,5 +132,7 @@ def _parser(available: dict[str, EntryPoint], *, only: str | None) -> argparse.A
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.configure(subparser)
+        if command.uses_installation:
+            add_installation_options(subparser, default=argparse.SUPPRESS)
         subparser.set_defaults(run=command.run)
     return parser

@@ -1,153 +1,198 @@
-"""The settings of one installation: read once from the environment, then passed down."""
+"""The settings of one installation: store, worker, retention, object storage and language model."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
+from pydantic import Field, field_validator, model_validator
+
 from models.language_model import ChatEndpoint, EndpointSettings
-from models.registry import registry_file
+from models.registry import FILE_NAME as DETECTORS_FILE_NAME
+from models.registry import FILE_VARIABLE as DETECTORS_VARIABLE
 from overread.errors import ConfigurationError
+from overread.settings_file import DATA_FOLDER_DEFAULT, FOLDER_VARIABLE
+from service.network_settings import AbsolutePath
+from service.settings_sources import SPLIT_WORDS, SettingsModel, setting
 
-DATA_FOLDER_DEFAULT = Path("overread-data")
 _MODEL_NAME_MAX = 64  # characters; it stands in the provenance of every conclusion that it had a part in
-_MODEL_SECONDS = 20.0
+_KEPT_FOR_EVER: dict[str, Any] = {"table": "retention", "unit": "days", "default_words": "for ever", "ge": 0}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(SettingsModel):
     """What an installation may choose. Every process of one installation must be given the same values."""
 
-    data_folder: Path  # instances, quarantine and, by default, the database
-    database_url: str  # SQLAlchemy URL: sqlite:///... or postgresql+psycopg://...
-    detectors_file: Path  # where an earlier release kept its registry of detectors; taken over once
-    quiet_seconds: float = 30.0  # a study without a new image for so long is closed
-    lease_seconds: float = 60.0  # a worker that has not renewed its lease for so long has lost its case
-    case_seconds_max: float = 600.0  # a look at one case that takes longer is given up
-    attempts_max: int = 5  # claims of one revision of a case before it is FAILED
-    retry_seconds: float = 5.0  # wait after the first failed attempt; doubled with each further one
-    poll_seconds: float = 0.5  # pause of a worker that found nothing to do
-    report_bytes_max: int = 1 << 20
-    report_titles: tuple[str, ...] = ()  # further titles of reports in DICOM objects: words, or scheme:value
-    object_bytes_max: int = 4 << 30
-    free_bytes_min: int = 1 << 30  # intake refuses while the disk of the data folder has less than this
-    free_bytes_warn: int = 5 << 30  # with less than this the page and the readiness warn
-    objects_url: str | None = None  # s3://bucket/prefix; None: objects and quarantine are in the data folder
-    objects_endpoint: str | None = None  # of S3-compatible storage; None: as boto3 finds it, else Amazon's
-    cache_bytes_max: int = 20 << 30  # of copies of what lies in object storage
-    keep_days_concordant: float | None = None  # pixels of such cases are kept so long; None: for ever
-    keep_days_not_applicable: float | None = None
-    keep_days_quarantine: float | None = None  # the same for refused bytes that a person has dealt with
-    language_model: EndpointSettings | None = None  # re-reads the sentences behind a flag; None: nobody does
+    data_folder: AbsolutePath = setting(
+        DATA_FOLDER_DEFAULT.absolute,
+        meaning="folder of received objects, quarantine and, by default, the database",
+        variable=FOLDER_VARIABLE,
+        table="store",
+        default_words=f"./{DATA_FOLDER_DEFAULT}",
+    )
+    database_url: str = setting(
+        lambda values: f"sqlite:///{values['data_folder'] / 'overread.sqlite3'}",
+        meaning="database: postgresql://user:password@host/name, or sqlite:///file",
+        table="store",
+        default_words="SQLite in the data folder",
+        secret=True,
+    )
+    quiet_seconds: float = setting(
+        30.0,
+        meaning="a study without a new image for so long is closed",
+        unit="s",
+        table="store",
+        ge=0,
+    )
+    report_bytes_max: int = setting(
+        1 << 20, meaning="a longer report is refused", unit="bytes", table="store", ge=1
+    )
+    report_titles: Annotated[tuple[str, ...], SPLIT_WORDS] = setting(
+        (),
+        meaning="further titles of DICOM documents that are reports: words, or scheme:value",
+        table="store",
+        default_words="none",
+    )
+    object_bytes_max: int = setting(
+        4 << 30, meaning="a larger object is refused", unit="bytes", table="store", ge=1
+    )
+    free_bytes_min: int = setting(
+        1 << 30,
+        meaning="intake answers `out of resources` while the disk of the data folder has less free space",
+        unit="bytes",
+        table="store",
+        ge=0,
+    )
+    free_bytes_warn: int = setting(
+        5 << 30,
+        meaning="the page and /health/ready warn while the disk has less free space",
+        unit="bytes",
+        table="store",
+        ge=0,
+    )
+    detectors_file: AbsolutePath = setting(
+        lambda values: values["data_folder"] / DETECTORS_FILE_NAME,
+        meaning="where an earlier release kept its registry of detectors, which is taken over once",
+        variable=DETECTORS_VARIABLE,
+        table="worker",
+        default_words=f"{DETECTORS_FILE_NAME} in the data folder",
+    )
+    lease_seconds: float = setting(
+        60.0,
+        meaning="a worker that has not renewed its lease for so long has lost its case",
+        unit="s",
+        table="worker",
+        ge=1,
+    )
+    case_seconds_max: float = setting(
+        600.0, meaning="a look at one case that takes longer is given up", unit="s", table="worker", ge=1
+    )
+    attempts_max: int = setting(
+        5, meaning="claims of one revision of a case before it is FAILED", table="worker", ge=1
+    )
+    retry_seconds: float = setting(
+        5.0,
+        meaning="wait after the first failed attempt; doubled with each further one",
+        unit="s",
+        table="worker",
+        ge=0,
+    )
+    poll_seconds: float = setting(
+        0.5, meaning="pause of a worker that found nothing to do", unit="s", table="worker", ge=0.01
+    )
+    keep_days_concordant: float | None = setting(
+        meaning="pixels of concordant cases are kept so long", **_KEPT_FOR_EVER
+    )
+    keep_days_not_applicable: float | None = setting(
+        meaning="pixels of cases to which no detector applies are kept so long", **_KEPT_FOR_EVER
+    )
+    keep_days_quarantine: float | None = setting(
+        meaning="refused bytes that a person has dealt with are kept so long", **_KEPT_FOR_EVER
+    )
+    objects_url: str | None = setting(
+        meaning="object storage for objects and quarantine, s3://bucket/prefix",
+        table="objects",
+        default_words="the data folder",
+    )
+    objects_endpoint: str | None = setting(
+        meaning="address of S3-compatible storage, such as https://minio.example:9000",
+        table="objects",
+        default_words="as boto3 finds it",
+    )
+    cache_bytes_max: int = setting(
+        20 << 30,
+        meaning="copies on this machine of what lies in object storage",
+        unit="bytes",
+        table="objects",
+        ge=0,
+    )
+    language_model_url: str | None = setting(
+        meaning="an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1, that re-reads the "
+        "sentences behind a flag; report text is sent there",
+        table="language_model",
+    )
+    language_model_name: Annotated[str, Field(max_length=_MODEL_NAME_MAX)] | None = setting(
+        meaning="the model at that endpoint; needed with the address", table="language_model"
+    )
+    language_model_key: str = setting(
+        "",
+        meaning="sent to that endpoint as a bearer token",
+        table="language_model",
+        default_words="none",
+        secret=True,
+    )
+    language_model_seconds_max: float = setting(
+        20.0, meaning="longest wait for one answer of that endpoint", unit="s", table="language_model", ge=0.1
+    )
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, url: str) -> str:
+        """Return the URL with the driver that overread uses; the message must not repeat a password."""
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme not in {"sqlite", "postgresql", "postgres", "postgresql+psycopg"}:
+            raise ValueError("it must start with sqlite:/// or postgresql://; see docs/store.md")
+        if scheme == "sqlite" and not rest.strip("/"):
+            raise ValueError("it must name a file: several processes share the database")
+        return url if scheme == "sqlite" else f"postgresql+psycopg://{rest}"
 
-# Environment variable -> (field, conversion, smallest value)
-_NUMBERS: dict[str, tuple[str, type[int] | type[float], float]] = {
-    "OVERREAD_QUIET_SECONDS": ("quiet_seconds", float, 0),
-    "OVERREAD_LEASE_SECONDS": ("lease_seconds", float, 1),
-    "OVERREAD_CASE_SECONDS_MAX": ("case_seconds_max", float, 1),
-    "OVERREAD_ATTEMPTS_MAX": ("attempts_max", int, 1),
-    "OVERREAD_RETRY_SECONDS": ("retry_seconds", float, 0),
-    "OVERREAD_POLL_SECONDS": ("poll_seconds", float, 0.01),
-    "OVERREAD_REPORT_BYTES_MAX": ("report_bytes_max", int, 1),
-    "OVERREAD_OBJECT_BYTES_MAX": ("object_bytes_max", int, 1),
-    "OVERREAD_FREE_BYTES_MIN": ("free_bytes_min", int, 0),
-    "OVERREAD_FREE_BYTES_WARN": ("free_bytes_warn", int, 0),
-    "OVERREAD_CACHE_BYTES_MAX": ("cache_bytes_max", int, 0),
-    "OVERREAD_KEEP_DAYS_CONCORDANT": ("keep_days_concordant", float, 0),
-    "OVERREAD_KEEP_DAYS_NOT_APPLICABLE": ("keep_days_not_applicable", float, 0),
-    "OVERREAD_KEEP_DAYS_QUARANTINE": ("keep_days_quarantine", float, 0),
-}
+    @field_validator("objects_url")
+    @classmethod
+    def _check_objects(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "s3://none")
+        if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError("it must be s3://bucket or s3://bucket/prefix")
+        return url
+
+    @model_validator(mode="after")
+    def _check_language_model(self) -> Self:
+        if bool(self.language_model_url) != bool(self.language_model_name):
+            missing = "NAME" if self.language_model_url else "URL"
+            raise ValueError(f"OVERREAD_LANGUAGE_MODEL_{missing} is missing: both URL and NAME are needed")
+        if self.language_model is not None:
+            try:
+                ChatEndpoint(self.language_model)
+            except ConfigurationError as error:
+                raise ValueError(f"OVERREAD_LANGUAGE_MODEL_URL: {error}") from None
+        return self
+
+    @property
+    def language_model(self) -> EndpointSettings | None:
+        """The language model that re-reads sentences; None: nobody does."""
+        if not self.language_model_url or not self.language_model_name:
+            return None
+        return EndpointSettings(
+            url=self.language_model_url,
+            model=self.language_model_name,
+            api_key=self.language_model_key,
+            timeout_seconds=self.language_model_seconds_max,
+        )
 
 
 def load_settings(environ: Mapping[str, str], *, data_folder: Path | None = None) -> Settings:
-    """Return the settings that the environment gives; `data_folder`, where given, is stronger.
-
-    `OVERREAD_FOLDER` names the data folder (default ./overread-data), `OVERREAD_DATABASE_URL` the database
-    (default: SQLite in the data folder), `OVERREAD_DETECTORS` a registry of an earlier release (default:
-    `detectors.json` in the data folder), `OVERREAD_OBJECTS_URL` and `OVERREAD_OBJECTS_ENDPOINT` the object
-    storage (default: the data folder), `OVERREAD_LANGUAGE_MODEL_URL` and `_NAME`, `_KEY`, `_SECONDS_MAX`
-    beside it the language model that re-reads sentences (default: none), and the other fields of `Settings`
-    have a variable each, such as `OVERREAD_QUIET_SECONDS`.
+    """Return the settings that the environment and its settings file give; `data_folder` is above both.
 
     Raises:
-        ConfigurationError: a value is not a number, too small, or not a URL of SQLite or PostgreSQL or of
-            object storage; the language model lacks its name or an http(s) URL.
+        ConfigurationError: values are wrong; the message names each by its variable or key.
     """
-    folder = data_folder or Path(environ.get("OVERREAD_FOLDER") or DATA_FOLDER_DEFAULT)
-    folder = folder.expanduser().absolute()
-    url = environ.get("OVERREAD_DATABASE_URL") or f"sqlite:///{folder / 'overread.sqlite3'}"
-    numbers = {
-        field: _number(name, environ[name], kind, smallest)
-        for name, (field, kind, smallest) in _NUMBERS.items()
-        if environ.get(name)
-    }
-    return Settings(
-        data_folder=folder,
-        database_url=_checked_url(url),
-        detectors_file=registry_file(environ, folder),
-        language_model=_language_model(environ),
-        objects_url=_objects_url(environ.get("OVERREAD_OBJECTS_URL") or None),
-        objects_endpoint=environ.get("OVERREAD_OBJECTS_ENDPOINT") or None,
-        report_titles=tuple(
-            title for part in environ.get("OVERREAD_REPORT_TITLES", "").split(",") if (title := part.strip())
-        ),
-        **numbers,  # type: ignore[arg-type]
-    )
-
-
-def _objects_url(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ConfigurationError("OVERREAD_OBJECTS_URL must be s3://bucket or s3://bucket/prefix")
-    return url
-
-
-def _language_model(environ: Mapping[str, str]) -> EndpointSettings | None:
-    url = environ.get("OVERREAD_LANGUAGE_MODEL_URL", "")
-    name = environ.get("OVERREAD_LANGUAGE_MODEL_NAME", "")
-    if not url and not name:
-        return None
-    if not 0 < len(name) <= _MODEL_NAME_MAX:
-        raise ConfigurationError(
-            f"OVERREAD_LANGUAGE_MODEL_NAME must name the model in at most {_MODEL_NAME_MAX} characters"
-        )
-    limit = "OVERREAD_LANGUAGE_MODEL_SECONDS_MAX"
-    endpoint = EndpointSettings(
-        url=url,
-        model=name,
-        api_key=environ.get("OVERREAD_LANGUAGE_MODEL_KEY", ""),
-        timeout_seconds=_number(limit, environ[limit], float, 0.1) if environ.get(limit) else _MODEL_SECONDS,
-    )
-    try:
-        ChatEndpoint(endpoint)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"OVERREAD_LANGUAGE_MODEL_URL: {error}") from None
-    return endpoint
-
-
-def _number(name: str, text: str, kind: type[int] | type[float], smallest: float) -> int | float:
-    try:
-        value = kind(text)
-    except ValueError:
-        raise ConfigurationError(f"{name} must be a number, not {text!r}") from None
-    if not math.isfinite(value) or value < smallest:
-        raise ConfigurationError(f"{name} must be at least {smallest:g}, not {text!r}")
-    return value
-
-
-def _checked_url(url: str) -> str:
-    """Return the URL with the driver that overread uses; the message must not repeat a password."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in {"sqlite", "postgresql", "postgres", "postgresql+psycopg"}:
-        raise ConfigurationError(
-            "OVERREAD_DATABASE_URL must start with sqlite:/// or postgresql://; see docs/store.md"
-        )
-    if scheme == "sqlite" and not rest.strip("/"):
-        raise ConfigurationError(
-            "OVERREAD_DATABASE_URL must name a file: several processes share the database"
-        )
-    return url if scheme == "sqlite" else f"postgresql+psycopg://{rest}"
+    chosen: dict[str, Any] = {} if data_folder is None else {FOLDER_VARIABLE: str(data_folder)}
+    return Settings.read({**environ, **chosen})

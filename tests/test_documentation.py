@@ -20,7 +20,7 @@ import pytest
 import structlog
 from pydicom.data import get_testdata_file
 
-from overread.command import GROUP, main
+from overread.command import GROUP, Command, add_installation_options, main
 from service.demo import demo_cases, run_demo
 from service.settings import load_settings
 from tests.evaluation.published import write_made_up
@@ -255,7 +255,10 @@ def test_a_subcommand_takes_the_options_that_a_page_gives_it(shown: Shown) -> No
     subcommand, *arguments = shown.arguments
     (entry,) = entry_points(group=GROUP, name=subcommand)
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    entry.load().configure(parser)
+    command: Command = entry.load()
+    command.configure(parser)
+    if command.uses_installation:
+        add_installation_options(parser, default=None)
 
     parser.parse_args(arguments)
 

@@ -1,7 +1,6 @@
 """`overread db`: the database of an installation: check, upgrade, backup, restore."""
 
 import argparse
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +22,6 @@ With PostgreSQL its own pg_dump and pg_restore are called. Objects in a bucket s
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     parts.add_parser("check", help="whether the tables are of this release and in order; status 1 if not")
     parts.add_parser("upgrade", help="bring the tables to this release")
@@ -37,18 +33,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one of them."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.commands.installation import environment_of, existing_settings  # noqa: PLC0415  # fast --help
+    from service.log import configure_logging  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
 
     configure_logging()
-    settings = load_settings(os.environ, data_folder=arguments.data_folder)
     if arguments.part == "check":
-        return _check(settings)
-    if arguments.part == "upgrade":
-        return _upgrade(settings)
+        return _check(existing_settings(arguments))
     if arguments.part == "backup":
-        return _backup(settings, arguments.folder)
-    return _restore(settings, arguments.folder)
+        return _backup(existing_settings(arguments), arguments.folder)
+    settings = load_settings(environment_of(arguments))
+    return _upgrade(settings) if arguments.part == "upgrade" else _restore(settings, arguments.folder)
 
 
 def _check(settings: "Settings") -> int:
@@ -103,4 +98,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-folder",
         type=Path,
+        default=argparse.SUPPRESS,  # one that stands before the subcommand holds
         help="keep the data in this folder (default: a temporary one, removed at the end)",
     )
     parser.add_argument(
@@ -48,14 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(level=logging.WARNING)  # the list says what happened
     folder = arguments.data_folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
     try:
-        # A database that the environment names is the site's own; the demonstration must not fill it.
-        environ = {name: value for name, value in os.environ.items() if name != "OVERREAD_DATABASE_URL"}
-        ranked = run_demo(load_settings(environ, data_folder=folder))
+        # What the environment names is the site's own: the demonstration must not fill it.
+        places = ("CONFIG", "DATABASE_URL", "DATABASE_URL_FILE", "OBJECTS_URL")
+        sites = {f"OVERREAD_{place}" for place in places}
+        environ = {name: value for name, value in os.environ.items() if name not in sites}
+        environ["OVERREAD_FOLDER"] = str(folder.absolute())
+        ranked = run_demo(load_settings(environ))
         sys.stderr.write(describe(ranked))
         if arguments.once:
             print(json.dumps({"cases": [_as_json(case) for case in ranked]}, indent=2))
         else:
-            serve(Addresses(host="127.0.0.1", port=arguments.port, stow_port=0), folder=folder, workers=1)
+            serve(Addresses(host="127.0.0.1", port=arguments.port, stow_port=0), environ, workers=1)
     finally:
         if arguments.data_folder is None:
             shutil.rmtree(folder, ignore_errors=True)

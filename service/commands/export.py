@@ -1,7 +1,6 @@
 """`overread export`: the concluded cases of an installation as a cohort file."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -10,23 +9,16 @@ from overread.command import EXIT_FAILED, EXIT_OK, Command
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="cohort file, .jsonl")
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from service.export import export_cohort  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.export import export_cohort  # noqa: PLC0415
     from service.log import configure_logging  # noqa: PLC0415
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
 
     configure_logging()
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
-    try:
+    with opened_store(arguments) as store:
         summary = export_cohort(store, arguments.out)
-    finally:
-        store.close()
     for case in summary.left_out:
         sys.stderr.write(f"left out: case {case.case_id}, study {case.study_instance_uid}: {case.why}\n")
     sys.stderr.write(f"{summary.written} cases in {arguments.out}\n")
@@ -45,4 +37,5 @@ command = Command(
     ),
     configure=_configure,
     run=_run,
+    uses_installation=True,
 )

@@ -2,10 +2,8 @@
 
 import argparse
 import logging
-import os
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.command import EXIT_FAILED, EXIT_OK, Command
@@ -36,9 +34,6 @@ studies are found but not fetched. docs/deployment.md lists the settings.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     tasks = parser.add_subparsers(dest="task", required=True, metavar="WHAT")
     study = tasks.add_parser("study", help="studies that are named")
     for option, text in (
@@ -65,16 +60,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and return whether everything came."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `--help` fast
+    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `--help` fast
+    from service.log import configure_logging  # noqa: PLC0415
     from service.pacs.client import connected, run_automatically  # noqa: PLC0415
 
     if arguments.task == "automatic":
-        run_automatically(os.environ, arguments.data_folder)
+        run_automatically(environment_of(arguments))
         return EXIT_OK
     configure_logging(level=logging.WARNING)  # what comes is told on standard output
     if arguments.task == "list":
         return _list(arguments)
-    with connected(os.environ, arguments.data_folder) as client:
+    with connected(environment_of(arguments)) as client:
         found = _FIND[arguments.task](client, arguments)
         return _fetch(client, found, only_print=arguments.dry_run)
 
@@ -132,14 +128,12 @@ def _fetch(client: "Client", found: "Sequence[str]", *, only_print: bool) -> int
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.commands.installation import opened_store  # noqa: PLC0415
     from service.store.fetches import FetchState, list_fetches  # noqa: PLC0415
 
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
     states = list(FetchState) if arguments.all else [FetchState.DUE, FetchState.GIVEN_UP]
-    fetches = list_fetches(store, states, limit=_LISTED_MAX)
-    store.close()
+    with opened_store(arguments) as store:
+        fetches = list_fetches(store, states, limit=_LISTED_MAX)
     print("\n".join(map(_line, fetches)) if fetches else "nothing was to be fetched by itself")
     return EXIT_OK
 
@@ -159,4 +153,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

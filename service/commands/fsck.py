@@ -2,12 +2,10 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.command import EXIT_FAILED, EXIT_OK, Command
@@ -31,9 +29,6 @@ reads every byte unless --quick is given. Ends with status 0 if nothing is wrong
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     parser.add_argument("--repair", action="store_true", help="mend what can be mended")
     parser.add_argument("--quick", action="store_true", help="compare names and lengths, read no bytes")
     parser.add_argument("--from", dest="first", default="00", metavar="PREFIX", help="two hexadecimal digits")
@@ -43,28 +38,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, and say what was found."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
     from service.maintenance.inventory import Check, Irregularity, Tally, check_all, stale_incoming  # noqa: PLC0415
     from service.maintenance.repair import repair  # noqa: PLC0415
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
 
     configure_logging()
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder), sweep=False)
     check, tally = Check(now=datetime.now(UTC), reads_bytes=not arguments.quick), Tally()
+    with opened_store(arguments, sweep=False) as store:
 
-    def mend(found: Irregularity) -> Irregularity:
-        return repair(store, found, now=check.now)
+        def mend(found: Irregularity) -> Irregularity:
+            return repair(store, found, now=check.now)
 
-    try:
         tally.stale_incoming = stale_incoming(store, check)
         if arguments.repair:
             tally.mended += min(store.files.sweep(), tally.stale_incoming)
         steps = _told(_prefixes(arguments.first, arguments.last), tally)
         for found in check_all(store, steps, check, tally, mend if arguments.repair else None):
             print(_line(found, as_json=arguments.json), flush=True)
-    finally:
-        store.close()
     print(_summary(tally, as_json=arguments.json))
     return EXIT_OK if tally.is_clean else EXIT_FAILED
 
@@ -121,4 +112,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

@@ -3,7 +3,6 @@
 import argparse
 import csv
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -39,9 +38,6 @@ stored, 1 if something is in quarantine or could not be read.
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
-    parser.add_argument(
         "--images", nargs="+", type=Path, default=[], metavar="PATH", help="archives of images"
     )
     parser.add_argument(
@@ -76,20 +72,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import what was named."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
 
     if not (arguments.images or arguments.reports):
         sys.stderr.write("overread import: give --images, --reports, or both\n")
         return EXIT_USAGE
     configure_logging(level=logging.ERROR)  # a line for each image would hide the progress
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
-    try:
-        with _problems(arguments.problems) as problem:
-            tallies = list(_tallies(store, arguments, problem))
-    finally:
-        store.close()
+    with opened_store(arguments, creates=True) as store, _problems(arguments.problems) as problem:
+        tallies = list(_tallies(store, arguments, problem))
     return EXIT_OK if all(tally.is_clean for tally in tallies) else EXIT_FAILED
 
 
@@ -155,4 +146,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

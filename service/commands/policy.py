@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,9 +29,6 @@ Without a policy of your own the shipped one is followed, also when a new releas
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     parts.add_parser("show", help="print the policy in force")
     parts.add_parser("history", help="list every policy that has been in force, the latest first")
@@ -45,16 +41,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show or change the policy."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
 
     configure_logging()
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
-    try:
-        words = {"show": _show, "history": _history, "activate": _activate}[arguments.part](store, arguments)
-    finally:
-        store.close()
+    parts = {"show": _show, "history": _history, "activate": _activate}
+    with opened_store(arguments, creates=arguments.part == "activate") as store:
+        words = parts[arguments.part](store, arguments)
     print(words)
     return EXIT_OK
 
@@ -105,4 +98,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

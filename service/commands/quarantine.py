@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -37,9 +36,6 @@ _STATES = ("waiting", "resolved", "discarded", "all")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     listing = parts.add_parser("list", help="what was refused, the latest first")
     _add_filters(listing)
@@ -101,12 +97,10 @@ def date(text: str) -> datetime:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show or change the quarantine."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
 
     configure_logging()
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
     parts = {
         "list": _list,
         "show": _show,
@@ -115,10 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
         "mend": _mend,
         "discard": _discard,
     }
-    try:
+    with opened_store(arguments) as store:
         return parts[arguments.part](store, arguments)
-    finally:
-        store.close()
 
 
 def _list(store: "Store", arguments: argparse.Namespace) -> int:
@@ -184,11 +176,11 @@ def _replay(store: "Store", arguments: argparse.Namespace) -> int:
     if sum(chosen) != 1:
         raise InputError("give the numbers of entries, or --kind, --reason or --since, or --all")
     numbers = arguments.numbers or numbers_of(store, _filter(arguments, "waiting"))
-    return _try(store, numbers, None, arguments.by)
+    return _try(store, numbers, None, arguments)
 
 
 def _mend(store: "Store", arguments: argparse.Namespace) -> int:
-    return _try(store, [arguments.number], _mending(arguments), arguments.by)
+    return _try(store, [arguments.number], _mending(arguments), arguments)
 
 
 def _discard(store: "Store", arguments: argparse.Namespace) -> int:
@@ -206,12 +198,16 @@ def _discard(store: "Store", arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _try(store: "Store", numbers: Iterable[int], mending: "Mending | None", name: str | None) -> int:
+def _try(
+    store: "Store", numbers: Iterable[int], mending: "Mending | None", arguments: argparse.Namespace
+) -> int:
     """Send entries through the intake again, a line for each; 0 only if all of them are stored now."""
-    from service.listener_settings import load_hl7_settings  # noqa: PLC0415
+    from service.commands.installation import environment_of  # noqa: PLC0415
+    from service.hl7.settings import Hl7Settings  # noqa: PLC0415
     from service.quarantine.replay import replay_entry  # noqa: PLC0415
 
-    hl7, actor, stored, tried = load_hl7_settings(os.environ), Actor.account(getpass.getuser(), name), 0, 0
+    hl7, actor = Hl7Settings.read(environment_of(arguments)), Actor.account(getpass.getuser(), arguments.by)
+    stored = tried = 0
     for number in numbers:
         tried += 1
         try:
@@ -330,4 +326,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

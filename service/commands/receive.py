@@ -1,7 +1,6 @@
 """`overread receive`: one listener on its own, for an installation on many machines."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -28,9 +27,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("protocol", choices=(*sorted(DEFAULT_PORTS), FOLDER), help="what to listen for")
     parser.add_argument("path", nargs="?", type=Path, help="the folder to watch")
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind to (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="default 11112 (dicom), 2575 (hl7); 0: any free one")
 
@@ -40,17 +36,20 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.protocol == FOLDER) != (arguments.path is not None):
         sys.stderr.write("overread receive: give a path with `folder`, and with nothing else\n")
         return EXIT_USAGE
+    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `overread --help` fast
+
+    environ = environment_of(arguments)
     if arguments.protocol == FOLDER:
-        from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+        from service.log import configure_logging  # noqa: PLC0415
         from service.watch.process import watch  # noqa: PLC0415
 
         configure_logging()
-        watch(arguments.path.expanduser().absolute(), os.environ, data_folder=arguments.data_folder)
+        watch(arguments.path.expanduser().absolute(), environ)
         return EXIT_OK
-    from service.runtime.serving import receive  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.runtime.serving import receive  # noqa: PLC0415
 
     port = DEFAULT_PORTS[arguments.protocol] if arguments.port is None else arguments.port
-    receive(arguments.protocol, host=arguments.host, port=port, folder=arguments.data_folder)
+    receive(arguments.protocol, environ, host=arguments.host, port=port)
     return EXIT_OK
 
 
@@ -59,4 +58,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

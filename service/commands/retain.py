@@ -1,8 +1,6 @@
 """`overread retain`: removes pixels whose time is over."""
 
 import argparse
-import os
-from pathlib import Path
 
 from overread.command import EXIT_OK, Command
 
@@ -19,9 +17,6 @@ the objects stay, and say when and why. Without such a setting everything is kep
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="remove nothing, say what would go")
     how.add_argument("--daily", action="store_true", help="go on until told to stop")
@@ -33,14 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     import threading  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
+    from service.commands.installation import opened_store  # noqa: PLC0415
     from service.log import configure_logging  # noqa: PLC0415
     from service.maintenance.retention import RetentionCount, retain, retain_daily  # noqa: PLC0415
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
 
     configure_logging()
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
-    try:
+    with opened_store(arguments, creates=True) as store:
         if arguments.daily:
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,8 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
             return EXIT_OK
         counts = retain(store, now=datetime.now(UTC), dry_run=arguments.dry_run)
         total = sum(counts, start=RetentionCount())
-    finally:
-        store.close()
     verb = "would go" if arguments.dry_run else "removed"
     print(f"objects of settled cases {verb}: {total.instances} ({total.instance_bytes} bytes)")
     print(f"refused things {verb}: {total.refused} ({total.refused_bytes} bytes)")
@@ -62,4 +53,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

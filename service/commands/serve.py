@@ -1,12 +1,10 @@
 """`overread serve`: everything for one machine, under one supervisor."""
 
 import argparse
-from pathlib import Path
 
 from overread.command import EXIT_OK, Command
 from service.commands.receive import DEFAULT_PORTS
 
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8400
 DEFAULT_STOW_PORT = 8401
 
@@ -24,10 +22,7 @@ C-STORE and HL7 (OVERREAD_DICOM_CALLING_AE_TITLES, OVERREAD_HL7_SENDERS), and gi
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
-    parser.add_argument("--host", default=DEFAULT_HOST, help=f"address to bind to (default {DEFAULT_HOST})")
+    parser.add_argument("--host", help="address to bind to (default: the setting host of [web], 127.0.0.1)")
     parser.add_argument(
         "--port",
         type=int,
@@ -60,17 +55,21 @@ def _port(text: str) -> int | None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from service.runtime.serving import Addresses, serve  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.runtime.serving import Addresses, serve  # noqa: PLC0415
+    from service.web.settings import WebSettings  # noqa: PLC0415
+
+    environ = environment_of(arguments)
 
     serve(
         Addresses(
-            host=arguments.host,
+            host=arguments.host or WebSettings.read(environ).host,
             port=arguments.port,
             stow_port=arguments.stow_port,
             dicom_port=arguments.dicom_port,
             hl7_port=arguments.hl7_port,
         ),
-        folder=arguments.data_folder,
+        environ,
         workers=arguments.workers,
     )
     return EXIT_OK
@@ -81,4 +80,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

@@ -1,8 +1,6 @@
 """`overread shadow`: how far a candidate that runs beside agrees with the active detectors."""
 
 import argparse
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.command import EXIT_OK, Command
@@ -23,23 +21,16 @@ does not tell: `overread gate` compares both with the reports.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    from service.settings import load_settings  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
     from service.store.shadows import walk_shadows  # noqa: PLC0415
-    from service.triage.agreement import compare  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.triage.agreement import compare  # noqa: PLC0415
 
-    store = open_store(load_settings(os.environ, data_folder=arguments.data_folder))
-    try:
+    with opened_store(arguments) as store:
         agreements = compare(walk_shadows(store))
-    finally:
-        store.close()
     print("\n\n".join(map(describe, agreements)) or "No detector has run in shadow yet.")
     return EXIT_OK
 
@@ -75,4 +66,5 @@ command = Command(
     description=DESCRIPTION,
     configure=configure,
     run=run,
+    uses_installation=True,
 )

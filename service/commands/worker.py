@@ -1,8 +1,6 @@
 """`overread worker`: triages the cases of one installation."""
 
 import argparse
-import os
-from pathlib import Path
 
 from overread.command import EXIT_OK, Command
 
@@ -17,23 +15,25 @@ Several workers may run at once, on one machine or many; killing one loses nothi
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="default: $OVERREAD_FOLDER, or ./overread-data"
-    )
     parser.add_argument("--once", action="store_true", help="end as soon as no case is due")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one worker."""
-    from service.log import configure_logging  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.log import configure_logging  # noqa: PLC0415
     from service.runtime.worker_process import run_worker  # noqa: PLC0415
     from service.settings import load_settings  # noqa: PLC0415
 
     configure_logging()
-    run_worker(load_settings(os.environ, data_folder=arguments.data_folder), drain=arguments.once)
+    run_worker(load_settings(environment_of(arguments)), drain=arguments.once)
     return EXIT_OK
 
 
 command = Command(
-    summary="triage the cases that are ready", description=DESCRIPTION, configure=configure, run=run
+    summary="triage the cases that are ready",
+    description=DESCRIPTION,
+    configure=configure,
+    run=run,
+    uses_installation=True,
 )

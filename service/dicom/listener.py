@@ -20,12 +20,13 @@ from service.dicom.arrival import ArrivingObject
 from service.dicom.association import ConnectionHandler
 from service.dicom.commitment import SOP_CLASS as STORAGE_COMMITMENT
 from service.dicom.reporting import SYNTAXES, CommitmentService
+from service.dicom.settings import DicomSettings
 from service.dicom.status import CANNOT_UNDERSTAND, SUCCESS, StoreStatus, status_of
 from service.dicom.transport import PDU_BYTES
 from service.error_boundary import ErrorBoundary
 from service.intake.instances import AnnouncedInstance, receive_instance
-from service.listener_settings import ANYBODY, DicomListenerSettings
 from service.metrics import IntakeProtocol, count_accepted, count_refused
+from service.network_settings import ANYBODY
 from service.store.database import Store
 
 _ANY_TITLE = "OVERREAD"  # what we are called where we answer to any title
@@ -44,7 +45,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         self,
         listener: socket.socket,
         store: Store,
-        settings: DicomListenerSettings,
+        settings: DicomSettings,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -120,7 +121,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         return status
 
 
-def _entity(settings: DicomListenerSettings) -> AE:
+def _entity(settings: DicomSettings) -> AE:
     entity = AE(ae_title=settings.ae_title or _ANY_TITLE)
     entity.require_called_aet = settings.ae_title is not None
     if ANYBODY not in settings.calling_ae_titles:

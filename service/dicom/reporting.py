@@ -30,9 +30,9 @@ from service.dicom.commitment import (
     read_request,
     report_of,
 )
+from service.dicom.settings import DicomSettings, Peer
 from service.dicom.status import SUCCESS
 from service.error_boundary import ErrorBoundary
-from service.listener_settings import DicomListenerSettings, Peer
 from service.store.commitments import (
     Commitment,
     CommitmentResult,
@@ -60,7 +60,7 @@ _log = structlog.get_logger("overread.dicom")
 class CommitmentService:
     """Answers for what is kept. `start` sets the thread going that reports on associations of our own."""
 
-    def __init__(self, store: Store, settings: DicomListenerSettings, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, settings: DicomSettings, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock

@@ -21,14 +21,15 @@ from service.dicomweb.store_reply import count_parts, store_reply, store_status
 from service.metrics import IntakeProtocol, count_refused
 from service.web import health, openapi
 from service.web.access_log import AccessMiddleware
-from service.web.addresses import DICOMWEB_URL_VARIABLE, base_url
+from service.web.addresses import base_url
 from service.web.archive_threads import ArchiveThreads
 from service.web.bare import OpenContext, bare_app
 from service.web.context import UID_PATTERN, Context, ServerContext, sender
 from service.web.errors import RETRY_AFTER_SECONDS, Problem, problem_response
 from service.web.guard import Access, GuardMiddleware
 from service.web.multipart import FramingError, MultipartSplitter, parse_content_type
-from service.web.opening import STOW_ADDRESS_VARIABLE, access_from, context_opener
+from service.web.opening import access_from, context_opener
+from service.web.settings import WebSettings
 
 DICOM_JSON = "application/dicom+json"
 MULTIPART = "multipart/related"
@@ -190,13 +191,13 @@ def _require_acceptable(accept: str) -> None:
         raise HTTPException(406, f"only {DICOM_JSON} can be returned")
 
 
-def make_stow_app(open_context: OpenContext, access: Access, public_url: str | None = None) -> FastAPI:
+def make_stow_app(open_context: OpenContext, access: Access, web: WebSettings | None = None) -> FastAPI:
     """Return the application of the intake process.
 
     Args:
         open_context: opens what the handlers work with.
         access: who may speak to it.
-        public_url: its address as others see it; None where that is the one they send their requests to.
+        web: its address as others see it, and its threads; None for the defaults.
     """
     app = bare_app(
         open_context, title="overread DICOMweb intake", description="STOW-RS (PS3.18 section 10.5)."
@@ -204,8 +205,9 @@ def make_stow_app(open_context: OpenContext, access: Access, public_url: str | N
     app.include_router(router)
     for archive in (qido.router, wado.router, wado_pixels.router):
         app.include_router(archive)
-    app.state.public_url = public_url
-    app.state.archive_threads = ArchiveThreads()
+    web = web or WebSettings()
+    app.state.public_url = web.dicomweb_url
+    app.state.archive_threads = ArchiveThreads(web)
     app.include_router(health.router)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware)  # the last added is the outermost
@@ -218,7 +220,7 @@ def stow_app(environ: Mapping[str, str]) -> FastAPI:
     return make_stow_app(
         context_opener(environ, access=access, model=None),
         access=access,
-        public_url=environ.get(DICOMWEB_URL_VARIABLE) or None,
+        web=WebSettings.read(environ),
     )
 
 
@@ -230,5 +232,5 @@ def stow_document(environ: Mapping[str, str]) -> openapi.Document:
         for path, item in document["paths"].items()
         if path.startswith(("/studies", "/series", "/instances"))
     }
-    address = environ.get(STOW_ADDRESS_VARIABLE) or "http://127.0.0.1:8401"
+    address = WebSettings.read(environ).stow_address
     return openapi.with_server(document, address, "DICOMweb intake, a process of its own")

@@ -20,8 +20,8 @@ from service.hl7.committer import GroupCommitter, Outcomes
 from service.hl7.framing import FrameReader, FramingError, OtherProtocolError, frame
 from service.hl7.message import Segment, read_header, read_message
 from service.hl7.report import read_reports
+from service.hl7.settings import Hl7Settings
 from service.intake.reports import refuse_message
-from service.listener_settings import Hl7ListenerSettings
 from service.metrics import IntakeProtocol, count_accepted, count_refused
 from service.store.database import Store
 
@@ -43,7 +43,7 @@ class Hl7Listener(BoundedServerMixin, socketserver.TCPServer):
         self,
         listener: socket.socket,
         store: Store,
-        settings: Hl7ListenerSettings,
+        settings: Hl7Settings,
         clock: Callable[[], datetime],
     ) -> None:
         self.prepare(listener, connections_max=settings.connections_max)

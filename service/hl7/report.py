@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from overread.errors import InvalidReportError, UnsupportedMessageError
 from service.hl7.message import Message, Segment
+from service.hl7.settings import Hl7Settings
 from service.intake.reports import IncomingReport
-from service.listener_settings import Hl7ListenerSettings
 from service.narrative.form import text_of_document
 from service.store.records import ReportStatus
 
@@ -56,7 +56,7 @@ class _Order:
 
 
 def read_reports(
-    message: Message, content: bytes, settings: Hl7ListenerSettings, *, source: str
+    message: Message, content: bytes, settings: Hl7Settings, *, source: str
 ) -> tuple[IncomingReport, ...]:
     """Return the reports of a message, one per order; none where it only says that results are to come.
 
@@ -102,7 +102,7 @@ def read_reports(
     return tuple(reports)
 
 
-def _require_supported(header: Segment, settings: Hl7ListenerSettings) -> None:
+def _require_supported(header: Segment, settings: Hl7Settings) -> None:
     """HL7 v2.5.1 section 2.9.2.1: what is rejected before the content is looked at."""
     kind = (header.component(9, 1), header.component(9, 2))
     documents = {("MDM", event) for event in _DOCUMENT_EVENTS}
@@ -175,7 +175,7 @@ def _suffix(observation: Segment) -> str:
     return suffix.strip() if suffix.strip() in _HEADINGS else ""
 
 
-def _status(request: Segment, observations: Sequence[Segment], settings: Hl7ListenerSettings) -> ReportStatus:
+def _status(request: Segment, observations: Sequence[Segment], settings: Hl7Settings) -> ReportStatus:
     """Return how final a report is: OBR-25 says so for the whole, OBX-11 what is special in a part.
 
     Where nobody says anything the report counts as final.

@@ -9,7 +9,7 @@ import structlog
 from overread.errors import InputError, NotFoundError, OutOfResourcesError, PeerError
 from service.pacs.archive import Archive
 from service.pacs.fetching import Fetched, Pace, fetch_study, priors_of, studies_of_case
-from service.pacs.settings import FetchSettings
+from service.pacs.settings import PacsSettings
 from service.store.database import Store
 from service.store.fetches import (
     Fetch,
@@ -39,7 +39,7 @@ Clock = Callable[[], datetime]
 def fetch_by_itself(
     store: Store,
     archive: Archive,
-    settings: FetchSettings,
+    settings: PacsSettings,
     *,
     clock: Clock,
     stop: threading.Event,
@@ -68,7 +68,7 @@ def fetch_by_itself(
             stop.wait(pause_seconds)
 
 
-def _next_fetch(store: Store, settings: FetchSettings, lease: NamedLease, *, now: datetime) -> Fetch | None:
+def _next_fetch(store: Store, settings: PacsSettings, lease: NamedLease, *, now: datetime) -> Fetch | None:
     """Return what is to be fetched next; None if nothing is due, or another process does the fetching."""
     if not take_lease(store, lease, now=now):
         return None
@@ -76,7 +76,7 @@ def _next_fetch(store: Store, settings: FetchSettings, lease: NamedLease, *, now
     return claim_fetch(store, now=now)
 
 
-def note_due(store: Store, settings: FetchSettings, *, now: datetime) -> None:
+def note_due(store: Store, settings: PacsSettings, *, now: datetime) -> None:
     """Put down what is to be fetched by now."""
     if settings.missed_minutes is not None:
         note_missed(store, before=now - timedelta(minutes=settings.missed_minutes), now=now)
@@ -86,7 +86,7 @@ def note_due(store: Store, settings: FetchSettings, *, now: datetime) -> None:
 
 
 def attempt(
-    store: Store, archive: Archive, settings: FetchSettings, fetch: Fetch, *, pace: Pace, clock: Clock
+    store: Store, archive: Archive, settings: PacsSettings, fetch: Fetch, *, pace: Pace, clock: Clock
 ) -> bool:
     """Fetch one thing, or note why not; return whether the PACS did what was asked."""
     names = {"kind": fetch.kind.value, "subject": fetch.subject, "attempt": fetch.attempts}
@@ -106,7 +106,7 @@ def attempt(
 
 
 def _fetched(
-    store: Store, archive: Archive, settings: FetchSettings, fetch: Fetch, pace: Pace, clock: Clock
+    store: Store, archive: Archive, settings: PacsSettings, fetch: Fetch, pace: Pace, clock: Clock
 ) -> str:
     """Return what came, in words."""
     if fetch.kind is FetchKind.PRIORS:

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
 from overread.errors import ConfigurationError, PeerError
+from service.dicom.settings import DicomSettings
 from service.log import configure_logging
 from service.pacs.archive import Archive
 from service.pacs.automatic import fetch_by_itself
 from service.pacs.dicomweb import DicomwebArchive
 from service.pacs.dimse import DimseArchive
 from service.pacs.fetching import Pace, fetch_study
-from service.pacs.settings import DimseAddress, FetchSettings, require_fetch_settings
+from service.pacs.settings import DicomwebAddress, DimseAddress, PacsSettings
 from service.settings import load_settings
 from service.store.database import Store, open_store
 
@@ -47,37 +47,41 @@ class Client:
         return str(fetched)
 
 
-def archive_of(settings: FetchSettings, store: Store, clock: Callable[[], datetime]) -> Archive:
-    """Return the PACS that the settings name."""
-    if isinstance(settings.address, DimseAddress):
-        return DimseArchive(settings.address)
-    return DicomwebArchive(settings.address, store, clock)
+def archive_of(
+    address: DimseAddress | DicomwebAddress, store: Store, clock: Callable[[], datetime]
+) -> Archive:
+    """Return the PACS of an address."""
+    if isinstance(address, DimseAddress):
+        return DimseArchive(address)
+    return DicomwebArchive(address, store, clock)
 
 
 @contextmanager
-def connected(environ: Mapping[str, str], folder: Path | None) -> Iterator[Client]:
+def connected(environ: Mapping[str, str]) -> Iterator[Client]:
     """Give the client of an installation.
 
     Raises:
         ConfigurationError: no PACS is named, or a setting is wrong.
     """
-    settings = require_fetch_settings(environ)
-    store = open_store(load_settings(environ, data_folder=folder))
+    settings = PacsSettings.read(environ)
+    address = settings.address(DicomSettings.read(environ))
+    store = open_store(load_settings(environ))
     try:
-        archive = archive_of(settings, store, _now)
+        archive = archive_of(address, store, _now)
         pace = Pace(settings.studies_per_minute, threading.Event())
         yield Client(store=store, archive=archive, clock=_now, pace=pace)
     finally:
         store.close()
 
 
-def run_automatically(environ: Mapping[str, str], folder: Path | None) -> None:
+def run_automatically(environ: Mapping[str, str]) -> None:
     """Fetch what the settings ask for until SIGTERM or SIGINT; what was begun is finished first.
 
     Raises:
         ConfigurationError: the settings ask for nothing, or one is wrong.
     """
-    settings = require_fetch_settings(environ)
+    settings = PacsSettings.read(environ)
+    address = settings.address(DicomSettings.read(environ))
     if not settings.is_automatic:
         raise ConfigurationError(
             "nothing is to be fetched by itself: set OVERREAD_FETCH_MISSED_MINUTES or OVERREAD_FETCH_PRIORS"
@@ -86,10 +90,10 @@ def run_automatically(environ: Mapping[str, str], folder: Path | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    store = open_store(load_settings(environ, data_folder=folder))
+    store = open_store(load_settings(environ))
     try:
         _log.info("fetching")
-        fetch_by_itself(store, archive_of(settings, store, _now), settings, clock=_now, stop=stop)
+        fetch_by_itself(store, archive_of(address, store, _now), settings, clock=_now, stop=stop)
     finally:
         store.close()
 

@@ -14,10 +14,10 @@ from overread.errors import (
 from service.fhir import report as fhir
 from service.hl7.message import read_header, read_message
 from service.hl7.report import read_reports
+from service.hl7.settings import Hl7Settings
 from service.intake.instances import InstanceReceipt, begin_instance, receive_instance
 from service.intake.receipt import ReceiptOutcome, Replay
 from service.intake.reports import IncomingReport, ReportReceipt, receive_reports
-from service.listener_settings import Hl7ListenerSettings
 from service.quarantine.contents import ContentForm, form_of, quarantined_bytes
 from service.store.database import Store
 from service.store.quarantine import (
@@ -51,7 +51,7 @@ def replay_entry(
     *,
     actor: Actor,
     now: datetime,
-    hl7: Hl7ListenerSettings,
+    hl7: Hl7Settings,
     mending: Mending | None = None,
 ) -> ReplayResult:
     """Send one entry through the intake again and record who did it and how it ended.
@@ -105,7 +105,7 @@ def _replay(
     store: Store,
     entry: QuarantineEntry,
     mending: Mending,
-    hl7: Hl7ListenerSettings,
+    hl7: Hl7Settings,
     *,
     now: datetime,
     is_object: bool,
@@ -142,9 +142,7 @@ def _replay_instance(
         return receive_instance(store, incoming, source=entry.source, now=now, replay=replay)
 
 
-def _reports(
-    entry: QuarantineEntry, mending: Mending, hl7: Hl7ListenerSettings
-) -> tuple[IncomingReport, ...]:
+def _reports(entry: QuarantineEntry, mending: Mending, hl7: Hl7Settings) -> tuple[IncomingReport, ...]:
     with quarantined_bytes(entry) as file:
         content = file.read()
     form = form_of(entry)

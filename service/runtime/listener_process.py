@@ -16,8 +16,10 @@ from enum import StrEnum
 
 import structlog
 
-from service.listener_settings import load_dicom_settings, load_hl7_settings, require_restricted
+from service.dicom.settings import DicomSettings
+from service.hl7.settings import Hl7Settings
 from service.log import configure_logging
+from service.network_settings import require_restricted
 from service.settings import load_settings
 from service.store.database import Store, open_store
 
@@ -38,13 +40,13 @@ def check_listener(protocol: Protocol, host: str, environ: Mapping[str, str]) ->
         ConfigurationError: a setting is wrong, or others could send and nobody has said who may.
     """
     if protocol is Protocol.DICOM:
-        dicom = load_dicom_settings(environ)
+        dicom = DicomSettings.read(environ)
         remedy = "OVERREAD_DICOM_CALLING_AE_TITLES or OVERREAD_DICOM_TLS_CLIENT_CA"
         require_restricted(host, is_restricted=dicom.is_restricted, name="images", remedy=remedy)
         if dicom.tls is not None:
             dicom.tls.context()
         return
-    hl7 = load_hl7_settings(environ)
+    hl7 = Hl7Settings.read(environ)
     remedy = "OVERREAD_HL7_SENDERS or OVERREAD_HL7_TLS_CLIENT_CA"
     require_restricted(host, is_restricted=hl7.is_restricted, name="reports", remedy=remedy)
     if hl7.tls is not None:
@@ -72,13 +74,13 @@ def _dicom_server(
 ) -> socketserver.BaseServer:
     from service.dicom.listener import DicomListener  # noqa: PLC0415  # each process imports what it serves
 
-    return DicomListener(listener, store, load_dicom_settings(environ), _now)
+    return DicomListener(listener, store, DicomSettings.read(environ), _now)
 
 
 def _hl7_server(listener: socket.socket, store: Store, environ: Mapping[str, str]) -> socketserver.BaseServer:
     from service.hl7.listener import Hl7Listener  # noqa: PLC0415
 
-    return Hl7Listener(listener, store, load_hl7_settings(environ), _now)
+    return Hl7Listener(listener, store, Hl7Settings.read(environ), _now)
 
 
 _Maker = Callable[[socket.socket, Store, Mapping[str, str]], socketserver.BaseServer]

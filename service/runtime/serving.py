@@ -10,25 +10,22 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from overread.errors import ConfigurationError
+from overread.settings_file import FOLDER_VARIABLE
+from service.dicom.settings import DicomSettings
 from service.log import configure_logging
 from service.maintenance.retention import has_retention
-from service.metrics import FOLDER_VARIABLE, shared_folder
-from service.pacs.settings import load_fetch_settings
+from service.metrics import FOLDER_VARIABLE as METRICS_FOLDER_VARIABLE
+from service.metrics import shared_folder
+from service.pacs.settings import PacsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
 from service.settings import Settings, load_settings
 from service.store.database import open_store
-from service.watch.settings import check_watch, watched_folder
-from service.web.opening import (
-    HOST_VARIABLE,
-    PROBE_PORT_VARIABLE,
-    STOW_ADDRESS_VARIABLE,
-    access_from,
-    probe_port_from,
-)
+from service.watch.settings import WatchSettings, check_watch
+from service.web.guard import access_for
+from service.web.settings import WebSettings
 
 _ASK_SECONDS = 60.0
 _BACKLOG = 2048
@@ -45,24 +42,27 @@ class Addresses:
     hl7_port: int | None = None  # None: no HL7 listener
 
 
-def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
-    """Run everything until SIGTERM or SIGINT.
+def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> None:
+    """Run everything until SIGTERM or SIGINT, with the settings of an environment.
 
     Raises:
         ConfigurationError: an address cannot be bound or needs a token, a setting is wrong, or a process
             cannot be kept running.
     """
     configure_logging()
-    settings = load_settings(os.environ, data_folder=folder)
-    access_from({**os.environ, HOST_VARIABLE: addresses.host})  # or refuse to start
+    settings = load_settings(environ)
+    web = WebSettings.read(environ)
+    access_for(addresses.host, web.api_token)  # or refuse to start
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
     ports = {Protocol.DICOM: addresses.dicom_port, Protocol.HL7: addresses.hl7_port}
     wanted = {protocol: port for protocol, port in ports.items() if port is not None}
     for protocol in wanted:
-        check_listener(protocol, addresses.host, os.environ)
-    fetching = load_fetch_settings(os.environ)
-    check_watch(os.environ)
+        check_listener(protocol, addresses.host, environ)
+    fetching = PacsSettings.read(environ)
+    if fetching.archive is not None:
+        fetching.address(DicomSettings.read(environ))  # or refuse to start
+    watching = check_watch(environ)
     open_store(settings).close()  # migrate once, before several processes would want to
     with ExitStack() as resources:
         api = resources.enter_context(_listen(addresses.host, addresses.port))
@@ -73,21 +73,21 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
         }
         probes = [
             resources.enter_context(_listen(addresses.host, port))
-            for port in (probe_port_from(os.environ),)
+            for port in (web.probe_port,)
             if port is not None
         ]
-        environment = _environment(addresses.host, settings, stow)
+        environment = _environment(addresses.host, environ, settings, stow)
         for probe in probes:
-            environment[PROBE_PORT_VARIABLE] = str(probe.getsockname()[1])
-        environment[FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
+            environment["OVERREAD_PROBE_PORT"] = str(probe.getsockname()[1])
+        environment[METRICS_FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
             _http_child("api", (api, *probes), environment),
             _http_child("stow", (stow,), environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
-            *_watcher(environment),
-            *([_fetcher(environment)] if fetching is not None and fetching.is_automatic else []),
+            *_watcher(watching, environment),
+            *([_fetcher(environment)] if fetching.is_automatic else []),
         ]
         lines = [*_listener_lines(listeners), *(f"Probes      {_url(probe)}/metrics" for probe in probes)]
         announcer = threading.Thread(
@@ -97,7 +97,7 @@ def serve(addresses: Addresses, *, folder: Path | None, workers: int) -> None:
         Supervisor(specs, clock=time.monotonic).run()
 
 
-def receive(protocol: str, *, host: str, port: int, folder: Path | None) -> None:
+def receive(protocol: str, environ: Mapping[str, str], *, host: str, port: int) -> None:
     """Run one listener in this process until SIGTERM or SIGINT.
 
     Raises:
@@ -105,11 +105,10 @@ def receive(protocol: str, *, host: str, port: int, folder: Path | None) -> None
     """
     configure_logging()
     spoken = Protocol(protocol)
-    check_listener(spoken, host, os.environ)
-    settings = load_settings(os.environ, data_folder=folder)
+    check_listener(spoken, host, environ)
     with _listen(host, port) as listener:
         _say(f"overread listens for {_listener_lines({spoken: listener})[0].strip()}. Stop with Ctrl-C.")
-        run_listener(spoken, listener, {**os.environ, "OVERREAD_FOLDER": str(settings.data_folder)})
+        run_listener(spoken, listener, environ)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -123,14 +122,17 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _environment(host: str, settings: Settings, stow: socket.socket) -> dict[str, str]:
-    """Return what every child must know, so that all have the same settings."""
+def _environment(
+    host: str, environ: Mapping[str, str], settings: Settings, stow: socket.socket
+) -> dict[str, str]:
+    """Return what every child must know, so that all have the same settings, and none that were left out."""
+    ours = {name: environ.get(name, "") for name in {*os.environ, *environ} if name.startswith("OVERREAD_")}
     return {
+        **ours,
         "BENTOML_DO_NOT_TRACK": "True",
-        "OVERREAD_FOLDER": str(settings.data_folder),
-        "OVERREAD_DATABASE_URL": settings.database_url,
-        HOST_VARIABLE: host,
-        STOW_ADDRESS_VARIABLE: _url(stow),
+        FOLDER_VARIABLE: str(settings.data_folder),
+        "OVERREAD_HOST": host,
+        "OVERREAD_STOW_ADDRESS": _url(stow),
     }
 
 
@@ -176,12 +178,11 @@ def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
     return [ChildSpec(name="retain", command=command, environment=environment)]
 
 
-def _watcher(environment: dict[str, str]) -> list[ChildSpec]:
+def _watcher(settings: WatchSettings, environment: dict[str, str]) -> list[ChildSpec]:
     """Return what takes files from the watched folder, if the settings name one."""
-    folder = watched_folder(os.environ)
-    if folder is None:
+    if settings.folder is None:
         return []
-    command = (sys.executable, "-P", "-m", "service.watch.process", str(folder))
+    command = (sys.executable, "-P", "-m", "service.watch.process", str(settings.folder))
     return [ChildSpec(name="folder", command=command, environment=environment)]
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
@@ -24,6 +23,7 @@ from service.settings import Settings
 from service.store.files import ObjectFiles
 from service.store.locks import Lock, take_locks
 from service.store.migration import migrate
+from service.store.outages import raise_outage
 
 Transaction = Connection
 """What `Store.reading` and `Store.writing` give; outside `service/store/` it is only passed on."""
@@ -31,7 +31,6 @@ Transaction = Connection
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
 _TAKES_WRITES = text("SELECT version_num FROM alembic_version FOR KEY SHARE")  # which a standby refuses
-_READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +115,21 @@ def database_exists(settings: Settings) -> bool:
 
 
 def open_engine(url: str) -> Engine:
-    """Return the database as it is, its tables of whatever release; nothing is connected yet."""
+    """Return the database as it is, its tables of whatever release; nothing is connected yet.
+
+    What makes it unavailable is raised as an OutOfResourcesError that says why.
+    """
     # Parameters are hidden: an exception must not carry a report or a patient's id into a log.
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
+        event.listen(engine, "handle_error", raise_outage)
+        return engine
     Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
     if "timeout" not in parsed.query:
         parsed = parsed.update_query_dict({"timeout": str(_BUSY_SECONDS)})
     engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "handle_error", raise_outage)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -151,17 +156,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let what makes the database unavailable be a matter of trying again later."""
+    """Let a lack of connections be a matter of trying again later, as any outage of the database is."""
     try:
         yield
-    except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
-        if isinstance(error, InternalError) and getattr(error.orig, "sqlstate", None) != _READ_ONLY:
-            raise
+    except PoolTimeoutError as error:
         raise OutOfResourcesError(
-            f"the database cannot be reached, is busy, is full or takes no writes ({_cause(error)}); "
-            "try again later"
+            "every connection of this process to the database is in use; try again later"
         ) from error
-
-
-def _cause(error: Exception) -> str:
-    return type(getattr(error, "orig", None) or error).__name__

@@ -23,6 +23,7 @@ import structlog
 
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.error_boundary import ErrorBoundary
+from service.hl7.settings import Hl7Settings
 from service.store.database import Store
 from service.watch.settings import WatchSettings
 from service.watch.taking import SIDECAR_ENDING, SettledFile, take_file
@@ -65,6 +66,7 @@ class FolderWatcher:
     store: Store
     folder: Path
     settings: WatchSettings
+    hl7: Hl7Settings
     clock: Callable[[], datetime]
     ticks: Callable[[], float]  # seconds, never going back: a clock that jumps makes no file complete
     _seen: dict[str, _Seen] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class FolderWatcher:
             return
         sidecar = _sidecar(name, folder) if name.lower().endswith(".txt") else None
         file = SettledFile(name=path, descriptor=descriptor, sidecar=sidecar)
-        problems = take_file(self.store, file, self.settings, now=self.clock())
+        problems = take_file(self.store, file, self.settings, hl7=self.hl7, now=self.clock())
         self._put_away(path, name, folder, read, problems)
         result.refused += bool(problems)
         result.taken += not problems

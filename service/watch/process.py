@@ -16,25 +16,23 @@ from pathlib import Path
 import structlog
 
 from overread.errors import ConfigurationError
+from service.hl7.settings import Hl7Settings
 from service.log import configure_logging
 from service.settings import load_settings
 from service.store.database import open_store
 from service.watch.folder import FolderWatcher
-from service.watch.settings import WatchSettings, load_watch_settings
+from service.watch.settings import WatchSettings
 
 _log = structlog.get_logger("overread.watch")
 _PAUSE_SECONDS = 30.0  # while the store takes nothing, or the folder is not there
 
 
-def watch(
-    folder: Path, environ: Mapping[str, str], *, data_folder: Path | None = None, waits: bool = False
-) -> None:
+def watch(folder: Path, environ: Mapping[str, str], *, waits: bool = False) -> None:
     """Take what is put into a folder until told to stop; a file that is being taken is finished first.
 
     Args:
         folder: which one.
         environ: the settings.
-        data_folder: of the store, where it is not the one of the settings.
         waits: whether to wait for a folder that cannot be watched now.
 
     Raises:
@@ -43,12 +41,13 @@ def watch(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    settings = load_watch_settings(environ)
-    store = open_store(load_settings(environ, data_folder=data_folder))
+    settings = WatchSettings.read(environ)
+    store = open_store(load_settings(environ))
     watcher = FolderWatcher(
         store=store,
         folder=folder,
         settings=settings,
+        hl7=Hl7Settings.read(environ),
         clock=lambda: datetime.now(UTC),
         ticks=time.monotonic,
     )

@@ -20,6 +20,7 @@ from service.fhir.intake import receive_submission
 from service.hl7.framing import END, START
 from service.hl7.message import read_message
 from service.hl7.report import read_reports
+from service.hl7.settings import Hl7Settings
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report, receive_reports, refuse_message
 from service.store.database import Store
@@ -54,7 +55,9 @@ class SettledFile:
     sidecar: bytes | None = None  # what stands beside a .txt
 
 
-def take_file(store: Store, file: SettledFile, settings: WatchSettings, *, now: datetime) -> tuple[str, ...]:
+def take_file(
+    store: Store, file: SettledFile, settings: WatchSettings, *, hl7: Hl7Settings, now: datetime
+) -> tuple[str, ...]:
     """Return why a file, or a part of it, was refused; nothing where all of it is durably stored.
 
     Raises:
@@ -67,7 +70,7 @@ def take_file(store: Store, file: SettledFile, settings: WatchSettings, *, now: 
             case FileForm.OBJECT:
                 _take_object(store, file, now)
             case FileForm.HL7:
-                return tuple(_take_messages(store, _content(file), settings, now))
+                return tuple(_take_messages(store, _content(file), hl7, now))
             case FileForm.JSON:
                 _take_json(store, _content(file), now)
             case FileForm.TEXT:
@@ -115,14 +118,14 @@ def _take_object(store: Store, file: SettledFile, now: datetime) -> None:
         receive_instance(store, incoming, source=_SOURCE, now=now)
 
 
-def _take_messages(store: Store, content: bytes, settings: WatchSettings, now: datetime) -> Iterator[str]:
+def _take_messages(store: Store, content: bytes, hl7: Hl7Settings, now: datetime) -> Iterator[str]:
     """Take the messages of a file one after the other; give why one was refused."""
     plain = _ENVELOPE.sub(b"", content.replace(START, b"").replace(END, b"\r"))
     messages = [message for message in _NEXT_MESSAGE.split(plain) if message.strip()]
     for number, message in enumerate(messages or [content], start=1):
         try:
-            parsed = read_message(message, default_charset=settings.hl7.charset)
-            reports = read_reports(parsed, message, settings.hl7, source=_SOURCE)
+            parsed = read_message(message, default_charset=hl7.charset)
+            reports = read_reports(parsed, message, hl7, source=_SOURCE)
         except InputError as error:
             refuse_message(store, message, error, source=_SOURCE, now=now)
             yield f"message {number}: {error}"

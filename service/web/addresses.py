@@ -4,10 +4,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-DICOMWEB_URL_VARIABLE = (
-    "OVERREAD_DICOMWEB_URL"  # of a reverse proxy, such as https://pacs.example.org/dicomweb
-)
-
 
 def split_host(host: str) -> tuple[str, int | None]:
     """Return name and port of a Host header (RFC 9110 section 7.2); the name is empty where there is none.

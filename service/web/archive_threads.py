@@ -11,8 +11,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 
-READERS = 8  # requests that read headers or files at once
-DECODERS = 2  # requests that decode pixels at once, each of which may take the memory of a large image
+from service.web.settings import WebSettings
 
 Result = TypeVar("Result")
 
@@ -20,9 +19,9 @@ Result = TypeVar("Result")
 class ArchiveThreads:
     """The limits of one application."""
 
-    def __init__(self) -> None:
-        self.reading = CapacityLimiter(READERS)
-        self.decoding = CapacityLimiter(DECODERS)
+    def __init__(self, settings: WebSettings) -> None:
+        self.reading = CapacityLimiter(settings.archive_readers)
+        self.decoding = CapacityLimiter(settings.archive_decoders)
 
 
 def threads_of(request: Request) -> ArchiveThreads:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from overread.observation import ObserverIdentity
-from service.listener_settings import Hl7ListenerSettings
+from service.hl7.settings import Hl7Settings
 from service.store.database import Store
 from service.triage.worker import TriageTools
 from service.web.guard import Access
@@ -26,7 +26,7 @@ class ServerContext:
     tools: Callable[[], TriageTools] | None = None  # triage a study in a request; None where nobody asks
     clock: Clock
     access: Access
-    hl7: Hl7ListenerSettings = field(default_factory=Hl7ListenerSettings)  # for messages out of quarantine
+    hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
 
 
 def _context_of(request: Request) -> ServerContext:

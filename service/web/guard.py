@@ -8,7 +8,6 @@ address a server that hosts the application was told to bind to.
 
 import hashlib
 import hmac
-import ipaddress
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -17,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from overread.errors import ConfigurationError
+from service.network_settings import is_loopback
 from service.web.access_log import STATIC_ADDRESS
 from service.web.addresses import split_host
 from service.web.errors import Problem, problem_response
@@ -64,14 +64,6 @@ class Access:
         return self.token is not None and hmac.compare_digest(token.encode(), self.token.encode())
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind to can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def access_for(host: str, token: str | None, probe_port: int | None = None) -> Access:
     """Return the rules for a listening address and, where it has one, its port for probes.
 
@@ -80,7 +72,7 @@ def access_for(host: str, token: str | None, probe_port: int | None = None) -> A
     """
     if token is not None:
         if len(token) < _SHORTEST_TOKEN:
-            raise ConfigurationError(f"the API token must have at least {_SHORTEST_TOKEN} characters")
+            raise ConfigurationError(f"OVERREAD_API_TOKEN must have at least {_SHORTEST_TOKEN} characters")
         return Access(host_names=None, token=token, probe_port=probe_port)
     if not is_loopback(host):
         raise ConfigurationError(

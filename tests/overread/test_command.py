@@ -1,5 +1,8 @@
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +39,38 @@ def test_starting_a_subcommand_of_the_domain_loads_neither_torch_nor_a_service()
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert finished.returncode == 0, finished.stderr
+
+
+def completions(line: str) -> set[str]:
+    """What the shell offers after a line, asked as argcomplete's program for bash asks."""
+    program = (
+        "import os, sys\n"
+        "out = os.open('offers', os.O_WRONLY | os.O_CREAT)\n"
+        "os.dup2(out, 8)\n"
+        "from overread.command import main\n"
+        "main()"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        asked = {
+            "_ARGCOMPLETE": "1",
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+            "_ARGCOMPLETE_IFS": "\n",
+        }
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=folder, env={**os.environ, **asked}, check=True, timeout=120
+        )
+        return set(Path(folder, "offers").read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("overread fs", {"fsck"}),
+        ("overread db ch", {"check"}),
+        ("overread fsck --rep", {"--repair"}),
+        ("overread --data-folder x fsck --conf", {"--config"}),
+    ],
+)
+def test_the_shell_completes_commands_and_options(line: str, offered: set[str]) -> None:
+    assert completions(line) == offered

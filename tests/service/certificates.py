@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.listener_settings import TlsFiles
+from service.network_settings import TlsFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,15 @@ class Certificates:
             key=self.folder / "server.key",
             client_authority=self.folder / "authority.crt",
         )
+
+    def settings(self, *, mutual: bool = False) -> dict[str, Path | None]:
+        """The fields of a listener's settings, with those files."""
+        files = self.mutual_files if mutual else self.files
+        return {
+            "tls_certificate": files.certificate,
+            "tls_key": files.key,
+            "tls_client_ca": files.client_authority,
+        }
 
     def client(self, *, certified: bool = False) -> ssl.SSLContext:
         """A client that trusts the authority, and has a certificate itself or not."""

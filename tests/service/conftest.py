@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -89,7 +88,7 @@ def store(settings: Settings) -> Iterator[Store]:
 def sqlite_store(migrated_file: Path, tmp_path: Path) -> Iterator[Store]:
     """An open store on SQLite, for what does not depend on the database."""
     copy_tables(migrated_file, tmp_path / "sqlite")
-    settings = replace(load_settings({}, data_folder=tmp_path / "sqlite"), free_bytes_min=0)
+    settings = load_settings({}, data_folder=tmp_path / "sqlite").model_copy(update={"free_bytes_min": 0})
     opened = open_store(settings)
     yield opened
     opened.close()

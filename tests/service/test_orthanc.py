@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.dicom.listener import DicomListener
+from service.dicom.settings import DicomSettings, Peer
 from service.dicomweb.stow import make_stow_app
-from service.listener_settings import DicomListenerSettings, Peer
 from service.store.database import Store
 from service.store.quarantine import count_quarantine
 from service.store.worklist import load_instance
@@ -25,7 +25,7 @@ def test_what_orthanc_forwards_by_c_store_and_by_stow_is_stored_once(
     tmp_path: Path, sqlite_store: Store
 ) -> None:
     def listener(connection: socket.socket) -> DicomListener:
-        settings = DicomListenerSettings(ae_title="OVERREAD", calling_ae_titles=("ORTHANC",))
+        settings = DicomSettings(ae_title="OVERREAD", calling_ae_titles=("ORTHANC",))
         return DicomListener(connection, sqlite_store, settings, lambda: NOW)
 
     app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None))
@@ -55,7 +55,7 @@ def test_orthanc_may_delete_what_we_answer_for(tmp_path: Path, sqlite_store: Sto
     own_port = free_port()
 
     def listener(connection: socket.socket) -> DicomListener:
-        settings = DicomListenerSettings(peers={"ORTHANC": Peer(host="127.0.0.1", port=own_port)})
+        settings = DicomSettings(peers={"ORTHANC": Peer(host="127.0.0.1", port=own_port)})
         return DicomListener(connection, sqlite_store, settings, lambda: NOW)
 
     with (

@@ -15,6 +15,7 @@ import httpx
 from service.application import make_app
 from service.settings import load_settings
 from service.store.database import Store, open_store
+from service.web.guard import access_for
 from tests.service.store.releases.filling import fill
 from tests.service.web.listening import listening, opener
 
@@ -72,7 +73,8 @@ def main() -> None:
         settings = load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=Path(folder))
         store = open_store(settings)
         fill(store)
-        app = make_app(opener(store), list)
+        access = access_for("127.0.0.1", None)
+        app = make_app(opener(store, access=access), list)
         with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
             text = json.dumps(shapes(client), indent=1)
         store.close()

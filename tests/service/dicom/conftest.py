@@ -6,17 +6,17 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from service.dicom.listener import DicomListener
-from service.listener_settings import DicomListenerSettings
+from service.dicom.settings import DicomSettings
 from service.store.database import Store
 from tests.service.material import NOW
 from tests.service.serving_thread import listening_on
 
-SETTINGS = DicomListenerSettings(idle_seconds=20)
+SETTINGS = DicomSettings(idle_seconds=20)
 Listening = Callable[..., AbstractContextManager[int]]
 
 
 @contextmanager
-def listening(store: Store, settings: DicomListenerSettings = SETTINGS) -> Iterator[int]:
+def listening(store: Store, settings: DicomSettings = SETTINGS) -> Iterator[int]:
     with listening_on(lambda listener: DicomListener(listener, store, settings, lambda: NOW)) as port:
         yield port
 

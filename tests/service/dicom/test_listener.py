@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Verification  # type: ignore[attr-defined]
 
-from service.listener_settings import DicomListenerSettings, load_dicom_settings
+from service.dicom.settings import DicomSettings
 from service.store.database import Store
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.worklist import load_instance
@@ -324,7 +324,7 @@ def test_what_a_browser_sends_is_no_association(port: int, sqlite_store: Store) 
 
 
 def test_a_sender_that_is_too_slow_is_let_go(sqlite_store: Store) -> None:
-    quick = replace(SETTINGS, idle_seconds=0.3)
+    quick = SETTINGS.model_copy(update={"idle_seconds": 0.3})
     with listening(sqlite_store, quick) as port:
         with socket.create_connection(("127.0.0.1", port)) as connection:  # before any request
             connection.settimeout(20)
@@ -339,7 +339,7 @@ def test_a_sender_that_is_too_slow_is_let_go(sqlite_store: Store) -> None:
 
 
 def test_a_full_disk_asks_the_sender_to_come_again(sqlite_store: Store) -> None:
-    settings = replace(sqlite_store.settings, free_bytes_min=1 << 60)
+    settings = sqlite_store.settings.model_copy(update={"free_bytes_min": 1 << 60})
     full = replace(sqlite_store, settings=settings, files=replace(sqlite_store.files, settings=settings))
     with listening(full) as port:
         assert store_with_pynetdicom(port, dicom_bytes()) == 0xA700
@@ -347,7 +347,7 @@ def test_a_full_disk_asks_the_sender_to_come_again(sqlite_store: Store) -> None:
 
 
 def test_an_object_beyond_the_limit_is_refused_and_read_past(sqlite_store: Store) -> None:
-    settings = replace(sqlite_store.settings, object_bytes_max=4096)
+    settings = sqlite_store.settings.model_copy(update={"object_bytes_max": 4096})
     small = replace(sqlite_store, settings=settings, files=replace(sqlite_store.files, settings=settings))
     with listening(small) as port, RawSender(port) as sender:
         sender.send(store_command("2.25.1.1.9"), *[b"\x00" + bytes(4000)] * 20, b"\x02")
@@ -371,7 +371,7 @@ def test_an_object_beyond_the_limit_is_refused_and_read_past(sqlite_store: Store
 def test_only_chosen_titles_are_accepted(
     sqlite_store: Store, environ: dict[str, str], calling: str, called: str, accepted: bool
 ) -> None:
-    with listening(sqlite_store, load_dicom_settings(environ)) as port:
+    with listening(sqlite_store, DicomSettings.read(environ)) as port:
         entity = AE(ae_title=calling)
         entity.add_requested_context(Verification)
         association = entity.associate("127.0.0.1", port, ae_title=called)
@@ -381,7 +381,7 @@ def test_only_chosen_titles_are_accepted(
 
 
 def test_one_association_too_many_is_rejected_for_now(sqlite_store: Store) -> None:
-    single = replace(SETTINGS, associations_max=1)
+    single = SETTINGS.model_copy(update={"associations_max": 1})
     with listening(sqlite_store, single) as port:
         with RawSender(port) as first, socket.create_connection(("127.0.0.1", port)) as second:
             assert first.accepted
@@ -397,7 +397,7 @@ def test_one_association_too_many_is_rejected_for_now(sqlite_store: Store) -> No
 def test_an_association_may_be_secured_and_ask_for_a_certificate(
     sqlite_store: Store, certificates: Certificates, certified: bool
 ) -> None:
-    secured = DicomListenerSettings(tls=certificates.mutual_files, idle_seconds=20)
+    secured = SETTINGS.model_copy(update=certificates.settings(mutual=True))
     context = certificates.client(certified=certified)
     with listening(sqlite_store, secured) as port:
         silent = socket.create_connection(("127.0.0.1", port))  # never shakes hands, and delays nobody

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from service.dicom.commitment import SOP_INSTANCE
 from service.dicom.listener import DicomListener
-from service.listener_settings import DicomListenerSettings, Peer
+from service.dicom.settings import DicomSettings, Peer
 from service.store.database import Store
 from service.store.schema import commitments
 from tests.service.certificates import Certificates
@@ -122,13 +122,13 @@ def wait_for(store: Store, wanted: str) -> None:
 
 
 @contextmanager
-def serving(store: Store, settings: DicomListenerSettings = SETTINGS, now: datetime = NOW) -> Iterator[int]:
+def serving(store: Store, settings: DicomSettings = SETTINGS, now: datetime = NOW) -> Iterator[int]:
     with listening_on(lambda listener: DicomListener(listener, store, settings, lambda: now)) as port:
         yield port
 
 
-def calling(port: int, **changed: object) -> DicomListenerSettings:
-    return replace(SETTINGS, peers={"MODALITY": Peer(host="127.0.0.1", port=port)}, **changed)
+def calling(port: int, **changed: object) -> DicomSettings:
+    return SETTINGS.model_copy(update={"peers": {"MODALITY": Peer(host="127.0.0.1", port=port)}, **changed})
 
 
 def test_a_requester_that_stays_gets_its_report_on_the_same_association(
@@ -276,7 +276,7 @@ def test_the_same_transaction_is_reported_again_and_another_under_its_uid_is_not
 def test_requests_in_a_row_are_all_answered_before_any_report(sqlite_store: Store) -> None:
     requester = Requester()
     heard: list[str] = []
-    patient = replace(SETTINGS, silence_seconds=1.0)
+    patient = SETTINGS.model_copy(update={"silence_seconds": 1.0})
     with serving(sqlite_store, patient) as port, associated(port, requester) as association:
         association.bind(evt.EVT_DIMSE_RECV, lambda event: heard.append(type(event.message).__name__))
         for number in range(3):
@@ -302,7 +302,8 @@ def test_who_asks_over_tls_is_called_back_over_tls(sqlite_store: Store, certific
     secured = certificates.mutual_files
     with requester.listening(ssl_context=secured.context()) as own:
         peer = {"MODALITY": Peer(host="localhost", port=own, secured=True)}
-        with serving(sqlite_store, replace(SETTINGS, tls=secured, peers=peer)) as port:
+        own_files = certificates.settings(mutual=True)
+        with serving(sqlite_store, SETTINGS.model_copy(update=own_files | {"peers": peer})) as port:
             client = certificates.client(certified=True)
             with associated(port, Requester(), tls_args=(client, "localhost")) as association:
                 ask(association, asked((STORAGE, "2.25.1.1.1")))

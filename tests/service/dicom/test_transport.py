@@ -4,7 +4,6 @@ import hashlib
 import socket
 import struct
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -102,7 +101,10 @@ def test_an_association_that_ends_amidst_an_object_leaves_nothing(
 
 def test_an_object_may_take_longer_than_a_sender_may_be_silent(sqlite_store: Store) -> None:
     content, pause = data_set(implicit()), threading.Event()
-    with listening(sqlite_store, replace(SETTINGS, idle_seconds=0.4)) as port, RawSender(port) as sender:
+    with (
+        listening(sqlite_store, SETTINGS.model_copy(update={"idle_seconds": 0.4})) as port,
+        RawSender(port) as sender,
+    ):
         sender.send(store_command("2.25.1.1.1"))
         for fragment in pieces(content, len(content) // 20):
             pause.wait(0.05)
@@ -113,7 +115,7 @@ def test_an_object_may_take_longer_than_a_sender_may_be_silent(sqlite_store: Sto
 
 
 def test_a_large_object_comes_over_tls(sqlite_store: Store, certificates: Certificates) -> None:
-    secured = replace(SETTINGS, tls=certificates.files)
+    secured = SETTINGS.model_copy(update=certificates.settings())
     with listening(sqlite_store, secured) as port, RawSender(port, tls=certificates.client()) as sender:
         sender.send(store_command("2.25.1.1.1"), *pieces(LARGE, 100_000))
         assert sender.status() == 0x0000

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,9 @@ def objects() -> dict[str, Dataset]:
 @pytest.fixture(scope="module")
 def client(objects: dict[str, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Iterator[DICOMwebClient]:
     """A client of an archive that holds the objects, which it has stored there itself."""
-    settings = replace(load_settings({}, data_folder=tmp_path_factory.mktemp("dicomweb")), free_bytes_min=0)
+    settings = load_settings({}, data_folder=tmp_path_factory.mktemp("dicomweb")).model_copy(
+        update={"free_bytes_min": 0}
+    )
     store = open_store(settings)
     app = make_stow_app(opener(store), access_for("127.0.0.1", None))
     with listening(app) as url:

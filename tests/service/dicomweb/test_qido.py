@@ -1,7 +1,6 @@
 """QIDO-RS by plain HTTP: matching, pages, statuses."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,7 +27,7 @@ STUDY_UID, SERIES_UID, SOP_UID = "0020000D", "0020000E", "00080018"
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Three studies: a radiograph, another of a namesake, and a CT of two series."""
     folder = tmp_path_factory.mktemp("archive")
-    store = open_store(replace(load_settings({}, data_folder=folder), free_bytes_min=0))
+    store = open_store(load_settings({}, data_folder=folder).model_copy(update={"free_bytes_min": 0}))
     fill(store)
     yield store
     store.close()

@@ -221,7 +221,7 @@ def test_an_object_beyond_the_limit_fails_alone(sqlite_store: Store) -> None:
 
 def restricted(store: Store, **limits: int) -> Store:
     """The same store with other limits."""
-    settings = replace(store.settings, **limits)  # type: ignore[arg-type]
+    settings = store.settings.model_copy(update=limits)  # type: ignore[arg-type]
     return replace(store, settings=settings, files=replace(store.files, settings=settings))
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -22,6 +21,7 @@ from service.store.database import Store, open_store
 from service.store.removal import Removal, drop_removed, mark_removed
 from service.store.worklist import load_case, load_instance
 from service.web.guard import access_for
+from service.web.settings import WebSettings
 from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
 from tests.service.web.listening import listening, opener
 
@@ -55,7 +55,7 @@ def slices() -> bytes:
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A radiograph of 8 by 8 pixels in two instances, and ten frames in JPEG-LS."""
     folder = tmp_path_factory.mktemp("archive")
-    store = open_store(replace(load_settings({}, data_folder=folder), free_bytes_min=0))
+    store = open_store(load_settings({}, data_folder=folder).model_copy(update={"free_bytes_min": 0}))
     ramp = np.arange(64, dtype=np.uint8).reshape(8, 8)
     send_image(store, dicom_bytes(PixelData=ramp.tobytes()))
     send_image(store, dicom_bytes(number=2))
@@ -282,7 +282,7 @@ def test_addresses_are_those_of_the_proxy_where_one_is_set(archive: Store) -> No
     app = make_stow_app(
         opener(archive),
         access_for("127.0.0.1", None),
-        public_url="https://pacs.example.org/dicomweb/",
+        web=WebSettings(dicomweb_url="https://pacs.example.org/dicomweb/"),
     )
     with listening(app) as url:
         (dataset,) = httpx.get(f"{url}/studies?StudyInstanceUID=2.25.1").json()

@@ -18,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -244,14 +244,15 @@ def born_account(going: Run, studies: int) -> Account:
 
 def short(settings: Settings) -> Settings:
     """Short times, so that what a killed worker held comes back soon; attempts for many kills of one case."""
-    return replace(
-        settings,
-        lease_seconds=0.5,
-        quiet_seconds=0.1,
-        retry_seconds=0.02,
-        attempts_max=100,
-        poll_seconds=0.01,
-        free_bytes_min=0,
+    return settings.model_copy(
+        update={
+            "lease_seconds": 0.5,
+            "quiet_seconds": 0.1,
+            "retry_seconds": 0.02,
+            "attempts_max": 100,
+            "poll_seconds": 0.01,
+            "free_bytes_min": 0,
+        }
     )
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from service.hl7.framing import END, frame
 from service.hl7.message import read_message
 from service.hl7.report import read_reports
-from service.listener_settings import Hl7ListenerSettings
+from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.schema import instances, quarantine, report_versions
@@ -209,7 +209,7 @@ def send_messages(port: int, count: int, chance: random.Random, tally: Tally) ->
 def hashes_of(content: bytes) -> list[str]:
     """What the store must hold of an acknowledged message."""
     message = read_message(content, default_charset="utf-8")
-    reports = read_reports(message, content, Hl7ListenerSettings(), source="test")
+    reports = read_reports(message, content, Hl7Settings(), source="test")
     texts = [str(report.content).removeprefix("\ufeff") for report in reports]
     return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
 

@@ -14,12 +14,12 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import func, select
 
+from service.hl7.settings import Hl7Settings
 from service.log import configure_logging
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
@@ -40,6 +40,7 @@ def watch(settings: Settings, folder: Path) -> None:
         store=open_store(settings),
         folder=folder,
         settings=WATCH,
+        hl7=Hl7Settings(),
         clock=lambda: datetime.now(UTC),
         ticks=time.monotonic,
     )
@@ -113,7 +114,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        settings = replace(load_settings({}, data_folder=Path(name, "data")), free_bytes_min=0)
+        settings = load_settings({}, data_folder=Path(name, "data")).model_copy(update={"free_bytes_min": 0})
         folder = Path(name, "watched")
         folder.mkdir()
         open_store(settings).close()

@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from service.hl7.framing import frame
 from service.hl7.listener import Hl7Listener
-from service.listener_settings import Hl7ListenerSettings, load_hl7_settings
+from service.hl7.settings import Hl7Settings
 from service.store.database import Store
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import ReportStatus
@@ -26,12 +26,12 @@ from tests.service.hl7.messages import oru
 from tests.service.material import NOW, dicom_bytes, send_image
 from tests.service.serving_thread import listening_on
 
-SETTINGS = Hl7ListenerSettings(message_seconds=10, idle_seconds=10)
+SETTINGS = Hl7Settings(message_seconds=10, idle_seconds=10)
 Sender = Callable[[str], str]
 
 
 @contextmanager
-def listening(store: Store, settings: Hl7ListenerSettings = SETTINGS) -> Iterator[int]:
+def listening(store: Store, settings: Hl7Settings = SETTINGS) -> Iterator[int]:
     with listening_on(lambda listener: Hl7Listener(listener, store, settings, lambda: NOW)) as port:
         yield port
 
@@ -175,7 +175,7 @@ def test_half_a_message_leaves_nothing_and_the_next_connection_is_served(port: i
 
 
 def test_a_sender_that_is_too_slow_is_let_go(sqlite_store: Store) -> None:
-    quick = replace(SETTINGS, message_seconds=0.2)
+    quick = SETTINGS.model_copy(update={"message_seconds": 0.2})
     with listening(sqlite_store, quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"\x0bMSH|")
         connection.settimeout(10)
@@ -183,14 +183,16 @@ def test_a_sender_that_is_too_slow_is_let_go(sqlite_store: Store) -> None:
 
 
 def test_a_silent_sender_is_let_go(sqlite_store: Store) -> None:
-    quick = replace(SETTINGS, idle_seconds=0.2)
+    quick = SETTINGS.model_copy(update={"idle_seconds": 0.2})
     with listening(sqlite_store, quick) as port, socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(10)
         assert connection.recv(10) == b""
 
 
 def test_a_message_without_end_is_rejected_and_the_connection_closed(sqlite_store: Store) -> None:
-    small = replace(sqlite_store, settings=replace(sqlite_store.settings, report_bytes_max=1000))
+    small = replace(
+        sqlite_store, settings=sqlite_store.settings.model_copy(update={"report_bytes_max": 1000})
+    )
     with listening(small) as port, socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(10)
         connection.sendall(b"\x0b" + oru().encode() + b"x" * 80_000)
@@ -213,7 +215,7 @@ def test_a_web_page_cannot_send_a_report(port: int, store: Store) -> None:
 
 
 def test_a_full_disk_asks_the_sender_to_come_again_and_keeps_nothing(sqlite_store: Store) -> None:
-    settings = replace(sqlite_store.settings, free_bytes_min=1 << 60)
+    settings = sqlite_store.settings.model_copy(update={"free_bytes_min": 1 << 60})
     full = replace(sqlite_store, settings=settings, files=replace(sqlite_store.files, settings=settings))
     with listening(full) as port:
         assert send(port, b"what needs quarantine", oru()) == ["AR", "AR"]
@@ -222,7 +224,7 @@ def test_a_full_disk_asks_the_sender_to_come_again_and_keeps_nothing(sqlite_stor
 
 def test_only_chosen_addresses_are_let_in(sqlite_store: Store) -> None:
     for senders, welcome in (("10.0.0.0/8", False), ("10.0.0.0/8,127.0.0.1", True), ("*", True)):
-        chosen = load_hl7_settings({"OVERREAD_HL7_SENDERS": senders})
+        chosen = Hl7Settings.read({"OVERREAD_HL7_SENDERS": senders})
         with listening(sqlite_store, chosen) as port:
             if welcome:
                 assert send(port, oru()) == ["AA"]
@@ -233,7 +235,7 @@ def test_only_chosen_addresses_are_let_in(sqlite_store: Store) -> None:
 
 
 def test_one_connection_too_many_is_closed_and_a_place_becomes_free_again(sqlite_store: Store) -> None:
-    single = replace(SETTINGS, connections_max=1)
+    single = SETTINGS.model_copy(update={"connections_max": 1})
     with listening(sqlite_store, single) as port:
         with socket.create_connection(("127.0.0.1", port)) as first:
             first.sendall(frame(oru().encode()))
@@ -253,7 +255,7 @@ def test_one_connection_too_many_is_closed_and_a_place_becomes_free_again(sqlite
 
 
 def test_a_connection_may_be_secured(sqlite_store: Store, certificates: Certificates) -> None:
-    secured = replace(SETTINGS, tls=certificates.files)
+    secured = SETTINGS.model_copy(update=certificates.settings())
     with listening(sqlite_store, secured) as port:
         silent = socket.create_connection(("127.0.0.1", port))  # never shakes hands, and delays nobody
         with (

@@ -1,24 +1,23 @@
 import base64
-from dataclasses import replace
 
 import pytest
 
 from overread.errors import InvalidReportError, UnsupportedMessageError
 from service.hl7.message import read_message
 from service.hl7.report import read_reports
-from service.listener_settings import Hl7ListenerSettings
+from service.hl7.settings import Hl7Settings
 from service.store.records import ReportStatus
 from tests.service.hl7.messages import oru, segments
 from tests.service.narrative.pdfs import pdf_of
 
-SETTINGS = Hl7ListenerSettings()
+SETTINGS = Hl7Settings()
 HEAD = oru().split("OBR")[0].rstrip("\r")
 
 
 def reports(text: str, **settings: object):
     content = text.encode()
     message = read_message(content, default_charset="utf-8")
-    return read_reports(message, content, replace(SETTINGS, **settings), source="test")  # type: ignore[arg-type]
+    return read_reports(message, content, SETTINGS.model_copy(update=settings), source="test")  # type: ignore[arg-type]
 
 
 def order(number: int = 1, *, accession: str = "A1", status: str = "F") -> str:

@@ -172,7 +172,7 @@ def test_broken_archives_are_told(sqlite_store, tmp_path) -> None:
 
 
 def test_a_full_disk_is_waited_for_and_then_told(sqlite_store, tmp_path) -> None:
-    full = open_store(replace(sqlite_store.settings, free_bytes_min=1 << 60))
+    full = open_store(sqlite_store.settings.model_copy(update={"free_bytes_min": 1 << 60}))
     importer = Importer(full)
 
     with pytest.raises(OutOfResourcesError):

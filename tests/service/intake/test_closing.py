@@ -1,5 +1,4 @@
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -93,7 +92,7 @@ def test_in_whatever_order_things_come_the_case_is_ready_exactly_when_both_halve
 ) -> None:
     folder = tmp_path_factory.mktemp("order")
     url = f"sqlite:///{folder}/db.sqlite3"
-    store = open_store(replace(sqlite_store.settings, data_folder=folder, database_url=url))
+    store = open_store(sqlite_store.settings.model_copy(update={"data_folder": folder, "database_url": url}))
     actions = {
         "image": lambda: send_image(store),
         "another image": lambda: send_image(store, dicom_bytes(number=2)),

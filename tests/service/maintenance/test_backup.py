@@ -1,7 +1,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,12 +50,14 @@ def writing_meanwhile(store: Store) -> Iterator[list[str]]:
 
 def elsewhere(store: Store, request: pytest.FixtureRequest, folder: Path) -> Settings:
     """Settings of an installation that is empty, on a database of the same kind."""
-    changed = replace(store.settings, data_folder=folder)
+    changed = store.settings.model_copy(update={"data_folder": folder})
     if store.engine.dialect.name == "postgresql":
         running = request.getfixturevalue("postgres")
         environ = {"OVERREAD_DATABASE_URL": running.url(running.new_database())}
-        return replace(changed, database_url=load_settings(environ, data_folder=folder).database_url)
-    return replace(changed, database_url=f"sqlite:///{folder / 'overread.sqlite3'}")
+        return changed.model_copy(
+            update={"database_url": load_settings(environ, data_folder=folder).database_url}
+        )
+    return changed.model_copy(update={"database_url": f"sqlite:///{folder / 'overread.sqlite3'}"})
 
 
 def check(store: Store) -> Tally:
@@ -127,7 +128,9 @@ def test_objects_in_a_bucket_stay_there(bucket_settings, tmp_path) -> None:
     manifest = back_up(store, tmp_path / "backup", now=NOW)
     store.close()
     new = tmp_path / "new"
-    settings = replace(bucket_settings, data_folder=new, database_url=f"sqlite:///{new / 'db.sqlite3'}")
+    settings = bucket_settings.model_copy(
+        update={"data_folder": new, "database_url": f"sqlite:///{new / 'db.sqlite3'}"}
+    )
     restore(tmp_path / "backup", settings)
     restored = open_store(settings)
 
@@ -138,7 +141,10 @@ def test_objects_in_a_bucket_stay_there(bucket_settings, tmp_path) -> None:
     assert restored.files.objects.fetch(before.instances[0].sha256).read_bytes()
     restored.close()
     with pytest.raises(ConfigurationError, match="OVERREAD_OBJECTS_URL"):
-        restore(tmp_path / "backup", replace(settings, objects_url=None, data_folder=tmp_path / "other"))
+        restore(
+            tmp_path / "backup",
+            settings.model_copy(update={"objects_url": None, "data_folder": tmp_path / "other"}),
+        )
 
 
 def test_what_was_missing_is_told(sqlite_store, tmp_path) -> None:

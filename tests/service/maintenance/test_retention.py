@@ -43,7 +43,9 @@ DAY = timedelta(days=1)
 
 def keeping(store: Store, **days: float) -> Store:
     """The same store under other settings."""
-    return replace(store, settings=replace(store.settings, **{f"keep_days_{k}": v for k, v in days.items()}))
+    return replace(
+        store, settings=store.settings.model_copy(update={f"keep_days_{k}": v for k, v in days.items()})
+    )
 
 
 def run(store: Store, days_later: float, *, dry_run: bool = False) -> RetentionCount:

@@ -11,7 +11,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from service.dicom.listener import DicomListener
-from service.listener_settings import DicomListenerSettings, Peer
+from service.dicom.settings import DicomSettings, Peer
 from service.pacs.archive import Archive
 from service.pacs.dicomweb import DicomwebArchive
 from service.pacs.dimse import DimseArchive
@@ -99,4 +99,4 @@ def archive(request: pytest.FixtureRequest, pacs: Pacs, sqlite_store: Store) -> 
 
 
 def _listener(store: Store) -> Callable[[socket.socket], DicomListener]:
-    return lambda connection: DicomListener(connection, store, DicomListenerSettings(), lambda: NOW)
+    return lambda connection: DicomListener(connection, store, DicomSettings(), lambda: NOW)

@@ -10,7 +10,7 @@ from overread.errors import PeerError
 from service.intake.closing import close_quiet_studies, close_study
 from service.pacs.archive import Archive, Brought, FoundSeries, FoundStudy, Progress, StudyQuery
 from service.pacs.automatic import fetch_by_itself
-from service.pacs.settings import DicomwebAddress, FetchSettings
+from service.pacs.settings import PacsSettings
 from service.store.backlog import ATTEMPTS_MAX
 from service.store.database import Store
 from service.store.fetches import (
@@ -26,14 +26,14 @@ from service.store.worklist import count_cases, find_case, load_case
 from tests.service.material import NOW, after, dicom_bytes, send_image, send_report
 from tests.service.pacs.conftest import earlier
 
-ADDRESS = DicomwebAddress(url="http://127.0.0.1:1")  # the archive is given; no other is made
 QUICK = 1e6  # studies a minute
 MINUTES = 10.0
 LATER = after(MINUTES * 60)
 
 
-def settings(**changed: object) -> FetchSettings:
-    return FetchSettings(address=ADDRESS, studies_per_minute=QUICK, **changed)  # type: ignore[arg-type]
+def settings(**changed: object) -> PacsSettings:
+    archive = "http://127.0.0.1:1"  # the one that is asked is given; no other is made
+    return PacsSettings(archive=archive, studies_per_minute=QUICK, **changed)  # type: ignore[arg-type]
 
 
 def drain(store: Store, archive: Archive, *, now=LATER, **changed: object) -> None:

@@ -90,7 +90,7 @@ def test_a_process_with_nothing_to_do_does_not_start(
     tmp_path: Path, environ: dict[str, str], named: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=named):
-        run_automatically(environ, tmp_path)
+        run_automatically({"OVERREAD_FOLDER": str(tmp_path), **environ})
 
 
 def test_a_report_alone_becomes_a_triaged_case_by_what_serve_fetches(pacs: Pacs, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What is found in a real PACS, and what comes of it: by DIMSE and by DICOMweb."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,7 +126,9 @@ def test_a_pacs_that_sends_elsewhere_is_noticed(
     if "dicomweb" in request.node.name:
         pytest.skip("what is retrieved goes nowhere else")
     url = f"sqlite:///{tmp_path}/other.sqlite3"
-    other = open_store(replace(sqlite_store.settings, data_folder=tmp_path / "other", database_url=url))
+    other = open_store(
+        sqlite_store.settings.model_copy(update={"data_folder": tmp_path / "other", "database_url": url})
+    )
     with pytest.raises(PeerError, match="not in this store"):
         fetch_study(other, archive, "2.25.70", print)
     other.close()

@@ -1,13 +1,8 @@
 import pytest
 
 from overread.errors import ConfigurationError
-from service.listener_settings import Peer
-from service.pacs.settings import (
-    DicomwebAddress,
-    DimseAddress,
-    load_fetch_settings,
-    require_fetch_settings,
-)
+from service.dicom.settings import DicomSettings, Peer
+from service.pacs.settings import DicomwebAddress, DimseAddress, PacsSettings
 from tests.service.certificates import Certificates
 
 DIMSE = {
@@ -17,34 +12,40 @@ DIMSE = {
 }
 
 
+def address(environ: dict[str, str]) -> DimseAddress | DicomwebAddress:
+    return PacsSettings.read(environ).address(DicomSettings.read(environ))
+
+
 def test_without_a_pacs_nothing_is_fetched_and_a_command_says_what_to_set() -> None:
-    assert load_fetch_settings({}) is None
+    assert PacsSettings.read({}).archive is None
     with pytest.raises(ConfigurationError, match="set OVERREAD_PACS"):
-        require_fetch_settings({})
+        address({})
 
 
 def test_a_pacs_is_named_by_its_title_or_by_its_address() -> None:
-    dimse = require_fetch_settings(DIMSE)
-    web = require_fetch_settings(
-        {"OVERREAD_PACS": "https://pacs.example/dicom-web/", "OVERREAD_PACS_AUTHORIZATION": "Bearer secret"}
-    )
+    dicomweb = {
+        "OVERREAD_PACS": "https://pacs.example/dicom-web/",
+        "OVERREAD_PACS_AUTHORIZATION": "Bearer secret",
+    }
+    dimse, web = address(DIMSE), address(dicomweb)
 
     peer = Peer(host="10.0.0.1", port=104)
-    assert dimse.address == DimseAddress(ae_title="PACS", peer=peer, own_ae_title="OVERREAD")
-    assert web.address == DicomwebAddress(url="https://pacs.example/dicom-web", authorization="Bearer secret")
+    assert dimse == DimseAddress(ae_title="PACS", peer=peer, own_ae_title="OVERREAD")
+    assert web == DicomwebAddress(url="https://pacs.example/dicom-web", authorization="Bearer secret")
     assert "secret" not in repr(web)
+    assert "secret" not in repr(PacsSettings.read(dicomweb))
 
 
 def test_nothing_is_fetched_by_itself_unless_it_is_asked_for() -> None:
-    assert not require_fetch_settings(DIMSE).is_automatic
-    assert require_fetch_settings(DIMSE | {"OVERREAD_FETCH_MISSED_MINUTES": "0"}).is_automatic
-    assert require_fetch_settings(DIMSE | {"OVERREAD_FETCH_PRIORS": "3"}).priors_max == 3
+    assert not PacsSettings.read(DIMSE).is_automatic
+    assert PacsSettings.read(DIMSE | {"OVERREAD_FETCH_MISSED_MINUTES": "0"}).is_automatic
+    assert PacsSettings.read(DIMSE | {"OVERREAD_FETCH_PRIORS": "3"}).priors_max == 3
 
 
 def test_a_pacs_over_tls_is_shown_our_certificate(certificates: Certificates) -> None:
     secured = DIMSE | {"OVERREAD_DICOM_PEERS": "PACS=tls://10.0.0.1:2762"}
     with pytest.raises(ConfigurationError, match="OVERREAD_DICOM_TLS_CERTIFICATE"):
-        require_fetch_settings(secured)
+        address(secured)
     files = certificates.mutual_files
     own = {
         "OVERREAD_DICOM_TLS_CERTIFICATE": str(files.certificate),
@@ -52,10 +53,10 @@ def test_a_pacs_over_tls_is_shown_our_certificate(certificates: Certificates) ->
         "OVERREAD_DICOM_TLS_CLIENT_CA": str(files.client_authority),
     }
 
-    address = require_fetch_settings(secured | own).address
+    found = address(secured | own)
 
-    assert isinstance(address, DimseAddress)
-    assert address.tls == files
+    assert isinstance(found, DimseAddress)
+    assert found.tls == files
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_pacs_over_tls_is_shown_our_certificate(certificates: Certificates) ->
         ({"OVERREAD_FETCH_PRIORS": "3"}, "OVERREAD_FETCH_PRIORS needs OVERREAD_PACS"),
         ({"OVERREAD_PACS": "OTHER"}, "OVERREAD_DICOM_PEERS"),
         ({"OVERREAD_DICOM_AE_TITLE": ""}, "OVERREAD_DICOM_AE_TITLE"),
-        ({"OVERREAD_PACS": "ftp://pacs/dicom"}, "OVERREAD_PACS is not"),
+        ({"OVERREAD_PACS": "ftp://pacs/dicom"}, "OVERREAD_PACS: it is not"),
         ({"OVERREAD_PACS": "https://user:secret@pacs/dicom"}, "OVERREAD_PACS_AUTHORIZATION"),
         ({"OVERREAD_PACS": "http://pacs/", "OVERREAD_PACS_AUTHORIZATION": "a\nb"}, "AUTHORIZATION"),
         ({"OVERREAD_FETCH_PRIORS": "-1"}, "OVERREAD_FETCH_PRIORS"),
@@ -76,5 +77,5 @@ def test_a_pacs_over_tls_is_shown_our_certificate(certificates: Certificates) ->
 def test_a_wrong_setting_is_named(environ: dict[str, str], named: str) -> None:
     given = environ if named.startswith("OVERREAD_FETCH_PRIORS needs") else DIMSE | environ
     with pytest.raises(ConfigurationError, match=named) as caught:
-        load_fetch_settings(given)
+        address(given)
     assert "secret" not in str(caught.value)

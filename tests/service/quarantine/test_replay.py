@@ -1,7 +1,6 @@
 """What lies in quarantine, sent through the real intake again."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -9,10 +8,10 @@ from overread.case import CaseState
 from overread.errors import InputError, MislabelledDicomError, NotFoundError, TransitionError
 from service.hl7.message import read_message
 from service.hl7.report import read_reports
+from service.hl7.settings import Hl7Settings
 from service.intake.closing import close_study
 from service.intake.instances import AnnouncedInstance, begin_instance, receive_instance
 from service.intake.reports import receive_reports, refuse_message
-from service.listener_settings import Hl7ListenerSettings
 from service.quarantine.replay import replay_entry
 from service.store.database import Store, open_store
 from service.store.quarantine import (
@@ -41,7 +40,7 @@ from tests.service.material import (
     send_report,
 )
 
-HL7 = Hl7ListenerSettings()
+HL7 = Hl7Settings()
 
 
 def refused_report(store: Store, content: bytes | str = CLEAR, **given: object) -> int:
@@ -138,7 +137,7 @@ def test_an_image_is_not_mended_as_a_report_is(sqlite_store) -> None:
 
 
 def test_a_report_that_was_too_long_is_taken_after_the_limit_was_raised(sqlite_store) -> None:
-    small = open_store(replace(sqlite_store.settings, report_bytes_max=10))
+    small = open_store(sqlite_store.settings.model_copy(update={"report_bytes_max": 10}))
     number = refused_report(small)
 
     assert again(small, number).outcome is ActionOutcome.REFUSED
@@ -224,7 +223,7 @@ def test_an_hl7_message_is_read_again_as_a_message(sqlite_store) -> None:
     number = refuse_hl7(sqlite_store, message("A1").replace("|P|2.5", "|T|2.5").encode())
 
     assert again(sqlite_store, number).outcome is ActionOutcome.REFUSED
-    training = replace(HL7, processing_ids=("P", "T"))
+    training = HL7.model_copy(update={"processing_ids": ("P", "T")})
     result = replay_entry(sqlite_store, number, actor=ROE, now=NOW, hl7=training)
 
     assert result.outcome is ActionOutcome.STORED

@@ -25,12 +25,10 @@ MEGABYTE = 1 << 20
 
 
 def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: Path) -> None:
-    chosen = {
-        "OVERREAD_QUIET_SECONDS": "0",
-        "OVERREAD_KEEP_DAYS_CONCORDANT": "365",
-        "OVERREAD_PROBE_PORT": "0",
-    }
-    with serving(tmp_path, **chosen) as running:
+    file = tmp_path / "site.toml"  # which the processes must be told of
+    file.write_text("[store]\nquiet_seconds = 0\n")
+    chosen = {"OVERREAD_KEEP_DAYS_CONCORDANT": "365", "OVERREAD_PROBE_PORT": "0"}
+    with serving(tmp_path, "--config", str(file), **chosen) as running:
         stored = httpx.post(f"{running.stow}/studies", content=HEAD + dicom_bytes() + TAIL, headers=MULTIPART)
         assert stored.status_code == 200
         report = {"text": "No mass is seen.", "accession_number": "A1"}

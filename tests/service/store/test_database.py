@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from service.store.database import open_store
 from service.store.policies import activate_policy
 from service.store.quarantine import discard
 from service.store.records import Lease
-from service.store.schema import APPEND_ONLY, metadata, studies
+from service.store.schema import APPEND_ONLY, detector_registry, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import list_worklist
 from tests.service.material import NOW, ROE, MassDetector, send_report, triaged_case
@@ -104,6 +103,9 @@ def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     with pytest.raises(InvalidReportError):
         send_report(store, "")
     discard(store, 1, actor=ROE, because="empty", now=NOW)
+    change = {"happened_at": NOW, "actor": "someone", "action": "ACTIVATED", "release": "/models/one"}
+    with store.writing() as connection:
+        connection.execute(insert(detector_registry), change)
     key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:
@@ -170,7 +172,9 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path) -> None:
 
 def test_a_writer_that_waits_too_long_is_told_to_try_again(sqlite_store) -> None:
     impatient = open_store(
-        replace(sqlite_store.settings, database_url=f"{sqlite_store.settings.database_url}?timeout=0.01")
+        sqlite_store.settings.model_copy(
+            update={"database_url": f"{sqlite_store.settings.database_url}?timeout=0.01"}
+        )
     )
     with (
         sqlite_store.writing(),

@@ -118,7 +118,7 @@ def test_paths_of_a_file_elsewhere_mean_the_same_releases(store: Store, tmp_path
     file = write_file(
         store, {"detectors": [{"release": "./mine"}, {"release": "a"}]}, tmp_path / "etc" / "d.json"
     )
-    elsewhere = replace(store, settings=replace(store.settings, detectors_file=file))
+    elsewhere = replace(store, settings=store.settings.model_copy(update={"detectors_file": file}))
 
     assert [entry.release for entry in read_registry(elsewhere).registry.entries] == [
         str(tmp_path / "etc" / "mine"),

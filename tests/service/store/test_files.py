@@ -63,24 +63,32 @@ def test_what_a_killed_receiver_left_is_removed_and_what_a_living_one_writes_is_
 
 
 def test_a_disk_that_is_nearly_full_refuses_new_objects(sqlite_store) -> None:
-    full = replace(sqlite_store.files, settings=replace(sqlite_store.settings, free_bytes_min=1 << 60))
+    full = replace(
+        sqlite_store.files, settings=sqlite_store.settings.model_copy(update={"free_bytes_min": 1 << 60})
+    )
 
     with pytest.raises(OutOfResourcesError, match="OVERREAD_FREE_BYTES_MIN"):
         full.begin()
 
 
 def test_a_disk_that_fills_while_an_object_arrives_refuses_the_rest(sqlite_store) -> None:
-    filling = replace(sqlite_store.files, settings=replace(sqlite_store.settings, free_bytes_min=0))
+    filling = replace(
+        sqlite_store.files, settings=sqlite_store.settings.model_copy(update={"free_bytes_min": 0})
+    )
     with filling.begin() as incoming:
         incoming.write(bytes(60 << 20))
-        object.__setattr__(filling, "settings", replace(sqlite_store.settings, free_bytes_min=1 << 60))
+        object.__setattr__(
+            filling, "settings", sqlite_store.settings.model_copy(update={"free_bytes_min": 1 << 60})
+        )
 
         with pytest.raises(OutOfResourcesError):
             incoming.write(bytes(8 << 20))  # past the 64 MiB after which space is looked at again
 
 
 def test_an_object_larger_than_allowed_is_refused_while_it_arrives(sqlite_store) -> None:
-    small = replace(sqlite_store.files, settings=replace(sqlite_store.settings, object_bytes_max=10))
+    small = replace(
+        sqlite_store.files, settings=sqlite_store.settings.model_copy(update={"object_bytes_max": 10})
+    )
 
     with small.begin() as incoming, pytest.raises(InputError, match="10 bytes"):
         incoming.write(bytes(11))

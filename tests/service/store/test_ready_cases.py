@@ -27,7 +27,9 @@ LISTENING = {"q": f"LISTEN {CHANNEL}%"}
 
 @pytest.fixture
 def postgres_store(request: pytest.FixtureRequest, tmp_path) -> Iterator[Store]:
-    opened = open_store(replace(settings_on("postgresql", request, tmp_path), poll_seconds=60.0))
+    opened = open_store(
+        settings_on("postgresql", request, tmp_path).model_copy(update={"poll_seconds": 60.0})
+    )
     yield opened
     opened.close()
 
@@ -71,7 +73,7 @@ def wait_for_listeners(store: Store) -> None:
 
 def test_a_case_is_taken_without_waiting_for_the_poll(postgres_store: Store) -> None:
     store, detector = postgres_store, SignallingDetector()
-    store = replace(store, settings=replace(store.settings, poll_seconds=10 * GENEROUS_SECONDS))
+    store = replace(store, settings=store.settings.model_copy(update={"poll_seconds": 10 * GENEROUS_SECONDS}))
     with idle_worker(store, detector):
         wait_for_listeners(store)
         ready_case(store)

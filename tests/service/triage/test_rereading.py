@@ -1,11 +1,9 @@
 """A language model on the loopback interface re-reads the sentences behind a flag."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from models.language_model import EndpointSettings
 from overread.case import CaseState
 from service.store.queue import claim_case
 from service.store.worklist import load_case
@@ -24,8 +22,9 @@ def server() -> Iterator[ChatServer]:
 
 def rereader(store, server: ChatServer):
     """As a worker makes it from the settings of its installation."""
-    endpoint = EndpointSettings(url=server.url, model="local", timeout_seconds=5)
-    return load_rereader(replace(store.settings, language_model=endpoint))
+    model = {"url": server.url, "name": "local", "seconds_max": 5}
+    given = {f"language_model_{name}": value for name, value in model.items()}
+    return load_rereader(store.settings.model_copy(update=given))
 
 
 def triaged(store, server: ChatServer, *, value: int = WHITE, report: str = DENIED):

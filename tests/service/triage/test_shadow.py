@@ -82,7 +82,7 @@ def drain(store: Store, *shadows: MassDetector) -> None:
 
 @contextmanager
 def filled(folder: Path, *shadows: MassDetector) -> Iterator[Store]:
-    store = open_store(replace(load_settings({}, data_folder=folder), free_bytes_min=0))
+    store = open_store(load_settings({}, data_folder=folder).model_copy(update={"free_bytes_min": 0}))
     try:
         fill(store, *shadows)
         yield store

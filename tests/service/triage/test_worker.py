@@ -206,7 +206,7 @@ def test_a_failure_whose_lease_was_lost_meanwhile_does_not_fail_the_new_revision
 
 def test_a_long_look_keeps_its_lease(store) -> None:
     """Real time: the lease of a second is renewed while the look waits for a second and a half."""
-    short = replace(store, settings=replace(store.settings, lease_seconds=1.0))
+    short = replace(store, settings=store.settings.model_copy(update={"lease_seconds": 1.0}))
     now = datetime.now(UTC)
     case_id = ready_case(short, now=now)
     expired = []
@@ -225,7 +225,9 @@ def test_a_long_look_keeps_its_lease(store) -> None:
 
 
 def test_a_look_that_never_ends_loses_its_lease(store) -> None:
-    hung = replace(store, settings=replace(store.settings, lease_seconds=0.3, case_seconds_max=0.3))
+    hung = replace(
+        store, settings=store.settings.model_copy(update={"lease_seconds": 0.3, "case_seconds_max": 0.3})
+    )
     ready_case(hung, now=datetime.now(UTC))
     expired = []
 

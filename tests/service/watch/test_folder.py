@@ -3,18 +3,19 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from overread.errors import ConfigurationError
+from service.hl7.settings import Hl7Settings
 from service.store.database import Store, open_store
 from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.records import ReportStatus
 from service.store.worklist import count_cases, load_case, load_instance
 from service.watch.folder import FolderWatcher, Look
-from service.watch.settings import WatchSettings, load_watch_settings
+from service.watch.settings import WatchSettings
 from tests.service.material import CLEAR, NOW, dicom_bytes
 from tests.service.quarantine.test_replay import message
 
@@ -49,12 +50,13 @@ class Watched:
         return (self.folder / "refused" / f"{name}.reason.txt").read_text()
 
 
-def watched_by(store: Store, folder: Path, **settings: object) -> Watched:
+def watched_by(store: Store, folder: Path, environ: dict[str, str] | None = None) -> Watched:
     seconds = [0.0]
     watcher = FolderWatcher(
         store=store,
         folder=folder,
-        settings=WatchSettings(**settings),  # type: ignore[arg-type]
+        settings=WatchSettings.read(environ or {}),
+        hl7=Hl7Settings.read(environ or {}),
         clock=lambda: NOW,
         ticks=lambda: seconds[0],
     )
@@ -122,16 +124,12 @@ def test_a_file_beside_a_text_names_its_study(watched: Watched, sqlite_store: St
 
 def test_the_name_of_a_text_is_read_as_the_site_says(sqlite_store: Store, tmp_path: Path) -> None:
     (tmp_path / "w").mkdir()
-    settings = load_watch_settings(
-        {
-            "OVERREAD_WATCH_REPORT_NAME": r"(?P<patient_id>\w+)-(?P<accession_number>\w+)"
-            r"(-(?P<status>[A-Z]+))?",
-            "OVERREAD_WATCH_CHARSET": "cp1252",
-        }
-    )
-    watched = watched_by(
-        sqlite_store, tmp_path / "w", charset=settings.charset, report_name=settings.report_name
-    )
+    environ = {
+        "OVERREAD_WATCH_REPORT_NAME": r"(?P<patient_id>\w+)-(?P<accession_number>\w+)"
+        r"(-(?P<status>[A-Z]+))?",
+        "OVERREAD_WATCH_CHARSET": "cp1252",
+    }
+    watched = watched_by(sqlite_store, tmp_path / "w", environ)
     with watched.watcher:
         watched.put("P1-A1-ADDENDUM.txt", "Höhe".encode("cp1252"))
         watched.put("other.txt", CLEAR)
@@ -230,7 +228,7 @@ def test_what_was_stored_before_a_crash_is_taken_again_and_changes_nothing(
 
 
 def test_while_there_is_no_room_files_stay_and_are_taken_later(watched: Watched, sqlite_store: Store) -> None:
-    watched.watcher.store = open_store(replace(sqlite_store.settings, free_bytes_min=1 << 60))
+    watched.watcher.store = open_store(sqlite_store.settings.model_copy(update={"free_bytes_min": 1 << 60}))
     for number in (1, 2):
         watched.put(f"A{number}.txt", CLEAR)
     assert watched.take() == Look(waiting=2, has_room=False)
@@ -266,7 +264,7 @@ def test_unfinished_and_hidden_names_are_left_alone(watched: Watched) -> None:
 )
 def test_wrong_settings_are_told(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"OVERREAD_WATCH_{name}"):
-        load_watch_settings({f"OVERREAD_WATCH_{name}": value})
+        WatchSettings.read({f"OVERREAD_WATCH_{name}": value})
 
 
 def test_a_file_that_fails_is_left_until_something_of_it_changes(watched: Watched) -> None:

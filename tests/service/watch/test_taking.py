@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.hl7.settings import Hl7Settings
 from service.watch.settings import WatchSettings
 from service.watch.taking import SettledFile, take_file
 from tests.service.material import NOW
@@ -30,7 +31,7 @@ def test_whatever_a_file_holds_it_is_taken_or_refused_in_words(
     descriptor = os.open(path, os.O_RDONLY)
     try:
         file = SettledFile(name=name, descriptor=descriptor, sidecar=sidecar)
-        problems = take_file(sqlite_store, file, WatchSettings(), now=NOW)
+        problems = take_file(sqlite_store, file, WatchSettings(), hl7=Hl7Settings(), now=NOW)
     finally:
         os.close(descriptor)
 

@@ -9,9 +9,10 @@ from fastapi import FastAPI
 
 from overread.errors import ConfigurationError
 from service.application import make_app
+from service.network_settings import is_loopback
 from service.store.database import Store
-from service.web.guard import Access, GuardMiddleware, access_for, is_loopback
-from service.web.opening import probe_port_from
+from service.web.guard import Access, GuardMiddleware, access_for
+from service.web.settings import WebSettings
 from tests.service.web.listening import TOKEN, listening, opener
 
 REPORT = {"text": "No mass is seen.", "accession_number": "A1"}
@@ -190,10 +191,10 @@ def test_a_host_header_does_not_make_the_port_for_probes(sqlite_store: Store) ->
 
 @pytest.mark.parametrize(("text", "port"), [("", None), ("0", 0), ("9400", 9400)])
 def test_the_port_for_probes_is_chosen_by_the_environment(text: str, port: int | None) -> None:
-    assert probe_port_from({"OVERREAD_PROBE_PORT": text}) == port
+    assert WebSettings.read({"OVERREAD_PROBE_PORT": text}).probe_port == port
 
 
 @pytest.mark.parametrize("text", ["metrics", "-1", "65536"])
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="OVERREAD_PROBE_PORT"):
-        probe_port_from({"OVERREAD_PROBE_PORT": text})
+        WebSettings.read({"OVERREAD_PROBE_PORT": text})

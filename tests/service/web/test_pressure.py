@@ -1,7 +1,6 @@
 """What the page and readiness say when there is little room, or none."""
 
 import os
-from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -20,7 +19,7 @@ PLENTY, NOTHING_LEFT = 1 << 20, 1 << 60
 
 
 def with_room(store: Store, *, stops: int, warns: int) -> Store:
-    return open_store(replace(store.settings, free_bytes_min=stops, free_bytes_warn=warns))
+    return open_store(store.settings.model_copy(update={"free_bytes_min": stops, "free_bytes_warn": warns}))
 
 
 def turned_away(store: Store, seconds_ago: float) -> None:
@@ -41,7 +40,7 @@ def test_whoever_is_turned_away_is_noted_by_every_way(sqlite_store: Store, send)
 
 
 def test_what_is_well_says_nothing_and_what_was_long_ago_is_forgotten(sqlite_store: Store) -> None:
-    quiet = replace(sqlite_store.settings, free_bytes_warn=0)
+    quiet = sqlite_store.settings.model_copy(update={"free_bytes_warn": 0})
     assert pressure_words(quiet, now=NOW) == ()
     turned_away(sqlite_store, 3601)
     assert pressure_words(quiet, now=NOW) == ()

@@ -17,9 +17,9 @@ from sqlalchemy import select
 from overread.actor import Actor
 from overread.errors import InputError
 from overread.priority import shipped_policy_text
+from service.hl7.settings import Hl7Settings
 from service.importing.tally import ImportOutcome
 from service.intake.closing import close_study
-from service.listener_settings import Hl7ListenerSettings
 from service.quarantine.replay import replay_entry
 from service.settings import load_settings
 from service.store.commitments import (
@@ -66,7 +66,7 @@ from tests.service.material import (
 )
 from tests.service.store.releases.whole import FINDING, whole_detection, whole_reading, whole_result
 
-_HL7 = Hl7ListenerSettings()
+_HL7 = Hl7Settings()
 
 
 def fill(store: Store) -> None:

@@ -1,0 +1,38 @@
+"""The settings of what is spoken over HTTP: page, API and DICOMweb."""
+
+from typing import ClassVar
+
+from service.settings_sources import SettingsModel, setting
+
+
+class WebSettings(SettingsModel):
+    """Who may speak to the service over HTTP, under which addresses, and how much it reads at once."""
+
+    table: ClassVar[str] = "web"
+
+    host: str = setting("127.0.0.1", meaning="address that `overread serve` binds to; its --host is stronger")
+    api_token: str | None = setting(
+        meaning="what clients send as `Authorization: Bearer TOKEN`, at least 16 characters; required as "
+        "soon as host is not the loopback interface",
+        secret=True,
+    )
+    probe_port: int | None = setting(
+        meaning="a port of its own for health and metrics, which asks for no token; 0 for any free one",
+        ge=0,
+        le=65535,
+    )
+    dicomweb_url: str | None = setting(
+        meaning="address of DICOMweb behind a reverse proxy, such as https://pacs.example.org/dicomweb; it "
+        "stands in Retrieve URL and Bulk Data URI",
+        default_words="as requests are addressed",
+    )
+    stow_address: str = setting(
+        "http://127.0.0.1:8401",
+        meaning="address of the DICOMweb intake in the OpenAPI document of the API; `overread serve` sets it",
+    )
+    archive_readers: int = setting(8, meaning="requests to DICOMweb that read headers or files at once", ge=1)
+    archive_decoders: int = setting(
+        2,
+        meaning="requests to DICOMweb that decode pixels at once; each may take the memory of a large image",
+        ge=1,
+    )
