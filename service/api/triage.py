@@ -6,19 +6,17 @@ from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from overread.comparison import ComparedCase, PriorReport, compare, days_between, read_history
 from overread.errors import InputError, InvalidReportError, ModelError, OutOfResourcesError, OverreadError
-from overread.observation import Detection, ReportReading
-from overread.triage import TriageResult
+from service.api.triage_types import Detection, ReportReading, StudyTriage, TriageResult
 from service.intake.header import read_header
 from service.store.database import Store
 from service.store.files import IncomingFile
-from service.store.json_format import to_json
 from service.store.policies import policy_in_force
 from service.triage.worker import TriageTools
 from service.web.context import Context, ServerContext
@@ -70,15 +68,6 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"description": "Images, report or priors cannot be used; the detail says why"},
     503: {"description": "Too many such requests wait, or the model cannot be used; try again later"},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyTriage:
-    """What triage concludes, from what, and what made it."""
-
-    result: TriageResult
-    reading: ReportReading  # character spans refer to the report that was sent
-    detections: tuple[Detection, ...]
 
 
 @dataclass(slots=True)
@@ -162,13 +151,12 @@ def _limiter_of(request: Request) -> CapacityLimiter:
 @router.post(
     "/triage",
     summary="Compare images and a report, store nothing",
-    response_model=StudyTriage,
     responses=_RESPONSES,
     openapi_extra=_BODY,
 )
 async def triage_study(
     request: Request, context: Context, limiter: Annotated[CapacityLimiter, Depends(_limiter_of)]
-) -> Response:
+) -> StudyTriage:
     """Return where the images of one study and its report disagree, by the policy in force.
 
     What an earlier report calls stable or chronic is set aside. The images lie in a temporary file until the
@@ -180,8 +168,7 @@ async def triage_study(
     form = _Form(context.store)
     try:
         await _receive(request, form, refusal)
-        text = await run_sync(_triage, form, context, limiter=limiter)
-        return Response(text, media_type="application/json")
+        return await run_sync(_triage, form, context, limiter=limiter)
     finally:
         form.close()
 
@@ -216,8 +203,7 @@ async def _read(request: Request, splitter: MultipartSplitter, refusal: Exceptio
     splitter.close()
 
 
-def _triage(form: _Form, context: ServerContext) -> str:
-    """Return the result as JSON."""
+def _triage(form: _Form, context: ServerContext) -> StudyTriage:
     if context.tools is None:
         raise ModelError("this process has no detectors")
     study_date = _study_date(form.images)
@@ -231,7 +217,11 @@ def _triage(form: _Form, context: ServerContext) -> str:
     detections = tuple(detector.detect(files) for detector in tools.detectors)
     case = ComparedCase(reading=reading, detections=detections, history=history, text=report)
     compared = compare(case, policy, tools.vocabulary, rereader=tools.rereader)
-    return to_json(StudyTriage(result=compared.result, reading=compared.reading, detections=detections))
+    return StudyTriage(
+        result=TriageResult.model_validate(compared.result),
+        reading=ReportReading.model_validate(compared.reading),
+        detections=tuple(map(Detection.model_validate, detections)),
+    )
 
 
 def _study_date(images: Sequence[IncomingFile]) -> str | None:

@@ -222,3 +222,11 @@ class TriageReply(Answer):
     detections: tuple[Detection, ...]
     worker: str
     triaged_at: datetime
+
+
+class StudyTriage(Answer):
+    """What triage concludes about a study and a report that are not stored, and from what."""
+
+    result: TriageResult
+    reading: ReportReading = Field(description="Character spans refer to the report that was sent")
+    detections: tuple[Detection, ...]

@@ -24,10 +24,12 @@ from models.registry import (
     entries_from_json,
     entries_to_json,
 )
+from overread.actor import Actor
 from overread.errors import ConfigurationError
 from service.settings import Settings, load_settings
 from service.store import locks
 from service.store.database import Store, database_exists, open_store
+from service.store.records import actor_columns
 from service.store.schema import detector_registry
 
 _ROWS = select(detector_registry).order_by(detector_registry.c.change_id)
@@ -199,7 +201,7 @@ def _add(connection: Connection, registry: Registry, changes: Sequence[Change]) 
             _ADD,
             {
                 "happened_at": change.at,
-                "actor": change.who[:256],
+                **actor_columns(Actor.unverified(change.who)),
                 "action": change.action,
                 "release": change.release,
                 "version": change.version,
@@ -224,7 +226,7 @@ def _stored(rows: Sequence[Row[Any]]) -> StoredRegistry:
 def _change_of(row: Row[Any]) -> Change:
     return Change(
         at=row.happened_at,
-        who=row.actor,
+        who=row.actor_name,
         action=row.action,
         release=row.release,
         version=row.version,

@@ -347,7 +347,7 @@ detector_registry = Table(
     metadata,
     Column("change_id", RowNumber, primary_key=True),
     Column("happened_at", UtcDateTime, nullable=False),
-    Column("actor", String(256), nullable=False),
+    *_actor_columns(),
     Column("action", String(16), nullable=False),  # models.registry.Change.action
     Column("release", Text, nullable=False),
     Column("version", Text),

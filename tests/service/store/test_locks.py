@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from models.registry import DEFAULT_REGISTRY, Change, Entry, Registry
+from overread.actor import Actor
 from overread.case import CaseState
 from overread.errors import (
     ConfigurationError,
@@ -42,7 +43,6 @@ from tests.service.material import (
     CLEAR,
     MASS,
     NOW,
-    ROE,
     STUDY,
     dicom_bytes,
     send_image,
@@ -218,7 +218,7 @@ def test_refused_bytes_that_are_refused_again_are_not_removed(stores) -> None:
     with pytest.raises(InvalidDicomError):
         send_image(stores[0], b"text")
     (entry,) = list_quarantine(stores[0])
-    discard(stores[0], entry.quarantine_id, actor=ROE, because="no DICOM", now=NOW)
+    discard(stores[0], entry.quarantine_id, actor=Actor.unverified("someone"), because="no DICOM", now=NOW)
 
     removed, again = run(
         stores,
@@ -237,7 +237,7 @@ def test_quarantine_entry_is_discarded_once(stores) -> None:
         send_image(stores[0], b"text")
 
     def throw(store: Store) -> None:
-        discard(store, 1, actor=ROE, because="no DICOM", now=NOW)
+        discard(store, 1, actor=Actor.unverified("someone"), because="no DICOM", now=NOW)
 
     first, second = run(stores, throw, throw)
 
@@ -248,7 +248,7 @@ def test_quarantine_entry_is_discarded_once(stores) -> None:
 
 def test_policy_comes_into_force_once(stores) -> None:
     def activate(store: Store) -> bool:
-        return activate_policy(store, shipped_policy_text(), actor=ROE, now=NOW)
+        return activate_policy(store, shipped_policy_text(), actor=Actor.unverified("someone"), now=NOW)
 
     assert run(stores, activate, activate) == (True, False)
     assert len(list_policies(stores[0])) == 1
