@@ -59,7 +59,7 @@ def test_what_is_read_a_second_time_is_compared_again() -> None:
     assert "POSSIBLE_OVERCALL" not in [item.kind for item in again.result.discrepancies]
     nodules = [item for item in again.reading.observations if item.finding == "nodule"]
     assert {item.presence for item in nodules} == {Presence.ABSENT}
-    assert again.reading.reader.name.endswith("+denying")
+    assert again.reading.observer.name.endswith("+denying")
 
 
 def test_without_the_text_the_reading_stands() -> None:

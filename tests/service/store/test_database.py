@@ -20,7 +20,7 @@ from service.store.database import open_store
 from service.store.policies import activate_policy
 from service.store.quarantine import discard
 from service.store.records import Lease
-from service.store.schema import APPEND_ONLY, metadata, studies
+from service.store.schema import APPEND_ONLY, detector_registry, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import list_worklist
 from tests.service.material import NOW, ROE, MassDetector, send_report, triaged_case
@@ -103,6 +103,9 @@ def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     with pytest.raises(InvalidReportError):
         send_report(store, "")
     discard(store, 1, actor=ROE, because="empty", now=NOW)
+    change = {"happened_at": NOW, "actor": "someone", "action": "ACTIVATED", "release": "/models/one"}
+    with store.writing() as connection:
+        connection.execute(insert(detector_registry), change)
     key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:

@@ -61,7 +61,8 @@ def test_a_database_of_an_earlier_revision_keeps_its_rows_and_works(database, re
         assert case.triage is not None
         assert case.events
     instance = load_instance(store, "2.25.1.1.1")
-    assert (instance.removed_at, instance.rows, instance.columns) == (None, None, None)
+    side = 8 if revision >= "0008" else None  # what is not recorded yet is left for the first look
+    assert (instance.removed_at, instance.rows, instance.columns) == (None, side, side)
     assert "INVALID_DICOM" in {entry.reason for entry in list_quarantine(store)}
     store.close()
 
