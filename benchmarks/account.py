@@ -14,7 +14,7 @@ from service.store.schema import cases, instances, quarantine, report_versions, 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """What was acknowledged, what is there, and what is missing or too much."""
+    """Account of what was acknowledged and what is stored: missing or too much."""
 
     studies: int  # sent, each with one image and one report
     acknowledged_images: int

@@ -62,7 +62,7 @@ REPORT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specimen:
-    """What was concluded about one kind of case; its rows hold this as JSON."""
+    """Conclusion about one kind of case; its rows hold this as JSON."""
 
     result: TriageResult
     reading: ReportReading

@@ -52,7 +52,7 @@ Way = Callable[[float], "Spent"]  # seconds to run for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What one way did in one round, in one process."""
+    """Images and time of one way in one round, in one process."""
 
     images: int
     wall: float  # seconds
@@ -68,7 +68,7 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What every way is run on, in one process."""
+    """Images that every way is run on, in one process."""
 
     folder: Path  # of this process alone
     detector: OnnxDetector

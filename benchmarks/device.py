@@ -1,4 +1,4 @@
-"""How fast a device runs the network, and how fast pixels must come to keep it busy.
+"""Speed of the network on a device, and the speed of decoding that keeps it busy.
 
     python -m benchmarks.device [--provider cuda] [--batches 1 2 4 8 16 32] [--seconds 5]
 
@@ -81,7 +81,7 @@ def _rate(job: Callable[[], object], seconds: float) -> float:
 
 
 class Flow(NamedTuple):
-    """What the decoding processes gave, and what the device made of it."""
+    """Images that the decoding processes gave, and the time of the device on them."""
 
     decoded: float  # images per second, with nobody else at work
     fed: float  # images per second through the device

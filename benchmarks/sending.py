@@ -23,7 +23,7 @@ _START, _END = b"\x0b", b"\x1c\r"  # of a message (HL7 v2.5.1 appendix C, MLLP)
 
 
 class Way(StrEnum):
-    """How something travels."""
+    """Protocol of a sender."""
 
     STOW = "STOW-RS"
     STORE = "C-STORE"
@@ -48,7 +48,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Where an installation on this machine listens."""
+    """Ports of an installation on this machine."""
 
     api: int
     stow: int

@@ -77,7 +77,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What is measured: the worker's parts, and the network by itself."""
+    """Parts of the worker that are measured, and the network by itself."""
 
     store: Store
     readers: TriageTools

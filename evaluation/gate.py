@@ -27,7 +27,7 @@ Merit = Callable[[Floats, NDArray[np.bool_]], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What one release said of the cases, in their order."""
+    """Outputs of one release for the cases, in their order."""
 
     findings: tuple[str, ...]
     probabilities: Mapping[str, Floats]  # (cases,) by finding; NaN where it said nothing
@@ -46,7 +46,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How the trial is judged."""
+    """Terms of the trial."""
 
     margin: float
     resamples: int
@@ -55,7 +55,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What the trial shows."""
+    """Judgement of the trial."""
 
     verdict: Verdict
     reasons: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How good an order is: pure functions of scores and confirmed discrepancies.
+"""Quality of an order: pure functions of scores and confirmed discrepancies.
 
 Scores and worths have shape (cases,), higher scores come first; cases of equal score count as if in random
 order, so that no figure depends on how a file happens to be sorted.

@@ -1,4 +1,4 @@
-"""How many reports the checks that need no image flag: `python -m evaluation.reportcheck --data FOLDER`.
+"""Share of reports flagged without an image: `python -m evaluation.reportcheck --data FOLDER`.
 
 Each kind of discrepancy that rests on the report alone, on the coded Open-I reports: flags per 1,000 reports
 with their interval, and where in the list they would stand. Whether a flag is right is for a reader to say:

@@ -1,4 +1,4 @@
-"""What first readers state of what is there: `python -m evaluation.sensitivity --data FOLDER`.
+"""Share of present findings that first readers state: `python -m evaluation.sensitivity --data FOLDER`.
 
 For each finding and each set of second reads at hand: how many reports state it, how many findings a second
 reader adds, and the share that is stated of both. The last column is what the policy that comes with
@@ -29,7 +29,7 @@ KEPT = 0.5  # of the log odds: the rest is what hospitals differ by
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one set of second reads says of one finding."""
+    """Statements of one set of second reads about one finding."""
 
     stated: int  # reports that state it, rightly or not
     added: int  # findings that the second readers see and the report does not state

@@ -15,7 +15,7 @@ from overread.observation import ObserverIdentity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Who wants which release to run, and on what ground."""
+    """Request to run a release, with its author and its ground."""
 
     release: str
     role: Role

@@ -1,4 +1,4 @@
-"""What of a stored image the network is given, and which way up; and the way back for what it points at."""
+"""Framing of a stored image for the network, which way up, and the way back for its regions."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""What the release gate concluded about a candidate: written by who measures, read by who activates."""
+"""Verdict of the release gate on a candidate: written by the measurement, read at activation."""
 
 import json
 from dataclasses import asdict, dataclass

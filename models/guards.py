@@ -100,7 +100,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What would make an image an upright frontal chest radiograph, where anything would."""
+    """Changes that would make an image an upright frontal chest radiograph, where any would."""
 
     quarter_turns: int  # to be made, counter-clockwise
     inverted: bool  # whether black and white must change places

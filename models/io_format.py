@@ -1,4 +1,4 @@
-"""What a foreign network wants its input to look like, and how its outputs are to be read.
+"""Input and output forms of foreign networks.
 
 The defaults are the form that overread's own networks have, so that their manifests need not mention it.
 """
@@ -19,7 +19,7 @@ UNITS = ("pixels", "shares")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputForm:
-    """How the pixels of an image become the network's input.
+    """Way in which the pixels of an image become the network's input.
 
     The grey values in [0, 1] are stretched to the range of the network, then `mean` is subtracted and the
     result divided by `std`.
@@ -35,7 +35,7 @@ class InputForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxForm:
-    """How a detection network writes its boxes: (boxes, 4) or (1, boxes, 4) numbers."""
+    """Form of the boxes of a detection network: (boxes, 4) or (1, boxes, 4) numbers."""
 
     output: str  # name of the output with the corners
     labels_output: str | None = None  # a class number per box; None where the scores have a column per class
@@ -45,7 +45,7 @@ class BoxForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputForm:
-    """How scores, maps and boxes become findings."""
+    """Way in which scores, maps and boxes become findings."""
 
     activation: str = "none"  # what turns the scores into [0, 1]; "none" where the network does it
     columns: tuple[int, ...] = ()  # per finding, of scores and maps, or a box's class; empty: in order

@@ -14,7 +14,7 @@ _LONGEST_ANSWER = 1_000_000  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
-    """Where the model is and how long to wait. Report text goes to this address and nowhere else."""
+    """Address of the model and the longest wait. Report text goes to this address and nowhere else."""
 
     url: str  # such as http://127.0.0.1:8000/v1
     model: str

@@ -1,4 +1,4 @@
-"""What ONNX Runtime, torch and MONAI raise, as the one error that a caller of ours knows."""
+"""Errors of ONNX Runtime, torch and MONAI, as the one error that a caller of ours knows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -16,7 +16,7 @@ from overread.ports import Detector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedDetectors:
-    """Who looks at a study: `active` is weighed against the report, `shadows` is only stored."""
+    """Detectors of an installation: `active` ones are weighed against the report, `shadows` only stored."""
 
     active: tuple[Detector, ...]
     shadows: tuple[Detector, ...] = ()

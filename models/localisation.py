@@ -1,4 +1,4 @@
-"""Where a network looks: from a coarse class map to a heat map, boxes and the patient's side."""
+"""Localisation: from a coarse class map to a heat map, boxes and the patient's side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

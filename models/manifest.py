@@ -73,7 +73,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntendedUse:
-    """What the model is meant for; anything else is not applicable."""
+    """Images that the model is meant for; anything else is not applicable."""
 
     statement: str  # for people
     modalities: tuple[str, ...]  # DICOM Modality (0008,0060)
@@ -85,7 +85,7 @@ class IntendedUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Familiarity:
-    """How unusual the images of a named cohort look to the network, to compare another image with."""
+    """Unusualness of the images of a named cohort to the network, to compare another image with."""
 
     output: str  # of the network, (batch,); larger is less like the images that it knows
     cohort: str  # whose images, and how many

@@ -28,7 +28,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What a network says of one image."""
+    """Output of a network for one image."""
 
     scores: Scores
     maps: Maps | None  # None where the network has none

@@ -42,7 +42,7 @@ from overread.observation import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the network says of one image."""
+    """Answer of the network for one image."""
 
     scores: tuple[float, ...]  # raw, one per finding
     probabilities: tuple[float, ...]  # calibrated, one per finding
@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What the network says of one image of a study."""
+    """Answer of the network for one image of a study."""
 
     image: PreparedImage
     answer: Answer

@@ -1,4 +1,4 @@
-"""Where on a network's input an image lies: cut to a square, padded to one or stretched; and back."""
+"""Placement of an image on a network's input: cut to a square, padded to one or stretched; and back."""
 
 from dataclasses import dataclass
 from typing import Any

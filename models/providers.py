@@ -1,4 +1,4 @@
-"""Where ONNX Runtime runs a network: on the best of what is installed, or where the installation says."""
+"""Execution providers of ONNX Runtime: the best one installed, or the one that the installation names."""
 
 from collections.abc import Mapping, Sequence
 

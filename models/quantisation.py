@@ -56,7 +56,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantised:
-    """What came of it."""
+    """Result of a quantisation."""
 
     images: int  # that the ranges were taken from
     left_out: int  # that the model is not meant for, or that cannot be read

@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """What became of a finding's curve."""
+    """Calibration curve of a finding, fitted anew or kept."""
 
     finding: str
     stated: int  # reports that state it
@@ -46,7 +46,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalibrated:
-    """What came of it."""
+    """Result of a recalibration."""
 
     cases: int
     patients: int

@@ -34,7 +34,7 @@ TOLERANCE = 0.002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found when a release was loaded and shown its recorded input."""
+    """Result of loading a release and showing it its recorded input."""
 
     identity: ObserverIdentity
     recorded: bool  # whether there is a recorded input at all

@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 class Role(StrEnum):
-    """What becomes of what a detector says."""
+    """Role of a detector: weighed against the report, or stored only."""
 
     ACTIVE = "active"  # it is weighed against the report
     SHADOW = "shadow"  # it is stored beside, and seen by nobody who reads
@@ -31,7 +31,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which studies a detector is asked about; an empty part lets everything pass.
+    """Studies that a detector is asked about; an empty part lets everything pass.
 
     A route can only narrow: what a model is not meant for stays not applicable by its own manifest.
     """
@@ -86,11 +86,11 @@ DEFAULT_REGISTRY = Registry(entries=(Entry(release="chest-radiograph"),))
 
 
 class RegistryStore(Protocol):
-    """Where a registry is kept."""
+    """Store of a registry."""
 
     @property
     def name(self) -> str:
-        """What a person calls it, for messages."""
+        """Name in messages to a person."""
 
     @property
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""Where the frames of a DICOM image lie in its file, so that one of them is read without the others."""
+"""Places of the frames of a DICOM image in its file, so that one of them is read without the others."""
 
 import struct
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the header promises about the pixel data."""
+    """Layout of the pixel data, as the header promises it."""
 
     rows: int
     columns: int

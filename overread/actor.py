@@ -1,4 +1,4 @@
-"""Who did something: a person or a program, as the history of a case, a policy or a refusal records it."""
+"""Actor: a person or a program, as the history of a case, a policy or a refusal records it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who did something, and how far that is known."""
+    """Person or program that did something, and how far its identity is known."""
 
     identifier: str  # tells actors apart; what stands before its first colon says where it comes from
     kind: ActorKind

@@ -15,7 +15,7 @@ from overread.priority import Policy, least_odds, priority
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Why a second look may be due."""
+    """One finding on which report and detector may disagree, before it is scored."""
 
     kind: DiscrepancyKind
     finding: str

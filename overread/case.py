@@ -21,7 +21,7 @@ from overread.errors import TransitionError
 
 
 class CaseState(StrEnum):
-    """Where a case stands."""
+    """State of a case in its life-cycle."""
 
     AWAITING_IMAGES = "AWAITING_IMAGES"
     AWAITING_REPORT = "AWAITING_REPORT"
@@ -34,7 +34,7 @@ class CaseState(StrEnum):
 
 
 class CaseEvent(StrEnum):
-    """What happened to a case; the events of a case are appended, never edited."""
+    """Event in the life of a case; events are appended, never edited."""
 
     OPENED = "OPENED"  # by whichever half came first; the first event of every case
     STUDY_CLOSED = "STUDY_CLOSED"  # the study closed and the report was still preliminary

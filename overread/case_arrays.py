@@ -97,7 +97,7 @@ def _concatenated(arrays: Sequence[Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Effect:
-    """Which columns one finding of a report bears on."""
+    """Columns that one finding of a report bears on."""
 
     named: Integers
     stated: Integers

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortDetection:
-    """What one detector gave for one study; every mapping is by finding id."""
+    """Findings that one detector gave for one study; every mapping is by finding id."""
 
     detector: str  # name of the detector
     version: str = ""

@@ -24,7 +24,7 @@ LEAST_PROBABILITY = 1e-4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorEvidence:
-    """What one output of one detector says."""
+    """Weight of evidence of one output of one detector."""
 
     observation: DetectorObservation
     share: float  # of reports that would state the finding, given the score, in (0, 1)
@@ -43,13 +43,13 @@ class DetectorEvidence:
 
     @property
     def share_ratio(self) -> float:
-        """What the output multiplies the odds of being stated by; against even odds if no rate is known."""
+        """Factor on the odds of being stated, by this output; from even odds if no rate is known."""
         now = odds(self.share)
         return now if self.base_share is None else now / odds(self.base_share)
 
     @property
     def ratio(self) -> float:
-        """What the output multiplies the odds of the finding by; against even odds where no rate is known."""
+        """Factor on the odds of the finding, by this output; from even odds where no rate is known."""
         if self.model is not None:
             return self.share_ratio
         prevalence = self.observation.prevalence

@@ -1,4 +1,4 @@
-"""Where report and image, or a report and itself, disagree about one finding."""
+"""Discrepancies: findings on which report and image, or a report and itself, disagree."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from overread.observation import DetectorObservation, ImageRegion, Laterality, R
 
 
 class DiscrepancyKind(StrEnum):
-    """What may be wrong."""
+    """Kind of discrepancy."""
 
     POSSIBLE_MISS = "POSSIBLE_MISS"  # the detector sees it, the report does not state it
     POSSIBLE_OVERCALL = "POSSIBLE_OVERCALL"  # the report states it, the detector does not see it
@@ -67,5 +67,5 @@ class Discrepancy:
 
     @property
     def image_regions(self) -> tuple[ImageRegion, ...]:
-        """Where the detector sees it; empty for what rests on the report alone."""
+        """Image regions in which the detector sees it; empty for what rests on the report alone."""
         return () if self.detector_observation is None else self.detector_observation.regions

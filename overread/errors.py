@@ -28,7 +28,7 @@ class OverreadError(Exception):
 
 
 class InputError(OverreadError):
-    """What was sent cannot be used, now or later."""
+    """Input that cannot be used, now or later."""
 
     reason = "INVALID_INPUT"
     """Machine-readable quarantine reason; a constant of the class."""
@@ -85,7 +85,7 @@ class RemovedError(NotFoundError):
 
 
 class UnreadableRecordError(OverreadError):
-    """What is stored of a case is of a form that this release does not know; other cases can be read."""
+    """Stored record of a case in a form that this release does not know; other cases can be read."""
 
 
 class TransitionError(OverreadError):

@@ -1,4 +1,4 @@
-"""What a reader or a detector states about one finding, and where.
+"""Observations: statements of a report reader or a detector about one finding, and their places.
 
 A *finding* is a kind of thing (see `overread.finding`); an *observation* is one reader's statement about it.
 Everything here is a frozen value: observations are compared, stored and replayed, never edited.
@@ -47,7 +47,7 @@ class Section(StrEnum):
 
 
 class Temporality(StrEnum):
-    """How a stated finding relates to time."""
+    """Relation of a stated finding to time."""
 
     CURRENT = "CURRENT"
     NEW = "NEW"
@@ -101,7 +101,7 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObserverIdentity:
-    """Who made an observation: a report reader or a detector, exactly enough to reproduce it."""
+    """Identity of the software that made an observation, exactly enough to reproduce it."""
 
     name: str
     version: str
@@ -119,7 +119,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportObservation(Observation):
-    """What the first reader's report states about one finding at one place of the text."""
+    """Statement of the first reader's report about one finding at one place of the text."""
 
     certainty: float  # 0 = denied, 1 = stated as a fact; hedges lie between
     span: Span  # the words that name the finding
@@ -139,7 +139,7 @@ class ReportObservation(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorObservation(Observation):
-    """What a detector states about one finding on one study; `presence` is at the operating point in use."""
+    """Statement of a detector about one finding on one study; `presence` is at the operating point in use."""
 
     score: float  # raw output of the network, in [0, 1]
     probability: float  # calibrated on the cohort that the manifest names, in [0, 1]
@@ -152,7 +152,7 @@ class DetectorObservation(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """What the first reader asks others to do."""
+    """Recommendation of the first reader, such as a follow-up examination."""
 
     action: str  # such as "CT", "follow-up", "clinical correlation"
     within_days: float | None  # latest time stated; None where the text names none
@@ -196,7 +196,7 @@ class Contradiction:
 
 
 class ContextKind(StrEnum):
-    """What a report says about the patient and the study besides findings."""
+    """Kind of information about patient and study that a report gives besides findings."""
 
     SYMPTOM = "SYMPTOM"
     KNOWN_CANCER = "KNOWN_CANCER"

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationOdds:
-    """How a finding that the detector sees in another zone is weighed."""
+    """Odds factors for a finding that the detector sees in another zone."""
 
     prior_odds: float  # that a stated zone is wrong
     place_ratio: float  # how far the place of the detector's evidence can be trusted over the report's
@@ -27,7 +27,7 @@ class LocationOdds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeOdds:
-    """How a finding that the detector measures differently is weighed."""
+    """Odds factors for a finding that the detector measures differently."""
 
     prior_odds: float  # that a stated size is wrong
     measure_ratio: float  # how far the detector's measure can be trusted over the report's
@@ -37,7 +37,7 @@ class SizeOdds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContradictionOdds:
-    """How a report that contradicts itself is weighed."""
+    """Odds factors for a report that contradicts itself."""
 
     odds: float  # that a second reader confirms it
     benefit: float
@@ -45,7 +45,7 @@ class ContradictionOdds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUpOdds:
-    """How a finding without a recommendation is weighed."""
+    """Odds factors for a finding without a recommendation."""
 
     odds: float  # that a second reader would have recommended something
     hedged_ratio: float  # where the report only considers the finding
@@ -56,7 +56,7 @@ class FollowUpOdds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommunicationOdds:
-    """How an actionable finding without documented communication is weighed."""
+    """Odds factors for an actionable finding without documented communication."""
 
     odds: float  # that nobody was told
     benefit: float
@@ -80,14 +80,14 @@ class TriggerRatios:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRule:
-    """What an earlier report must be to make a finding known."""
+    """Conditions under which an earlier report makes a finding known."""
 
     days_max: float  # before this study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """How long a case may wait for its second look."""
+    """Longest waits for a second look, by urgency."""
 
     hours: Mapping[Actionable, float]  # a case that waited longer comes first
     open_share: float  # of those hours, after which a case is shown to every subspecialty
@@ -95,7 +95,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListLine:
-    """How much of the list is shown first."""
+    """Share of the list that is shown first."""
 
     share: float  # of the triaged cases that stand above the line, in (0, 1]
     cases_min: int  # that stand above it in any case

@@ -1,4 +1,4 @@
-"""Who is looked at first: the policy that turns evidence into an order."""
+"""Priority: the policy that turns evidence into an order of the list."""
 
 import math
 import tomllib
@@ -22,7 +22,7 @@ MAXIMUM_PRIORITY = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRatios:
-    """What a report says about a finding that it does not state, against saying nothing."""
+    """Odds factors for what a report says about a finding that it does not state, against saying nothing."""
 
     denied: float  # odds ratio
     hedged: float  # odds ratio
@@ -43,7 +43,7 @@ class ReaderSensitivity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OvercallRatios:
-    """How a stated finding that the detector does not see is weighed."""
+    """Odds factors for a stated finding that the detector does not see."""
 
     prior_odds: float  # that a stated finding is not confirmed
     maximum_ratio: float  # detector odds ratio above which nothing is made of it
@@ -52,7 +52,7 @@ class OvercallRatios:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateralityRatios:
-    """How a finding seen on the other side is weighed."""
+    """Odds factors for a finding seen on the other side."""
 
     prior_odds: float  # that a stated side is wrong
     side_ratio: float
@@ -60,7 +60,7 @@ class LateralityRatios:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeveralDetectors:
-    """How far several detectors are one."""
+    """Correlation between several detectors."""
 
     dependence: float  # share of the evidence of one that another repeats, in (0, 1)
 

@@ -1,4 +1,4 @@
-"""What earlier reports of the patient make known: no news to the second reader, unless it changed."""
+"""Findings that earlier reports of the patient make known: no news to a second reader unless changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class EarlierReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What is known of the patient besides this study and its report."""
+    """Knowledge of the patient from earlier studies and reports."""
 
     earlier: tuple[EarlierReading, ...] = ()  # in any order
     restored: frozenset[str] = frozenset()  # findings of which a person said that they are no old news

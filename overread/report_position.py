@@ -1,4 +1,4 @@
-"""What a report, taken as a whole, says about one finding."""
+"""Position of a report, taken as a whole, on one finding."""
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet

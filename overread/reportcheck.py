@@ -1,4 +1,4 @@
-"""What a report gets wrong by itself: contradictions, and findings that nobody is asked or told about.
+"""Errors of a report by itself: contradictions, missing recommendations and missing communications.
 
 Nothing here needs an image. Each rule is narrow on purpose: a list that cries wolf hides the misses. A
 reading without sections comes from no text, such as from mined labels: what it lacks says nothing.

@@ -19,7 +19,7 @@ DATA_FOLDER_DEFAULT = Path("overread-data")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFile:
-    """What a settings file says."""
+    """Content of a settings file."""
 
     path: Path | None = None  # None: there is no file
     tables: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # name of a table -> its keys

@@ -19,7 +19,7 @@ Pair = tuple[str, DiscrepancyKind]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """What is worth a look."""
+    """Least probabilities at which a discrepancy is worth a look."""
 
     version: str  # differs where any threshold does
     chosen_on: str  # on which past cases, for which budget, in words

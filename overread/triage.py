@@ -27,7 +27,7 @@ _UNREAD = (
 
 
 class Outcome(StrEnum):
-    """What triage concluded about a case."""
+    """Outcome of the triage of a case."""
 
     DISCREPANT = "DISCREPANT"
     CONCORDANT = "CONCORDANT"

@@ -1,4 +1,4 @@
-"""What second-opinion services look for: circumstances in which a finding is more easily missed.
+"""Circumstances in which a finding is more easily missed, as second-opinion services look for them.
 
 A trigger is no sign of a finding; it nudges the odds of a miss that a detector gives reason for. Its findings
 are data (`data/triggers.toml`), its ratios are the policy's.
@@ -30,7 +30,7 @@ _SURGICAL = frozenset({ContextKind.OPERATION, ContextKind.DEVICE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerTables:
-    """Which words of an indication ask for which findings, and what goes with cancer and operations."""
+    """Words of an indication with the findings that they ask for; tables for cancer and operations."""
 
     questions: Mapping[str, frozenset[str]]  # word -> findings, with all that is a kind of them
     cancer: frozenset[str]

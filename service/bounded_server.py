@@ -1,4 +1,4 @@
-"""What the listeners of other protocols than HTTP share: the socket is inherited, connections are bounded."""
+"""Server of inherited sockets with a bounded number of connections, for protocols other than HTTP."""
 
 import socket
 import socketserver

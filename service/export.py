@@ -12,7 +12,7 @@ from service.store.records import UnreadableCase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSummary:
-    """What an export wrote and what it left out."""
+    """Counts of an export: cases written and cases left out."""
 
     written: int  # cases
     left_out: tuple[UnreadableCase, ...]  # with the reason of each

@@ -26,7 +26,7 @@ _STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 
 
 class IntakeProtocol(StrEnum):
-    """How something arrived."""
+    """Protocol of an arrival."""
 
     C_STORE = "c_store"  # an object each
     STOW = "stow"  # a part of a request each
@@ -36,7 +36,7 @@ class IntakeProtocol(StrEnum):
 
 
 class TriageEnd(StrEnum):
-    """How the triage of a claimed case ended."""
+    """End of the triage of a claimed case."""
 
     CONCLUDED = "concluded"
     FAILED = "failed"  # its input cannot be used

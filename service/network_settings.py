@@ -1,4 +1,4 @@
-"""What the settings of several rooms share: TLS files, AE titles, networks, character sets, loopback rule."""
+"""Types that the settings of several rooms share: TLS files, AE titles, networks, character sets."""
 
 import codecs
 import ipaddress
@@ -83,7 +83,7 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """Where certificates lie. With `client_authority`, only clients it has certified are let in."""
+    """TLS certificate, key and authority; with `client_authority`, only clients it has certified enter."""
 
     certificate: Path
     key: Path

@@ -20,7 +20,7 @@ _KEPT_FOR_EVER: dict[str, Any] = {"table": "retention", "unit": "days", "default
 
 
 class Settings(SettingsModel):
-    """What an installation may choose. Every process of one installation must be given the same values."""
+    """Settings of one installation. Every process of it must be given the same values."""
 
     data_folder: AbsolutePath = setting(
         DATA_FOLDER_DEFAULT.absolute,

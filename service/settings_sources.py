@@ -1,4 +1,4 @@
-"""How the settings of every room are declared, and read from the environment and the settings file.
+"""Sources of the settings of every room: the environment, the settings file, the defaults.
 
 Each room has one model, a `SettingsModel`, whose fields are declared by `setting`. A field is set by an
 environment variable, else by a key of the room's table in the settings file, else it has its default. A
@@ -127,7 +127,7 @@ Model = TypeVar("Model", bound=SettingsModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """Where one field is set, and what a person is told about it."""
+    """Names of one field in environment and settings file, with its description."""
 
     field: str
     table: str  # of the settings file
@@ -146,7 +146,7 @@ class Key:
 
 
 class Origin(StrEnum):
-    """Where the value of a setting comes from."""
+    """Origin of the value of a setting."""
 
     DEFAULT = "default"
     FILE = "file"

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strength:
-    """How far an image may be changed."""
+    """Strength of the changes to an image."""
 
     rotation_degrees: float = 10.0
     scale: float = 0.15  # zoom in [1 - scale, 1 + scale]

@@ -60,7 +60,7 @@ EXPERT_FINDINGS = frozenset(  # of this vocabulary, those that the radiologists 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Where a person saw a finding; shares of the image side, from its upper left corner."""
+    """Box of a finding drawn by a person; shares of the image side, from its upper left corner."""
 
     finding: str
     column_min: float
@@ -171,7 +171,7 @@ def _radiograph(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawn:
-    """What people have marked on the images, by name of the image."""
+    """Marks of people on the images, by name of the image."""
 
     boxes: Mapping[str, tuple[Box, ...]]
     expert: Mapping[str, frozenset[str]]

@@ -1,4 +1,4 @@
-"""What the model card states: every figure with n and an interval over patients."""
+"""Figures of the model card: each with n and an interval over patients."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What the card states of the folds; None where they lack the finding or its absence."""
+    """Figures over the folds; None where they lack the finding or its absence."""
 
     per_finding: dict[str, Estimate | None]
     mean: Estimate  # over the findings of `MEAN_OVER` that could be measured

@@ -35,7 +35,7 @@ Report = Callable[[str, Progress], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """Where training keeps what it has done, with how many threads it works, and on what."""
+    """Folder, number of threads and device of a training."""
 
     folder: Path
     threads: int
@@ -56,7 +56,7 @@ def choose_device(asked: str | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """What networks say of patients that they were not trained on, each seeing the image both ways round."""
+    """Answers of networks on patients they were not trained on, each seeing the image both ways round."""
 
     asked: NDArray[np.intp]  # the radiographs whose fold has been read
     logits: NDArray[np.float32]  # (networks of a fold, all radiographs, findings); NaN where not asked
@@ -65,7 +65,7 @@ class Unseen:
 
     @property
     def mean(self) -> NDArray[np.float32]:
-        """What the networks of each radiograph's fold say together, (all radiographs, findings)."""
+        """Mean of the networks of each radiograph's fold, (all radiographs, findings)."""
         together: NDArray[np.float32] = self.logits.mean(axis=0)
         return together
 
@@ -164,7 +164,7 @@ def placed_radiographs(radiographs: Sequence[Radiograph]) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lesson:
-    """What one network has to learn, sent to a process of its own."""
+    """Task of one network, sent to a process of its own."""
 
     radiographs: tuple[Radiograph, ...]
     settings: Settings
@@ -175,12 +175,12 @@ class _Lesson:
 
     @property
     def kind(self) -> Kind:
-        """Which of the networks of its fold it is."""
+        """Kind of the network within its fold."""
         return self.settings.networks[self.number]
 
     @property
     def name(self) -> str:
-        """What to call it before a person."""
+        """Name for a person to read."""
         networks = len(self.settings.networks)
         which = f", network {self.number + 1} of {networks}" if networks > 1 else ""
         return f"fold {self.fold + 1} of {self.settings.folds}{which}"
@@ -197,7 +197,7 @@ class _Lesson:
 
     @property
     def result(self) -> Path:
-        """Where its weights and its answers go.
+        """Path of its weights and its answers.
 
         The name tells the settings and the radiographs, so that no other run finds it, but not how many
         networks a fold has: another one is added to those that are there.

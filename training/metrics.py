@@ -1,4 +1,4 @@
-"""How well scores tell patients with a finding from those without: AUC of one finding and of several.
+"""Discrimination of scores between patients with and without a finding: AUC of one finding and of several.
 
 Intervals are by resampling patients. Scores and labels have shape (images,), or (images, findings) where
 several findings are meant; a label is 1 where the finding is there, else 0.

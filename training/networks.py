@@ -84,7 +84,7 @@ class InvertedResidual(nn.Module):
 
 
 class Reading(NamedTuple):
-    """What the network says of a batch."""
+    """Output of the network for a batch."""
 
     logits: Tensor  # (batch, findings), of the image as a whole
     imitated: Tensor  # (batch, findings), log odds of the other detector, standardised

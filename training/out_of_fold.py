@@ -1,4 +1,4 @@
-"""What was said of every patient by the networks that had not seen them, as a cohort file.
+"""Answers on every patient by the networks that had not seen them, as a cohort file.
 
 Whatever is learnt from what the detector says, such as how much its word is worth beside a report, is learnt
 on this: of patients that a network was trained on it says more than it knows.

@@ -19,7 +19,7 @@ Maps = NDArray[np.floating]  # (findings, cells, cells)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
-    """How often a finding's map peaks in a box of it, on radiographs that were not trained on."""
+    """Share of radiographs, not trained on, on which a finding's map peaks in a box of it."""
 
     finding: str
     hits: Estimate

@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What one network of a fold does otherwise than the next: networks that differ err less together."""
+    """Difference of one network of a fold from the next: networks that differ err less together."""
 
     frozen_blocks: int  # of 16, and the stem
     imitation_weight: float  # of the loss that imitates the other detector where it has read the image
@@ -64,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where training stands after an epoch."""
+    """State of a training after an epoch."""
 
     epoch: int  # counted from 1
     epochs: int
@@ -73,7 +73,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What one network learns from."""
+    """Material that one network learns from."""
 
     views: Views
     chosen: NDArray[np.intp]  # which radiographs of the views it may see

@@ -76,7 +76,7 @@ _FIRST_WEIGHTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What to call a release and how it came about."""
+    """Name and origin of a release."""
 
     folder: Path  # its name is the release's
     version: str

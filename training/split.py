@@ -1,4 +1,4 @@
-"""Which patients a network leaves out: decided per patient, once, by a hash."""
+"""Patients that a network leaves out: decided per patient, once, by a hash."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the network is taught: weak labels, softened by radiologists and other networks, and places."""
+"""Targets of the training: weak labels, softened by radiologists and other networks, and places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SAME_SHADOW = ("pneumonia", "opacity")  # seen where a consolidation is drawn, i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blend:
-    """How much each source weighs; what is left is the mined label's."""
+    """Weights of the sources; what is left is the mined label's."""
 
     reads: float = 0.5  # of the other detector, where it has read the image
     expert: float = 0.5  # of the radiologists, where they have, on the findings that they looked for

@@ -1,4 +1,4 @@
-"""What a change of the recipe is worth, on patients that were left out.
+"""Effect of a change of the recipe, on patients that were left out.
 
     python -m training.trial --data PATH --work FOLDER imitation_weight=0
 

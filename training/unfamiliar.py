@@ -1,4 +1,4 @@
-"""How well the released model knows that an image is none of its kind.
+"""Ability of the released model to tell images of other kinds.
 
     python -m training.unfamiliar --data PATH
 

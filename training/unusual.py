@@ -1,4 +1,4 @@
-"""How unlike the training radiographs an image looks, to layers that were never trained on them.
+"""Unlikeness of an image to the training radiographs, to layers that were never trained on them.
 
 The frozen layers are as ImageNet left them, so training radiographs look to them as new ones of the same kind
 do, and what is usual can be learnt from all of them.
@@ -39,7 +39,7 @@ class Unusualness(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
-    """What is usual, and how far the radiographs are from it that it was learnt from."""
+    """Centre of the training radiographs, and their distances from it."""
 
     distance: Unusualness
     left_out: NDArray[np.float64]  # of each radiograph, its patient left out when the distance was fitted

@@ -1,4 +1,4 @@
-"""What the frozen layers make of several views of every radiograph, computed once and kept on disk.
+"""Features of the frozen layers for several views of every radiograph, computed once and kept on disk.
 
 The frozen layers always say the same of the same view, so a dozen views per radiograph, drawn once, stand for
 the endless ones. At 224 pixels a view of a radiograph takes 150 kB after two blocks, 31 kB after six.
@@ -57,7 +57,7 @@ def load_images(radiographs: Sequence[Radiograph], *, side: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Which views to make."""
+    """Views to make."""
 
     side: int
     count: int  # changed at random, besides the unchanged and the mirrored one

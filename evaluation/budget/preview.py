@@ -1,4 +1,4 @@
-"""What a budget would have meant for a site's own past cases."""
+"""Effect that a budget would have had on a site's own past cases."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RESAMPLES = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How many cases can be looked at."""
+    """Number of cases that can be looked at in a time."""
 
     per_day: float
     share_of_days: float | None  # of the days on which it must suffice; None: it must suffice on average
@@ -26,7 +26,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairPreview:
-    """What the threshold of one finding and kind does."""
+    """Effect of the threshold of one finding and kind."""
 
     pair: Pair
     threshold: float  # CLOSED where nothing of it is looked at

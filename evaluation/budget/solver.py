@@ -1,4 +1,4 @@
-"""Which pairs of finding and kind are worth a look, when only so many cases can be looked at.
+"""Pairs of finding and kind that are worth a look, when only so many cases can be looked at.
 
 Every stratum (a finding and a kind) gets one threshold, from which on its rows are asked about. A case with
 such a row is looked at, and costs one look however many of its rows are asked about. The benefit is that of

@@ -41,18 +41,18 @@ class JudgedSet:
 
     @property
     def is_open(self) -> Booleans:
-        """Where a miss can be, (cases, questions)."""
+        """Whether a miss is possible, (cases, questions)."""
         return ~np.isnan(self.confirmed)
 
     @property
     def missed(self) -> Floats:
-        """What was missed, 1 or 0, (cases, questions)."""
+        """Whether it was missed, 1 or 0, (cases, questions)."""
         return np.nan_to_num(self.confirmed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Questions:
-    """What was asked of each case."""
+    """Questions asked of each case."""
 
     columns: tuple[tuple[int, ...], ...]  # of the outputs that answer each question
     weights: Floats  # (questions,)

@@ -53,7 +53,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """How the cases are read and weighed."""
+    """Options for reading and weighing the cases."""
 
     policy: "Policy"
     processes: int

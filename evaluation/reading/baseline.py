@@ -1,4 +1,4 @@
-"""What a plain keyword list with negation cues makes of the same text: the floor to beat."""
+"""Baseline reader: a plain keyword list with negation cues, the floor to beat."""
 
 import re
 from collections.abc import Callable, Iterator

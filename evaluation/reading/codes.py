@@ -1,4 +1,4 @@
-"""How the codes of Open-I map to findings of the vocabulary: the protocol, apart from any reader."""
+"""Mapping of the codes of Open-I to findings of the vocabulary: the protocol, apart from any reader."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ _FIFTH = 5
 
 
 class Part(StrEnum):
-    """Which part of a data set is measured."""
+    """Part of a data set that is measured."""
 
     DEVELOPMENT = "development"  # four fifths: rules were written looking at these
     HELD_BACK = "held-back"  # one fifth: only ever scored, its texts and errors are never printed

@@ -1,1 +1,1 @@
-"""What an order of the list does to waiting: a reading queue, simulated case by case."""
+"""Simulated reading queue: the effect of an order of the list on waiting, case by case."""

@@ -1,4 +1,4 @@
-"""What a simulation shows: waiting and turnaround per class and order, with intervals over its runs."""
+"""Results of a simulation: waiting and turnaround per class and order, with intervals over its runs."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What an order does to the cases of a class."""
+    """Effect of an order on the cases of a class."""
 
     case_class: str
     cases: int  # in all runs together
@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapRow:
-    """How the cap of a class was kept. The class is the listed one: a cap knows what the list knows."""
+    """Keeping of the cap of a class. The class is the listed one: a cap knows what the list knows."""
 
     case_class: str
     cap_minutes: float

@@ -15,7 +15,7 @@ FIRST_IN = "first in, first out"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Which waiting case is read next."""
+    """Rule that picks the waiting case to read next."""
 
     name: str
     ranks: tuple[int, ...]  # of each class in which a case can be listed; the lowest is read first

@@ -1,4 +1,4 @@
-"""What is simulated: arrivals, classes of cases, the triage that sorts them, readers and the order."""
+"""Scenario of a simulation: arrivals, classes of cases, the triage that sorts them, readers and the order."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 class Distribution(StrEnum):
-    """How reading times are spread around their mean."""
+    """Spread of reading times around their mean."""
 
     CONSTANT = "constant"
     EXPONENTIAL = "exponential"
@@ -22,7 +22,7 @@ class Distribution(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingTime:
-    """How long it takes to read a case."""
+    """Time that it takes to read a case."""
 
     distribution: Distribution
     mean_minutes: float

@@ -1,4 +1,4 @@
-"""What queueing theory says of queues simple enough for it; the simulation is held against it.
+"""Queueing theory for queues simple enough for it; the simulation is held against it.
 
 Rates are per minute, waits in minutes, from arrival to the start of reading unless said otherwise.
 """

@@ -1,4 +1,4 @@
-"""How many readers are on duty at each minute of a week that repeats."""
+"""Number of readers on duty at each minute of a week that repeats."""
 
 import math
 from collections.abc import Iterator, Sequence

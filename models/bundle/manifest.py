@@ -27,7 +27,7 @@ Setting = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeUse:
-    """Which series of a study the bundle is meant for; anything else is not applicable."""
+    """Series of a study that the bundle is meant for; anything else is not applicable."""
 
     statement: str  # for people
     modalities: tuple[str, ...]  # DICOM Modality (0008,0060)

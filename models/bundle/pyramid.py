@@ -1,4 +1,4 @@
-"""What MONAI's feature pyramid takes from torchvision, for machines without it.
+"""Parts of torchvision that MONAI's feature pyramid needs, for machines without it.
 
 MONAI needs torchvision to put a ResNet before a feature pyramid: one class that stops a network half-way, and
 one function that picks the layers to train. torchvision's wheels on PyPI are built for CUDA and do not load

@@ -1,4 +1,4 @@
-"""Which slices of a study a network is shown: one series, complete, in order, each place once."""
+"""Slices of a study that a network is shown: one series, complete, in order, each place once."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence

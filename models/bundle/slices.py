@@ -18,7 +18,7 @@ _ON_THE_PLANE = 0.01  # of a unit vector; what rounding of the header may cost
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grid:
-    """How the pixels of a slice lie in the patient; slices of one volume share it."""
+    """Geometry of the pixels of a slice in the patient; slices of one volume share it."""
 
     rows: int
     columns: int

@@ -1,4 +1,4 @@
-"""What TorchXRayVision publishes about its weights, and what its words mean in our vocabulary."""
+"""Published facts about TorchXRayVision's weights, and the meaning of its words in our vocabulary."""
 
 import tomllib
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class PublishedSet:
 
     @property
     def library_name(self) -> str:
-        """What the library calls it."""
+        """Name in the library."""
         return f"{_DENSENET}{self.name}" if self.network == "densenet121" else self.name
 
 

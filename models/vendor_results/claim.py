@@ -1,4 +1,4 @@
-"""What a product states, before it is known what that is worth."""
+"""Claims of a product, before it is known what they are worth."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

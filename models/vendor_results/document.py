@@ -1,4 +1,4 @@
-"""What one SR document states: measurement reports (TID 1500) and Chest CAD reports (TID 4100) of PS3.16.
+"""Statements of one SR document: measurement reports (TID 1500) and Chest CAD reports (TID 4100) of PS3.16.
 
 A measurement report states a finding by a measurement group that names it, by an evaluation or a number
 whose concept is the finding, or by both. A Chest CAD report states it by a mark (TID 4104): a broad category,

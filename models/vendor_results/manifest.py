@@ -26,7 +26,7 @@ _SILENCES = ("absent", "unknown")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedAccuracy:
-    """What is stated of the product's operating point for one finding; all in (0, 1)."""
+    """Stated accuracy of the product's operating point for one finding; all in (0, 1)."""
 
     sensitivity: float
     specificity: float
@@ -52,7 +52,7 @@ class ScoreCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worth:
-    """What a product's statements about one finding are worth; at least one part is there."""
+    """Worth of a product's statements about one finding; at least one part is there."""
 
     stated: StatedAccuracy | None
     curve: ScoreCurve | None
@@ -60,7 +60,7 @@ class Worth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """Which SR documents are the product's; compared without regard to case."""
+    """SR documents that are the product's; compared without regard to case."""
 
     manufacturer: str
     model: str | None  # None takes every model of the manufacturer

@@ -1,4 +1,4 @@
-"""Where a product points: graphics of PS3.3 C.18.6 as boxes in the stored pixels of the study's images."""
+"""Graphics of a product (PS3.3 C.18.6) as boxes in the stored pixels of the study's images."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Points = tuple[tuple[float, float], ...]  # column, row; 0, 0 is the outer corne
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointed:
-    """What a content item points at."""
+    """Target of a content item."""
 
     regions: tuple[ImageRegion, ...]
     images: tuple[str, ...]  # every image of the study that is referred to

@@ -1,4 +1,4 @@
-"""What a product's statements are worth: claims to observations, as the manifest says and not beyond."""
+"""Weights of a product's statements: claims to observations, as the manifest says and not beyond."""
 
 from collections.abc import Sequence
 

@@ -51,7 +51,7 @@ _SIDES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """How the codes of one product are to be read."""
+    """Meaning of the codes of one product."""
 
     findings: tuple[tuple[Code, str], ...]  # the product's own first, then the vocabulary's
     scores: tuple[Code, ...]

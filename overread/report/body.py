@@ -1,4 +1,4 @@
-"""Where a report begins to speak of the images, if no heading says so.
+"""Start of the body of a report, if no heading tells it.
 
 "COMPARISON: None. The heart is enlarged." has its findings under the wrong heading. A reader that trusts the
 heading loses the whole report, so each sentence there is asked whether it reads like one about the images.

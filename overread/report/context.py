@@ -1,4 +1,4 @@
-"""What indication, history and comparison say about patient and study."""
+"""Statements of indication, history and comparison about patient and study."""
 
 import re
 from functools import lru_cache
@@ -22,7 +22,7 @@ _DENIAL = re.compile(r"\b(?:no|denies|without|not|negative for)\b[^.,;]{0,60}$")
 
 
 class _Item(NamedTuple):
-    """What a section states, with offsets from its start."""
+    """Statement of a section, with offsets from its start."""
 
     kind: ContextKind
     value: str

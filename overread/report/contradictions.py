@@ -1,4 +1,4 @@
-"""Where a report contradicts itself: findings against impression, and two places of the body."""
+"""Contradictions inside a report: findings against impression, and two places of the body."""
 
 from collections.abc import Iterator, Sequence
 

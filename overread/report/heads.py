@@ -1,4 +1,4 @@
-"""Which findings a sentence names: single terms, and states joined with their anatomy."""
+"""Findings that a sentence names: single terms, and states joined with their anatomy."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

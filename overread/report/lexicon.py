@@ -9,7 +9,7 @@ from overread.report.text import words_of
 
 
 class Kind(StrEnum):
-    """What a phrase contributes to the reading of its sentence."""
+    """Contribution of a phrase to the reading of its sentence."""
 
     FINDING = "finding"  # names a finding by itself; an anatomy beside it may make it more specific
     STATE = "state"  # abnormal only together with an anatomy: "enlarged", "tortuous"

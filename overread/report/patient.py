@@ -1,4 +1,4 @@
-"""What a text says that cannot be true of its patient: sex and age against words."""
+"""Statements of a text that cannot be true of its patient: sex and age against words."""
 
 import re
 from collections.abc import Iterator

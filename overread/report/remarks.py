@@ -1,4 +1,4 @@
-"""What a sentence asks for, and whom it says was told."""
+"""Recommendations of a sentence, and communications that it documents."""
 
 import re
 from dataclasses import dataclass

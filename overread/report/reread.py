@@ -50,7 +50,7 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What the model says about one finding, checked against the sentence."""
+    """Answer of the model about one finding, checked against the sentence."""
 
     presence: Presence
     laterality: Laterality

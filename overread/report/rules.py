@@ -89,7 +89,7 @@ class Composite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
-    """What a normal statement about an anatomy denies."""
+    """Findings that a normal statement about an anatomy denies."""
 
     id: str
     anatomies: tuple[str, ...]

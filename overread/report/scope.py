@@ -1,4 +1,4 @@
-"""Which cues reach which findings of a sentence, and what they make of them."""
+"""Scope of cues: the findings of a sentence that each cue reaches, and its effect on them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -29,7 +29,7 @@ _JOINED = 4  # words between a finding and the next one that is joined to it by 
 
 
 class Assertion(NamedTuple):
-    """What a sentence says about one head besides its place and size."""
+    """Presence, certainty, time and experiencer that a sentence gives to one head."""
 
     presence: Presence = Presence.PRESENT
     certainty: float = 1.0

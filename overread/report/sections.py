@@ -1,4 +1,4 @@
-"""Where the sections of a report begin and end."""
+"""Borders of the sections of a report."""
 
 import re
 from collections.abc import Mapping, Sequence

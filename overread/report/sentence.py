@@ -1,4 +1,4 @@
-"""What one sentence states, by the rules: findings with their attributes, relative to the sentence."""
+"""Statements of one sentence, by the rules: findings with their attributes, relative to the sentence."""
 
 import re
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ CACHED_SENTENCES = 8192
 
 
 class Statement(NamedTuple):
-    """What a sentence states about one finding or about a group; offsets are characters from its start."""
+    """Statement of a sentence about one finding or a group; offsets are characters from its start."""
 
     findings: tuple[str, ...]
     start: int

@@ -1,4 +1,4 @@
-"""Where the sentences of a section begin and end."""
+"""Borders of the sentences of a section."""
 
 import re
 

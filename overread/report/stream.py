@@ -18,7 +18,7 @@ _CHUNKS_AHEAD = 4  # per worker: enough to keep it busy, few enough to bound mem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineResult:
-    """What became of one input line: an output line, or why there is none."""
+    """Result of one input line: an output line, or the reason why there is none."""
 
     number: int  # from 1
     output: str | None = None

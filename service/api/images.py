@@ -36,7 +36,7 @@ KnownTag = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 
 
 class Ground(StrEnum):
-    """What the overlay is drawn on."""
+    """Background of the overlay."""
 
     IMAGE = "image"
     TRANSPARENT = "transparent"

@@ -1,4 +1,4 @@
-"""What arrived and could not be used: looked through, mended, sent through the intake again, discarded."""
+"""Quarantine: objects and reports that could not be used; looked through, corrected, replayed, discarded."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ EntryNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number of the
 
 
 class Acting(BaseModel):
-    """Who acts."""
+    """Author of an action."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,13 +36,13 @@ class Acting(BaseModel):
 
 
 class Discarding(Acting):
-    """Why an entry is of no use."""
+    """Reason why an entry is of no use."""
 
     because: str = Field(max_length=2000, description="Why, in words without patient data")
 
 
 class Mended(Acting):
-    """What is put right. Left out: as it was sent; empty text: taken away."""
+    """Corrections of an entry. Left out: as it was sent; empty text: taken away."""
 
     accession_number: str | None = Field(None, max_length=64)
     study_instance_uid: str | None = Field(None, max_length=64)

@@ -23,7 +23,7 @@ _ENVELOPE_BYTES = 4096
 
 
 class ReportNames(BaseModel):
-    """What a report says of itself. At least one of accession number and study UID must be there."""
+    """Names of a report. At least one of accession number and study UID must be there."""
 
     model_config = ConfigDict(extra="forbid")
 

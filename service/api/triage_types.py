@@ -1,4 +1,4 @@
-"""What triage concluded and from what, in the JSON of the API.
+"""Types of a triage result and its sources in the JSON of the API.
 
 Types of its own, so that clients see a change only where one is meant; each is made with `model_validate`
 from the value of the domain whose fields it has.
@@ -71,7 +71,7 @@ class Observation(Answer):
 
 
 class ReportObservation(Observation):
-    """What the report states about one finding at one place of its text."""
+    """Statement of the report about one finding at one place of its text."""
 
     certainty: float = Field(description="0: denied, 1: stated as a fact")
     span: Span
@@ -88,7 +88,7 @@ class ReportObservation(Observation):
 
 
 class DetectorObservation(Observation):
-    """What a detector states about one finding on one study."""
+    """Statement of a detector about one finding on one study."""
 
     score: float = Field(description="Raw output of the network, in [0, 1]")
     probability: float = Field(description="Calibrated, in [0, 1]")
@@ -100,7 +100,7 @@ class DetectorObservation(Observation):
 
 
 class Recommendation(Answer):
-    """What the first reader asks others to do."""
+    """Recommendation of the first reader, such as a follow-up examination."""
 
     action: str
     within_days: float | None
@@ -131,7 +131,7 @@ class Contradiction(Answer):
 
 
 class ContextItem(Answer):
-    """What indication, history or comparison state; never a finding."""
+    """Statement of indication, history or comparison; never a finding."""
 
     kind: ContextKind
     value: str
@@ -155,7 +155,7 @@ class ReportReading(Answer):
 
 
 class Detection(Answer):
-    """What one detector saw on the study, or why it is not meant for it."""
+    """Observations of one detector on the study, or the reason why it is not meant for it."""
 
     detector: ObserverIdentity
     operating_point: str
@@ -212,7 +212,7 @@ class TriageResult(Answer):
 
 
 class TriageReply(Answer):
-    """What triage concluded, from what, and what made it: enough to reproduce it."""
+    """Triage of a case with its sources and makers: enough to reproduce it."""
 
     revision: int
     report_version: int = Field(description="Version of the report that the character spans refer to")
@@ -225,7 +225,7 @@ class TriageReply(Answer):
 
 
 class StudyTriage(Answer):
-    """What triage concludes about a study and a report that are not stored, and from what."""
+    """Triage of a study and a report that are not stored, with its sources."""
 
     result: TriageResult
     reading: ReportReading = Field(description="Character spans refer to the report that was sent")

@@ -59,7 +59,7 @@ class CaseSummary(Answer):
 
 
 class WorklistLine(Answer):
-    """How much of the list a second reader is asked to look at."""
+    """Share of the list that a second reader is asked to look at."""
 
     share: float
     priority: float | None
@@ -137,7 +137,7 @@ class StudyClosed(Answer):
 
 
 class Counts(Answer):
-    """How many cases are in each state, and how much of what was refused waits for a person."""
+    """Number of cases in each state, and of refused objects and reports that wait for a person."""
 
     cases: dict[CaseState, int]
     quarantine: int
@@ -177,7 +177,7 @@ class QuarantinePage(Answer):
 
 
 class ActionLine(Answer):
-    """What a person did with an entry."""
+    """Action of a person on an entry."""
 
     happened_at: datetime
     action: QuarantineAction
@@ -202,7 +202,7 @@ class EntryReply(Answer):
 
 
 class ReplayResult(Answer):
-    """How a further try of an entry ended."""
+    """Result of a replay of an entry."""
 
     quarantine_id: int
     outcome: ActionOutcome

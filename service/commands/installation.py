@@ -1,4 +1,4 @@
-"""What the commands have in common: the settings of the installation that the options name, and its store."""
+"""Settings and store of the installation that the options of a command name."""
 
 import argparse
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What the case page shows, ready for the template."""
+"""View of the case page, ready for the template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from service.web.picture import PictureSize
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What the reader chose to see on the page."""
+    """Choices of the reader on the case page."""
 
     finding: int = 1  # number of the discrepancy, from 1
     image: int | None = None  # position among the images, from 1; None: where the finding is

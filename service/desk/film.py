@@ -1,4 +1,4 @@
-"""Which image the case page shows, and where its overlay comes from."""
+"""Image of the case page, and the source of its overlay."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from overread.observation import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What one discrepancy refers to in the text."""
+    """Place in the text that one discrepancy refers to."""
 
     number: int  # of the discrepancy, as numbered on the page, from 1
     sentence: Span
@@ -52,7 +52,7 @@ def cut(text: str, marks: Sequence[Mark], current: int = 0) -> tuple[Piece, ...]
 
 
 class _Change(NamedTuple):
-    """How many spans begin (1) or end (-1) at one place of the text."""
+    """Number of spans that begin (1) or end (-1) at one place of the text."""
 
     number: int
     belongs: int

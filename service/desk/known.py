@@ -1,4 +1,4 @@
-"""What the case page shows under "known before": what an earlier report knew, and how to bring it back."""
+"""Findings under "known before" on the case page, and the way to bring them back to the list."""
 
 from dataclasses import dataclass
 

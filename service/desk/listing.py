@@ -1,4 +1,4 @@
-"""How a reader looks at the list of what is to be read, as the addresses of the pages carry it."""
+"""Reader's view of the list of what is to be read, as the addresses of the pages carry it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What the worklist page shows, ready for the template."""
+"""View of the worklist page, ready for the template."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the pages of the quarantine show, ready for the templates."""
+"""Views of the pages of the quarantine, ready for the templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _ACCEPTABLE = frozenset({"CONTRADICTION", "MISLABELLED_DICOM"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChoice:
-    """Which entries the page shows, as its address says; what is no such choice is the first."""
+    """Entries that the page shows, as its address says; an unknown choice is the first."""
 
     state: str = "waiting"
     kind: str = ""

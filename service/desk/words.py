@@ -1,4 +1,4 @@
-"""What the pages call things, in one place."""
+"""Words of the pages, in one place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

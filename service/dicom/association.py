@@ -43,7 +43,7 @@ BeginObject = Callable[[AnnouncedInstance, UID], ArrivingObject]
 
 
 class Limits(Protocol):
-    """What a server has to offer to the handler of its connections."""
+    """Services of a server to the handler of its connections."""
 
     idle_seconds: float
     silence_seconds: float

@@ -13,7 +13,7 @@ from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Where another application entity listens."""
+    """Address of another application entity."""
 
     host: str
     port: int
@@ -34,7 +34,7 @@ def _peer(value: object) -> object:
 
 
 class DicomSettings(TlsSettings):
-    """How the C-STORE listener behaves, and whom we can call."""
+    """Settings of the C-STORE listener, and of the application entities that it can call."""
 
     table: ClassVar[str] = "dicom"
     prefix: ClassVar[str] = "OVERREAD_DICOM_"

@@ -21,7 +21,7 @@ _COMMENT_MAX = 64  # Error Comment (0000,0902) is LO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStatus:
-    """What the sender is told."""
+    """Status and comment of a C-STORE response."""
 
     code: int
     comment: str = ""

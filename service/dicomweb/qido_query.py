@@ -69,7 +69,7 @@ class HeaderCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What a request asks for."""
+    """Conditions of a search request."""
 
     level: Level
     conditions: tuple[tuple[Attribute, Condition], ...]

@@ -24,7 +24,7 @@ _OTHER_FAILURES_SEQUENCE = "0008119A"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartOutcome:
-    """What became of one part of the request; the UIDs are empty where the part did not reveal them."""
+    """Outcome of one part of the request; the UIDs are empty where the part did not reveal them."""
 
     sop_class_uid: str = ""
     sop_instance_uid: str = ""

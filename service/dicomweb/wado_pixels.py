@@ -77,7 +77,7 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 
 
 class PictureQuery(BaseModel):
-    """How a picture is drawn (PS3.18 section 8.3.5); what else a client asks for is not heeded."""
+    """Rendering parameters of a picture (PS3.18 section 8.3.5); others that a client sends are not heeded."""
 
     window: str | None = Field(None, max_length=100, description="centre,width,linear or ...,linear-exact")
     viewport: str | None = Field(None, max_length=100, description="width,height that it fits into")
@@ -198,7 +198,7 @@ def _content_type(offer: Offer) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawing:
-    """How a picture is to be drawn."""
+    """Way in which a picture is to be drawn."""
 
     media_type: str
     window: Window | None

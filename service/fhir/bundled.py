@@ -1,4 +1,4 @@
-"""What a reference in a FHIR document leads to (R4 and R5, bundle.html#references).
+"""Targets of references in a FHIR document (R4 and R5, bundle.html#references).
 
 Nothing is fetched: what a report needs has to come with it, in the same document.
 """

@@ -1,4 +1,4 @@
-"""What this service can do with FHIR, as FHIR says it (R4 and R5, capabilitystatement.html)."""
+"""Capability statement of this service (FHIR R4 and R5, capabilitystatement.html)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which study and which patient a FHIR DiagnosticReport is about."""
+"""Study and patient of a FHIR DiagnosticReport."""
 
 import re
 from collections.abc import Iterable, Iterator

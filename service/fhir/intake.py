@@ -11,7 +11,7 @@ from service.store.database import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOutcome:
-    """What became of one DiagnosticReport."""
+    """Outcome of one DiagnosticReport."""
 
     place: str  # as FHIRPath writes it
     outcomes: tuple[
@@ -20,7 +20,7 @@ class ReportOutcome:
 
     @property
     def error(self) -> InputError | None:
-        """Why it, or a part of it, is not stored; None where it is."""
+        """Reason why it, or a part of it, is not stored; None where it is."""
         return next((outcome for outcome in self.outcomes if isinstance(outcome, InputError)), None)
 
 

@@ -1,4 +1,4 @@
-"""What a sender of FHIR is told: OperationOutcome, and the answer to a transaction or batch (R4 and R5)."""
+"""Answers to a sender of FHIR: OperationOutcome, and the answer to a transaction or batch (R4 and R5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryAnswer:
-    """What became of one entry of a bundle."""
+    """Outcome of one entry of a bundle."""
 
     status: int  # of HTTP
     issues: tuple[Issue, ...]

@@ -33,7 +33,7 @@ _WITHDRAWN = frozenset({"cancelled", "entered-in-error"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReport:
-    """What one DiagnosticReport became: a report for each study that it is about, or why there is none."""
+    """Reports of one DiagnosticReport: one for each of its studies, or the reason why there is none."""
 
     place: str  # as FHIRPath writes it
     reports: tuple[IncomingReport, ...] = ()  # empty, too, where nothing has been reported yet
@@ -55,7 +55,7 @@ class Submission:
 
     @property
     def error(self) -> InputError | None:
-        """Why the first of its reports that cannot be used cannot be used; None where all can."""
+        """Reason why the first unusable one of its reports cannot be used; None where all can."""
         return next((read.error for read in self.read if read.error is not None), None)
 
 

@@ -1,4 +1,4 @@
-"""What is read of FHIR resources, R4 (4.0.1), R4B and R5 (5.0.0) alike; all else in them is passed over."""
+"""Elements of FHIR resources that are read, R4 (4.0.1), R4B and R5 (5.0.0) alike; all else is passed over."""
 
 from typing import Annotated, Any
 
@@ -66,7 +66,7 @@ class Narrative(_Part):
 
 
 class Resource(_Part):
-    """What every resource has."""
+    """Elements that every resource has."""
 
     resource_type: str
     id: str | None = None
@@ -169,7 +169,7 @@ Referenced = Annotated[
 
 
 class Request(_Part):
-    """What a transaction or batch asks for."""
+    """Request of an entry of a transaction or batch."""
 
     method: str = ""
     url: str = ""

@@ -22,7 +22,7 @@ _ERR_IN_FIELDS_SINCE = (2, 5)  # before, ERR-1 held everything
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the sender is told."""
+    """Acknowledgement code and error for the sender."""
 
     code: str  # MSA-1: AA, AE or AR; of acceptance alone CA, CE or CR
     error: int | None = None  # HL7 table 0357

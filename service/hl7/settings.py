@@ -13,7 +13,7 @@ _Field = Annotated[str, StringConstraints(pattern=r"^OBR-[1-9][0-9]?$")]
 
 
 class Hl7Settings(TlsSettings):
-    """How the HL7 listener behaves, and how this site writes its messages."""
+    """Settings of the HL7 listener, and of the messages of this site."""
 
     table: ClassVar[str] = "hl7"
     prefix: ClassVar[str] = "OVERREAD_HL7_"

@@ -1,4 +1,4 @@
-"""Which column of a table holds what."""
+"""Columns of a table and their meaning."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ FIELDS = tuple(_KNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Where in a row each thing stands; -1: nowhere."""
+    """Places of the columns in a row; -1: nowhere."""
 
     accession: int = -1
     study: int = -1

@@ -34,7 +34,7 @@ Problem = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How an import goes about it."""
+    """Options of an import."""
 
     dry_run: bool = False  # read and check everything, store nothing
     again: bool = False  # look also at what an earlier import has taken

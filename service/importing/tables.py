@@ -25,7 +25,7 @@ _BYTE_ORDER_MARKS = ((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableOptions:
-    """How a table is to be read."""
+    """Options for reading a table."""
 
     encoding: str = "utf-8"
     delimiter: str | None = None  # of CSV; None: as the first line shows

@@ -1,4 +1,4 @@
-"""What an import counts, and how it tells its progress."""
+"""Counts of an import, and its progress."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _WORDS_OF_DRY_RUN = {"STORED": "would be stored", "QUARANTINED": "would go to qu
 
 
 class ImportOutcome(StrEnum):
-    """What became of one row or file."""
+    """Outcome of one row or file."""
 
     STORED = "STORED"
     ALREADY_STORED = "ALREADY_STORED"
@@ -39,7 +39,7 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many there were."""
+        """Number of rows or files."""
         return self.counts.total()
 
     @property

@@ -32,7 +32,7 @@ class ArchivedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageArchive:
-    """Where images are; `in_order`: its files must be read one after the other, as they come."""
+    """Archive of images; `in_order`: its files must be read one after the other, as they come."""
 
     in_order: bool
     files: Callable[[], Iterator[ArchivedFile]] = field(repr=False)

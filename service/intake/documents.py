@@ -33,7 +33,7 @@ _STUDIES_MAX = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedDocument:
-    """What a document object brings beside itself."""
+    """Content of a document object beside the object itself."""
 
     is_result: bool = False  # of a detector, or it may be one: it counts for the study as an image does
     reports: tuple[IncomingReport, ...] = ()  # one for each study that it reports on

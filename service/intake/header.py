@@ -50,7 +50,7 @@ _WANTED = frozenset(_TAGS.values())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceHeader:
-    """What the store knows of one instance; None where the object does not say."""
+    """Header of one instance as the store keeps it; None where the object does not say."""
 
     sop_class_uid: str
     sop_instance_uid: str

@@ -40,7 +40,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncedInstance:
-    """What the command that brings an object says it is (PS3.7 section 9.1.1.1)."""
+    """Identity of an object as the command that brings it states it (PS3.7 section 9.1.1.1)."""
 
     sop_class_uid: str
     sop_instance_uid: str

@@ -1,4 +1,4 @@
-"""Which case an image or a report belongs to: by study UID, else by accession number within one patient.
+"""Matching of an image or a report to its case: by study UID, else by accession number within one patient.
 
 These functions run inside the transaction that acts on their answer.
 """

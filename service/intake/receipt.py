@@ -1,4 +1,4 @@
-"""What the intake says of whatever it was sent, and how something is sent to it a second time."""
+"""Receipt of the intake for an object or report, and the context of a replay."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ReceiptOutcome(StrEnum):
-    """What became of something that was sent."""
+    """Outcome of an object or report that was sent."""
 
     STORED = "STORED"
     ALREADY_STORED = "ALREADY_STORED"  # the same content had been received before; nothing changed

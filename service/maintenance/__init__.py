@@ -1,1 +1,1 @@
-"""What keeps an installation in order: retention, the check of what is stored, backup and restore."""
+"""Maintenance of an installation: retention, the check of the stored objects, backup and restore."""

@@ -44,7 +44,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a backup is."""
+    """Contents of a backup."""
 
     format: int
     made_at: str  # ISO 8601

@@ -24,7 +24,7 @@ GRACE = timedelta(hours=1)
 
 
 class Fault(StrEnum):
-    """What is wrong."""
+    """Kind of a fault."""
 
     MISSING = "MISSING"  # a row whose bytes are not there
     ORPHAN = "ORPHAN"  # bytes that no row mentions
@@ -48,7 +48,7 @@ class Irregularity:
 
 @dataclass(kw_only=True)
 class Tally:
-    """How much was looked at, and what was found; it grows while the check goes on."""
+    """Counts of a check and its faults; they grow while the check goes on."""
 
     objects: int = 0
     object_bytes: int = 0
@@ -65,7 +65,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """How the check is made."""
+    """Options of a check."""
 
     now: datetime
     reads_bytes: bool = True  # whether every hash is computed, or only where the length is wrong

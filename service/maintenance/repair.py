@@ -1,4 +1,4 @@
-"""What `overread fsck --repair` does: nothing that was received is thrown away.
+"""Repairs of `overread fsck --repair`: nothing that was received is thrown away.
 
 Bytes without a row go through the intake as if they came now; bytes that are not what their name says go to
 quarantine, with the reason. A row whose bytes are gone can be mended by its sender alone.

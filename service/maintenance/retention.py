@@ -27,7 +27,7 @@ _RETRY_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How long the pixels of cases in one state are kept."""
+    """Time for which the pixels of cases in one state are kept."""
 
     state: CaseState
     days: float  # since the case last changed and the object was last received, whichever is later
@@ -36,7 +36,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionCount:
-    """What went, or would go."""
+    """Number of objects and bytes that were removed, or would be."""
 
     instances: int = 0
     instance_bytes: int = 0

@@ -1,4 +1,4 @@
-"""Which documents are reports of an imaging study, by their titles: a consent form or dose sheet is none."""
+"""Titles that tell reports of an imaging study from other documents, such as a consent form or dose sheet."""
 
 import re
 from collections.abc import Collection

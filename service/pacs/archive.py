@@ -1,4 +1,4 @@
-"""What the PACS is asked, and what it answers; by DIMSE or by DICOMweb, the same."""
+"""Questions to the PACS and its answers; by DIMSE or by DICOMweb, the same."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyQuery:
-    """Which studies are meant: all that is given must match. One of the first three must be given."""
+    """Query for studies: all that is given must match. One of the first three must be given."""
 
     study_instance_uid: str | None = None
     accession_number: str | None = None
@@ -70,7 +70,7 @@ class FoundSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brought:
-    """What came of a series."""
+    """Result of the retrieval of a series."""
 
     completed: int  # images that have been stored, or had been before
     failed: int = 0

@@ -22,7 +22,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What came of one study."""
+    """Result of the retrieval of one study."""
 
     study_instance_uid: str
     completed: int = 0  # images that have been stored, or had been before

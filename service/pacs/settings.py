@@ -1,4 +1,4 @@
-"""Which PACS is asked, how, and for what by itself."""
+"""Settings of the retrieval from a PACS."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -34,7 +34,7 @@ class DicomwebAddress:
 
 
 class PacsSettings(SettingsModel):
-    """Which PACS is asked for studies, and what is fetched by itself: nothing, unless the site says so."""
+    """PACS that is asked for studies, and what is fetched by itself: nothing, unless the site says so."""
 
     table: ClassVar[str] = "pacs"
 

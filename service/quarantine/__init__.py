@@ -1,1 +1,1 @@
-"""What was refused: looked into, corrected, and sent through the intake again."""
+"""Quarantine: refused objects and reports, looked into, corrected, and sent through the intake again."""

@@ -1,4 +1,4 @@
-"""What lies in quarantine, as far as it can be read: its header, and on request what names the patient.
+"""Content of quarantined bytes, as far as it can be read: the header, and on request the patient's names.
 
 What is here was refused, so nothing is taken for granted: values are bounded, and reading stops at the first
 thing that is broken and says so.
@@ -88,7 +88,7 @@ _HL7_FIELDS: Mapping[str, tuple[tuple[int, str], ...]] = {
 
 
 class ContentForm(StrEnum):
-    """What the bytes are, as they themselves show."""
+    """Form of the bytes, as they themselves show."""
 
     DICOM = "DICOM"
     HL7 = "HL7"
@@ -107,7 +107,7 @@ class HeaderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What could be read of something that was refused."""
+    """Readable content of something that was refused."""
 
     form: str  # in words
     lines: tuple[HeaderLine, ...]

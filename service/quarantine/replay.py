@@ -37,7 +37,7 @@ _NOTHING = Mending()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayResult:
-    """How a second try ended."""
+    """Result of a replay."""
 
     quarantine_id: int
     outcome: ActionOutcome

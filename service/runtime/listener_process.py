@@ -27,7 +27,7 @@ _log = structlog.get_logger("overread.listener")
 
 
 class Protocol(StrEnum):
-    """What a listener speaks."""
+    """Protocol of a listener."""
 
     DICOM = "dicom"
     HL7 = "hl7"

@@ -1,4 +1,4 @@
-"""What `overread serve` runs on one machine: the processes, their sockets, and what it tells the person."""
+"""Processes of `overread serve` on one machine, their sockets, and the messages to the person."""
 
 import os
 import socket
@@ -33,7 +33,7 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where to listen; port 0 takes any free one."""
+    """Addresses to listen on; port 0 takes any free one."""
 
     host: str
     port: int

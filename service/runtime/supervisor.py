@@ -35,7 +35,7 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    """When and how often a child that ended is started again."""
+    """Delays and limits of the restarts of a child that ended."""
 
     first_delay_seconds: float = 0.2
     longest_delay_seconds: float = 15.0

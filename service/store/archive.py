@@ -1,4 +1,4 @@
-"""What other systems look for in the store: studies, series and instances by attributes (PS3.18 10.6)."""
+"""Searches in the store: studies, series and instances by attributes (PS3.18 section 10.6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _BATCH = 500
 
 
 class Level(StrEnum):
-    """What a search returns."""
+    """Level of a search."""
 
     STUDY = "STUDY"
     SERIES = "SERIES"
@@ -37,7 +37,7 @@ class Level(StrEnum):
 
 
 class Attribute(StrEnum):
-    """What the tables know, by DICOM keyword; anything else stands in the headers alone."""
+    """Attribute that the tables know, by DICOM keyword; anything else stands in the headers alone."""
 
     STUDY_INSTANCE_UID = "StudyInstanceUID"
     SERIES_INSTANCE_UID = "SeriesInstanceUID"
@@ -98,7 +98,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyContent:
-    """What a study consists of."""
+    """Series and instances of a study."""
 
     modalities: tuple[str, ...]
     sop_classes: tuple[str, ...]

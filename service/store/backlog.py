@@ -1,4 +1,4 @@
-"""Things to be done until they succeed: one process at a time, tried ever later, given up in the end."""
+"""Backlog of tasks: one process at a time, retried with growing delays, given up in the end."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

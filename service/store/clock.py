@@ -1,4 +1,4 @@
-"""What the store makes of a clock that was set back.
+"""Times of the store when the clock of a machine was set back.
 
 Times that were put down before it lie in the future then. Waiting for them could take days, so what lies
 further ahead than anything that is put down on purpose counts as due. A clock that leaps forward needs no

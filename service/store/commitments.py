@@ -27,7 +27,7 @@ _BACKLOG = Backlog(
 
 
 class CommitmentState(StrEnum):
-    """Where a commitment stands."""
+    """State of a commitment."""
 
     DUE = DUE  # to be reported
     REPORTED = "REPORTED"
@@ -44,7 +44,7 @@ class ReferencedInstance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitmentRequest:
-    """What an application entity asks to be kept."""
+    """Request of an application entity to keep objects."""
 
     transaction_uid: str
     requestor: str  # its AE title
@@ -63,7 +63,7 @@ class Commitment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitmentResult:
-    """Which objects are kept, and why the others are not."""
+    """Objects that are kept, and the reasons why the others are not."""
 
     kept: tuple[ReferencedInstance, ...]
     failed: tuple[tuple[ReferencedInstance, int], ...]  # with the failure reason

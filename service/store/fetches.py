@@ -1,4 +1,4 @@
-"""What is to be fetched from the PACS: one row for each thing, tried again until it is done or given up."""
+"""Retrievals from the PACS: one row for each study or series, tried again until done or given up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _ANY_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class FetchKind(StrEnum):
-    """What is fetched."""
+    """Kind of a retrieval."""
 
     MISSED = "MISSED"  # the study of a case whose report has come without images; the subject is the case
     PRIORS = "PRIORS"  # the search for earlier studies; the subject is the study that they are earlier than
@@ -30,7 +30,7 @@ class FetchKind(StrEnum):
 
 
 class FetchState(StrEnum):
-    """Where it stands."""
+    """State of a retrieval."""
 
     DUE = DUE
     DONE = "DONE"
@@ -64,7 +64,7 @@ class WaitingCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownStudy:
-    """What decides which studies are earlier ones of the same kind."""
+    """Attributes that decide which studies are earlier ones of the same kind."""
 
     study_instance_uid: str
     patient_id: str | None = field(repr=False)

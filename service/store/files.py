@@ -97,7 +97,7 @@ class IncomingFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFiles:
-    """Where one installation keeps what arrives."""
+    """Object stores of one installation."""
 
     settings: Settings
     incoming: Path

@@ -1,4 +1,4 @@
-"""What a line of the worklist says of a case: its leading discrepancy, without the evidence grids."""
+"""Headline of a case on the worklist: its leading discrepancy, without the evidence grids."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the store knows of a patient besides one study: earlier reports, and what a person brought back."""
+"""History of a patient besides one study: earlier reports, and findings that a person brought back."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What imports have taken, by a hash of what names a row or file as it is now; it is in the store's database.
+"""Rows and files that imports have taken, by a hash of their name and state.
 
 So it is saved and restored with what it tells of. Losing its last entries does no harm: the intake knows what
 it has been sent before.

@@ -34,7 +34,7 @@ _RELEASE = delete(leases).where(leases.c.name == bindparam("lease"), leases.c.ow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedLease:
-    """What one process asks for."""
+    """Request of one process for a named lease."""
 
     name: str
     owner: str  # different for every process

@@ -21,7 +21,7 @@ _EVERYTHING = 1.0  # the share of a site that chose thresholds of its own for wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Where the line lies at one moment."""
+    """Place of the line at one moment."""
 
     share: float  # of the triaged cases, in (0, 1]
     priority: float | None  # of the last case above it; None where everything that is listed stands above it

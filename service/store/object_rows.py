@@ -1,4 +1,4 @@
-"""What the rows say should lie on the shelves: hashes and lengths of objects and of refused bytes."""
+"""Hashes and lengths of objects and of refused bytes that the rows say should be stored."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _BATCH = 1000
 
 
 class Place(StrEnum):
-    """Which shelf, and the table that belongs to it."""
+    """Object store, and the table that belongs to it."""
 
     OBJECTS = "OBJECTS"
     QUARANTINE = "QUARANTINE"
@@ -23,7 +23,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRow:
-    """What a row says of the bytes that it needs."""
+    """Bytes that a row needs."""
 
     sha256: str
     size_bytes: int

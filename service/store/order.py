@@ -26,7 +26,7 @@ _BY_PRIORITY = (cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which cases of the list are looked at, and how."""
+    """Selection of the cases of the list, and its order."""
 
     states: Collection[CaseState] = (CaseState.LISTED,)
     subspecialty: str | None = None  # its own cases before those of others; None: nobody's in particular

@@ -1,4 +1,4 @@
-"""Why the database cannot be used just now, in a sentence with its place, its cause and what to do."""
+"""Causes of a database that cannot be used just now: a sentence with place, cause and remedy for each."""
 
 import sqlite3
 

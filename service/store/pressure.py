@@ -1,4 +1,4 @@
-"""How near the intake is to refusing for want of room, and when it last did.
+"""Room of the intake before it refuses, and the time of its latest refusal.
 
 The time of the last refusal is the time of a file's last change: to set it needs no room on the disk, and
 every process of an installation sees it.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Installed(Protocol):
-    """What has the settings of an installation, such as a store."""
+    """Holder of the settings of an installation, such as a store."""
 
     @property
     def settings(self) -> Settings:

@@ -1,4 +1,4 @@
-"""What was refused, as a person sees it, and the record of what a person did with it.
+"""Quarantine entries as a person sees them, and the record of every action on them.
 
 Nothing is deleted here: an entry waits, is resolved (its content is in the store now) or discarded, and each
 step stands in a table that only grows.
@@ -34,7 +34,7 @@ _NEWEST_FIRST = (quarantine.c.received_at.desc(), quarantine.c.quarantine_id.des
 
 
 class QuarantineAction(StrEnum):
-    """What a person did."""
+    """Action of a person on an entry."""
 
     REPLAYED = "REPLAYED"  # sent it through the intake again as it is
     MENDED = "MENDED"  # the same, with what was missing or wrong put right, or a contradiction accepted
@@ -42,7 +42,7 @@ class QuarantineAction(StrEnum):
 
 
 class ActionOutcome(StrEnum):
-    """How it ended."""
+    """Outcome of an action."""
 
     STORED = "STORED"
     ALREADY_STORED = "ALREADY_STORED"
@@ -52,7 +52,7 @@ class ActionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mending:
-    """What a person puts right; None leaves what was sent."""
+    """Corrections by a person; None leaves what was sent."""
 
     accession_number: str | None = None
     study_instance_uid: str | None = None
@@ -98,7 +98,7 @@ class Mending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineFilter:
-    """Which entries are meant; None: whatever it is."""
+    """Filter of quarantine entries; None: any."""
 
     kind: QuarantineKind | None = None
     reason: str | None = None
@@ -124,7 +124,7 @@ class ActionRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAction:
-    """What is to be recorded of an entry, and what becomes of the entry."""
+    """Action to be recorded on an entry, and the new state of the entry."""
 
     action: QuarantineAction
     outcome: ActionOutcome

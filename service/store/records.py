@@ -1,4 +1,4 @@
-"""What the store gives out: frozen values, one class per row that a caller may see."""
+"""Records of the store: frozen values, one class per row that a caller may see."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,7 @@ from service.store.headline import Headline
 
 
 class ReportStatus(StrEnum):
-    """How final a version of a report is (HL7 table 0123: P, F, C, A)."""
+    """Status of a version of a report (HL7 table 0123: P, F, C, A)."""
 
     PRELIMINARY = "PRELIMINARY"
     FINAL = "FINAL"
@@ -36,14 +36,14 @@ def _removal(what: str, removed_at: datetime | None, why: str | None) -> str | N
 
 
 class QuarantineKind(StrEnum):
-    """What was refused."""
+    """Kind of a quarantined item."""
 
     INSTANCE = "INSTANCE"
     REPORT = "REPORT"
 
 
 class QuarantineState(StrEnum):
-    """What has become of something that was refused."""
+    """State of a quarantined item."""
 
     WAITING = "WAITING"  # for a person
     RESOLVED = "RESOLVED"  # its content is in the store by now
@@ -110,7 +110,7 @@ class InstanceRecord:
 
     @property
     def removal(self) -> str | None:
-        """When and why its bytes were removed on purpose, as a person is told; None while they are kept."""
+        """Time and reason of the removal of its bytes, as a person is told; None while they are kept."""
         return _removal("pixels", self.removed_at, self.removed_why)
 
     @property
@@ -154,7 +154,7 @@ def actor_columns(actor: Actor) -> dict[str, str]:
 
 
 class PolicyOrigin(StrEnum):
-    """Where a policy comes from."""
+    """Origin of a policy."""
 
     SHIPPED = "SHIPPED"  # with overread: another release may replace it
     SITE = "SITE"  # chosen by the site: stays until the site chooses another
@@ -194,7 +194,7 @@ class EarlierReport(PriorReport):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageRecord:
-    """What triage concluded about one revision of a case, and from what."""
+    """Triage of one revision of a case, with its sources."""
 
     revision: int
     report_version: int
@@ -261,7 +261,7 @@ class CaseSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorklistLine:
-    """How much of the list a second reader is asked to look at."""
+    """Share of the list that a second reader is asked to look at."""
 
     share: float  # of the triaged cases, in (0, 1]
     priority: float | None  # of the last case above the line; None where everything listed stands above it
@@ -328,7 +328,7 @@ class QuarantineEntry:
 
     @property
     def removal(self) -> str | None:
-        """When and why its bytes were removed on purpose, as a person is told; None while they are kept."""
+        """Time and reason of the removal of its bytes, as a person is told; None while they are kept."""
         return _removal("bytes", self.removed_at, self.removed_why)
 
     @property
@@ -357,7 +357,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedCase:
-    """What a worker needs to triage one case."""
+    """Case that a worker has claimed, with all that triage needs."""
 
     lease: Lease
     study_instance_uid: str

@@ -1,4 +1,4 @@
-"""What is refused is kept: the bytes in the quarantine folder, the reason and the sender in a row."""
+"""Refusals: the bytes go to the quarantine folder, the reason and the sender to a row."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _log = structlog.get_logger("overread.quarantine")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why something is refused, and what is known of it; enough to mend and send it again."""
+    """Refusal with its reason, and the names that are known; enough to correct and send it again."""
 
     kind: QuarantineKind
     reason: str  # `reason` of the error class

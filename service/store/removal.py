@@ -54,7 +54,7 @@ _KEPT_REFUSALS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """When and why bytes are removed."""
+    """Time and reason of a removal of bytes."""
 
     at: datetime
     why: str  # in words, at most 256 characters, without patient data

@@ -28,7 +28,7 @@ metadata = MetaData(
 
 
 def _actor_columns() -> tuple[Column[str], ...]:
-    """Who acted, as `overread.actor.Actor` has it."""
+    """Columns of an actor, as `overread.actor.Actor` has it."""
     return (
         Column("actor_name", String(256), nullable=False),  # as a person is shown it
         Column("actor_kind", String(16), nullable=False, server_default="PROGRAM"),  # or PERSON

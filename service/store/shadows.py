@@ -1,4 +1,4 @@
-"""What detectors in shadow saw, kept beside the triage result and apart from all that is shown."""
+"""Detections of detectors in shadow, kept beside the triage result and apart from all that is shown."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowLook:
-    """What one detector in shadow saw on the study of one triage result, or why it saw nothing."""
+    """Detection of one detector in shadow on the study of one triage result, or why there is none."""
 
     detector: ObserverIdentity
     detection: Detection | None  # None where it failed

@@ -14,7 +14,7 @@ from service.store.schema import metadata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TablesReport:
-    """How the database stands."""
+    """State of the tables and of the database."""
 
     database: str  # sqlite or postgresql
     revision: str | None  # of the tables; None where there are none yet

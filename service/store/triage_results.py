@@ -1,4 +1,4 @@
-"""What triage concluded about one revision of a case, as it was stored."""
+"""Triage results as stored, one for each revision of a case."""
 
 from service.store import queries
 from service.store.database import Transaction

@@ -1,4 +1,4 @@
-"""What people look at: the worklist, one case, counts. Nothing here changes anything."""
+"""Worklist, single cases and counts. Nothing here changes anything."""
 
 from collections.abc import Sequence
 from datetime import datetime

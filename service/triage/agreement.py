@@ -1,4 +1,4 @@
-"""How far a detector in shadow agrees with the active ones, on the same studies."""
+"""Agreement of a detector in shadow with the active ones, on the same studies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What has to be done now and then, by one worker of the installation."""
+"""Housekeeping: tasks that one worker of the installation does now and then."""
 
 from collections.abc import Callable
 from datetime import datetime

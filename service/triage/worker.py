@@ -55,7 +55,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageTools:
-    """Who reads the report, who looks at the images, and how the two are compared."""
+    """Report reader, detectors and vocabulary that a worker triages with."""
 
     report_reader: ReportReader
     rereader: Rereader | None = None  # reads the sentences behind a flag again
@@ -67,7 +67,7 @@ class TriageTools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What one look at one case gave."""
+    """Conclusion about one case."""
 
     result: TriageResult
     reading: ReportReading

@@ -51,7 +51,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class Look:
-    """What one look at the folder did."""
+    """Result of one look at the folder."""
 
     taken: int = 0
     refused: int = 0

@@ -23,7 +23,7 @@ def _named_groups(pattern: re.Pattern[str]) -> re.Pattern[str]:
 
 
 class WatchSettings(SettingsModel):
-    """Which folder is watched, and how; HL7 files follow the settings of HL7."""
+    """Settings of the watched folder; HL7 files follow the settings of HL7."""
 
     table: ClassVar[str] = "watch"
     prefix: ClassVar[str] = "OVERREAD_WATCH_"

@@ -37,7 +37,7 @@ _TAKEN = ".dcm, .hl7, .json or .txt"
 
 
 class FileForm(StrEnum):
-    """What a file is, as its first bytes or its name tell."""
+    """Form of a file, as its first bytes or its name tell."""
 
     OBJECT = "DICOM object"
     HL7 = "HL7"

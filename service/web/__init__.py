@@ -1,1 +1,1 @@
-"""What api, desk and DICOMweb share: access log, errors, guard, negotiation, multipart bodies, OpenAPI."""
+"""Parts that api, desk and DICOMweb share: access log, errors, guard, negotiation, multipart, OpenAPI."""

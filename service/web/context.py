@@ -1,4 +1,4 @@
-"""What the handlers of one process share: opened once when the process starts, handed to each request."""
+"""Context of the handlers of one process: opened when the process starts, handed to each request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Who may speak to the service: host names, origins and, where one is set, a token.
+"""Access rules of the service: host names, origins and, where one is set, a token.
 
 On loopback there is no token by default, so two attacks through a user's own browser are shut out here:
 DNS rebinding (a foreign name that resolves to this machine: the Host check) and cross-site requests (a

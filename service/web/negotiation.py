@@ -1,4 +1,4 @@
-"""What a client accepts (RFC 9110 section 12.5.1, PS3.18 sections 8.3.3 and 8.7), and what fits it best."""
+"""Content negotiation (RFC 9110 section 12.5.1, PS3.18 sections 8.3.3 and 8.7)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the applications of one installation are opened with, as the environment says."""
+"""Context with which the applications of one installation are opened."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

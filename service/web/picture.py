@@ -1,4 +1,4 @@
-"""How large an image is: as it was recorded at its arrival, else from its header."""
+"""Size of an image: as recorded at its arrival, else from its header."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

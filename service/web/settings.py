@@ -6,7 +6,7 @@ from service.settings_sources import SettingsModel, setting
 
 
 class WebSettings(SettingsModel):
-    """Who may speak to the service over HTTP, under which addresses, and how much it reads at once."""
+    """Settings of the HTTP service: token, addresses, and limits of what it reads at once."""
 
     table: ClassVar[str] = "web"
 

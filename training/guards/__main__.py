@@ -85,7 +85,7 @@ def _train(data: Path, arguments: argparse.Namespace) -> Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What guards are trained and measured on."""
+    """Images that guards are trained and measured on."""
 
     adults: list[Picture]
     children: list[Picture]  # only learnt from

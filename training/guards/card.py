@@ -61,7 +61,7 @@ radiographs given a black or white border of 10 to 30 % on each side, the releas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one run of the training gave."""
+    """Result of one run of the training."""
 
     settings: Settings
     learnt: tuple[int, int]  # radiographs of adults and of children

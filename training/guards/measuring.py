@@ -1,4 +1,4 @@
-"""How often the guard is right, as shares with intervals, and what a border does to a network."""
+"""Accuracy of the guard, as shares with intervals, and the effect of a border on a network."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ BORDERS = (0, 255)  # grey values of the made borders
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """How many of how many, with the 95 % interval of Wilson (1927)."""
+    """Share with the 95 % interval of Wilson (1927)."""
 
     hits: int
     count: int

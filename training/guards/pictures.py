@@ -1,4 +1,4 @@
-"""What the input guard learns from and is measured on: radiographs, and everything that is none."""
+"""Images that the input guard learns from and is measured on: radiographs, and everything that is none."""
 
 import hashlib
 import warnings

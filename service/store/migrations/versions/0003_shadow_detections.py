@@ -1,4 +1,4 @@
-"""What detectors in shadow saw.
+"""Detections of detectors in shadow.
 
 Revision: 0003
 """

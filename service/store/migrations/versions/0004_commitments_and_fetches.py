@@ -1,4 +1,4 @@
-"""What storage commitment promises and has to report, and what is to be fetched from the PACS.
+"""Storage commitments to report, and studies to fetch from the PACS.
 
 Revision: 0004
 """

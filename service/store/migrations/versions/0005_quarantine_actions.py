@@ -1,4 +1,4 @@
-"""What became of refused things, who did what with them, and what an import has taken already.
+"""Actions on quarantine entries and their states, and items that an import has taken already.
 
 Revision: 0005
 """

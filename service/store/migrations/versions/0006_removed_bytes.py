@@ -1,4 +1,4 @@
-"""When and why bytes were removed on purpose; the row stays. And how both kinds of bytes are walked through.
+"""Time and reason of a removal of bytes; the row stays. Indexes for walking through both kinds of bytes.
 
 Revision: 0006
 """

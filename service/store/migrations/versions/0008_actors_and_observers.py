@@ -1,4 +1,4 @@
-"""Who acted is told apart by identifier and kind; software is an observer; the size of images is recorded.
+"""Actors with identifier and kind, observers in place of readers, and the size of images.
 
 Revision: 0008
 """
