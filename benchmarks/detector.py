@@ -196,7 +196,7 @@ def _bare(material: Material) -> Way:
 
 
 def _int8(material: Material) -> Way:
-    from models.quantisation import quantise  # noqa: PLC0415  # needs onnx, which is not of the runtime set
+    from models.quantisation import quantise  # needs onnx, which is not of the runtime set
 
     network, target = material.detector.manifest.network, material.folder / "int8.onnx"
     quantise(release_folder() / network.file, target, network.input_name, material.tensors)
@@ -213,12 +213,12 @@ def _session(material: Material, content: bytes) -> Way:
 
 
 def _torch(material: Material, *, compiled: bool) -> Way:
-    import torch  # noqa: PLC0415  # not of the runtime set
+    import torch  # not of the runtime set
 
-    from training.export import Served  # noqa: PLC0415
-    from training.networks import ChestNetwork  # noqa: PLC0415
-    from training.recipe import Settings  # noqa: PLC0415
-    from training.unusual import GRID, Unusualness  # noqa: PLC0415
+    from training.export import Served
+    from training.networks import ChestNetwork
+    from training.recipe import Settings
+    from training.unusual import GRID, Unusualness
 
     torch.set_num_threads(1)
     findings = len(material.detector.findings)

@@ -132,9 +132,9 @@ def _body(text: str) -> str:
 
 
 def _medspacy() -> Presences:
-    import medspacy  # noqa: PLC0415 # optional
-    from loguru import logger  # noqa: PLC0415 # its sentence splitter logs every word
-    from medspacy.ner import TargetRule  # noqa: PLC0415
+    import medspacy  # optional
+    from loguru import logger  # its sentence splitter logs every word
+    from medspacy.ner import TargetRule
 
     logger.remove()
     pipeline = medspacy.load()
@@ -156,8 +156,8 @@ def _medspacy() -> Presences:
 
 
 def _negspacy() -> Presences:
-    import spacy  # noqa: PLC0415 # optional
-    from negspacy.negation import Negex  # noqa: F401, PLC0415 # registers itself with spaCy
+    import spacy  # optional
+    from negspacy.negation import Negex  # noqa: F401 # registers itself with spaCy
 
     pipeline = spacy.blank("en")
     pipeline.add_pipe("sentencizer")

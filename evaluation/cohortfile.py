@@ -125,8 +125,8 @@ def _nested(row: dict[str, Any]) -> dict[str, Any]:
 
 def _parquet() -> tuple[Any, Any]:
     try:
-        import pyarrow  # type: ignore[import-untyped]  # noqa: PLC0415
-        import pyarrow.parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow.parquet  # type: ignore[import-untyped]
     except ImportError as error:
         raise ConfigurationError(
             "Parquet needs pyarrow; install overread with its extra: pip install 'overread[parquet]'"

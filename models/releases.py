@@ -107,7 +107,7 @@ def _load_onnx(
 def _load_vendor(
     folder: Path, operating_point: str | None, _threads: int, _on_stage: StageObserver
 ) -> Detector:
-    from models.vendor_results.loading import load_vendor_detector  # noqa: PLC0415  # DICOM's code tables are large
+    from models.vendor_results.loading import load_vendor_detector  # DICOM's code tables are large
 
     return load_vendor_detector(folder, operating_point=operating_point)
 
@@ -116,7 +116,7 @@ def _load_bundle(
     folder: Path, operating_point: str | None, threads: int, on_stage: StageObserver
 ) -> Detector:
     try:
-        from models.bundle.detector import BundleDetector  # noqa: PLC0415  # torch is not of the runtime set
+        from models.bundle.detector import BundleDetector  # torch is not of the runtime set
     except ImportError as error:
         raise ConfigurationError(
             f"{folder} is a MONAI bundle, and {error.name} is not installed: pip install 'overread[bundle]'"

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complete(available: dict[str, EntryPoint]) -> None:
     """Tell the shell what may follow, and end the process; only the subcommand that is named is loaded."""
-    import argcomplete  # noqa: PLC0415  # for the shell alone
+    import argcomplete  # for the shell alone
 
     named = _subcommand(os.environ.get("COMP_LINE", "").split()[1:], available)
     argcomplete.autocomplete(_parser(available if named else dict.fromkeys(available), only=named))

@@ -19,7 +19,7 @@ def plot_budget(past: Past, calendar: Calendar, budget: Budget, solution: Soluti
         InvalidFileError: the picture cannot be written there, or not in that format.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.figure import Figure
     except ImportError:
         raise ConfigurationError("--plot needs matplotlib: pip install 'overread[plots]'") from None
 

@@ -46,13 +46,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.budget.past import Calendar, load_adjudicated, load_calendar, load_past  # noqa: PLC0415
-    from evaluation.budget.plot import plot_budget  # noqa: PLC0415
-    from evaluation.budget.preview import Budget, solve_budget  # noqa: PLC0415
-    from evaluation.budget.table import lines_of  # noqa: PLC0415
-    from overread.errors import ConfigurationError  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.priority import default_policy  # noqa: PLC0415
+    from evaluation.budget.past import Calendar, load_adjudicated, load_calendar, load_past
+    from evaluation.budget.plot import plot_budget
+    from evaluation.budget.preview import Budget, solve_budget
+    from evaluation.budget.table import lines_of
+    from overread.errors import ConfigurationError
+    from overread.finding import load_vocabulary
+    from overread.priority import default_policy
 
     if arguments.share_of_days is not None and arguments.dates is None:
         raise ConfigurationError("--share-of-days needs --dates: without, no day can be told from another")
@@ -84,8 +84,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _print_confirmed(
     past: "Past", solution: "Solution", calendar: "Calendar", adjudicated: "Adjudicated", seed: int
 ) -> None:
-    from evaluation.budget.preview import preview_confirmed  # noqa: PLC0415
-    from evaluation.budget.table import confirmed_lines  # noqa: PLC0415
+    from evaluation.budget.preview import preview_confirmed
+    from evaluation.budget.table import confirmed_lines
 
     print()
     try:
@@ -100,9 +100,9 @@ def _print_confirmed(
 def _write_thresholds(
     past: "Past", solution: "Solution", calendar: "Calendar", budget: "Budget", path: Path
 ) -> None:
-    from evaluation.budget.preview import thresholds_of  # noqa: PLC0415
-    from overread.errors import InvalidFileError  # noqa: PLC0415
-    from overread.thresholds import encode_thresholds  # noqa: PLC0415
+    from evaluation.budget.preview import thresholds_of
+    from overread.errors import InvalidFileError
+    from overread.thresholds import encode_thresholds
 
     share = "" if budget.share_of_days is None else f" on {budget.share_of_days:.0%} of the days"
     thresholds = thresholds_of(

@@ -33,8 +33,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.cohortfile import check_cohort, open_cohort, write_cohort  # noqa: PLC0415
-    from evaluation.nih import read_nih  # noqa: PLC0415
+    from evaluation.cohortfile import check_cohort, open_cohort, write_cohort
+    from evaluation.nih import read_nih
 
     if arguments.job == "check":
         for line in check_cohort(arguments.cohort):

@@ -52,14 +52,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare, print and record."""
-    from evaluation.gate import Terms, judge  # noqa: PLC0415  # keeps `overread --help` fast
-    from evaluation.gate_cases import load_cases, run_trial  # noqa: PLC0415
-    from models.activation import sole_active  # noqa: PLC0415
-    from models.gate_record import save_gate_record  # noqa: PLC0415
-    from models.loaded_detectors import load_entry  # noqa: PLC0415
-    from models.registry import Entry  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.report import load_reader  # noqa: PLC0415
+    from evaluation.gate import Terms, judge  # keeps `overread --help` fast
+    from evaluation.gate_cases import load_cases, run_trial
+    from models.activation import sole_active
+    from models.gate_record import save_gate_record
+    from models.loaded_detectors import load_entry
+    from models.registry import Entry
+    from overread.finding import load_vocabulary
+    from overread.report import load_reader
 
     kept = open_registry(arguments)
     named = Entry(release=release_name(arguments.active)) if arguments.active else sole_active(kept.load())
@@ -83,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _contestant(entry: "Entry", folder: Path) -> "Contestant":
-    from models.gate_record import Contestant  # noqa: PLC0415
-    from models.loaded_detectors import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
+    from models.gate_record import Contestant
+    from models.loaded_detectors import folder_of, load_entry, manifest_sha256
 
     identity = load_entry(entry, folder).identity
     return Contestant(
@@ -100,7 +100,7 @@ def _record(
     patients: int,
     contestants: "tuple[Contestant, ...]",
 ) -> "GateRecord":
-    from models.gate_record import GateRecord, Verdict  # noqa: PLC0415
+    from models.gate_record import GateRecord, Verdict
 
     active, candidate = contestants
     refused = judgement.verdict is not Verdict.PASSED

@@ -61,16 +61,16 @@ class _Work:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.rank_cohort import (  # noqa: PLC0415
+    from evaluation.rank_cohort import (
         list_rows,
         load_arrays,
         source_of,
         write_cases,
         write_rows,
     )
-    from overread.cohort_order import order_cases  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.priority import default_policy, read_policy  # noqa: PLC0415
+    from overread.cohort_order import order_cases
+    from overread.finding import load_vocabulary
+    from overread.priority import default_policy, read_policy
 
     vocabulary = load_vocabulary()
     policy = read_policy(arguments.policy) if arguments.policy else default_policy()
@@ -99,9 +99,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _known(arguments: argparse.Namespace, work: _Work) -> "tuple[ReportingModel | None, str]":
     """Return what is known of the site's reports before the cohort is read, and where from, in words."""
-    from evaluation.rank_cohort import load_arrays, source_of  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.reporting_model import parse_reporting_model  # noqa: PLC0415
+    from evaluation.rank_cohort import load_arrays, source_of
+    from overread.finding import load_vocabulary
+    from overread.reporting_model import parse_reporting_model
 
     vocabulary = load_vocabulary()
     if arguments.calibrated:
@@ -122,8 +122,8 @@ def _known(arguments: argparse.Namespace, work: _Work) -> "tuple[ReportingModel 
 
 def _learn_reports(source: "Source", past: "CaseArrays", work: _Work) -> "ReportingModel":
     """Return what the reports of cases teach, held at what is known of the detector before."""
-    from overread.cohort_order import past_reports  # noqa: PLC0415
-    from overread.reporting_model import fit_reporting_model  # noqa: PLC0415
+    from overread.cohort_order import past_reports
+    from overread.reporting_model import fit_reporting_model
 
     return fit_reporting_model(
         source.detector,
@@ -136,9 +136,9 @@ def _learn_reports(source: "Source", past: "CaseArrays", work: _Work) -> "Report
 
 def _learn_adjudications(past: "CaseArrays", model: "ReportingModel", work: _Work) -> "ReportingModel":
     """Return the model with what the second reads of past cases teach, where there are any."""
-    from overread.cohort_order import fit_adjudications  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.reporting_model import with_adjudications  # noqa: PLC0415
+    from overread.cohort_order import fit_adjudications
+    from overread.finding import load_vocabulary
+    from overread.reporting_model import with_adjudications
 
     adjudications = fit_adjudications(past, work.policy, load_vocabulary(), model)
     return model if adjudications is None else with_adjudications(model, adjudications)
@@ -153,8 +153,8 @@ def _basis(model: "ReportingModel") -> str:
 
 
 def _save(model: "ReportingModel | None", path: Path) -> None:
-    from overread.errors import InvalidFileError  # noqa: PLC0415
-    from overread.reporting_model import encode_reporting_model  # noqa: PLC0415
+    from overread.errors import InvalidFileError
+    from overread.reporting_model import encode_reporting_model
 
     if model is None:
         raise InvalidFileError("--save-fit has nothing to write, since --calibrated learns nothing")
@@ -165,7 +165,7 @@ def _save(model: "ReportingModel | None", path: Path) -> None:
 
 
 def _text(path: Path) -> str:
-    from overread.errors import InvalidFileError, words_of  # noqa: PLC0415
+    from overread.errors import InvalidFileError, words_of
 
     try:
         return path.read_text(encoding="utf-8")

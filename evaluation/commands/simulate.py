@@ -43,14 +43,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.simulation.outcome import run_scenario  # noqa: PLC0415
-    from evaluation.simulation.plot import plot_waits  # noqa: PLC0415
-    from evaluation.simulation.scenario_file import (  # noqa: PLC0415
+    from evaluation.simulation.outcome import run_scenario
+    from evaluation.simulation.plot import plot_waits
+    from evaluation.simulation.scenario_file import (
         example_text,
         load_arrivals,
         load_scenario,
     )
-    from evaluation.simulation.table import lines_of  # noqa: PLC0415
+    from evaluation.simulation.table import lines_of
 
     if arguments.print_example:
         sys.stdout.write(example_text())

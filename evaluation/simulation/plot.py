@@ -22,7 +22,7 @@ def plot_waits(runs: Sequence[Run], scenario: Scenario, path: Path) -> None:
         InvalidFileError: the picture cannot be written there, or not in that format.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib.figure import Figure
     except ImportError:
         raise ConfigurationError("--plot needs matplotlib: pip install 'overread[plots]'") from None
 

@@ -37,11 +37,11 @@ def add_calibrate_action(actions: Any) -> None:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    from models.loaded_detectors import folder_of  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.recalibration import calibrate_release  # noqa: PLC0415
-    from overread.cohort import read_cohort  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.report.reader import load_reader  # noqa: PLC0415
+    from models.loaded_detectors import folder_of  # keeps `overread --help` fast
+    from models.recalibration import calibrate_release
+    from overread.cohort import read_cohort
+    from overread.finding import load_vocabulary
+    from overread.report.reader import load_reader
 
     release = folder_of(release_name(arguments.release), open_registry(arguments).folder)
     made = calibrate_release(

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Score every image and write the table."""
-    from models.releases import load_onnx_detector  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.releases import load_onnx_detector  # keeps `overread --help` fast
 
     images = sorted(set(find_images(arguments.paths)))
     detector = load_onnx_detector(arguments.model, threads=arguments.threads)
@@ -83,7 +83,7 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 def score(path: Path, detector: "OnnxDetector") -> list[str]:
     """Return the row of one image."""
-    from models.dicom import is_dicom  # noqa: PLC0415
+    from models.dicom import is_dicom
 
     dicom = is_dicom(path)
     nothing = [""] * len(detector.findings)

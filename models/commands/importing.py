@@ -61,7 +61,7 @@ def _add_adopt(actions: Any) -> None:
 
 
 def _import_bundle(arguments: argparse.Namespace) -> int:
-    from models.bundle.adopt import adopt  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.bundle.adopt import adopt  # keeps `overread --help` fast
 
     manifest = adopt(arguments.folder, findings=tuple(arguments.findings), threshold=arguments.threshold)
     print(f"{arguments.folder}: bundle {manifest.version}, {len(manifest.files)} files pinned")
@@ -76,7 +76,7 @@ def _import_torchxrayvision(arguments: argparse.Namespace) -> int:
 
 def _convert(weights: Path, arguments: argparse.Namespace) -> None:
     try:
-        from models.torchxrayvision.convert import convert  # noqa: PLC0415  # torch is not of the runtime set
+        from models.torchxrayvision.convert import convert  # torch is not of the runtime set
     except ImportError as error:
         raise ConfigurationError(
             f"converting needs {error.name}, which is not installed: pip install 'overread[train]'"
@@ -86,10 +86,10 @@ def _convert(weights: Path, arguments: argparse.Namespace) -> None:
 
 
 def _adopt(arguments: argparse.Namespace) -> int:
-    from models.activation import Request, register_release  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.recording import record  # noqa: PLC0415
-    from models.torchxrayvision.fetching import fetch  # noqa: PLC0415
-    from models.torchxrayvision.published import find_set  # noqa: PLC0415
+    from models.activation import Request, register_release  # keeps `overread --help` fast
+    from models.recording import record
+    from models.torchxrayvision.fetching import fetch
+    from models.torchxrayvision.published import find_set
 
     folder, kept = arguments.folder, open_registry(arguments)
     downloaded = folder.with_name(f"{folder.name}.download")

@@ -121,8 +121,8 @@ def _configure_who(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from models.loaded_detectors import folder_of, load_entry  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.releases import list_releases, release_kind  # noqa: PLC0415
+    from models.loaded_detectors import folder_of, load_entry  # keeps `overread --help` fast
+    from models.releases import list_releases, release_kind
 
     kept = open_registry(arguments)
     registered = kept.load().entries
@@ -143,9 +143,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from models.loaded_detectors import folder_of, load_entry, manifest_sha256  # noqa: PLC0415
-    from models.releases import release_kind  # noqa: PLC0415
-    from models.routing import describe  # noqa: PLC0415
+    from models.loaded_detectors import folder_of, load_entry, manifest_sha256
+    from models.releases import release_kind
+    from models.routing import describe
 
     kept = open_registry(arguments)
     registry = kept.load()
@@ -169,8 +169,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from models.loaded_detectors import folder_of  # noqa: PLC0415
-    from models.recording import verify  # noqa: PLC0415
+    from models.loaded_detectors import folder_of
+    from models.recording import verify
 
     kept = open_registry(arguments)
     failed = False
@@ -192,8 +192,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    from models.loaded_detectors import folder_of  # noqa: PLC0415
-    from models.recording import record  # noqa: PLC0415
+    from models.loaded_detectors import folder_of
+    from models.recording import record
 
     folder = folder_of(release_name(arguments.release), open_registry(arguments).folder)
     outputs = record(folder, arguments.files)
@@ -202,7 +202,7 @@ def _record(arguments: argparse.Namespace) -> int:
 
 
 def _activate(arguments: argparse.Namespace) -> int:
-    from models.activation import register_release  # noqa: PLC0415
+    from models.activation import register_release
 
     kept = open_registry(arguments)
     change = register_release(_request(arguments, kept), kept, clock=lambda: datetime.now(UTC))
@@ -211,7 +211,7 @@ def _activate(arguments: argparse.Namespace) -> int:
 
 
 def _retire(arguments: argparse.Namespace) -> int:
-    from models.activation import retire_release  # noqa: PLC0415
+    from models.activation import retire_release
 
     kept = open_registry(arguments)
     change = retire_release(
@@ -226,8 +226,8 @@ def _retire(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace, kept: RegistryStore) -> "Request":
-    from models.activation import Request, sole_active  # noqa: PLC0415
-    from models.gate_record import load_gate_record  # noqa: PLC0415
+    from models.activation import Request, sole_active
+    from models.gate_record import load_gate_record
 
     replacing = None
     if not (arguments.shadow or arguments.beside):

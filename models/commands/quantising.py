@@ -43,10 +43,10 @@ def add_quantise_action(actions: Any) -> None:
 
 
 def _quantise(arguments: argparse.Namespace) -> int:
-    from models.loaded_detectors import folder_of  # noqa: PLC0415  # keeps `overread --help` fast
+    from models.loaded_detectors import folder_of  # keeps `overread --help` fast
 
     try:
-        from models.quantisation import quantise_release  # noqa: PLC0415  # onnx is not of the runtime set
+        from models.quantisation import quantise_release  # onnx is not of the runtime set
     except ImportError as error:
         raise ConfigurationError(
             f"quantising needs {error.name}, which is not installed: pip install 'overread[train]'"

@@ -50,7 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _source(name: str, stack: ExitStack) -> BinaryIO:
-    from overread.errors import InvalidFileError  # noqa: PLC0415
+    from overread.errors import InvalidFileError
 
     if name == "-":
         return sys.stdin.buffer
@@ -61,8 +61,8 @@ def _source(name: str, stack: ExitStack) -> BinaryIO:
 
 
 def _stream(source: Iterable[bytes], sink: TextIO, *, workers: int, skip: bool) -> None:
-    from overread.errors import InvalidFileError  # noqa: PLC0415
-    from overread.report.stream import available_cores, read_lines  # noqa: PLC0415
+    from overread.errors import InvalidFileError
+    from overread.report.stream import available_cores, read_lines
 
     skipped = 0
     for result in _with_progress(read_lines(source, workers=workers or available_cores())):
@@ -98,9 +98,9 @@ def _with_progress(results: Iterable["LineResult"]) -> Iterator["LineResult"]:
 
 
 def _explain(source: BinaryIO, color: str) -> None:
-    from overread.errors import InvalidReportError  # noqa: PLC0415
-    from overread.report.explain import explain  # noqa: PLC0415
-    from overread.report.reader import load_reader  # noqa: PLC0415
+    from overread.errors import InvalidReportError
+    from overread.report.explain import explain
+    from overread.report.reader import load_reader
 
     try:
         text = source.read().decode("utf-8-sig")

@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from overread.settings_file import settings_path  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.configuration import template  # noqa: PLC0415
+    from overread.settings_file import settings_path  # keeps `overread --help` fast
+    from service.configuration import template
 
     path = arguments.file or settings_path(installation_environment(arguments))
     if str(path) == "-":
@@ -57,8 +57,8 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from service.commands.installation import environment_of  # noqa: PLC0415
-    from service.configuration import effective_settings  # noqa: PLC0415
+    from service.commands.installation import environment_of
+    from service.configuration import effective_settings
 
     table = ""
     for setting in effective_settings(environment_of(arguments)):
@@ -70,8 +70,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from overread.settings_file import read_settings_file  # noqa: PLC0415
-    from service.configuration import faults  # noqa: PLC0415
+    from overread.settings_file import read_settings_file
+    from service.configuration import faults
 
     environ = installation_environment(arguments)
     found = faults(environ)

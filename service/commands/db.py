@@ -33,9 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one of them."""
-    from service.commands.installation import environment_of, existing_settings  # noqa: PLC0415  # fast --help
-    from service.log import configure_logging  # noqa: PLC0415
-    from service.settings import load_settings  # noqa: PLC0415
+    from service.commands.installation import environment_of, existing_settings  # fast --help
+    from service.log import configure_logging
+    from service.settings import load_settings
 
     configure_logging()
     if arguments.part == "check":
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(settings: "Settings") -> int:
-    from service.store.tables import check_tables  # noqa: PLC0415
+    from service.store.tables import check_tables
 
     report = check_tables(settings)
     print(f"{report.database}, revision {report.revision or 'none'}, this release has {report.newest}")
@@ -61,7 +61,7 @@ def _check(settings: "Settings") -> int:
 
 
 def _upgrade(settings: "Settings") -> int:
-    from service.store.tables import upgrade_tables  # noqa: PLC0415
+    from service.store.tables import upgrade_tables
 
     before, after = upgrade_tables(settings)
     print("nothing to do" if before == after else f"upgraded from {before or 'none'} to {after}")
@@ -69,8 +69,8 @@ def _upgrade(settings: "Settings") -> int:
 
 
 def _backup(settings: "Settings", folder: Path) -> int:
-    from service.maintenance.backup import back_up  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.maintenance.backup import back_up
+    from service.store.database import open_store
 
     store = open_store(settings, sweep=False)
     try:
@@ -84,8 +84,8 @@ def _backup(settings: "Settings", folder: Path) -> int:
 
 
 def _restore(settings: "Settings", folder: Path) -> int:
-    from service.maintenance.backup import restore  # noqa: PLC0415
-    from service.store.database import open_store  # noqa: PLC0415
+    from service.maintenance.backup import restore
+    from service.store.database import open_store
 
     manifest = restore(folder, settings)
     open_store(settings).close()  # brings the tables to this release

@@ -41,10 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demonstration."""
-    from service.demo import run_demo  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.log import configure_logging  # noqa: PLC0415
-    from service.runtime.serving import Addresses, serve  # noqa: PLC0415
-    from service.settings import load_settings  # noqa: PLC0415
+    from service.demo import run_demo  # keeps `overread --help` fast
+    from service.log import configure_logging
+    from service.runtime.serving import Addresses, serve
+    from service.settings import load_settings
 
     configure_logging(level=logging.WARNING)  # the list says what happened
     folder = arguments.data_folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))

@@ -12,9 +12,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.export import export_cohort  # noqa: PLC0415
-    from service.log import configure_logging  # noqa: PLC0415
+    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.export import export_cohort
+    from service.log import configure_logging
 
     configure_logging()
     with opened_store(arguments) as store:

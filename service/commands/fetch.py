@@ -60,9 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and return whether everything came."""
-    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `--help` fast
-    from service.log import configure_logging  # noqa: PLC0415
-    from service.pacs.client import connected, run_automatically  # noqa: PLC0415
+    from service.commands.installation import environment_of  # keeps `--help` fast
+    from service.log import configure_logging
+    from service.pacs.client import connected, run_automatically
 
     if arguments.task == "automatic":
         run_automatically(environment_of(arguments))
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _find_study(client: "Client", arguments: argparse.Namespace) -> "Sequence[str]":
-    from service.pacs.archive import StudyQuery  # noqa: PLC0415
+    from service.pacs.archive import StudyQuery
 
     wanted = StudyQuery(
         study_instance_uid=arguments.study_,
@@ -90,8 +90,8 @@ def _find_study(client: "Client", arguments: argparse.Namespace) -> "Sequence[st
 
 
 def _find_priors(client: "Client", arguments: argparse.Namespace) -> "Sequence[str]":
-    from service.pacs.fetching import priors_of  # noqa: PLC0415
-    from service.store.fetches import known_study  # noqa: PLC0415
+    from service.pacs.fetching import priors_of
+    from service.store.fetches import known_study
 
     study = known_study(client.store, arguments.study_)
     found = priors_of(client.archive, study, at_most=arguments.at_most, years=arguments.years)
@@ -99,9 +99,9 @@ def _find_priors(client: "Client", arguments: argparse.Namespace) -> "Sequence[s
 
 
 def _find_waiting(client: "Client", arguments: argparse.Namespace) -> "Sequence[str]":
-    from overread.errors import InputError, PeerError  # noqa: PLC0415
-    from service.pacs.fetching import studies_of_case  # noqa: PLC0415
-    from service.store.fetches import waiting_cases  # noqa: PLC0415
+    from overread.errors import InputError, PeerError
+    from service.pacs.fetching import studies_of_case
+    from service.store.fetches import waiting_cases
 
     found: dict[str, None] = {}
     for case in waiting_cases(client.store, before=client.clock() - timedelta(minutes=arguments.minutes)):
@@ -128,8 +128,8 @@ def _fetch(client: "Client", found: "Sequence[str]", *, only_print: bool) -> int
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from service.commands.installation import opened_store  # noqa: PLC0415
-    from service.store.fetches import FetchState, list_fetches  # noqa: PLC0415
+    from service.commands.installation import opened_store
+    from service.store.fetches import FetchState, list_fetches
 
     states = list(FetchState) if arguments.all else [FetchState.DUE, FetchState.GIVEN_UP]
     with opened_store(arguments) as store:

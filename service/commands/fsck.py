@@ -38,10 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, and say what was found."""
-    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.log import configure_logging  # noqa: PLC0415
-    from service.maintenance.inventory import Check, Irregularity, Tally, check_all, stale_incoming  # noqa: PLC0415
-    from service.maintenance.repair import repair  # noqa: PLC0415
+    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.log import configure_logging
+    from service.maintenance.inventory import Check, Irregularity, Tally, check_all, stale_incoming
+    from service.maintenance.repair import repair
 
     configure_logging()
     check, tally = Check(now=datetime.now(UTC), reads_bytes=not arguments.quick), Tally()
@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prefixes(first: str, last: str) -> list[tuple["Place", str]]:
-    from service.store.object_rows import Place  # noqa: PLC0415
-    from service.store.object_store import PREFIXES  # noqa: PLC0415
+    from service.store.object_rows import Place
+    from service.store.object_store import PREFIXES
 
     if first not in PREFIXES or last not in PREFIXES:
         raise ConfigurationError("--from and --to take two hexadecimal digits, such as 3a")

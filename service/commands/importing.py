@@ -72,8 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import what was named."""
-    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.log import configure_logging  # noqa: PLC0415
+    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.log import configure_logging
 
     if not (arguments.images or arguments.reports):
         sys.stderr.write("overread import: give --images, --reports, or both\n")
@@ -85,10 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tallies(store: "Store", arguments: argparse.Namespace, problem: "Problem") -> Iterator["Tally"]:
-    from service.importing.columns import parse_columns  # noqa: PLC0415
-    from service.importing.images import import_images  # noqa: PLC0415
-    from service.importing.reports import import_reports  # noqa: PLC0415
-    from service.importing.tables import TableOptions  # noqa: PLC0415
+    from service.importing.columns import parse_columns
+    from service.importing.images import import_images
+    from service.importing.reports import import_reports
+    from service.importing.tables import TableOptions
 
     table = TableOptions(
         encoding=arguments.encoding,
@@ -107,7 +107,7 @@ def _tallies(store: "Store", arguments: argparse.Namespace, problem: "Problem") 
 
 
 def _options(arguments: argparse.Namespace) -> "ImportOptions":
-    from service.importing.reports import ImportOptions, parse_statuses  # noqa: PLC0415
+    from service.importing.reports import ImportOptions, parse_statuses
 
     return ImportOptions(
         dry_run=arguments.dry_run,
@@ -119,7 +119,7 @@ def _options(arguments: argparse.Namespace) -> "ImportOptions":
 
 
 def _progress(path: Path, options: "ImportOptions") -> "Progress":
-    from service.importing.tally import Progress  # noqa: PLC0415
+    from service.importing.tally import Progress
 
     return Progress(
         path.name, lambda words: print(words, flush=True), time.monotonic, dry_run=options.dry_run

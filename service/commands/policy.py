@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show or change the policy."""
-    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.log import configure_logging  # noqa: PLC0415
+    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.log import configure_logging
 
     configure_logging()
     parts = {"show": _show, "history": _history, "activate": _activate}
@@ -53,15 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(store: "Store", _: argparse.Namespace) -> str:
-    from overread.priority import shipped_policy_text  # noqa: PLC0415
-    from service.store.policies import list_policies  # noqa: PLC0415
+    from overread.priority import shipped_policy_text
+    from service.store.policies import list_policies
 
     records = list_policies(store)
     return (records[0].text if records else shipped_policy_text()).rstrip("\n")
 
 
 def _history(store: "Store", _: argparse.Namespace) -> str:
-    from service.store.policies import list_policies  # noqa: PLC0415
+    from service.store.policies import list_policies
 
     lines = [
         f"{item.in_force_from:%Y-%m-%d %H:%M:%S} UTC  version {item.version}  {item.origin.lower()}  "
@@ -72,10 +72,10 @@ def _history(store: "Store", _: argparse.Namespace) -> str:
 
 
 def _activate(store: "Store", arguments: argparse.Namespace) -> str:
-    from overread.priority import parse_policy, shipped_policy_text  # noqa: PLC0415
-    from service.store.policies import activate_policy  # noqa: PLC0415
-    from service.store.records import PolicyOrigin  # noqa: PLC0415
-    from service.triage.reconsideration import reorder_list  # noqa: PLC0415
+    from overread.priority import parse_policy, shipped_policy_text
+    from service.store.policies import activate_policy
+    from service.store.records import PolicyOrigin
+    from service.triage.reconsideration import reorder_list
 
     text = shipped_policy_text() if arguments.shipped else _text_of(arguments.file)
     origin = PolicyOrigin.SHIPPED if arguments.shipped else PolicyOrigin.SITE

@@ -97,8 +97,8 @@ def date(text: str) -> datetime:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show or change the quarantine."""
-    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.log import configure_logging  # noqa: PLC0415
+    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.log import configure_logging
 
     configure_logging()
     parts = {
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.store.quarantine import count_quarantine, list_quarantine  # noqa: PLC0415
+    from service.store.quarantine import count_quarantine, list_quarantine
 
     wanted = _filter(arguments, arguments.state)
     entries = list_quarantine(store, wanted, limit=max(arguments.limit, 0))
@@ -130,8 +130,8 @@ def _list(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _show(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.quarantine.contents import read_content  # noqa: PLC0415
-    from service.store.quarantine import case_of, list_actions, load_entry  # noqa: PLC0415
+    from service.quarantine.contents import read_content
+    from service.store.quarantine import case_of, list_actions, load_entry
 
     entry = load_entry(store, arguments.number)
     content = read_content(entry, identified=arguments.identify, with_text=arguments.text)
@@ -155,8 +155,8 @@ def _show(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _save(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.quarantine.contents import quarantined_bytes  # noqa: PLC0415
-    from service.store.quarantine import load_entry  # noqa: PLC0415
+    from service.quarantine.contents import quarantined_bytes
+    from service.store.quarantine import load_entry
 
     entry = load_entry(store, arguments.number)
     try:
@@ -169,7 +169,7 @@ def _save(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _replay(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.store.quarantine import numbers_of  # noqa: PLC0415
+    from service.store.quarantine import numbers_of
 
     filters = (arguments.kind, arguments.reason, arguments.since)
     chosen = bool(arguments.numbers), any(filters), arguments.all
@@ -184,7 +184,7 @@ def _mend(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _discard(store: "Store", arguments: argparse.Namespace) -> int:
-    from service.store.quarantine import discard  # noqa: PLC0415
+    from service.store.quarantine import discard
 
     for number in arguments.numbers:
         discard(
@@ -202,9 +202,9 @@ def _try(
     store: "Store", numbers: Iterable[int], mending: "Mending | None", arguments: argparse.Namespace
 ) -> int:
     """Send entries through the intake again, a line for each; 0 only if all of them are stored now."""
-    from service.commands.installation import environment_of  # noqa: PLC0415
-    from service.hl7.settings import Hl7Settings  # noqa: PLC0415
-    from service.quarantine.replay import replay_entry  # noqa: PLC0415
+    from service.commands.installation import environment_of
+    from service.hl7.settings import Hl7Settings
+    from service.quarantine.replay import replay_entry
 
     hl7, actor = Hl7Settings.read(environment_of(arguments)), Actor.account(getpass.getuser(), arguments.by)
     stored = tried = 0
@@ -224,8 +224,8 @@ def _try(
 
 
 def _mending(arguments: argparse.Namespace) -> "Mending":
-    from service.store.quarantine import Mending  # noqa: PLC0415
-    from service.store.records import ReportStatus  # noqa: PLC0415
+    from service.store.quarantine import Mending
+    from service.store.records import ReportStatus
 
     return Mending(
         accession_number=arguments.accession,
@@ -238,8 +238,8 @@ def _mending(arguments: argparse.Namespace) -> "Mending":
 
 
 def _filter(arguments: argparse.Namespace, state: str) -> "QuarantineFilter":
-    from service.store.quarantine import QuarantineFilter  # noqa: PLC0415
-    from service.store.records import QuarantineKind, QuarantineState  # noqa: PLC0415
+    from service.store.quarantine import QuarantineFilter
+    from service.store.records import QuarantineKind, QuarantineState
 
     return QuarantineFilter(
         kind=QuarantineKind(arguments.kind.upper()) if arguments.kind else None,

@@ -36,17 +36,17 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.protocol == FOLDER) != (arguments.path is not None):
         sys.stderr.write("overread receive: give a path with `folder`, and with nothing else\n")
         return EXIT_USAGE
-    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `overread --help` fast
+    from service.commands.installation import environment_of  # keeps `overread --help` fast
 
     environ = environment_of(arguments)
     if arguments.protocol == FOLDER:
-        from service.log import configure_logging  # noqa: PLC0415
-        from service.watch.process import watch  # noqa: PLC0415
+        from service.log import configure_logging
+        from service.watch.process import watch
 
         configure_logging()
         watch(arguments.path.expanduser().absolute(), environ)
         return EXIT_OK
-    from service.runtime.serving import receive  # noqa: PLC0415
+    from service.runtime.serving import receive
 
     port = DEFAULT_PORTS[arguments.protocol] if arguments.port is None else arguments.port
     receive(arguments.protocol, environ, host=arguments.host, port=port)

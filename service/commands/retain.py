@@ -24,13 +24,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Remove, or say what would go."""
-    import signal  # noqa: PLC0415  # keeps `overread --help` fast
-    import threading  # noqa: PLC0415
-    from datetime import UTC, datetime  # noqa: PLC0415
+    import signal  # keeps `overread --help` fast
+    import threading
+    from datetime import UTC, datetime
 
-    from service.commands.installation import opened_store  # noqa: PLC0415
-    from service.log import configure_logging  # noqa: PLC0415
-    from service.maintenance.retention import RetentionCount, retain, retain_daily  # noqa: PLC0415
+    from service.commands.installation import opened_store
+    from service.log import configure_logging
+    from service.maintenance.retention import RetentionCount, retain, retain_daily
 
     configure_logging()
     with opened_store(arguments, creates=True) as store:

@@ -55,9 +55,9 @@ def _port(text: str) -> int | None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.runtime.serving import Addresses, serve  # noqa: PLC0415
-    from service.web.settings import WebSettings  # noqa: PLC0415
+    from service.commands.installation import environment_of  # keeps `overread --help` fast
+    from service.runtime.serving import Addresses, serve
+    from service.web.settings import WebSettings
 
     environ = environment_of(arguments)
 

@@ -25,9 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    from service.commands.installation import opened_store  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.store.shadows import walk_shadows  # noqa: PLC0415
-    from service.triage.agreement import compare  # noqa: PLC0415
+    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.store.shadows import walk_shadows
+    from service.triage.agreement import compare
 
     with opened_store(arguments) as store:
         agreements = compare(walk_shadows(store))

@@ -55,11 +55,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Triage one study and print the result."""
-    from models.loaded_detectors import load_detectors  # noqa: PLC0415  # keeps `overread --help` fast
-    from overread.comparison import ComparedCase, compare, read_history  # noqa: PLC0415
-    from overread.finding import load_vocabulary  # noqa: PLC0415
-    from overread.priority import default_policy, read_policy  # noqa: PLC0415
-    from overread.report import load_reader  # noqa: PLC0415
+    from models.loaded_detectors import load_detectors  # keeps `overread --help` fast
+    from overread.comparison import ComparedCase, compare, read_history
+    from overread.finding import load_vocabulary
+    from overread.priority import default_policy, read_policy
+    from overread.report import load_reader
 
     reader, text = load_reader(), _report_text(arguments.report)
     reading, files = reader.read(text), _files(arguments.study)
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     case = ComparedCase(reading=reading, detections=detections, history=history)
     result = compare(case, policy, load_vocabulary()).result
     if arguments.json:
-        from service.api import triage_types as types  # noqa: PLC0415
+        from service.api import triage_types as types
 
         values = {
             "result": types.TriageResult.model_validate(result),
@@ -130,9 +130,9 @@ def _report_text(name: str) -> str:
 
 def _priors(given: list[list[str]], files: list[Path]) -> "tuple[PriorReport, ...]":
     """Return the earlier reports with how long before this study they were made."""
-    from models.dicom import read_header  # noqa: PLC0415  # keeps `overread --help` fast
-    from models.dicom import text as element  # noqa: PLC0415
-    from overread.comparison import PriorReport, days_between  # noqa: PLC0415
+    from models.dicom import read_header  # keeps `overread --help` fast
+    from models.dicom import text as element
+    from overread.comparison import PriorReport, days_between
 
     if not given:
         return ()
@@ -153,7 +153,7 @@ def _priors(given: list[list[str]], files: list[Path]) -> "tuple[PriorReport, ..
 
 
 def _files(study: Path) -> list[Path]:
-    from models.dicom import is_dicom  # noqa: PLC0415
+    from models.dicom import is_dicom
 
     if not study.exists():
         raise InvalidFileError(f"there is no {study}; give the folder of one study or a DICOM file")

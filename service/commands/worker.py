@@ -20,10 +20,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one worker."""
-    from service.commands.installation import environment_of  # noqa: PLC0415  # keeps `overread --help` fast
-    from service.log import configure_logging  # noqa: PLC0415
-    from service.runtime.worker_process import run_worker  # noqa: PLC0415
-    from service.settings import load_settings  # noqa: PLC0415
+    from service.commands.installation import environment_of  # keeps `overread --help` fast
+    from service.log import configure_logging
+    from service.runtime.worker_process import run_worker
+    from service.settings import load_settings
 
     configure_logging()
     run_worker(load_settings(environment_of(arguments)), drain=arguments.once)

@@ -114,8 +114,8 @@ def _read_jsonl(path: Path, options: TableOptions) -> Iterator[ReportRow]:
 
 def _read_parquet(path: Path, options: TableOptions) -> Iterator[ReportRow]:
     try:
-        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  # an extra
-        import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415
+        import pyarrow as pa  # type: ignore[import-untyped]  # an extra
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
     except ImportError as error:
         raise ConfigurationError(
             "Parquet needs the extra `parquet`: pip install 'overread[parquet]'"

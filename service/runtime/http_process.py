@@ -65,14 +65,14 @@ def configure_process_logging() -> None:
 
 
 def _api() -> ASGIApp:
-    from service.bento import Overread  # noqa: PLC0415  # each process imports what it serves
+    from service.bento import Overread  # each process imports what it serves
 
     app: ASGIApp = cast(Any, Overread).to_asgi(is_main=True)
     return app
 
 
 def _stow() -> ASGIApp:
-    from service.dicomweb.stow import stow_app  # noqa: PLC0415
+    from service.dicomweb.stow import stow_app
 
     return stow_app(os.environ)
 

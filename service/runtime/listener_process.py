@@ -72,13 +72,13 @@ def run_listener(protocol: Protocol, listener: socket.socket, environ: Mapping[s
 def _dicom_server(
     listener: socket.socket, store: Store, environ: Mapping[str, str]
 ) -> socketserver.BaseServer:
-    from service.dicom.listener import DicomListener  # noqa: PLC0415  # each process imports what it serves
+    from service.dicom.listener import DicomListener  # each process imports what it serves
 
     return DicomListener(listener, store, DicomSettings.read(environ), _now)
 
 
 def _hl7_server(listener: socket.socket, store: Store, environ: Mapping[str, str]) -> socketserver.BaseServer:
-    from service.hl7.listener import Hl7Listener  # noqa: PLC0415
+    from service.hl7.listener import Hl7Listener
 
     return Hl7Listener(listener, store, Hl7Settings.read(environ), _now)
 

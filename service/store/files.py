@@ -213,7 +213,7 @@ def _shelves(settings: Settings) -> tuple[ObjectStore, ...]:
     names = ("objects", "quarantine")
     if settings.objects_url is None:
         return tuple(FolderObjectStore.made(settings.data_folder / name) for name in names)
-    from service.store.bucket import ONE_REQUEST_BYTES_MAX, bucket_shelves  # noqa: PLC0415  # an extra
+    from service.store.bucket import ONE_REQUEST_BYTES_MAX, bucket_shelves  # an extra
 
     if settings.object_bytes_max > ONE_REQUEST_BYTES_MAX:
         raise ConfigurationError(

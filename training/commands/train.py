@@ -69,8 +69,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, calibrate, evaluate, write the release."""
     try:
-        from training.folds import Workplace, choose_device, train_folds  # noqa: PLC0415
-        from training.release import Release, write_release  # noqa: PLC0415  # keeps `overread --help` fast
+        from training.folds import Workplace, choose_device, train_folds
+        from training.release import Release, write_release  # keeps `overread --help` fast
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is missing; install the extra: pip install 'overread[train]'"
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
-    from training.recipe import Settings  # noqa: PLC0415
+    from training.recipe import Settings
 
     if arguments.folds is not None and arguments.folds < LEAST_FOLDS:
         raise ConfigurationError("a network must leave a fold out and keep one: give at least 2 folds")
@@ -115,7 +115,7 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
 
 
 def _read(arguments: argparse.Namespace) -> "list[Radiograph]":
-    from training.datasets import read_nih  # noqa: PLC0415
+    from training.datasets import read_nih
 
     if arguments.data is None:
         raise ConfigurationError("say where the radiographs are, with --data or OVERREAD_DATA")
@@ -128,8 +128,8 @@ def _read(arguments: argparse.Namespace) -> "list[Radiograph]":
 def _foreign(folder: Path | None) -> "Foreign | None":
     if folder is None:
         return None
-    from training.datasets import read_kermany  # noqa: PLC0415
-    from training.release import Foreign  # noqa: PLC0415
+    from training.datasets import read_kermany
+    from training.release import Foreign
 
     return Foreign(
         description="Radiographs of children (Kermany et al. 2018, its test part)",

@@ -32,7 +32,7 @@ from tests.service.dicom.senders import (
     dcmtk,
     store_command,
 )
-from tests.service.material import dicom_bytes
+from tests.service.material import dicom_bytes, send_image
 
 PRIVATE_STORAGE = "1.2.826.0.1.3680043.9.9999.1"
 
@@ -174,8 +174,6 @@ def test_the_same_again_is_a_success_and_other_bytes_are_not(port: int, sqlite_s
 
 
 def test_the_same_object_as_a_file_is_the_same_object(port: int, sqlite_store: Store) -> None:
-    from tests.service.material import send_image  # noqa: PLC0415
-
     send_image(sqlite_store, dicom_bytes())
 
     assert store_with_pynetdicom(port, dicom_bytes()) == 0x0000
