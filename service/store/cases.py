@@ -1,7 +1,11 @@
-"""Cases, each kept from other writers, found inside the transaction that acts on them.
+"""Cases, found inside the transaction that acts on them.
 
 How they change is in `service.store.changes`, and how they stand in `service.store.worklist`.
 """
+
+from typing import Any
+
+from sqlalchemy import Select
 
 from overread.case import CaseState
 from overread.errors import NotFoundError
@@ -11,16 +15,22 @@ from service.store.records import CaseRecord
 from service.store.rows import case_of
 
 
-def case_for_change(transaction: Transaction, case_id: int) -> CaseRecord:
-    """Return one case.
+def find_case(transaction: Transaction, case_id: int) -> CaseRecord:
+    """Return one case as it stands, which others may change.
 
     Raises:
         NotFoundError: there is no such case.
     """
-    row = transaction.execute(queries.CASE_FOR_CHANGE, {"case_id": case_id}).one_or_none()
-    if row is None:
-        raise NotFoundError(f"there is no case {case_id}")
-    return case_of(row)
+    return _case(transaction, queries.CASE, case_id)
+
+
+def case_for_change(transaction: Transaction, case_id: int) -> CaseRecord:
+    """Return one case, kept from other writers until the transaction ends.
+
+    Raises:
+        NotFoundError: there is no such case.
+    """
+    return _case(transaction, queries.CASE_FOR_CHANGE, case_id)
 
 
 def case_of_study(transaction: Transaction, study_instance_uid: str) -> CaseRecord | None:
@@ -42,3 +52,10 @@ def listed_under_other_policy(
     """Return the numbers of LISTED cases whose latest result was made under another policy."""
     bound = {"state": CaseState.LISTED.value, "version": policy_version, "limit": limit}
     return tuple(transaction.execute(queries.WEIGHED_OTHERWISE, bound).scalars())
+
+
+def _case(transaction: Transaction, query: Select[Any], case_id: int) -> CaseRecord:
+    row = transaction.execute(query, {"case_id": case_id}).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no case {case_id}")
+    return case_of(row)

@@ -3,8 +3,9 @@ from sqlalchemy import insert
 
 from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
+from overread.comparison import compare
 from overread.errors import ConfigurationError, NotFoundError, TransitionError
-from overread.priority import default_policy, shipped_policy_text
+from overread.priority import Policy, default_policy, shipped_policy_text
 from service.store.policies import (
     activate_policy,
     follow_shipped_policy,
@@ -15,6 +16,7 @@ from service.store.queue import claim_case
 from service.store.records import PolicyOrigin
 from service.store.schema import policies
 from service.store.worklist import list_worklist, load_case
+from service.triage import reconsideration
 from service.triage.reconsideration import reorder_list, restore_finding
 from tests.service.material import NOW, ROE, after, dicom_bytes, send_image, send_report, triaged_case
 from tests.service.triage.test_worker import drain
@@ -229,3 +231,39 @@ def test_a_case_that_is_being_triaged_anew_is_not_weighed_again(store) -> None:
 
     with pytest.raises(TransitionError, match="anew"):
         restore_finding(store, case_id, LUNG, actor=ROE, now=after(72))
+
+
+def test_what_arrives_during_the_comparison_is_not_held_up_and_counts(store, monkeypatch) -> None:
+    case_id = earlier_and_new(store, earlier=STABLE)
+
+    def compare_slowly(*given: object) -> object:
+        send_report(store, "Normal heart and bones.", accession="A2", now=after(70))
+        return compare(*given)
+
+    monkeypatch.setattr(reconsideration, "compare", compare_slowly)
+    with pytest.raises(TransitionError, match="anew"):
+        restore_finding(store, case_id, LUNG, actor=ROE, now=after(72))
+
+    case = load_case(store, case_id)
+    assert case.summary.state is CaseState.READY
+    assert CaseEvent.RESTORED not in events(store, case_id)
+
+
+def test_a_case_is_weighed_under_the_policy_in_force_when_it_is_stored(store, monkeypatch) -> None:
+    case_id = triaged_case(store)
+    activate_policy(store, changed(("minutes = 1.0", "minutes = 0.01")), actor=ROE, now=after(5))
+    stricter = changed(("minimum_odds = 0.05", "minimum_odds = 1e9"), version="site 2")
+    versions = []
+
+    def compare_meanwhile(case: object, policy: Policy, *given: object) -> object:
+        versions.append(policy.version)
+        if len(versions) == 1:
+            activate_policy(store, stricter, actor=ROE, now=after(6))
+        return compare(case, policy, *given)
+
+    monkeypatch.setattr(reconsideration, "compare", compare_meanwhile)
+    reorder_list(store, now=after(7))
+    reorder_list(store, now=after(8))
+
+    assert versions == ["site 1", "site 2"]
+    assert load_case(store, case_id).triage.result.policy_version == "site 2"
