@@ -85,7 +85,7 @@ def specimens(policy: Policy) -> dict[CaseState, Specimen]:
         result = compare(case, policy, vocabulary).result
         made[state] = Specimen(result=result, reading=reading, detection=detection)
     if made[CaseState.LISTED].result.outcome is not Outcome.DISCREPANT:
-        raise SystemExit("the specimen of a listed case is not discrepant; mend the benchmark")
+        raise SystemExit("the specimen of a listed case is not discrepant; correct the benchmark")
     return made
 
 

@@ -48,7 +48,7 @@ class CaseEvent(StrEnum):
     FOUND_CONCORDANT = "FOUND_CONCORDANT"
     FOUND_NOT_APPLICABLE = "FOUND_NOT_APPLICABLE"
     FAILED = "FAILED"  # triage cannot succeed on this input
-    RETRIED = "RETRIED"  # by a person, after mending the cause
+    RETRIED = "RETRIED"  # by a person, after the cause was corrected
     POLICY_CHANGED = "POLICY_CHANGED"  # weighed again under another policy, from what was seen before
     RESTORED = "RESTORED"  # a person brought back a finding that was known before; the detail is its id
 

@@ -17,7 +17,7 @@
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
     +-- PeerError                 another system that was asked is not there, refuses or breaks off
     +-- ModelError                a model release is missing, altered or does not do what its manifest says
-    +-- ConfigurationError        a setting or policy is wrong; nothing works until a person mends it
+    +-- ConfigurationError        a setting or policy is wrong; nothing works until a person corrects it
 
 Messages name UIDs and what to do; never a patient's name, never report text.
 """

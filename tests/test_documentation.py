@@ -98,8 +98,8 @@ RUN_ELSEWHERE = {
     "overread quarantine show 12": (QUARANTINE, "needs that entry"),
     "overread quarantine show 12 --identify --text": (QUARANTINE, "needs that entry"),
     "overread quarantine save 12 image.dcm": (QUARANTINE, "needs that entry"),
-    "overread quarantine mend 12 --accession A-1001": (QUARANTINE, "needs that entry"),
-    "overread quarantine mend 13 --accept": (QUARANTINE, "needs that entry"),
+    "overread quarantine correct 12 --accession A-1001": (QUARANTINE, "needs that entry"),
+    "overread quarantine correct 13 --accept": (QUARANTINE, "needs that entry"),
     "overread quarantine discard 14 --because test image of the vendor": (QUARANTINE, "needs that entry"),
     "python -m tests.evaluation.published made-up/": (BUDGET, "held there to what the page prints"),
     "overread cohort from-nih --scores made-up/detector_scores.csv.gz --reads made-up/expert_reads.csv "

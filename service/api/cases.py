@@ -67,7 +67,7 @@ def case_of_study(context: Context, study_instance_uid: StudyUid) -> types.CaseR
 
 @router.post("/cases/{case_id}/retry", summary="Triage a failed case again")
 def retry(context: Context, case_id: CaseNumber, request: Request) -> types.CaseReply:
-    """Put a FAILED case back in the queue, after its cause was mended."""
+    """Put a FAILED case back in the queue, after its cause was corrected."""
     retry_case(context.store, case_id, actor=Actor.unverified(sender(request, "HTTP")), now=context.clock())
     return _case(context, case_id)
 

@@ -10,7 +10,7 @@ from service.api import types
 from service.quarantine.contents import read_content
 from service.quarantine.replay import replay_entry
 from service.store.quarantine import (
-    Mending,
+    Correction,
     QuarantineFilter,
     case_of,
     count_quarantine,
@@ -41,7 +41,7 @@ class Discarding(Acting):
     because: str = Field(max_length=2000, description="Why, in words without patient data")
 
 
-class Mended(Acting):
+class Corrected(Acting):
     """Corrections of an entry. Left out: as it was sent; empty text: taken away."""
 
     accession_number: str | None = Field(None, max_length=64)
@@ -102,10 +102,12 @@ def replay(context: Context, quarantine_id: EntryNumber, body: Acting) -> types.
     return _replayed(context, quarantine_id, body.actor, None)
 
 
-@router.post("/quarantine/{quarantine_id}/mend", summary="Send an entry through the intake again, put right")
-def mend(context: Context, quarantine_id: EntryNumber, body: Mended) -> types.ReplayResult:
+@router.post(
+    "/quarantine/{quarantine_id}/correct", summary="Send an entry through the intake again, put right"
+)
+def correct(context: Context, quarantine_id: EntryNumber, body: Corrected) -> types.ReplayResult:
     """Try an entry again with what was missing or wrong, or with a contradiction accepted."""
-    mending = Mending(
+    correction = Correction(
         accession_number=body.accession_number,
         study_instance_uid=body.study_instance_uid,
         patient_id=body.patient_id,
@@ -113,7 +115,7 @@ def mend(context: Context, quarantine_id: EntryNumber, body: Mended) -> types.Re
         status=body.status,
         accepts=body.accepts,
     )
-    return _replayed(context, quarantine_id, body.actor, mending)
+    return _replayed(context, quarantine_id, body.actor, correction)
 
 
 @router.post("/quarantine/{quarantine_id}/discard", summary="Mark an entry as of no use", status_code=204)
@@ -129,7 +131,7 @@ def discard_entry(context: Context, quarantine_id: EntryNumber, body: Discarding
 
 
 def _replayed(
-    context: ServerContext, quarantine_id: int, name: str, mending: Mending | None
+    context: ServerContext, quarantine_id: int, name: str, correction: Correction | None
 ) -> types.ReplayResult:
     result = replay_entry(
         context.store,
@@ -137,6 +139,6 @@ def _replayed(
         actor=Actor.unverified(name),
         now=context.clock(),
         hl7=context.hl7,
-        mending=mending,
+        correction=correction,
     )
     return types.ReplayResult.model_validate(result)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Looks for rows whose bytes are missing, bytes that no row mentions, bytes that are not what their hash says,
 the same in quarantine, and what receivers that died left behind. It may run beside a running service, and
-reads every byte unless --quick is given. Ends with status 0 if nothing is wrong or all was mended, else 1.
+reads every byte unless --quick is given. Ends with status 0 if nothing is wrong or all was repaired, else 1.
 
   overread fsck                look
   overread fsck --repair       take in what no row mentions, move what is damaged to quarantine
@@ -29,7 +29,7 @@ reads every byte unless --quick is given. Ends with status 0 if nothing is wrong
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--repair", action="store_true", help="mend what can be mended")
+    parser.add_argument("--repair", action="store_true", help="repair what can be repaired")
     parser.add_argument("--quick", action="store_true", help="compare names and lengths, read no bytes")
     parser.add_argument("--from", dest="first", default="00", metavar="PREFIX", help="two hexadecimal digits")
     parser.add_argument("--to", dest="last", default="ff", metavar="PREFIX", help="the last one, included")
@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     check, tally = Check(now=datetime.now(UTC), reads_bytes=not arguments.quick), Tally()
     with opened_store(arguments, sweep=False) as store:
 
-        def mend(found: Irregularity) -> Irregularity:
+        def repaired(found: Irregularity) -> Irregularity:
             return repair(store, found, now=check.now)
 
         tally.stale_incoming = stale_incoming(store, check)
         if arguments.repair:
-            tally.mended += min(store.files.sweep(), tally.stale_incoming)
+            tally.repaired += min(store.files.sweep(), tally.stale_incoming)
         steps = _told(_prefixes(arguments.first, arguments.last), tally)
-        for found in check_all(store, steps, check, tally, mend if arguments.repair else None):
+        for found in check_all(store, steps, check, tally, repaired if arguments.repair else None):
             print(_line(found, as_json=arguments.json), flush=True)
     print(_summary(tally, as_json=arguments.json))
     return EXIT_OK if tally.is_clean else EXIT_FAILED
@@ -101,7 +101,7 @@ def _summary(tally: "Tally", *, as_json: bool) -> str:
         f"{tally.objects} objects of {tally.object_bytes} bytes, {tally.rows} rows",
         *(f"{name}: {count}" for name, count in sorted(tally.found.items())),
         *([f"left by receivers that died: {tally.stale_incoming}"] if tally.stale_incoming else []),
-        f"mended: {tally.mended}" if tally.mended else "",
+        f"repaired: {tally.repaired}" if tally.repaired else "",
         "nothing is wrong" if tally.is_clean else "something is wrong; see docs/store.md",
     ]
     return "\n".join(line for line in lines if line)

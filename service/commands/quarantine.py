@@ -1,4 +1,4 @@
-"""`overread quarantine`: look through what was refused, mend it, send it through the intake again."""
+"""`overread quarantine`: look through what was refused, correct it, send it through the intake again."""
 
 import argparse
 import getpass
@@ -16,7 +16,7 @@ from overread.errors import InputError, InvalidFileError, NotFoundError, Transit
 if TYPE_CHECKING:
     from service.quarantine.contents import Content
     from service.store.database import Store
-    from service.store.quarantine import ActionRecord, Mending, QuarantineFilter
+    from service.store.quarantine import ActionRecord, Correction, QuarantineFilter
     from service.store.records import QuarantineEntry
 
 DESCRIPTION = """\
@@ -25,10 +25,10 @@ resolved when its content is in the store, or discarded with a reason, and who d
 
   overread quarantine list --reason CONTRADICTION --since 2026-03-01
   overread quarantine show 12                             its header; --identify also says whose it is
-  overread quarantine save 12 image.dcm                   its bytes as they came, to be mended and sent again
-  overread quarantine replay --reason INVALID_REPORT      all of them again, after what caused it was mended
-  overread quarantine mend 12 --accession A-1001          with the right accession number
-  overread quarantine mend 13 --accept                    the image belongs to its study all the same
+  overread quarantine save 12 image.dcm                   its bytes as they came, to correct and send again
+  overread quarantine replay --reason INVALID_REPORT      all of them again, after the cause was removed
+  overread quarantine correct 12 --accession A-1001       with the right accession number
+  overread quarantine correct 13 --accept                 the image belongs to its study all the same
   overread quarantine discard 14 --because "test image of the vendor"
 """
 _STATES = ("waiting", "resolved", "discarded", "all")
@@ -54,13 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     replay.add_argument("numbers", nargs="*", type=int, metavar="NUMBER")
     _add_filters(replay)
     replay.add_argument("--all", action="store_true", help="everything that waits")
-    mend = parts.add_parser("mend", help="send one entry through the intake again, put right")
-    mend.add_argument("number", type=int, metavar="NUMBER")
-    _add_mending(mend)
+    correct = parts.add_parser("correct", help="send one entry through the intake again, put right")
+    correct.add_argument("number", type=int, metavar="NUMBER")
+    _add_correction(correct)
     discard = parts.add_parser("discard", help="mark entries as of no use; their bytes stay")
     discard.add_argument("numbers", nargs="+", type=int, metavar="NUMBER")
     discard.add_argument("--because", required=True, metavar="WORDS", help="why")
-    for part in (replay, mend, discard):
+    for part in (replay, correct, discard):
         part.add_argument("--by", metavar="NAME", help="who does it (default: your user name)")
 
 
@@ -72,7 +72,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_mending(parser: argparse.ArgumentParser) -> None:
+def _add_correction(parser: argparse.ArgumentParser) -> None:
     for option, word in (
         ("--accession", "accession number"),
         ("--study", "Study Instance UID"),
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         "show": _show,
         "save": _save,
         "replay": _replay,
-        "mend": _mend,
+        "correct": _correct,
         "discard": _discard,
     }
     with opened_store(arguments) as store:
@@ -179,8 +179,8 @@ def _replay(store: "Store", arguments: argparse.Namespace) -> int:
     return _try(store, numbers, None, arguments)
 
 
-def _mend(store: "Store", arguments: argparse.Namespace) -> int:
-    return _try(store, [arguments.number], _mending(arguments), arguments)
+def _correct(store: "Store", arguments: argparse.Namespace) -> int:
+    return _try(store, [arguments.number], _correction(arguments), arguments)
 
 
 def _discard(store: "Store", arguments: argparse.Namespace) -> int:
@@ -199,7 +199,7 @@ def _discard(store: "Store", arguments: argparse.Namespace) -> int:
 
 
 def _try(
-    store: "Store", numbers: Iterable[int], mending: "Mending | None", arguments: argparse.Namespace
+    store: "Store", numbers: Iterable[int], correction: "Correction | None", arguments: argparse.Namespace
 ) -> int:
     """Send entries through the intake again, a line for each; 0 only if all of them are stored now."""
     from service.commands.installation import environment_of
@@ -211,7 +211,9 @@ def _try(
     for number in numbers:
         tried += 1
         try:
-            result = replay_entry(store, number, actor=actor, now=datetime.now(UTC), hl7=hl7, mending=mending)
+            result = replay_entry(
+                store, number, actor=actor, now=datetime.now(UTC), hl7=hl7, correction=correction
+            )
         except (NotFoundError, TransitionError) as error:  # of this one; the others may do
             print(f"{number}: {error}")
             continue
@@ -223,11 +225,11 @@ def _try(
     return EXIT_OK if stored == tried else EXIT_FAILED
 
 
-def _mending(arguments: argparse.Namespace) -> "Mending":
-    from service.store.quarantine import Mending
+def _correction(arguments: argparse.Namespace) -> "Correction":
+    from service.store.quarantine import Correction
     from service.store.records import ReportStatus
 
-    return Mending(
+    return Correction(
         accession_number=arguments.accession,
         study_instance_uid=arguments.study,
         patient_id=arguments.patient,
@@ -281,8 +283,8 @@ def _described(
 
 
 def _action_line(action: "ActionRecord", *, identified: bool) -> str:
-    mending = f" ({action.mending.words(identified=identified)})" if action.mending else ""
-    words = f"{action.action.value.lower()}{mending}, {action.outcome.value.lower().replace('_', ' ')}"
+    correction = f" ({action.correction.words(identified=identified)})" if action.correction else ""
+    words = f"{action.action.value.lower()}{correction}, {action.outcome.value.lower().replace('_', ' ')}"
     detail = f": {action.detail}" if action.detail else ""
     return f"{action.happened_at:%Y-%m-%d %H:%M:%S} UTC  {words} by {action.actor.display_name}{detail}"
 
@@ -316,13 +318,13 @@ def _action_values(action: "ActionRecord", *, identified: bool) -> dict[str, obj
         "actor_identifier": action.actor.identifier,
         "detail": action.detail,
     }
-    if action.mending is not None:
-        values["mending"] = action.mending.words(identified=identified)
+    if action.correction is not None:
+        values["correction"] = action.correction.words(identified=identified)
     return values
 
 
 command = Command(
-    summary="look through what was refused, mend it and send it again",
+    summary="look through what was refused, correct it and send it again",
     description=DESCRIPTION,
     configure=configure,
     run=run,

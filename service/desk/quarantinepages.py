@@ -12,7 +12,7 @@ from service.desk.render import render_page
 from service.quarantine.contents import read_content
 from service.quarantine.replay import replay_entry
 from service.store.quarantine import (
-    Mending,
+    Correction,
     case_of,
     count_states,
     discard,
@@ -31,7 +31,7 @@ EntryNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 PersonName = Annotated[str, Form(max_length=200)]
 
 
-class MendingForm(BaseModel):
+class CorrectionForm(BaseModel):
     """The form as it was sent; what is as it was shown is left as it was sent."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
@@ -45,12 +45,12 @@ class MendingForm(BaseModel):
     accepts: bool = False
     revealed: bool = False  # whether the form showed the patient id
 
-    def mending(self, entry: QuarantineEntry) -> Mending:
+    def correction(self, entry: QuarantineEntry) -> Correction:
         """Return what the form puts right; of an image nothing but the decision to accept it."""
         if entry.kind is QuarantineKind.INSTANCE:
-            return Mending(accepts=self.accepts)
+            return Correction(accepts=self.accepts)
         patient_shown = entry.patient_id if self.revealed else None
-        return Mending(
+        return Correction(
             accession_number=_changed(self.accession_number, entry.accession_number),
             study_instance_uid=_changed(self.study_instance_uid, entry.study_instance_uid),
             patient_id=_changed(self.patient_id, patient_shown),
@@ -119,16 +119,16 @@ def replay(context: Context, request: Request, quarantine_id: EntryNumber, name:
     return _back_to(quarantine_id)
 
 
-@router.post("/quarantine/{quarantine_id}/mend")
-def mend(
+@router.post("/quarantine/{quarantine_id}/correct")
+def correct(
     context: Context,
     request: Request,
     quarantine_id: EntryNumber,
-    form: Annotated[MendingForm, Form()],
+    form: Annotated[CorrectionForm, Form()],
 ) -> Response:
     """Send one entry through the intake again, put right, and show it."""
-    mending = form.mending(load_entry(context.store, quarantine_id))
-    _replay(context, quarantine_id, _actor(request, form.name), mending)
+    correction = form.correction(load_entry(context.store, quarantine_id))
+    _replay(context, quarantine_id, _actor(request, form.name), correction)
     return _back_to(quarantine_id)
 
 
@@ -150,9 +150,9 @@ def _shown(context: ServerContext, choice: ListChoice) -> tuple[QuarantineEntry,
     return list_quarantine(context.store, choice.wanted(), limit=PAGE_LENGTH, offset=offset)
 
 
-def _replay(context: ServerContext, quarantine_id: int, actor: Actor, mending: Mending | None) -> None:
+def _replay(context: ServerContext, quarantine_id: int, actor: Actor, correction: Correction | None) -> None:
     replay_entry(
-        context.store, quarantine_id, actor=actor, now=context.clock(), hl7=context.hl7, mending=mending
+        context.store, quarantine_id, actor=actor, now=context.clock(), hl7=context.hl7, correction=correction
     )
 
 

@@ -22,13 +22,13 @@ _STATES: Mapping[str, QuarantineState | None] = {
 _EMPTY = {
     "waiting": "Objects and reports that are broken, or that contradict what is stored, would be listed here "
     "with the reason.",
-    "resolved": "What was mended, or taken after another try, would be listed here.",
+    "resolved": "What was corrected, or taken after another try, would be listed here.",
     "discarded": "What a person said to be of no use would be listed here.",
     "all": "Nothing has been refused.",
 }
 _ACTIONS = {
     QuarantineAction.REPLAYED: "Sent again",
-    QuarantineAction.MENDED: "Mended and sent again",
+    QuarantineAction.CORRECTED: "Corrected and sent again",
     QuarantineAction.DISCARDED: "Discarded",
 }
 _OUTCOMES = {
@@ -282,8 +282,8 @@ def _facts(entry: QuarantineEntry, content: Content, *, revealed: bool) -> tuple
 
 
 def _action(action: ActionRecord, *, revealed: bool) -> ActionRow:
-    mending = f" ({action.mending.words(identified=revealed)})" if action.mending else ""
-    parts = (f"{_ACTIONS[action.action]}{mending}", _OUTCOMES[action.outcome])
+    correction = f" ({action.correction.words(identified=revealed)})" if action.correction else ""
+    parts = (f"{_ACTIONS[action.action]}{correction}", _OUTCOMES[action.outcome])
     words = ", ".join(part for part in parts if part)
     detail = f": {action.detail}" if action.detail else ""
     return ActionRow(

@@ -86,7 +86,7 @@ class Tab:
     states: tuple[CaseState, ...]
     empty_heading: str
     empty_text: str
-    urgent: bool = False  # a person should mend what lies here
+    urgent: bool = False  # a person should correct what lies here
 
 
 TABS: tuple[Tab, ...] = (

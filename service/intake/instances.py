@@ -254,7 +254,7 @@ def _check_study(study: StudyRecord | None, header: InstanceHeader, replay: Repl
         stored, sent = getattr(study, column), getattr(header, column)
         if stored and sent and stored != sent:
             raise ContradictionError(
-                f"study {header.study_instance_uid} is stored with another {word}; mend the sender"
+                f"study {header.study_instance_uid} is stored with another {word}; correct the sender"
             )
 
 

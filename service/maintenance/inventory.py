@@ -43,7 +43,7 @@ class Irregularity:
     study_instance_uid: str | None = None  # as the row says
     sop_instance_uid: str | None = None
     repair: str | None = None  # what was done about it; None: nothing
-    mended: bool = False  # nothing of it is left
+    repaired: bool = False  # nothing of it is left
 
 
 @dataclass(kw_only=True)
@@ -55,12 +55,12 @@ class Tally:
     rows: int = 0
     stale_incoming: int = 0  # files of receivers that died
     found: dict[str, int] = field(default_factory=dict)  # by place and fault, such as "OBJECTS ORPHAN"
-    mended: int = 0
+    repaired: int = 0
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is wrong, or all of it was mended."""
-        return sum(self.found.values()) + self.stale_incoming == self.mended
+        """Whether nothing is wrong, or all of it was repaired."""
+        return sum(self.found.values()) + self.stale_incoming == self.repaired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def check_all(
             done = found if repair is None else repair(found)
             name = f"{done.place} {done.fault}"
             tally.found[name] = tally.found.get(name, 0) + 1
-            tally.mended += done.mended
+            tally.repaired += done.repaired
             yield done
 
 

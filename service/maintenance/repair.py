@@ -1,7 +1,7 @@
 """Repairs of `overread fsck --repair`: nothing that was received is thrown away.
 
 Bytes without a row go through the intake as if they came now; bytes that are not what their name says go to
-quarantine, with the reason. A row whose bytes are gone can be mended by its sender alone.
+quarantine, with the reason. A row whose bytes are gone can be repaired by its sender alone.
 """
 
 from dataclasses import replace
@@ -36,7 +36,7 @@ def repair(store: Store, found: Irregularity, *, now: datetime) -> Irregularity:
         if found.fault is Fault.LEFT_OVER:
             return _drop(store, found)
     except NotFoundError:
-        return replace(found, repair="it is gone in the meantime", mended=True)
+        return replace(found, repair="it is gone in the meantime", repaired=True)
     return replace(found, repair=_SEND_AGAIN if found.fault is Fault.MISSING else None)
 
 
@@ -49,12 +49,12 @@ def _adopt(store: Store, found: Irregularity, now: datetime) -> Irregularity:
         is_dicom = _copy(store, found, incoming)
         if found.place is Place.QUARANTINE:
             refuse(store, incoming, _refusal(found, now, is_dicom=is_dicom, detail="no row mentioned it"))
-            return replace(found, repair="recorded in quarantine", mended=True)
+            return replace(found, repair="recorded in quarantine", repaired=True)
         try:
             receipt = receive_instance(store, incoming, source=SOURCE, now=now)
         except InputError as error:
             shelf.remove(found.sha256)
-            return replace(found, repair=f"moved to quarantine: {error}", mended=True)
+            return replace(found, repair=f"moved to quarantine: {error}", repaired=True)
     if receipt.sha256 != found.sha256:  # the same data set under other file meta information
         shelf.remove(found.sha256)
     return replace(
@@ -62,7 +62,7 @@ def _adopt(store: Store, found: Irregularity, now: datetime) -> Irregularity:
         study_instance_uid=receipt.header.study_instance_uid,
         sop_instance_uid=receipt.header.sop_instance_uid,
         repair=f"received: {receipt.outcome}",
-        mended=True,
+        repaired=True,
     )
 
 
@@ -71,7 +71,7 @@ def _set_aside(store: Store, found: Irregularity, now: datetime) -> Irregularity
     with begin_instance(store) as incoming:
         is_dicom = _copy(store, found, incoming)
         if incoming.sha256 == found.sha256:
-            return replace(found, repair="it is whole again", mended=True)
+            return replace(found, repair="it is whole again", repaired=True)
         detail = f"object {found.sha256} was damaged where it was kept"
         refuse(store, incoming, _refusal(found, now, is_dicom=is_dicom, detail=detail))
     shelf_of(store, found.place).remove(found.sha256)
@@ -79,7 +79,7 @@ def _set_aside(store: Store, found: Irregularity, now: datetime) -> Irregularity
     if found.sop_instance_uid is not None or found.place is Place.QUARANTINE:
         done += f"; {_SEND_AGAIN}"
     # Where a row needs the bytes as they were, they are still missing.
-    return replace(found, repair=done, mended=found.fault is Fault.ORPHAN)
+    return replace(found, repair=done, repaired=found.fault is Fault.ORPHAN)
 
 
 def _drop(store: Store, found: Irregularity) -> Irregularity:
@@ -88,7 +88,7 @@ def _drop(store: Store, found: Irregularity) -> Irregularity:
         drop_removed(store, found.sop_instance_uid)
     else:
         drop_refused(store, found.sha256)
-    return replace(found, repair="removed, as its row says", mended=True)
+    return replace(found, repair="removed, as its row says", repaired=True)
 
 
 def _copy(store: Store, found: Irregularity, incoming: IncomingFile) -> bool:

@@ -1,4 +1,4 @@
-"""Sends what lies in quarantine through the intake again, as it is or mended, and records how that ended."""
+"""Replays of quarantine entries: sent through the intake again, as they are or corrected, and recorded."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from service.quarantine.contents import ContentForm, form_of, quarantined_bytes
 from service.store.database import Store
 from service.store.quarantine import (
     ActionOutcome,
-    Mending,
+    Correction,
     NewAction,
     QuarantineAction,
     load_entry,
@@ -32,7 +32,7 @@ from service.store.records import QuarantineEntry, QuarantineState, ReportStatus
 
 _CHUNK_BYTES = 1 << 20
 _CHARSET_FIELD = 18  # MSH-18
-_NOTHING = Mending()
+_NOTHING = Correction()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def replay_entry(
     actor: Actor,
     now: datetime,
     hl7: Hl7Settings,
-    mending: Mending | None = None,
+    correction: Correction | None = None,
 ) -> ReplayResult:
     """Send one entry through the intake again and record who did it and how it ended.
 
@@ -63,34 +63,34 @@ def replay_entry(
         NotFoundError: there is no such entry, or its bytes are gone.
         RemovedError: its bytes were removed on purpose.
         TransitionError: it is resolved already.
-        InputError: what is to be mended is not what such an entry has.
+        InputError: what is to be corrected is not what such an entry has.
         OutOfResourcesError: it cannot be stored now.
     """
-    if mending == _NOTHING:
-        raise InputError("say what to mend, or send it again as it is")
+    if correction == _NOTHING:
+        raise InputError("say what to correct, or send it again as it is")
     entry = load_entry(store, quarantine_id)
     if entry.state is QuarantineState.RESOLVED:
         raise TransitionError(f"entry {quarantine_id} of the quarantine is resolved already")
     is_object = _is_object(entry)
-    if is_object and mending is not None and mending.changes_report:
+    if is_object and correction is not None and correction.changes_report:
         raise InputError(
-            "an image is stored as it came or not at all: accept it, discard it, or send a mended one"
+            "an image is stored as it came or not at all: accept it, discard it, or send a corrected one"
         )
     case_id, detail = None, None
     try:
-        receipt = _replay(store, entry, mending or _NOTHING, hl7, now=now, is_object=is_object)
+        receipt = _replay(store, entry, correction or _NOTHING, hl7, now=now, is_object=is_object)
         outcome = ActionOutcome(receipt.outcome.value)
         reports = (receipt,) if isinstance(receipt, ReportReceipt) else receipt.reports
         case_id = reports[0].case_id if reports else None
     except InputError as error:
         outcome, detail = ActionOutcome.REFUSED, str(error)
     new = NewAction(
-        action=QuarantineAction.REPLAYED if mending is None else QuarantineAction.MENDED,
+        action=QuarantineAction.REPLAYED if correction is None else QuarantineAction.CORRECTED,
         outcome=outcome,
         actor=actor,
         at=now,
         detail=detail,
-        mending=mending,
+        correction=correction,
         case_id=case_id,
     )
     record_action(store, quarantine_id, new)
@@ -104,16 +104,16 @@ def _is_object(entry: QuarantineEntry) -> bool:
 def _replay(
     store: Store,
     entry: QuarantineEntry,
-    mending: Mending,
+    correction: Correction,
     hl7: Hl7Settings,
     *,
     now: datetime,
     is_object: bool,
 ) -> InstanceReceipt | ReportReceipt:
-    replay = Replay(arrived_at=entry.received_at, accepts=mending.accepts)
+    replay = Replay(arrived_at=entry.received_at, accepts=correction.accepts)
     if is_object:
         return _replay_instance(store, entry, replay, now=now)
-    reports = tuple(replace(report, replay=replay) for report in _reports(entry, mending, hl7))
+    reports = tuple(replace(report, replay=replay) for report in _reports(entry, correction, hl7))
     outcomes = receive_reports(store, reports, now=now)
     for outcome in outcomes:
         if isinstance(outcome, InputError):
@@ -142,27 +142,27 @@ def _replay_instance(
         return receive_instance(store, incoming, source=entry.source, now=now, replay=replay)
 
 
-def _reports(entry: QuarantineEntry, mending: Mending, hl7: Hl7Settings) -> tuple[IncomingReport, ...]:
+def _reports(entry: QuarantineEntry, correction: Correction, hl7: Hl7Settings) -> tuple[IncomingReport, ...]:
     with quarantined_bytes(entry) as file:
         content = file.read()
     form = form_of(entry)
     if form is ContentForm.FHIR:
-        return _mended(fhir.read_reports(content, source=entry.source), entry, mending)
+        return _corrected(fhir.read_reports(content, source=entry.source), entry, correction)
     if form is ContentForm.HL7:
-        if mending.charset:
-            content = _declared_as(content, mending.charset)
+        if correction.charset:
+            content = _declared_as(content, correction.charset)
         message = read_message(content, default_charset=hl7.charset)
-        return _mended(read_reports(message, content, hl7, source=entry.source), entry, mending)
+        return _corrected(read_reports(message, content, hl7, source=entry.source), entry, correction)
     report = IncomingReport(
         content=content,
         status=ReportStatus(entry.report_status or ReportStatus.FINAL),
         accession_number=entry.accession_number,
         study_instance_uid=entry.study_instance_uid,
         patient_id=entry.patient_id,
-        charset=mending.charset or entry.report_charset or "utf-8",
+        charset=correction.charset or entry.report_charset or "utf-8",
         source=entry.source,
     )
-    return _mended((report,), entry, mending)
+    return _corrected((report,), entry, correction)
 
 
 def _declared_as(content: bytes, charset: str) -> bytes:
@@ -181,23 +181,23 @@ def _declared_as(content: bytes, charset: str) -> bytes:
     return f"{header.separators.field.join(fields)}{end}{rest}".encode()
 
 
-def _mended(
-    reports: tuple[IncomingReport, ...], entry: QuarantineEntry, mending: Mending
+def _corrected(
+    reports: tuple[IncomingReport, ...], entry: QuarantineEntry, correction: Correction
 ) -> tuple[IncomingReport, ...]:
     """Return the reports with what a person gave; of several, the one that was refused is meant."""
     names = ("accession_number", "study_instance_uid", "patient_id")
     given: dict[str, str | None] = {
-        name: value or None for name in names if (value := getattr(mending, name)) is not None
+        name: value or None for name in names if (value := getattr(correction, name)) is not None
     }
-    if not given and mending.status is None:
+    if not given and correction.status is None:
         return reports
     meant = [report for report in reports if len(reports) == 1 or _is_that(report, entry)]
     if not meant:
         raise InvalidReportError(
-            f"the message holds {len(reports)} reports and none is the refused one; mend the sender"
+            f"the message holds {len(reports)} reports and none is the refused one; correct the sender"
         )
     return tuple(
-        replace(report, status=mending.status or report.status, **given)  # type: ignore[arg-type]
+        replace(report, status=correction.status or report.status, **given)  # type: ignore[arg-type]
         if report in meant
         else report
         for report in reports

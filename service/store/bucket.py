@@ -124,7 +124,7 @@ class BucketObjectStore:
                 self.client.head_bucket(Bucket=self.bucket)
         except NotFoundError:
             raise ConfigurationError(
-                f"there is no bucket {self.bucket!r}; make it, or mend OVERREAD_OBJECTS_URL"
+                f"there is no bucket {self.bucket!r}; make it, or correct OVERREAD_OBJECTS_URL"
             ) from None
         except OutOfResourcesError as error:
             if isinstance(error.__cause__, ClientError) and _code(error.__cause__) in _REFUSED:

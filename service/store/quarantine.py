@@ -37,7 +37,7 @@ class QuarantineAction(StrEnum):
     """Action of a person on an entry."""
 
     REPLAYED = "REPLAYED"  # sent it through the intake again as it is
-    MENDED = "MENDED"  # the same, with what was missing or wrong put right, or a contradiction accepted
+    CORRECTED = "CORRECTED"  # the same, with what was missing or wrong put right, or a contradiction accepted
     DISCARDED = "DISCARDED"
 
 
@@ -51,7 +51,7 @@ class ActionOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mending:
+class Correction:
     """Corrections by a person; None leaves what was sent."""
 
     accession_number: str | None = None
@@ -119,7 +119,7 @@ class ActionRecord:
     outcome: ActionOutcome
     actor: Actor
     detail: str | None
-    mending: Mending | None
+    correction: Correction | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class NewAction:
     actor: Actor
     at: datetime
     detail: str | None = None
-    mending: Mending | None = None
+    correction: Correction | None = None
     case_id: int | None = None  # that a report now belongs to
 
 
@@ -288,7 +288,7 @@ def _record(connection: Connection, quarantine_id: int, new: NewAction) -> None:
             "action": new.action.value,
             "outcome": new.outcome.value,
             "detail": new.detail,
-            "mending": to_json(new.mending) if new.mending else None,
+            "correction": to_json(new.correction) if new.correction else None,
             **actor_columns(new.actor),
         },
     )
@@ -303,9 +303,9 @@ def _record(connection: Connection, quarantine_id: int, new: NewAction) -> None:
 
 def _action_of(row: Row[Any]) -> ActionRecord:
     """Return the action of a row; where what was put right cannot be read, its detail says so."""
-    mending, detail = None, row.detail
+    correction, detail = None, row.detail
     try:
-        mending = from_json(Mending, row.mending) if row.mending else None
+        correction = from_json(Correction, row.correction) if row.correction else None
     except UnreadableRecordError as error:
         detail = "; ".join(filter(None, (detail, str(error))))
     return ActionRecord(
@@ -314,5 +314,5 @@ def _action_of(row: Row[Any]) -> ActionRecord:
         outcome=ActionOutcome(row.outcome),
         actor=actor_of(row),
         detail=detail,
-        mending=mending,
+        correction=correction,
     )

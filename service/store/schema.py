@@ -253,7 +253,7 @@ quarantine = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("sha256", Sha256, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    # As far as they could be read; enough to mend and send it again.
+    # As far as they could be read; enough to correct and send it again.
     Column("study_instance_uid", String(256)),
     Column("sop_instance_uid", String(256)),
     Column("accession_number", String(256)),
@@ -279,11 +279,13 @@ quarantine_actions = Table(
     Column("action_id", RowNumber, primary_key=True),
     Column("quarantine_id", RowNumber, ForeignKey("quarantine.quarantine_id"), nullable=False),
     Column("happened_at", UtcDateTime, nullable=False),
-    Column("action", String(16), nullable=False),  # REPLAYED, MENDED or DISCARDED
+    Column("action", String(16), nullable=False),  # REPLAYED, CORRECTED or DISCARDED
     Column("outcome", String(16), nullable=False),  # STORED, ALREADY_STORED, REFUSED or DISCARDED
     *_actor_columns(),
     Column("detail", Text),  # why it was refused again, or discarded, in words
-    Column("mending", Text),  # JSON of service.store.quarantine.Mending; null where nothing was mended
+    Column(
+        "correction", Text
+    ),  # JSON of service.store.quarantine.Correction; null where nothing was corrected
     Index("ix_quarantine_actions_quarantine_id", "quarantine_id"),
 )
 

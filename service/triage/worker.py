@@ -272,7 +272,7 @@ class Heartbeat:
 
 
 def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime) -> None:
-    """End a case whose look raised: what the input cannot mend is FAILED, all else goes back to the queue."""
+    """End a case whose look raised: FAILED where no further attempt would help, else back to the queue."""
     lease = claimed.lease
     try:
         if isinstance(error, InputError | RemovedError):

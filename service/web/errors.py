@@ -69,7 +69,7 @@ HTTP_PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
         Problem(status=503, slug="out-of-resources", title="Cannot be accepted now; try later"),
     ),
     (ModelError, Problem(status=503, slug="model-unusable", title="The model release cannot be used")),
-    (ConfigurationError, Problem(status=500, slug="misconfigured", title="A setting must be mended")),
+    (ConfigurationError, Problem(status=500, slug="misconfigured", title="A setting must be corrected")),
     (OverreadError, Problem(status=500, slug="failed", title="The request failed")),
 )
 INTERNAL = Problem(status=500, slug="internal", title="The request failed; the log says why")

@@ -33,15 +33,15 @@ def test_entries_are_found_by_kind_reason_state_and_time(api: httpx.Client, fill
     assert api.get("/api/v1/quarantine", params={"since": "yesterday"}).status_code == 422
 
 
-def test_an_entry_is_mended_and_names_its_case_and_who_did_it(api: httpx.Client, filled: Store) -> None:
+def test_an_entry_is_corrected_and_names_its_case_and_who_did_it(api: httpx.Client, filled: Store) -> None:
     body = {"actor": "Dr Roe", "accession_number": "A1"}
-    mended = api.post("/api/v1/quarantine/1/mend", json=body)
-    assert mended.json() == {"quarantine_id": 1, "outcome": "STORED", "case_id": 1, "detail": None}
+    corrected = api.post("/api/v1/quarantine/1/correct", json=body)
+    assert corrected.json() == {"quarantine_id": 1, "outcome": "STORED", "case_id": 1, "detail": None}
 
     shown = api.get("/api/v1/quarantine/1").json()
     assert (shown["entry"]["state"], shown["case_id"], shown["form"]) == ("RESOLVED", 1, "text")
-    assert [(action["action"], action["actor"]) for action in shown["actions"]] == [("MENDED", "Dr Roe")]
-    assert api.post("/api/v1/quarantine/1/mend", json=body).status_code == 409
+    assert [(action["action"], action["actor"]) for action in shown["actions"]] == [("CORRECTED", "Dr Roe")]
+    assert api.post("/api/v1/quarantine/1/correct", json=body).status_code == 409
     assert api.get("/api/v1/counts").json()["quarantine"] == 1
 
 

@@ -53,7 +53,7 @@ def filled(sqlite_store: Store) -> Store:
     return sqlite_store
 
 
-def test_a_person_looks_through_mends_and_discards_and_each_step_is_told(
+def test_a_person_looks_through_corrects_and_discards_and_each_step_is_told(
     filled: Store, quarantine: Quarantine
 ) -> None:
     listed = quarantine("list", "--kind", "report").out
@@ -67,13 +67,13 @@ def test_a_person_looks_through_mends_and_discards_and_each_step_is_told(
     assert "patient    P1" in revealed
     assert "No mass is seen." in revealed
 
-    mended = quarantine("mend", "1", "--accession", "A1", "--by", "Dr Roe")
-    assert (mended.status, mended.out) == (0, "1: stored, case 1\n1 of 1 resolved\n")
-    accepted = quarantine("mend", "3", "--accept", "--by", "Dr Roe")
+    corrected = quarantine("correct", "1", "--accession", "A1", "--by", "Dr Roe")
+    assert (corrected.status, corrected.out) == (0, "1: stored, case 1\n1 of 1 resolved\n")
+    accepted = quarantine("correct", "3", "--accept", "--by", "Dr Roe")
     assert accepted.out.startswith("3: stored")
     assert quarantine("discard", "2", "--because", "empty", "--by", "Dr Roe").status == 0
     assert quarantine("list").out == "0 in all\n"
-    assert "mended (accession number A1), stored by Dr Roe" in quarantine("show", "1").out
+    assert "corrected (accession number A1), stored by Dr Roe" in quarantine("show", "1").out
     assert load_entry(filled, 2).state is QuarantineState.DISCARDED
 
 

@@ -63,11 +63,11 @@ def test_a_report_is_put_right_on_the_page_and_leads_to_its_case(
 ) -> None:
     refuse_reports(sqlite_store)
 
-    shown = post(api, "1/mend", accession_number="A1", charset="utf-8", name="Dr Roe")
+    shown = post(api, "1/correct", accession_number="A1", charset="utf-8", name="Dr Roe")
 
     assert shown.status_code == 200
     assert 'href="/cases/1"' in shown.text
-    assert "Mended and sent again (accession number A1), stored, by Dr Roe (page 127.0.0.1)" in shown.text
+    assert "Corrected and sent again (accession number A1), stored, by Dr Roe (page 127.0.0.1)" in shown.text
     assert load_case(sqlite_store, 1).summary.accession_number == "A1"
     assert load_case(sqlite_store, 1).patient_id == "P1"  # a field that was not shown changes nothing
     assert "Resolved 1 " in get(api, "/quarantine").text
@@ -82,9 +82,9 @@ def test_what_the_form_showed_and_a_person_emptied_is_left_out(
     with pytest.raises(InputError):
         send_report(sqlite_store, patient="P9")
 
-    post(api, "1/mend", accession_number="A1", patient_id="", revealed="yes", name="Dr Roe")
+    post(api, "1/correct", accession_number="A1", patient_id="", revealed="yes", name="Dr Roe")
 
-    assert list_actions(sqlite_store, 1)[0].mending.patient_id == ""
+    assert list_actions(sqlite_store, 1)[0].correction.patient_id == ""
     assert load_entry(sqlite_store, 1).state is QuarantineState.RESOLVED
 
 
@@ -93,7 +93,7 @@ def test_a_patient_id_that_a_person_gave_is_shown_only_on_request(
 ) -> None:
     refuse_reports(sqlite_store)
 
-    hidden = post(api, "1/mend", accession_number="A1", patient_id="P77", name="Dr Roe").text
+    hidden = post(api, "1/correct", accession_number="A1", patient_id="P77", name="Dr Roe").text
 
     assert "(accession number A1, patient id)" in hidden
     assert "P77" not in hidden
@@ -106,7 +106,7 @@ def test_an_image_is_accepted_or_refused_again_and_the_page_says_which(
     refuse_image(sqlite_store)
 
     assert "refused again" in post(api, "1/replay", name="Dr Roe").text
-    shown = post(api, "1/mend", accepts="yes", name="Dr Roe").text
+    shown = post(api, "1/correct", accepts="yes", name="Dr Roe").text
     assert "its case opens when the images count as complete" in shown
 
 

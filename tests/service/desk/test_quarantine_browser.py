@@ -18,7 +18,7 @@ def fill(page: webdriver.Chrome, selector: str, text: str) -> None:
     press(page, text)
 
 
-def test_a_person_finds_mends_and_follows_a_report_by_keys_alone(
+def test_a_person_finds_corrects_and_follows_a_report_by_keys_alone(
     browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
 ) -> None:
     refuse_reports(sqlite_store)
@@ -30,7 +30,7 @@ def test_a_person_finds_mends_and_follows_a_report_by_keys_alone(
     press(browser, Keys.ENTER)
     assert leads_to(browser, "/quarantine/1")
     fill(browser, "[name=accession_number]", "A1")
-    fill(browser, "form[action$=mend] [name=name]", "j Roe")  # a letter that is a key elsewhere
+    fill(browser, "form[action$=correct] [name=name]", "j Roe")  # a letter that is a key elsewhere
     press(browser, Keys.ENTER)
     link = wait_for(browser, ".resolved a")
     assert "by j Roe" in wait_for(browser, ".events").text

@@ -189,7 +189,7 @@ def test_what_is_no_whole_backup_is_refused(sqlite_store, tmp_path) -> None:
         restore(tmp_path / "backup", settings)
     assert not (tmp_path / "new" / "overread.sqlite3").exists()
     copy.write_bytes(content)
-    restore(tmp_path / "backup", settings)  # again, after it was mended
+    restore(tmp_path / "backup", settings)  # again, after it was repaired
     (tmp_path / "backup" / "backup.json").unlink()
     with pytest.raises(InvalidFileError, match=r"no backup\.json"):
         read_manifest(tmp_path / "backup")

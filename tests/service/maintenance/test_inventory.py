@@ -55,14 +55,14 @@ def damage(shelf: ObjectStore, sha256: str, content: bytes) -> None:
 def look(
     store: Store,
     *hashes: str,
-    mends: bool = False,
+    repairs: bool = False,
     later: timedelta = timedelta(hours=2),
     quick: bool = False,
 ) -> tuple[list[tuple[Place, Fault]], Tally, list[Irregularity]]:
     check, tally = Check(now=datetime.now(UTC) + later, reads_bytes=not quick), Tally()
     steps = [(place, prefix) for prefix in sorted({each[:2] for each in hashes}) for place in Place]
-    mend = (lambda found: repair(store, found, now=NOW)) if mends else None
-    found = list(check_all(store, steps, check, tally, mend))
+    repaired = (lambda found: repair(store, found, now=NOW)) if repairs else None
+    found = list(check_all(store, steps, check, tally, repaired))
     return [(item.place, item.fault) for item in found], tally, found
 
 
@@ -83,7 +83,7 @@ def test_bytes_without_a_row_are_found_and_taken_in(kept) -> None:
     sha256 = keep(kept, ORPHAN)
 
     assert look(kept, sha256)[0] == [(Place.OBJECTS, Fault.ORPHAN)]
-    _, tally, (found,) = look(kept, sha256, mends=True)
+    _, tally, (found,) = look(kept, sha256, repairs=True)
 
     assert (tally.is_clean, found.repair) == (True, "received: STORED")
     assert load_instance(kept, "2.25.9.1.1").path.read_bytes() == ORPHAN
@@ -93,7 +93,7 @@ def test_bytes_without_a_row_are_found_and_taken_in(kept) -> None:
 def test_bytes_without_a_row_that_cannot_be_used_go_to_quarantine(kept) -> None:
     sha256 = keep(kept, b"text")
 
-    _, tally, _ = look(kept, sha256, mends=True)
+    _, tally, _ = look(kept, sha256, repairs=True)
 
     assert tally.is_clean
     (entry,) = list_quarantine(kept)
@@ -107,7 +107,7 @@ def test_bytes_in_quarantine_without_an_entry_get_one(kept) -> None:
         kept.files.set_aside(incoming)
 
     assert look(kept, name(ORPHAN))[0] == [(Place.QUARANTINE, Fault.ORPHAN)]
-    look(kept, name(ORPHAN), mends=True)
+    look(kept, name(ORPHAN), repairs=True)
 
     (entry,) = list_quarantine(kept)
     assert (entry.kind, entry.reason, entry.path.read_bytes()) == ("INSTANCE", "UNRECORDED", ORPHAN)
@@ -124,7 +124,7 @@ def test_a_row_without_bytes_is_found_until_its_sender_sends_it_again(kept) -> N
     sha256 = send_image(kept).sha256
     kept.files.objects.remove(sha256)
 
-    faults, tally, (found,) = look(kept, sha256, mends=True)
+    faults, tally, (found,) = look(kept, sha256, repairs=True)
 
     assert faults == [(Place.OBJECTS, Fault.MISSING)]
     assert not tally.is_clean
@@ -141,7 +141,7 @@ def test_bytes_that_changed_go_to_quarantine_and_can_be_sent_again(kept, content
     damage(kept.files.objects, sha256, content)
 
     assert look(kept, sha256, quick=quick)[0] == [(Place.OBJECTS, Fault.DAMAGED)]
-    _, tally, (found,) = look(kept, sha256, mends=True, quick=quick)
+    _, tally, (found,) = look(kept, sha256, repairs=True, quick=quick)
 
     assert not tally.is_clean
     assert "send the study again" in found.repair
@@ -174,7 +174,7 @@ def test_what_retention_did_not_finish_is_finished(kept) -> None:
 
     assert look(kept, instance.sha256, later=timedelta(hours=3.5))[0] == []  # about to go
     assert look(kept, instance.sha256, later=later)[0] == [(Place.OBJECTS, Fault.LEFT_OVER)]
-    look(kept, instance.sha256, later=later, mends=True)
+    look(kept, instance.sha256, later=later, repairs=True)
 
     assert kept.files.objects.size_of(instance.sha256) is None
     assert look(kept, instance.sha256, later=later)[0] == []
@@ -184,7 +184,7 @@ def test_a_name_that_is_no_hash_is_told_and_left_alone(sqlite_store) -> None:
     strange = sqlite_store.files.objects.folder / "ab" / "notes.txt"
     strange.write_text("mine")
 
-    faults, tally, _ = look(sqlite_store, "ab", mends=True)
+    faults, tally, _ = look(sqlite_store, "ab", repairs=True)
 
     assert faults == [(Place.OBJECTS, Fault.STRANGE)]
     assert (tally.is_clean, strange.read_text()) == (False, "mine")
@@ -195,7 +195,7 @@ def test_the_same_data_set_under_another_file_meta_is_no_second_object(sqlite_st
     other = b"II*\0" + dicom_bytes()[4:]
     sha256 = keep(sqlite_store, other)
 
-    _, tally, _ = look(sqlite_store, sha256, mends=True)
+    _, tally, _ = look(sqlite_store, sha256, repairs=True)
 
     assert tally.is_clean
     assert sqlite_store.files.objects.size_of(sha256) is None
@@ -236,7 +236,7 @@ def test_the_command_lists_what_is_wrong_mends_it_and_ends_with_a_status(sqlite_
     assert (counts["objects"], counts["stale_incoming"], counts["clean"]) == (2, 1, False)
 
     status, (found, counts) = run_fsck(capsys, sqlite_store, "--repair")
-    assert (status, found["mended"], counts["clean"]) == (0, True, True)
+    assert (status, found["repaired"], counts["clean"]) == (0, True, True)
 
     assert list(sqlite_store.files.incoming.iterdir()) == []
     part = f"{(int(name(ORPHAN)[:2], 16) + 1) % 256:02x}"

@@ -16,7 +16,7 @@ from service.quarantine.replay import replay_entry
 from service.store.database import Store, open_store
 from service.store.quarantine import (
     ActionOutcome,
-    Mending,
+    Correction,
     QuarantineAction,
     case_of,
     count_quarantine,
@@ -55,12 +55,12 @@ def refused_image(store: Store, content: bytes) -> int:
     return list_quarantine(store)[0].quarantine_id
 
 
-def again(store: Store, number: int, **mending: object):
-    given = Mending(**mending) if mending else None  # type: ignore[arg-type]
-    return replay_entry(store, number, actor=ROE, now=after(60), hl7=HL7, mending=given)
+def again(store: Store, number: int, **correction: object):
+    given = Correction(**correction) if correction else None  # type: ignore[arg-type]
+    return replay_entry(store, number, actor=ROE, now=after(60), hl7=HL7, correction=given)
 
 
-def test_a_report_that_named_nothing_is_mended_and_reaches_its_case(store) -> None:
+def test_a_report_that_named_nothing_is_corrected_and_reaches_its_case(store) -> None:
     send_image(store)
     close_study(store, STUDY, now=NOW)
     number = refused_report(store, accession=None)
@@ -73,11 +73,11 @@ def test_a_report_that_named_nothing_is_mended_and_reaches_its_case(store) -> No
     assert (entry.state, case_of(store, entry)) == (QuarantineState.RESOLVED, result.case_id)
     (action,) = list_actions(store, number)
     assert (action.action, action.actor, action.happened_at) == (
-        QuarantineAction.MENDED,
+        QuarantineAction.CORRECTED,
         ROE,
         after(60),
     )
-    assert action.mending == Mending(accession_number=ACCESSION)
+    assert action.correction == Correction(accession_number=ACCESSION)
 
 
 def test_what_is_refused_again_waits_as_before_and_the_try_is_recorded(store) -> None:
@@ -126,13 +126,13 @@ def test_an_object_that_was_announced_as_another_is_stored_only_when_accepted(sq
     assert again(sqlite_store, 1, accepts=True).outcome is ActionOutcome.STORED
 
 
-def test_an_image_is_not_mended_as_a_report_is(sqlite_store) -> None:
+def test_an_image_is_not_corrected_as_a_report_is(sqlite_store) -> None:
     number = refused_image(sqlite_store, b"no image")
 
     with pytest.raises(InputError, match="stored as it came or not at all"):
         again(sqlite_store, number, accession_number="A1")
-    with pytest.raises(InputError, match="say what to mend"):
-        replay_entry(sqlite_store, number, actor=ROE, now=NOW, hl7=HL7, mending=Mending())
+    with pytest.raises(InputError, match="say what to correct"):
+        replay_entry(sqlite_store, number, actor=ROE, now=NOW, hl7=HL7, correction=Correction())
     assert list_actions(sqlite_store, number) == ()
 
 
@@ -239,7 +239,7 @@ def test_an_hl7_message_that_declares_a_wrong_character_set_is_read_in_the_right
     assert load_case(sqlite_store, result.case_id).report.text == "Höhe A1"
 
 
-def test_of_two_reports_in_one_message_the_refused_one_is_mended(sqlite_store) -> None:
+def test_of_two_reports_in_one_message_the_refused_one_is_corrected(sqlite_store) -> None:
     content = message("A1", "").encode()  # the second names no study
     reports = read_reports(read_message(content, default_charset="utf-8"), content, HL7, source="HL7 here")
     receive_reports(sqlite_store, reports, now=NOW)
@@ -252,7 +252,7 @@ def test_of_two_reports_in_one_message_the_refused_one_is_mended(sqlite_store) -
     assert [len(load_case(sqlite_store, case).reports) for case in (1, 2)] == [1, 1]
 
 
-def test_a_fhir_document_is_read_again_and_mended(sqlite_store) -> None:
+def test_a_fhir_document_is_read_again_and_corrected(sqlite_store) -> None:
     document = {
         "resourceType": "DiagnosticReport",
         "status": "final",

@@ -103,7 +103,8 @@ def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     with pytest.raises(InvalidReportError):
         send_report(store, "")
     discard(store, 1, actor=ROE, because="empty", now=NOW)
-    change = {"happened_at": NOW, "actor": "someone", "action": "ACTIVATED", "release": "/models/one"}
+    who = {"actor_identifier": ROE.identifier, "actor_kind": ROE.kind.value, "actor_name": ROE.display_name}
+    change = {"happened_at": NOW, "action": "ACTIVATED", "release": "/models/one", **who}
     with store.writing() as connection:
         connection.execute(insert(detector_registry), change)
     key = table.primary_key.columns[0].name

@@ -15,11 +15,11 @@ from overread.report import load_reader
 from overread.triage import TriageResult, triage
 from service.store.headline import Headline
 from service.store.json_format import format_of, from_json, to_json
-from service.store.quarantine import Mending
+from service.store.quarantine import Correction
 from tests.service.material import MASS, MassDetector, dicom_bytes
 from tests.service.store.releases.whole import whole_detection, whole_reading, whole_result
 
-STORED = (TriageResult, ReportReading, Detection, Headline, Mending)
+STORED = (TriageResult, ReportReading, Detection, Headline, Correction)
 # Of every format that a release has written. A line is added with each new format and never changed.
 FINGERPRINTS = {
     ("TriageResult", 1): "dbf9b8dd4076a49a",
@@ -27,7 +27,7 @@ FINGERPRINTS = {
     ("ReportReading", 2): "127b018b1c705ebc",
     ("Detection", 1): "20da4d8a7fc9c092",
     ("Headline", 1): "b84764e35fa04018",
-    ("Mending", 1): "65b4f0a8083a3539",
+    ("Correction", 1): "b32f4db74b72155e",
 }
 
 

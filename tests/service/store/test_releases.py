@@ -150,8 +150,12 @@ def test_what_was_refused_and_what_was_done_with_it_can_be_read(opened) -> None:
     assert {ActionOutcome.REFUSED, ActionOutcome.STORED, ActionOutcome.DISCARDED} == {
         action.outcome for action in actions
     }
-    (mending,) = [action.mending for action in actions if action.mending]
-    assert (mending.accession_number, mending.charset, mending.status) == ("A9", "cp1252", ReportStatus.FINAL)
+    (correction,) = [action.correction for action in actions if action.correction]
+    assert (correction.accession_number, correction.charset, correction.status) == (
+        "A9",
+        "cp1252",
+        ReportStatus.FINAL,
+    )
     contents = [
         read_content(entry, identified=True, with_text=True) for entry in entries if not entry.removal
     ]

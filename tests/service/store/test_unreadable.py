@@ -113,8 +113,8 @@ def test_a_look_in_shadow_is_left_out(sqlite_store) -> None:
 def test_an_action_in_quarantine_is_shown_without_what_was_put_right(sqlite_store) -> None:
     fill(sqlite_store)
     later = '{"format":9,"value":{}}'
-    overwrite(sqlite_store, "quarantine_actions", ("mending",), "mending IS NOT NULL", later)
+    overwrite(sqlite_store, "quarantine_actions", ("correction",), "correction IS NOT NULL", later)
 
     (action,) = list_actions(sqlite_store, 3)
 
-    assert (action.mending, action.detail) == (None, "a later release wrote this mending, in format 9")
+    assert (action.correction, action.detail) == (None, "a later release wrote this correction, in format 9")

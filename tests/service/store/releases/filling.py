@@ -35,7 +35,7 @@ from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, no
 from service.store.imports import key_of, note_taken
 from service.store.migration import newest_revision
 from service.store.policies import activate_policy, follow_shipped_policy
-from service.store.quarantine import Mending, discard, list_quarantine
+from service.store.quarantine import Correction, discard, list_quarantine
 from service.store.queue import (
     claim_case,
     complete_case,
@@ -170,9 +170,9 @@ def _fill_quarantine(store: Store) -> None:
     numbers = [_refused_image(store, b"no DICOM"), _refused_report(store, "")]
     texts = ("Nothing of note.", "Of no use.", "A duplicate.")
     numbers += [_refused_report(store, text, accession=None, patient="P9") for text in texts]
-    waiting, _, mended, discarded, removed = numbers
+    waiting, _, corrected, discarded, removed = numbers
     replay_entry(store, waiting, actor=Actor.unverified("Dr Roe"), now=after(60), hl7=_HL7)
-    mending = Mending(
+    correction = Correction(
         accession_number="A9",
         study_instance_uid="2.25.9",
         patient_id="",
@@ -182,11 +182,11 @@ def _fill_quarantine(store: Store) -> None:
     )
     replay_entry(
         store,
-        mended,
+        corrected,
         actor=Actor.unverified("Dr Roe (page 10.0.0.5)"),
         now=after(60),
         hl7=_HL7,
-        mending=mending,
+        correction=correction,
     )
     for number in (discarded, removed):
         discard(store, number, actor=Actor.unverified("jane"), because="a test message", now=after(61))
