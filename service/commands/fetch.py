@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from service.store.fetches import Fetch
 
 DESCRIPTION = """\
-Asks the PACS for studies, and has them brought into the store like anything else that is sent. By DIMSE the
+Asks the PACS for studies, and retrieves them into the store like anything else that is sent. By DIMSE the
 PACS sends them to our C-STORE listener, which must be running; by DICOMweb they are retrieved.
 
   OVERREAD_PACS=PACS OVERREAD_DICOM_PEERS=PACS=10.0.0.1:104 OVERREAD_DICOM_AE_TITLE=OVERREAD \\

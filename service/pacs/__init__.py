@@ -1,1 +1,1 @@
-"""The client of the PACS: finds studies there, and has those brought that are missed or were before."""
+"""The client of the PACS: finds studies there, and has those retrieved that are missed or were before."""

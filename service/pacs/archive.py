@@ -69,7 +69,7 @@ class FoundSeries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class Retrieved:
     """Result of the retrieval of a series."""
 
     completed: int  # images that have been stored, or had been before
@@ -86,8 +86,8 @@ class Archive(Protocol):
     def find_series(self, study_instance_uid: str) -> tuple[FoundSeries, ...]:
         """Return the series of a study, in any order."""
 
-    def bring(self, series: FoundSeries, progress: Progress) -> Brought:
-        """Have a series brought into the store, and return when it is there.
+    def retrieve(self, series: FoundSeries, progress: Progress) -> Retrieved:
+        """Have a series retrieved into the store, and return when it is there.
 
         Raises:
             OutOfResourcesError: it cannot be stored now.

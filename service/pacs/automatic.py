@@ -115,15 +115,15 @@ def _fetched(
         note_priors(store, [prior.study_instance_uid for prior in found], now=clock())
         return f"{len(found)} earlier studies of the same kind"
     if fetch.kind is FetchKind.PRIOR:
-        return _bring(store, archive, (fetch.subject,), pace)
+        return _retrieve(store, archive, (fetch.subject,), pace)
     case = waiting_case(store, int(fetch.subject))
     if case is None:
         return "its images have come by themselves"
     found = studies_of_case(archive, case)
-    return _bring(store, archive, [study.study_instance_uid for study in found], pace)
+    return _retrieve(store, archive, [study.study_instance_uid for study in found], pace)
 
 
-def _bring(store: Store, archive: Archive, study_instance_uids: Sequence[str], pace: Pace) -> str:
+def _retrieve(store: Store, archive: Archive, study_instance_uids: Sequence[str], pace: Pace) -> str:
     """Return what came of some studies; raises PeerError unless all of it did."""
     results: list[Fetched] = []
     for uid in study_instance_uids:

@@ -10,7 +10,15 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from overread.errors import InputError, PeerError
 from service.intake.instances import AnnouncedInstance, begin_instance, receive_instance
-from service.pacs.archive import ANSWERS_MAX, Brought, FoundSeries, FoundStudy, Progress, StudyQuery, is_meant
+from service.pacs.archive import (
+    ANSWERS_MAX,
+    FoundSeries,
+    FoundStudy,
+    Progress,
+    Retrieved,
+    StudyQuery,
+    is_meant,
+)
 from service.pacs.settings import DicomwebAddress
 from service.store.database import Store
 from service.store.fetches import stored_instances
@@ -65,7 +73,7 @@ class DicomwebArchive:
         )
         return tuple(_series(answer, study_instance_uid) for answer in answers)
 
-    def bring(self, series: FoundSeries, progress: Progress) -> Brought:
+    def retrieve(self, series: FoundSeries, progress: Progress) -> Retrieved:
         """Retrieve the instances of a series that the store does not hold, one after the other."""
         study, own = quote(series.study_instance_uid), quote(series.series_instance_uid)
         at = f"/studies/{study}/series/{own}/instances"
@@ -83,7 +91,7 @@ class DicomwebArchive:
             except InputError as error:
                 failed, why = failed + 1, str(error)
             progress(completed)
-        return Brought(completed=completed, failed=failed, why=why)
+        return Retrieved(completed=completed, failed=failed, why=why)
 
     def close(self) -> None:
         """Close the connection."""

@@ -13,7 +13,15 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from overread.errors import PeerError
-from service.pacs.archive import ANSWERS_MAX, Brought, FoundSeries, FoundStudy, Progress, StudyQuery, is_meant
+from service.pacs.archive import (
+    ANSWERS_MAX,
+    FoundSeries,
+    FoundStudy,
+    Progress,
+    Retrieved,
+    StudyQuery,
+    is_meant,
+)
 from service.pacs.settings import DimseAddress
 
 FIND, MOVE = StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelMove
@@ -68,7 +76,7 @@ class DimseArchive:
         asked.NumberOfSeriesRelatedInstances = ""
         return tuple(_series(answer, study_instance_uid) for answer in self._found(asked))
 
-    def bring(self, series: FoundSeries, progress: Progress) -> Brought:
+    def retrieve(self, series: FoundSeries, progress: Progress) -> Retrieved:
         """Have the series sent to our own listener, which must be running, and return when it has been."""
         asked = _identifier("SERIES")
         asked.StudyInstanceUID = series.study_instance_uid
@@ -79,11 +87,11 @@ class DimseArchive:
                 last = status
                 if status.get("Status") in _PENDING:
                     progress(int(status.get("NumberOfCompletedSuboperations") or 0))
-        brought = self._brought(last)
-        progress(brought.completed)
-        return brought
+        retrieved = self._retrieved(last)
+        progress(retrieved.completed)
+        return retrieved
 
-    def _brought(self, last: Dataset) -> Brought:
+    def _retrieved(self, last: Dataset) -> Retrieved:
         status = last.get("Status")
         if status not in (_SUCCESS, _WARNING):
             raise self._refused(status)
@@ -92,7 +100,7 @@ class DimseArchive:
         failed = int(last.get("NumberOfFailedSuboperations") or 0)
         own = self._address.own_ae_title
         why = f"it could not send them to {own}; our listener must run, and what it refused is in quarantine"
-        return Brought(completed=completed, failed=failed, why=why if failed else "")
+        return Retrieved(completed=completed, failed=failed, why=why if failed else "")
 
     def _found(self, asked: Dataset) -> list[Dataset]:
         answers: list[Dataset] = []

@@ -52,7 +52,7 @@ class Pace:
 
 
 def fetch_study(store: Store, archive: Archive, study_instance_uid: str, tell: Tell) -> Fetched:
-    """Have what is missing of a study brought; a series that is all here is passed over.
+    """Have what is missing of a study retrieved; a series that is all here is passed over.
 
     Raises:
         PeerError: the PACS is not there, refuses, breaks off, or sends to another listener than ours.
@@ -68,13 +68,17 @@ def fetch_study(store: Store, archive: Archive, study_instance_uid: str, tell: T
             complete += 1
             continue
         where = f"study {study_instance_uid}: series {number} of {len(found)}"
-        brought = archive.bring(series, partial(_tell_count, tell, where))
-        if brought.completed and not _stored(store, series):
+        retrieved = archive.retrieve(series, partial(_tell_count, tell, where))
+        if retrieved.completed and not _stored(store, series):
             raise PeerError(
-                f"the PACS says that it sent {brought.completed} images of study {study_instance_uid}, but "
+                f"the PACS says that it sent {retrieved.completed} images of study {study_instance_uid}, but "
                 "they are not in this store: the address that it has for our AE title must be our listener's"
             )
-        completed, failed, why = completed + brought.completed, failed + brought.failed, brought.why or why
+        completed, failed, why = (
+            completed + retrieved.completed,
+            failed + retrieved.failed,
+            retrieved.why or why,
+        )
     return Fetched(
         study_instance_uid=study_instance_uid,
         completed=completed,

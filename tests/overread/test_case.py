@@ -14,7 +14,7 @@ def test_a_case_is_ready_when_its_second_half_comes(start) -> None:
     assert advance(start, event) is CaseState.READY
 
 
-@pytest.mark.parametrize("state", [*TRIAGED, CaseState.IN_TRIAGE, CaseState.FAILED])
+@pytest.mark.parametrize("state", [*sorted(TRIAGED), CaseState.IN_TRIAGE, CaseState.FAILED])
 def test_a_revision_sends_a_complete_case_back_to_triage(state) -> None:
     assert advance(state, CaseEvent.REVISED) is CaseState.READY
 

@@ -8,7 +8,7 @@ import pytest
 from overread.case import CaseState
 from overread.errors import PeerError
 from service.intake.closing import close_quiet_studies, close_study
-from service.pacs.archive import Archive, Brought, FoundSeries, FoundStudy, Progress, StudyQuery
+from service.pacs.archive import Archive, FoundSeries, FoundStudy, Progress, Retrieved, StudyQuery
 from service.pacs.automatic import fetch_by_itself
 from service.pacs.settings import PacsSettings
 from service.store.backlog import ATTEMPTS_MAX
@@ -58,7 +58,7 @@ class BrokenArchive:
     def find_series(self, study_instance_uid: str) -> tuple[FoundSeries, ...]:
         raise self.error
 
-    def bring(self, series: FoundSeries, progress: Progress) -> Brought:
+    def retrieve(self, series: FoundSeries, progress: Progress) -> Retrieved:
         raise self.error
 
 

@@ -106,9 +106,9 @@ def test_an_instance_comes_as_a_part_or_by_itself(sqlite_store: Store, body: byt
     counts: list[int] = []
 
     with server.running(sqlite_store, authorization="Bearer t") as archive:
-        brought = archive.bring(SERIES, counts.append)
+        retrieved = archive.retrieve(SERIES, counts.append)
 
-    assert (brought.completed, brought.failed, counts) == (1, 0, [1])
+    assert (retrieved.completed, retrieved.failed, counts) == (1, 0, [1])
     assert stored_instances(sqlite_store, "2.25.1", "2.25.1.1") == {"2.25.1.1.1"}
     path, headers = server.asked[1]
     assert path == "/web/studies/2.25.1/series/2.25.1.1/instances/2.25.1.1.1"
@@ -133,11 +133,11 @@ def test_an_instance_that_cannot_be_used_is_counted_with_the_reason(
     sqlite_store: Store, body: bytes, why: str, quarantined: int
 ) -> None:
     with Server(answers=instance(body)).running(sqlite_store) as archive:
-        brought = archive.bring(SERIES, lambda _: None)
+        retrieved = archive.retrieve(SERIES, lambda _: None)
 
-    assert (brought.completed, brought.failed) == (0, 1)
-    assert why in brought.why
-    assert "Doe" not in brought.why
+    assert (retrieved.completed, retrieved.failed) == (0, 1)
+    assert why in retrieved.why
+    assert "Doe" not in retrieved.why
     assert count_quarantine(sqlite_store) == quarantined
     assert incoming(sqlite_store) == []
 
@@ -146,7 +146,7 @@ def test_a_connection_that_is_cut_in_an_instance_leaves_nothing_half(sqlite_stor
     cut = instance(PART + dicom_bytes()[:300], headers={"Content-Length": "9999", "X-Then": "close"})
 
     with Server(answers=cut).running(sqlite_store) as archive, pytest.raises(PeerError, match="answer"):
-        archive.bring(SERIES, lambda _: None)
+        archive.retrieve(SERIES, lambda _: None)
 
     assert incoming(sqlite_store) == []
     assert stored_instances(sqlite_store, "2.25.1", "2.25.1.1") == frozenset()
@@ -160,7 +160,7 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_anew(sqlite_store: Sto
     server = Server(answers=answers)
 
     with server.running(sqlite_store) as archive:
-        assert archive.bring(SERIES, lambda _: None).completed == 1
+        assert archive.retrieve(SERIES, lambda _: None).completed == 1
     assert len(server.connections) == 2
 
 
