@@ -1,10 +1,11 @@
 """Takes reports, as JSON or as plain text."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from service.api import types
@@ -22,6 +23,16 @@ _ESCAPES_MAX = 6  # JSON may write a character as \uXXXX: so many bytes for one
 _ENVELOPE_BYTES = 4096
 
 
+def _iso_time(value: object) -> datetime | None:
+    """Return a time in ISO 8601; a number, which may be a date as well as seconds, is none."""
+    if value is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:  # whose words repeat the value
+        raise ValueError("it is no time in ISO 8601") from None
+
+
 class ReportNames(BaseModel):
     """Names of a report. At least one of accession number and study UID must be there."""
 
@@ -34,6 +45,9 @@ class ReportNames(BaseModel):
     patient_id: str | None = Field(None, max_length=64, description="Checked against the images where given")
     status: ReportStatus = Field(
         ReportStatus.FINAL, description="A preliminary report waits for the final one"
+    )
+    issued_at: Annotated[AwareDatetime | None, BeforeValidator(_iso_time)] = Field(
+        None, description="When it was made, with its zone: of several versions the latest counts"
     )
 
 
@@ -102,7 +116,7 @@ def post_report(
     """Keep a version of a report and tie it to its study; answers when it is committed.
 
     Versions are never overwritten. The same version again changes nothing. A new version of a triaged case
-    sends the case through triage again.
+    sends the case through triage again, unless it was made before the one that counts.
     """
     with counted(IntakeProtocol.HTTP):
         receipt = receive_report(context.store, report, now=context.clock())
@@ -129,6 +143,7 @@ def _from_json(body: ReportBody, source: str) -> IncomingReport:
         accession_number=body.accession_number,
         study_instance_uid=body.study_instance_uid,
         patient_id=body.patient_id,
+        issued_at=body.issued_at,
         source=source,
     )
 
@@ -140,6 +155,7 @@ def _from_text(content: bytes, content_type: ContentType, names: ReportNames, so
         accession_number=names.accession_number,
         study_instance_uid=names.study_instance_uid,
         patient_id=names.patient_id,
+        issued_at=names.issued_at,
         charset=content_type.parameters.get("charset", "utf-8"),
         source=source,
     )

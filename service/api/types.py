@@ -97,6 +97,7 @@ class ReportVersion(Answer):
     text: str
     sha256: str
     source: str
+    issued_at: datetime | None = Field(description="When it was made; null where the sender does not say")
     received_at: datetime
 
 

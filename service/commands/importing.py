@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=NAME",
-        help="which column holds accession, study, patient, status or text; text may be given several times",
+        help="which column holds accession, study, patient, status, issued or text; text may repeat",
     )
     parser.add_argument(
         "--status",

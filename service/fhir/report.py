@@ -146,6 +146,7 @@ def _reports(
             accession_number=subject.accession_number,
             study_instance_uid=subject.study_instance_uid,
             patient_id=patient_id_of(entry, report, collection),
+            issued_at=report.issued or report.meta.last_updated,
             message=content,
             source=source,
         )

@@ -1,11 +1,22 @@
 """Elements of FHIR resources that are read, R4 (4.0.1), R4B and R5 (5.0.0) alike; all else is passed over."""
 
+from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 
 from overread.errors import InvalidReportError, UnsupportedMessageError
+from service.intake.issued import read_iso_time
 
 VALUES_MAX = 200_000  # JSON values in one document
 _PROBLEMS_SHOWN = 10
@@ -63,6 +74,14 @@ class Narrative(_Part):
     """The resource as XHTML for people."""
 
     div: str = ""
+
+
+class Meta(_Part):
+    """What the server knows of a resource."""
+
+    last_updated: Annotated[
+        datetime | None, BeforeValidator(partial(read_iso_time, field="meta.lastUpdated"))
+    ] = None
 
 
 class Resource(_Part):
@@ -133,6 +152,8 @@ class DiagnosticReport(Resource):
     imaging_study: tuple[Reference, ...] = ()  # R4
     study: tuple[Reference, ...] = ()  # R5
     result: tuple[Reference, ...] = ()
+    issued: Annotated[datetime | None, BeforeValidator(partial(read_iso_time, field="issued"))] = None
+    meta: Annotated[Meta, BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = Meta()
     presented_form: tuple[Attachment, ...] = ()
     conclusion: str | None = None
     text: Narrative = Narrative()

@@ -4,10 +4,12 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from overread.errors import InvalidReportError, UnsupportedMessageError
 from service.hl7.message import Message, Segment
 from service.hl7.settings import Hl7Settings
+from service.intake.issued import read_offset, read_timestamp
 from service.intake.reports import IncomingReport
 from service.narrative.form import text_of_document
 from service.store.records import ReportStatus
@@ -95,6 +97,7 @@ def read_reports(
                     accession_number=_accession_number(order.request, settings.accession_fields),
                     study_instance_uid=order.study_instance_uid,
                     patient_id=patient_id,
+                    issued_at=_issued_at(order.request, message.header),
                     message=content,
                     source=source,
                 )
@@ -226,6 +229,19 @@ def _accession_number(request: Segment, names: Sequence[str]) -> str | None:
     fields = [int(name.removeprefix("OBR-")) for name in names]
     numbers = (request.component(field) for field in ((15, 14) if request.name == _DOCUMENT else fields))
     return next((number for number in numbers if number), None)
+
+
+def _issued_at(request: Segment, header: Segment) -> datetime | None:
+    """Return when a report was made: OBR-22, when its results changed, else MSH-7, when it was sent.
+
+    A time without a zone is in that of MSH-7 (section 2.14.9.7), else in that of this machine.
+    """
+    sent = header.component(7)
+    zone = read_offset(sent)
+    changed = request.component(22) if request.name == "OBR" else ""
+    return read_timestamp(changed, field="OBR-22", zone=zone) or read_timestamp(
+        sent, field="MSH-7", zone=zone
+    )
 
 
 def _patient_id(message: Message) -> str | None:

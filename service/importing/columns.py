@@ -12,6 +12,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "study": ("study", "studyinstanceuid", "studyuid"),
     "patient": ("patient", "patientid", "mrn"),
     "status": ("status", "reportstatus"),
+    "issued": ("issued", "issuedat", "reportissued", "reporttime", "reportdatetime"),
     "text": ("text", "report", "reporttext"),
 }
 FIELDS = tuple(_KNOWN)
@@ -25,6 +26,7 @@ class Columns:
     study: int = -1
     patient: int = -1
     status: int = -1
+    issued: int = -1
     texts: tuple[int, ...] = ()  # several parts of one report, in this order
     headings: tuple[str, ...] = ()  # of the parts, where there are several
     count: int = 0  # columns in all
@@ -73,6 +75,7 @@ def match_columns(header: Sequence[str], given: Mapping[str, tuple[str, ...]], p
         study=_single(positions["study"]),
         patient=_single(positions["patient"]),
         status=_single(positions["status"]),
+        issued=_single(positions["issued"]),
         texts=texts,
         headings=tuple(names[position] for position in texts) if len(texts) > 1 else (),
         count=len(names),

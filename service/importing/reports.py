@@ -10,6 +10,7 @@ from overread.errors import ConfigurationError, InputError
 from service.importing.patience import patiently
 from service.importing.tables import ReportRow, TableOptions, read_table
 from service.importing.tally import ImportOutcome, Progress, Tally
+from service.intake.issued import read_iso_time
 from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import IncomingReport, check_report, receive_reports
 from service.store.database import Store
@@ -122,7 +123,7 @@ def _received(
 ) -> Iterator[tuple[int, ReceiptOutcome | InputError]]:
     if options.dry_run:
         for line, report in reports.items():
-            yield line, _checked(store, report)
+            yield line, _checked(store, report, options.clock())
         return
     given, now = tuple(reports.values()), options.clock()
     receipts = patiently(lambda: receive_reports(store, given, now=now), options.pause) if given else ()
@@ -130,9 +131,9 @@ def _received(
         yield line, receipt if isinstance(receipt, InputError) else receipt.outcome
 
 
-def _checked(store: Store, report: IncomingReport) -> ReceiptOutcome | InputError:
+def _checked(store: Store, report: IncomingReport, now: datetime) -> ReceiptOutcome | InputError:
     try:
-        return check_report(store, report)
+        return check_report(store, report, now=now)
     except InputError as error:
         return error
 
@@ -157,6 +158,7 @@ def _report(row: ReportRow, path: Path, statuses: Mapping[str, ReportStatus]) ->
         accession_number=row.accession_number,
         study_instance_uid=row.study_instance_uid,
         patient_id=row.patient_id,
+        issued_at=read_iso_time(row.issued, field="issued", needs_zone=False),
         source=f"import {path.name}"[:256],
     )
 
@@ -176,7 +178,8 @@ def _batches(rows: Iterable[ReportRow]) -> Iterator[list[ReportRow]]:
 
 def _key(row: ReportRow) -> str:
     names = (row.accession_number, row.study_instance_uid, row.patient_id, row.status, row.problem)
-    return key_of("report", *(name or "" for name in names), row.text)
+    issued = [row.issued] if row.issued else []  # without one, the key is that of earlier releases
+    return key_of("report", *(name or "" for name in names), row.text, *issued)
 
 
 def _is_kept(outcome: ImportOutcome) -> bool:

@@ -42,6 +42,7 @@ class ReportRow:
     study_instance_uid: str | None = None
     patient_id: str | None = field(default=None, repr=False)
     status: str | None = None
+    issued: str | None = None  # when the report was made, as it stands there
     text: str = field(default="", repr=False)
     problem: str | None = None  # why it cannot be read, in words
 
@@ -190,7 +191,8 @@ def _delimiter(first: str, options: TableOptions, name: str) -> str:
 
 
 def _used(columns: Columns) -> set[int]:
-    return {columns.accession, columns.study, columns.patient, columns.status, *columns.texts}
+    named = (columns.accession, columns.study, columns.patient, columns.status, columns.issued)
+    return {*named, *columns.texts}
 
 
 def _row(values: Sequence[str], columns: Columns, *, line: int, share: float) -> ReportRow:
@@ -204,6 +206,7 @@ def _row(values: Sequence[str], columns: Columns, *, line: int, share: float) ->
         study_instance_uid=_named(values, columns.study),
         patient_id=_named(values, columns.patient),
         status=_named(values, columns.status),
+        issued=_named(values, columns.issued),
         text=_text(values, columns),
     )
 
@@ -215,7 +218,7 @@ def _typed_row(values: Sequence[Any], columns: Columns, *, line: int, share: flo
         value = values[position]
         if value is None:
             continue
-        if not isinstance(value, str) and type(value) is not int:
+        if not isinstance(value, str) and type(value) is not int and position != columns.issued:
             problem = f"column {position + 1} holds a {type(value).__name__} where text is expected"
             return ReportRow(line=line, share=share, problem=problem)
         texts[position] = str(value)

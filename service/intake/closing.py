@@ -107,7 +107,8 @@ def _set_apart(
     store: Store, connection: Transaction, case: CaseRecord, study: StudyRecord, now: datetime
 ) -> None:
     """Put the waiting report of another patient into quarantine; its case keeps waiting for other images."""
-    report = report_versions(connection, case.case_id)[-1]
+    versions = report_versions(connection, case.case_id)
+    report = next((known for known in versions if known.version == case.report_version), versions[-1])
     refusal = Refusal(
         kind=QuarantineKind.REPORT,
         reason=ContradictionError.reason,
@@ -118,6 +119,7 @@ def _set_apart(
         accession_number=case.accession_number,
         patient_id=case.patient_id,
         report_status=report.status.value,
+        report_issued_at=report.issued_at,
     )
     with store.files.begin() as incoming:
         incoming.write(report.text.encode("utf-8"))

@@ -6,6 +6,7 @@ A sender decides what such an object holds, so it is bounded before a library bu
 import mmap
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydicom import dcmread
@@ -17,6 +18,7 @@ from models.vendor_results.tree import code_of
 from overread.errors import InputError, InvalidDicomError
 from service.intake.elements import open_data_set
 from service.intake.header import InstanceHeader
+from service.intake.issued import read_offset, read_timestamp
 from service.intake.reports import IncomingReport
 from service.narrative.form import text_of_document
 from service.narrative.structured import text_of_structured
@@ -126,6 +128,7 @@ def _reports(document: Dataset, header: InstanceHeader, source: str) -> Iterable
             accession_number=requested.get(uid) or own or only,
             study_instance_uid=uid,
             patient_id=header.patient_id,
+            issued_at=_issued_at(document),
             source=source,
         )
 
@@ -141,3 +144,19 @@ def _status(document: Dataset) -> ReportStatus:
     if flag == "PRELIMINARY" or is_draft or text(document, "CompletionFlag") == "PARTIAL":
         return ReportStatus.PRELIMINARY
     return ReportStatus.FINAL
+
+
+def _issued_at(document: Dataset) -> datetime | None:
+    """Return when a document was made: when it was last verified, else its content (PS3.3 section C.17.2).
+
+    A time without a zone is in that of the object (Timezone Offset From UTC), else in that of this machine.
+    """
+    zone = read_offset(text(document, "TimezoneOffsetFromUTC"))
+    verified = (
+        read_timestamp(text(observer, "VerificationDateTime"), field="VerificationDateTime", zone=zone)
+        for observer in document.get("VerifyingObserverSequence") or ()
+    )
+    content = text(document, "ContentDate") + text(document, "ContentTime")
+    return max(filter(None, verified), default=None) or read_timestamp(
+        content, field="ContentDate and ContentTime", zone=zone
+    )

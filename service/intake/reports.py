@@ -10,8 +10,15 @@ import structlog
 from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.errors import ContradictionError, InputError, InvalidReportError
+from service.intake.issued import usable_time
 from service.intake.matching import case_for_report, locks_of_case, study_for_report
 from service.intake.receipt import ReceiptOutcome, Replay
+from service.intake.report_order import (
+    in_order_of_making,
+    text_in_force,
+    version_repeated,
+    versions_in_force,
+)
 from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store, Transaction
 from service.store.locks import Lock
@@ -23,7 +30,6 @@ from service.store.report_versions import add_report_version, report_versions
 _log = structlog.get_logger("overread.intake")
 _IDENTIFIER_MAX = 64  # longest LO and UI, PS3.5 table 6.2-1
 _CONTROL = frozenset(map(chr, (*range(9), *range(14, 32), 127)))  # not tab, line ends, form feed
-_ADDENDUM_HEADING = "ADDENDUM:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,7 @@ class IncomingReport:
     accession_number: str | None = None
     study_instance_uid: str | None = None
     patient_id: str | None = field(default=None, repr=False)
+    issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
     message: bytes | None = field(default=None, repr=False)  # what it came in, which quarantine keeps instead
     source: str  # who sent it, such as "http 127.0.0.1"
@@ -55,8 +62,9 @@ def receive_report(store: Store, report: IncomingReport, *, now: datetime) -> Re
     """Keep one version of a report and let its case take note; then it may be acknowledged.
 
     The same version again changes nothing; another one is added, nothing is overwritten. A preliminary
-    version waits. A version of a case that has been triaged sends it back to triage. What is refused goes to
-    quarantine before the error is raised.
+    version waits. A version that counts sends a case that has been triaged back to triage; one that was made
+    before the one in force is kept and changes nothing else. What is refused goes to quarantine before the
+    error is raised.
 
     Raises:
         InvalidReportError: it is empty, binary, undecodable, too large, or names no study and no accession.
@@ -122,7 +130,7 @@ def receive_together(
     return tuple(receipts)
 
 
-def check_report(store: Store, report: IncomingReport) -> ReceiptOutcome:
+def check_report(store: Store, report: IncomingReport, *, now: datetime) -> ReceiptOutcome:
     """Return what would become of a report if it were received now; nothing is stored or set aside.
 
     Raises:
@@ -140,8 +148,7 @@ def check_report(store: Store, report: IncomingReport) -> ReceiptOutcome:
                 study_for_report(connection, **names)
             return ReceiptOutcome.STORED
         versions = report_versions(connection, case.case_id)
-    known = {(version.sha256, version.status) for version in versions}
-    is_known = (_sha256(text), report.status) in known
+    is_known = version_repeated(_version(report, text, len(versions) + 1, now), versions) is not None
     return ReceiptOutcome.ALREADY_STORED if is_known else ReceiptOutcome.STORED
 
 
@@ -232,38 +239,58 @@ def _receive(connection: Transaction, report: IncomingReport, text: str, now: da
         accession_number=report.accession_number,
         patient_id=report.patient_id,
     )
-    first = ReportVersion(
-        version=1,
-        status=report.status,
-        text=text,
-        sha256=_sha256(text),
-        source=report.source[:256],
-        received_at=now,
-    )
     if case is None:
         case = _open(connection, report, now)
-        add_report_version(connection, case.case_id, first)
+        add_report_version(connection, case.case_id, _version(report, text, 1, now))
         return _receipt(case, 1, ReceiptOutcome.STORED)
     versions = report_versions(connection, case.case_id)
-    for known in versions:
-        if (known.sha256, known.status) == (first.sha256, first.status):
-            return _receipt(case, known.version, ReceiptOutcome.ALREADY_STORED)
+    new = _version(report, text, len(versions) + 1, now)
+    repeated = version_repeated(new, versions)
+    if repeated is not None:
+        return _receipt(case, repeated.version, ReceiptOutcome.ALREADY_STORED)
     _require_latest(report, case, versions)
-    whole = _whole_text(text, report.status, versions, case.report_version)
-    version = len(versions) + 1
-    add_report_version(connection, case.case_id, replace(first, version=version, text=whole))
-    case = _take_note(connection, case, report, version, now)
-    return _receipt(case, version, ReceiptOutcome.STORED)
+    counts = new in versions_in_force((*versions, new))
+    add_report_version(connection, case.case_id, _with_whole_text(new, versions))
+    case = _take_note(connection, case, report, new.version if counts else None, now)
+    return _receipt(case, new.version, ReceiptOutcome.STORED)
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+def _version(report: IncomingReport, text: str, version: int, now: datetime) -> ReportVersion:
+    """Return the version that a report brings, by itself."""
+    return ReportVersion(
+        version=version,
+        status=report.status,
+        text=text,
+        sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        source=report.source[:256],
+        issued_at=usable_time(report.issued_at, now=now),
+        received_at=now,
+    )
+
+
+def _with_whole_text(new: ReportVersion, versions: Sequence[ReportVersion]) -> ReportVersion:
+    """Return a new version with the whole report: with its addenda that came before it, or what it adds to.
+
+    A version that others have replaced already is read with those that were made before it alone.
+    """
+    known = (*versions, new)
+    if new.status is ReportStatus.PRELIMINARY:
+        return new
+    if new not in versions_in_force(known):
+        made = in_order_of_making(known)
+        before = made[: made.index(new) + 1]
+        known = tuple(version for version in known if version in before)
+    whole = text_in_force(known)
+    return new if whole == new.text else replace(new, text=whole, sent_text=new.text)
 
 
 def _require_latest(report: IncomingReport, case: CaseRecord, versions: Sequence[ReportVersion]) -> None:
-    """Return unless a report out of quarantine would count in place of one that came after it."""
+    """Return unless a report out of quarantine would count in place of one that came after it.
+
+    One that says when it was made takes its place among the others by that.
+    """
     replay = report.replay
-    if replay is None or replay.accepts or report.status is ReportStatus.PRELIMINARY:
+    if replay is None or replay.accepts or report.status is ReportStatus.PRELIMINARY or report.issued_at:
         return
     if any(known.received_at > replay.arrived_at for known in versions):
         raise ContradictionError(
@@ -291,20 +318,10 @@ def _open(connection: Transaction, report: IncomingReport, now: datetime) -> Cas
     )
 
 
-def _whole_text(
-    text: str, status: ReportStatus, versions: Sequence[ReportVersion], current: int | None
-) -> str:
-    """Return the whole report: an addendum is added to the version that counts, unless it repeats it."""
-    before = next((version.text for version in versions if version.version == current), None)
-    if status is not ReportStatus.ADDENDUM or before is None or before.strip() in text:
-        return text
-    return f"{before}\n\n{_ADDENDUM_HEADING}\n{text}"
-
-
 def _take_note(
-    connection: Transaction, case: CaseRecord, report: IncomingReport, version: int, now: datetime
+    connection: Transaction, case: CaseRecord, report: IncomingReport, version: int | None, now: datetime
 ) -> CaseRecord:
-    """Let the case learn what the new version brings; a preliminary one changes nothing that counts."""
+    """Let the case learn what a report brings, and which version counts from now on; None: the same."""
     learned: dict[str, object] = {
         column: value
         for column, value in (
@@ -313,7 +330,7 @@ def _take_note(
         )
         if value is not None and getattr(case, column) is None
     }
-    if report.status is ReportStatus.PRELIMINARY:
+    if version is None:
         return describe_case(connection, case, now, **learned)
     learned["report_version"] = version
     if case.state is CaseState.AWAITING_IMAGES:
@@ -343,6 +360,7 @@ def _refuse(store: Store, report: IncomingReport, error: InputError, now: dateti
         accession_number=_storable(report.accession_number),
         patient_id=_storable(report.patient_id),
         report_status=report.status.value,
+        report_issued_at=usable_time(report.issued_at, now=now),
         report_charset=_storable(report.charset, 64),
     )
     with store.files.begin() as incoming:

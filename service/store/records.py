@@ -131,12 +131,19 @@ class InstanceRecord:
 class ReportVersion:
     """One version of a report; `text` is the whole report as of this version."""
 
-    version: int  # from 1
+    version: int  # from 1, in the order of arrival
     status: ReportStatus
     text: str = field(repr=False)
+    sent_text: str | None = field(default=None, repr=False)  # None: the same as `text`
     sha256: str  # of the text that was sent
     source: str
+    issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     received_at: datetime
+
+    @property
+    def sent(self) -> str:
+        """Text that was sent with this version."""
+        return self.text if self.sent_text is None else self.sent_text
 
 
 def actor_of(row: Row[Any]) -> Actor:
@@ -319,6 +326,7 @@ class QuarantineEntry:
     accession_number: str | None
     patient_id: str | None = field(repr=False)
     report_status: str | None
+    report_issued_at: datetime | None  # None where the sender does not say
     report_charset: str | None
     state: QuarantineState
     case_id: int | None  # of the report that it became

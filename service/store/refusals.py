@@ -30,6 +30,7 @@ class Refusal:
     accession_number: str | None = None
     patient_id: str | None = field(default=None, repr=False)
     report_status: str | None = None
+    report_issued_at: datetime | None = None
     report_charset: str | None = None
 
 
@@ -89,6 +90,7 @@ def _record(store: Store, connection: Connection, refusal: Refusal, sha256: str,
             "accession_number": refusal.accession_number,
             "patient_id": refusal.patient_id,
             "report_status": refusal.report_status,
+            "report_issued_at": refusal.report_issued_at,
             "report_charset": refusal.report_charset,
             "fingerprint": fingerprint,
         },

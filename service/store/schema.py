@@ -133,10 +133,11 @@ report_versions = Table(
     Column("version", Integer, primary_key=True),
     Column("status", String(16), nullable=False),
     Column("text", Text, nullable=False),  # the whole report as of this version
+    Column("sent_text", Text),  # where it is another: an addendum alone, or a report before its addendum
     Column("sha256", Sha256, nullable=False),  # of the text that was sent
     Column("source", String(256), nullable=False),
+    Column("issued_at", UtcDateTime),  # when it was made; null where the sender does not say
     Column("received_at", UtcDateTime, nullable=False),
-    UniqueConstraint("case_id", "status", "sha256", name="uq_report_versions_case_id_status_sha256"),
 )
 
 # What triage concluded about one revision of a case: the primary key is "exactly once". Never changed.
@@ -259,6 +260,7 @@ quarantine = Table(
     Column("accession_number", String(256)),
     Column("patient_id", String(256)),
     Column("report_status", String(16)),
+    Column("report_issued_at", UtcDateTime),  # null where the sender does not say
     Column("report_charset", String(64)),
     Column("fingerprint", Sha256, nullable=False),  # the same thing refused twice is one entry
     Column("state", String(16), nullable=False, server_default="WAITING"),  # or RESOLVED, DISCARDED

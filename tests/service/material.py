@@ -1,7 +1,10 @@
 """What the tests of the service send: small DICOM objects and reports, and small readers for them."""
 
 import io
-from collections.abc import Sequence
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,6 +45,21 @@ MASS = "There is a mass in the right upper lobe."
 ROE = Actor.unverified("Dr Roe")
 WHITE = 255  # what `MassDetector` takes for a mass
 BLACK = 0
+
+
+@contextmanager
+def machine_in(zone: str) -> Iterator[None]:
+    """This machine stands in a time zone, such as Europe/Berlin."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = zone
+    time.tzset()
+    try:
+        yield
+    finally:
+        del os.environ["TZ"]
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 def after(seconds: float) -> datetime:
@@ -99,6 +117,7 @@ def send_report(  # one column per thing that a sender may say
     study: str | None = None,
     patient: str | None = PATIENT,
     charset: str = "utf-8",
+    issued: datetime | None = None,
     now: datetime = NOW,
 ) -> ReportReceipt:
     report = IncomingReport(
@@ -108,6 +127,7 @@ def send_report(  # one column per thing that a sender may say
         study_instance_uid=study,
         patient_id=patient,
         charset=charset,
+        issued_at=issued,
         source="test",
     )
     return receive_report(store, report, now=now)

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
 import numpy as np
@@ -48,6 +49,27 @@ def test_a_report_is_taken_as_text_in_its_own_charset(api: httpx.Client) -> None
     )
     assert sent.status_code == 201
     assert api.get(sent.headers["location"]).json()["reports"][0]["text"] == "Röntgen: unauffällig."
+
+
+@pytest.mark.parametrize("way", ["JSON", "text"])
+def test_a_report_says_when_it_was_made(api: httpx.Client, way: str) -> None:
+    names = {"accession_number": "A1", "issued_at": "2026-03-01T12:00:00+01:00"}
+    if way == "JSON":
+        sent = api.post("/api/v1/reports", json={"text": TEXT, **names})
+    else:
+        header = {"Content-Type": "text/plain"}
+        sent = api.post("/api/v1/reports", params=names, content=TEXT, headers=header)
+
+    (version,) = api.get(sent.headers["location"]).json()["reports"]
+    assert datetime.fromisoformat(version["issued_at"]) == datetime(2026, 3, 1, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("issued_at", ["2026-03-01T12:00:00", "20260301", 1772366400, "Jane Doe"])
+def test_a_time_without_its_zone_is_refused(api: httpx.Client, issued_at: object) -> None:
+    report = {"text": TEXT, "accession_number": "A1", "issued_at": issued_at}
+    answer = api.post("/api/v1/reports", json=report)
+    assert answer.status_code == 422
+    assert "Jane" not in answer.text
 
 
 def test_the_same_report_again_is_acknowledged_and_changes_nothing(api: httpx.Client) -> None:

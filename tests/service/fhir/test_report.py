@@ -1,5 +1,6 @@
 import base64
 import hashlib
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -398,3 +399,21 @@ def test_the_reports_of_a_bundle_are_read_each_by_itself() -> None:
         "Bundle.entry[1].resource",
     ]
     assert submission.error is submission.read[0].error
+
+
+@pytest.mark.parametrize(
+    ("elements", "hour"),
+    [
+        ({"issued": "2026-03-01T12:00:00+01:00"}, 11),
+        ({"issued": "2026-03-01T12:00:00.123Z", "meta": {"lastUpdated": "2026-03-02T12:00:00Z"}}, 12),
+        ({"meta": {"lastUpdated": "2026-03-01T12:00:00Z", "versionId": "2"}}, 12),
+        ({"issued": "2026-03-01", "meta": {"lastUpdated": "2026-03-01T12:00:00Z"}}, 12),
+        ({"issued": {"a": 1}, "meta": {"lastUpdated": 7}}, None),
+        ({"meta": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_a_report_was_made_when_it_was_issued_else_last_updated(elements: Json, hour: int | None) -> None:
+    issued = only(report(**elements)).issued_at
+
+    assert (issued and issued.astimezone(UTC).hour) == hour

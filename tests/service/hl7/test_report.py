@@ -1,4 +1,6 @@
 import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,10 +10,23 @@ from service.hl7.report import read_reports
 from service.hl7.settings import Hl7Settings
 from service.store.records import ReportStatus
 from tests.service.hl7.messages import oru, segments
+from tests.service.material import machine_in
 from tests.service.narrative.pdfs import pdf_of
 
 SETTINGS = Hl7Settings()
 HEAD = oru().split("OBR")[0].rstrip("\r")
+
+
+def time(hour: int) -> datetime:
+    """That hour of the day of the messages, in UTC, which is the zone of these tests."""
+    return datetime(2026, 3, 1, hour, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def in_utc() -> Iterator[None]:
+    """The machine stands in UTC."""
+    with machine_in("UTC"):
+        yield
 
 
 def reports(text: str, **settings: object):
@@ -280,3 +295,34 @@ def test_an_embedded_document_is_the_report_where_there_is_no_text() -> None:
 def test_an_embedded_document_that_cannot_be_read_is_refused_with_the_reason(text, reason) -> None:
     with pytest.raises(InvalidReportError, match=reason):
         reports(text)
+
+
+@pytest.mark.parametrize(
+    ("sent", "changed", "expected"),
+    [
+        ("20260301120000", "20260301110000", time(11)),
+        ("20260301120000+0200", "20260301110000", time(9)),  # the zone of MSH-7 is that of the message
+        ("20260301120000+0200", "202603011100-0100", time(12)),
+        ("20260301120000+0200", "", time(10)),
+        ("20260301120000", "20260301", time(12)),  # a day is no time
+        ("20260301120000", "yesterday", time(12)),
+        ("", "", None),
+        ("2026", "2026", None),
+    ],
+)
+def test_a_report_was_made_when_its_results_changed_else_when_it_was_sent(sent, changed, expected) -> None:
+    header = HEAD.replace("|20260301120000|", f"|{sent}|")
+    request = f"OBR|1|P1|F1|71020||||||||||||||A1||||{changed}|||F"
+
+    (report,) = reports(segments(header, request, line("x")))
+
+    assert report.issued_at == expected
+
+
+def test_a_document_without_an_order_was_made_when_it_was_sent() -> None:
+    header = HEAD.replace("ORU^R01", "MDM^T02").replace("20260301120000", "20260301120000+0000")
+    document = f"TXA|1|DI|TX|20260301080000|||||||||||A1||AU{'|' * 5}20260301090000"
+
+    (report,) = reports(segments(header, document, line("x")))
+
+    assert report.issued_at == time(12)

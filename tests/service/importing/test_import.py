@@ -209,6 +209,24 @@ def test_every_row_is_stored_or_told_and_a_second_run_goes_on_where_it_was(store
     assert counted(importer.reports(path, statuses=statuses)) == {BEFORE: 5, STORED: 2, REFUSED: 1}
 
 
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (("2024-03-01T10:00:00+01:00", "2024-03-01T09:30:00Z"), "later"),
+        (("2024-03-01 10:00", "2024-02-28"), "first"),
+        (("2024-03-01 10:00", "none"), "later"),  # which is taken for one that has just been made
+    ],
+)
+def test_reports_of_a_table_count_by_the_times_in_it(sqlite_store, tmp_path, times, expected) -> None:
+    lines = ("accession,Issued At,text", f"A1,{times[0]},first", f"A1,{times[1]},later")
+    path = tmp_path / "reports.csv"
+    path.write_text("\n".join(lines))
+
+    assert counted(Importer(sqlite_store).reports(path)) == {STORED: 2}
+    assert load_case(sqlite_store, 1).report.text == expected
+    assert counted(Importer(sqlite_store).reports(path)) == {BEFORE: 2}
+
+
 def test_a_dry_run_of_reports_says_what_would_become_of_each(sqlite_store, tmp_path) -> None:
     path = tmp_path / "r.csv"
     path.write_text(TABLE)

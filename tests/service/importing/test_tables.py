@@ -1,6 +1,7 @@
 """Tables of reports, as sites export them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -91,6 +92,16 @@ def test_json_lines_are_rows_and_broken_ones_are_told(tmp_path) -> None:
     assert broken.problem == "it is not a line of JSON"
     assert "named members" in str(no_object.problem)
     assert "float where text is expected" in str(fraction.problem)
+
+
+def test_a_time_of_parquet_keeps_its_type_until_it_is_read(tmp_path) -> None:
+    times = [datetime(2026, 3, 1, 12, tzinfo=UTC), None]
+    table = pa.table({"accession": ["A1", "A2"], "issued": times, "text": ["x", "y"]})
+    pq.write_table(table, tmp_path / "r.parquet")
+
+    first, second = rows(tmp_path / "r.parquet")
+
+    assert (first.issued, second.issued) == ("2026-03-01 12:00:00+00:00", None)
 
 
 def test_parquet_is_read_in_small_batches_with_the_same_meaning(tmp_path) -> None:

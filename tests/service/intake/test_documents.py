@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 
 from overread.case import CaseState
 from overread.errors import ContradictionError, InputError, InvalidReportError, NotFoundError
@@ -42,6 +43,7 @@ from tests.service.material import (
     STUDY,
     after,
     dicom_bytes,
+    machine_in,
     ready_case,
     send_image,
     send_report,
@@ -432,3 +434,57 @@ def test_no_mutated_report_object_raises_anything_but_a_refusal(tmp_path: Path) 
             )
 
     assert met >= {"refused", "error", "0 reports", "1 reports"}
+
+
+# --- the time of its making
+
+
+def observer(verified_at: str) -> Dataset:
+    item = Dataset()
+    item.VerificationDateTime = verified_at
+    return item
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        (
+            {"VerifyingObserverSequence": [observer("20260301090000+0000"), observer("20260301120000+0200")]},
+            after(-7200),
+        ),
+        ({"ContentDate": "20260301", "ContentTime": "100000.5"}, after(-7199.5)),
+        (
+            {"ContentDate": "20260301", "ContentTime": "1000", "TimezoneOffsetFromUTC": "+0100"},
+            after(-10_800),
+        ),
+        (
+            {
+                "VerifyingObserverSequence": [observer("2026")],
+                "ContentDate": "20260301",
+                "ContentTime": "100000",
+            },
+            after(-7200),
+        ),
+        ({"ContentDate": "20260301"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", [sr_bytes, lambda **more: pdf_object_bytes(pdf_of("No mass."), **more)])
+def test_a_document_was_made_when_it_was_verified_else_when_its_content_was(
+    sqlite_store, kind, elements, expected
+) -> None:
+    with machine_in("UTC"):
+        send_image(sqlite_store, kind(**elements))
+
+    assert load_case(sqlite_store, 1).reports[0].issued_at == expected
+
+
+def test_an_earlier_verified_document_that_comes_late_does_not_count(store) -> None:
+    for number, text, hour in ((1, "Second.", 11), (2, "First.", 10)):
+        verified = [observer(f"20260301{hour}0000+0000")]
+        content = section(FINDINGS, said(text))
+        names = {"SOPInstanceUID": f"{STUDY}.9.{number}", "VerifyingObserverSequence": verified}
+        send_image(store, sr_bytes(content, **names))
+
+    assert load_case(store, 1).report.text == "FINDINGS:\nSecond."
+    assert len(versions(store)) == 2

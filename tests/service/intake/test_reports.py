@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -7,9 +8,22 @@ from overread.errors import ContradictionError, InvalidReportError
 from service.intake.closing import close_study
 from service.intake.receipt import ReceiptOutcome
 from service.store.quarantine import count_quarantine, list_quarantine
+from service.store.queue import claim_case
 from service.store.records import QuarantineKind, ReportStatus
 from service.store.worklist import count_cases, load_case
-from tests.service.material import CLEAR, MASS, NOW, after, dicom_bytes, ready_case, send_image, send_report
+from tests.service.material import (
+    CLEAR,
+    MASS,
+    NOW,
+    STUDY,
+    after,
+    dicom_bytes,
+    ready_case,
+    send_image,
+    send_report,
+    triage_one,
+    triaged_case,
+)
 
 
 def texts(store, case_id: int) -> list[str]:
@@ -46,12 +60,37 @@ def test_the_same_version_again_changes_nothing(store) -> None:
     assert texts(store, first.case_id) == [CLEAR]
 
 
-def test_a_late_repetition_of_an_old_version_does_not_undo_the_newer(store) -> None:
-    case_id = send_report(store).case_id
-    send_report(store, MASS, status=ReportStatus.CORRECTED)
+def test_a_late_repetition_of_an_old_message_does_not_undo_the_newer(store) -> None:
+    case_id = send_report(store, issued=after(-20)).case_id
+    send_report(store, MASS, status=ReportStatus.CORRECTED, issued=after(-10))
 
-    assert send_report(store).outcome is ReceiptOutcome.ALREADY_STORED
+    assert send_report(store, issued=after(-20), now=after(9)).outcome is ReceiptOutcome.ALREADY_STORED
     assert load_case(store, case_id).report.text == MASS
+
+
+@pytest.mark.parametrize("issued", [(None, None, None), (-30, -20, -10)], ids=["undated", "dated"])
+def test_a_text_that_was_replaced_and_comes_again_as_the_latest_is_in_force_again(store, issued) -> None:
+    made = [None if seconds is None else after(seconds) for seconds in issued]
+    case_id = ready_case(store, report="Draft.", now=after(-60))
+    for number, text in enumerate((CLEAR, MASS, CLEAR)):
+        assert send_report(store, text, issued=made[number], now=after(number)).version == number + 2
+
+    case = load_case(store, case_id)
+    assert (case.report.version, case.report.text) == (4, CLEAR)
+    assert case.summary.revision == 4
+    again = send_report(store, CLEAR, issued=made[2], now=after(60))
+    assert (again.outcome, again.version) == (ReceiptOutcome.ALREADY_STORED, 4)
+
+
+def test_a_text_in_force_that_comes_again_with_another_time_changes_nothing(store) -> None:
+    case_id = triaged_case(store)
+    for seconds in (-60, 0, 60):
+        receipt = send_report(store, issued=after(seconds), now=after(60))
+        assert (receipt.outcome, receipt.version) == (ReceiptOutcome.ALREADY_STORED, 1)
+
+    send_report(store, "It is old.", status=ReportStatus.ADDENDUM, now=after(70))
+    assert send_report(store, now=after(80)).outcome is ReceiptOutcome.ALREADY_STORED
+    assert load_case(store, case_id).report.text.endswith("ADDENDUM:\nIt is old.")
 
 
 def test_the_same_version_from_many_senders_at_once_is_stored_once(store) -> None:
@@ -70,6 +109,46 @@ def test_a_corrected_report_is_a_further_version_and_sends_the_case_back(store) 
     assert (receipt.version, receipt.state) == (2, CaseState.READY)
     assert texts(store, case_id) == [CLEAR, MASS]
     assert load_case(store, case_id).summary.revision == 2
+
+
+def test_an_older_report_that_comes_late_is_kept_and_does_not_count(store) -> None:
+    send_report(store, MASS, status=ReportStatus.CORRECTED, issued=after(-10))
+    send_image(store)
+    close_study(store, STUDY, now=NOW)
+    claimed = claim_case(store, worker="w", now=NOW)
+    triage_one(store, claimed, clock=lambda: NOW)
+    before = load_case(store, 1)
+
+    receipt = send_report(store, CLEAR, issued=after(-20), now=after(5))
+
+    case = load_case(store, 1)
+    assert (receipt.outcome, receipt.version) == (ReceiptOutcome.STORED, 2)
+    assert [(report.text, report.issued_at) for report in case.reports] == [
+        (MASS, after(-10)),
+        (CLEAR, after(-20)),
+    ]
+    assert case.report.text == MASS
+    assert (case.summary.state, case.summary.revision) == (before.summary.state, before.summary.revision)
+    assert case.events == before.events
+
+
+def test_a_time_in_the_future_counts_as_unknown(store) -> None:
+    case_id = send_report(store, issued=after(86_400)).case_id
+    send_report(store, MASS, status=ReportStatus.CORRECTED, now=after(60))
+
+    case = load_case(store, case_id)
+    assert [report.issued_at for report in case.reports] == [None, None]
+    assert case.report.text == MASS
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_time_beyond_all_zones_counts_as_unknown(store, year) -> None:
+    edge = datetime(year, 1 if year == 1 else 12, 1 if year == 1 else 31, 23 * (year > 1), tzinfo=UTC)
+    shifted = edge.replace(tzinfo=timezone(timedelta(hours=14 if year == 1 else -14)))
+
+    case_id = send_report(store, issued=shifted).case_id
+
+    assert load_case(store, case_id).reports[0].issued_at is None
 
 
 def test_a_preliminary_report_waits_for_the_final_one(store) -> None:

@@ -166,6 +166,16 @@ def test_an_old_report_does_not_count_over_a_later_one_unless_a_person_says_so(s
     assert load_case(sqlite_store, 1).report.text == CLEAR
 
 
+def test_an_old_report_that_says_when_it_was_made_takes_its_place(store) -> None:
+    number = refused_report(store, accession=None, issued=after(-20))
+    send_report(store, MASS, status=ReportStatus.CORRECTED, issued=after(-10), now=after(10))
+
+    assert again(store, number, accession_number=ACCESSION).outcome is ActionOutcome.STORED
+    case = load_case(store, 1)
+    assert case.report.text == MASS
+    assert [report.issued_at for report in case.reports] == [after(-10), after(-20)]
+
+
 def test_what_had_been_stored_meanwhile_is_resolved_by_that(sqlite_store) -> None:
     number = refused_report(sqlite_store, accession=None)
     send_report(sqlite_store)

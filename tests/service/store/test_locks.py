@@ -44,7 +44,9 @@ from tests.service.material import (
     MASS,
     NOW,
     STUDY,
+    after,
     dicom_bytes,
+    ready_case,
     send_image,
     send_report,
 )
@@ -139,6 +141,30 @@ def test_accession_two_versions_of_a_report_are_of_one_case(stores) -> None:
 
     assert (first.case_id, first.version) == (second.case_id, 1)
     assert second.version == 2
+
+
+def test_accession_of_two_versions_at_once_the_one_that_was_made_later_counts(stores) -> None:
+    first, second = run(
+        stores,
+        lambda store: send_report(store, MASS, issued=after(-10)),
+        lambda store: send_report(store, CLEAR, issued=after(-20)),
+    )
+
+    assert (first.version, second.version) == (1, 2)
+    assert load_case(stores[0], 1).report.text == MASS
+
+
+@pytest.mark.parametrize("second_issued", [-10, 0], ids=["older", "newer"])
+def test_the_case_itself_keeps_apart_versions_that_name_it_in_different_ways(stores, second_issued) -> None:
+    case_id = ready_case(stores[0], now=after(-60))
+    first, second = run(
+        stores,
+        lambda store: send_report(store, "First.", issued=after(-5)),
+        lambda store: send_report(store, "Second.", issued=after(second_issued), accession=None, study=STUDY),
+    )
+
+    assert (first.version, second.version) == (2, 3)
+    assert load_case(stores[0], case_id).report.text == ("First." if second_issued < -5 else "Second.")
 
 
 def test_instance_one_uid_in_two_studies_is_a_contradiction(stores) -> None:

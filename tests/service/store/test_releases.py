@@ -1,5 +1,6 @@
 """What an earlier release wrote, with every kind of row in it, opens in this one and can be read."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -88,6 +89,15 @@ def test_every_case_with_its_results_and_history_can_be_read(opened) -> None:
     assert [each.removal for case in cases for each in case.instances if each.removal] == [
         "pixels removed by retention on 2026-03-01: older than 90 days"
     ]
+
+
+@everything
+def test_what_was_sent_with_each_version_of_a_report_is_known(opened) -> None:
+    reports = [report for number in range(1, 14) for report in load_case(opened, number).reports]
+
+    assert all(hashlib.sha256(report.sent.encode()).hexdigest() == report.sha256 for report in reports)
+    (addendum,) = [report for report in reports if report.status is ReportStatus.ADDENDUM]
+    assert addendum.text.endswith(f"\n\nADDENDUM:\n{addendum.sent}")
 
 
 @everything

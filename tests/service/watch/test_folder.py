@@ -16,7 +16,7 @@ from service.store.records import ReportStatus
 from service.store.worklist import count_cases, load_case, load_instance
 from service.watch.folder import FolderWatcher, Look
 from service.watch.settings import WatchSettings
-from tests.service.material import CLEAR, NOW, dicom_bytes
+from tests.service.material import CLEAR, NOW, after, dicom_bytes
 from tests.service.quarantine.test_replay import message
 
 
@@ -109,7 +109,7 @@ def test_each_form_of_report_is_stored_and_moved_away(
 
 
 def test_a_file_beside_a_text_names_its_study(watched: Watched, sqlite_store: Store) -> None:
-    names = {"study_instance_uid": "2.25.9", "status": "CORRECTED"}
+    names = {"study_instance_uid": "2.25.9", "status": "CORRECTED", "issued_at": after(-60).isoformat()}
     watched.put("x.txt.json", json.dumps(names))
     watched.put("x.txt", CLEAR)
     watched.put("orphan.txt.json", "{}")
@@ -118,6 +118,7 @@ def test_a_file_beside_a_text_names_its_study(watched: Watched, sqlite_store: St
 
     case = load_case(sqlite_store, 1)
     assert (case.summary.study_instance_uid, case.report.status) == ("2.25.9", ReportStatus.CORRECTED)
+    assert case.report.issued_at == after(-60)
     assert watched.done() == {"x.txt", "x.txt.json"}
     assert (watched.folder / "orphan.txt.json").exists()
 

@@ -158,8 +158,9 @@ def _fill_reports(store: Store) -> None:
     """A triaged case whose report came in every status, and that a further image sent back to triage."""
     send_report(store, CLEAR, status=ReportStatus.PRELIMINARY, accession="A11")
     case_id = triaged_case(store, 11)
-    for status in (ReportStatus.CORRECTED, ReportStatus.ADDENDUM):
-        send_report(store, f"{MASS} {status}", status=status, accession="A11", now=after(20))
+    for seconds, status in ((10, ReportStatus.CORRECTED), (15, ReportStatus.ADDENDUM)):
+        given = {"status": status, "issued": after(seconds), "now": after(20)}
+        send_report(store, f"{MASS} {status}", accession="A11", **given)  # type: ignore[arg-type]
     send_image(store, dicom_bytes(study="2.25.11", number=2, AccessionNumber="A11"), now=after(30))
     close_study(store, "2.25.11", now=after(40))
     assert len(load_case(store, case_id).reports) == 4
