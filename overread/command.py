@@ -4,7 +4,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -14,6 +15,9 @@ from overread.errors import OverreadError
 from overread.settings_file import CONFIG_VARIABLE, DATA_FOLDER_DEFAULT, FILE_NAME, FOLDER_VARIABLE
 
 GROUP = "overread.commands"
+
+PRIVATE_UMASK = 0o077
+"""The umask of every process of an installation: what it keeps, its own user alone may read."""
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -28,7 +32,7 @@ class Command:
     description: str  # what it does, and an example; for `overread NAME --help`
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]  # returns the exit status
-    uses_installation: bool = False  # whether it takes --data-folder and --config
+    uses_installation: bool = False  # whether it takes --data-folder and --config; its files are private
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complete(available)
     parser = _parser(available, only=_subcommand(given, available))
     namespace = parser.parse_args(given)
+    with _umask(PRIVATE_UMASK if namespace.uses_installation else None) as namespace.umask:
+        return _run(namespace)
+
+
+def _run(namespace: argparse.Namespace) -> int:
+    """Run the subcommand, and return its exit status."""
     try:
         status: int = namespace.run(namespace)
     except OverreadError as error:
@@ -61,6 +71,30 @@ def _complete(available: dict[str, EntryPoint]) -> None:
 
     named = _subcommand(os.environ.get("COMP_LINE", "").split()[1:], available)
     argcomplete.autocomplete(_parser(available if named else dict.fromkeys(available), only=named))
+
+
+@contextmanager
+def requested_output(arguments: argparse.Namespace) -> Iterator[None]:
+    """Give files that a person asks for the modes of that person's umask, while the block runs.
+
+    Args:
+        arguments: of a command with `uses_installation`, whose other files nobody else may read.
+    """
+    with _umask(arguments.umask):
+        yield
+
+
+@contextmanager
+def _umask(mask: int | None) -> Iterator[int | None]:
+    """Set the umask while the block runs, and give the one before; None changes nothing."""
+    if mask is None:
+        yield None
+        return
+    before = os.umask(mask)
+    try:
+        yield before
+    finally:
+        os.umask(before)
 
 
 def installation_environment(arguments: argparse.Namespace) -> dict[str, str]:
@@ -134,5 +168,5 @@ def _parser(available: Mapping[str, EntryPoint | None], *, only: str | None) -> 
         command.configure(subparser)
         if command.uses_installation:
             add_installation_options(subparser, default=argparse.SUPPRESS)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(run=command.run, uses_installation=command.uses_installation)
     return parser

@@ -23,6 +23,7 @@ from bentoml.validators import DType
 
 from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_detector
 from models.onnx_detector import OnnxDetector
+from overread.command import PRIVATE_UMASK
 from overread.errors import ConfigurationError, InputError, ModelError
 from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
@@ -86,6 +87,7 @@ class Overread:
     """Finds reported studies where image and report most likely disagree. Not for primary diagnosis."""
 
     def __init__(self) -> None:
+        os.umask(PRIVATE_UMASK)
         if bentoml.server_context.worker_index:  # a worker of `bentoml serve`, orphaned when that is killed
             die_with_parent()
         try:

@@ -96,6 +96,13 @@ class Settings(SettingsModel):
         table="worker",
         ge=0,
     )
+    stalled_seconds: float = setting(
+        900.0,
+        meaning="/health/ready is 503 when a case has been due for so long and no triage has ended meanwhile",
+        unit="s",
+        table="worker",
+        ge=1,
+    )
     poll_seconds: float = setting(
         0.5, meaning="pause of a worker that found nothing to do", unit="s", table="worker", ge=0.01
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.registry_options import add_registry_options, open_registry, release_name
-from overread.command import EXIT_FAILED, EXIT_OK, Command
+from overread.command import EXIT_FAILED, EXIT_OK, Command, requested_output
 
 if TYPE_CHECKING:  # what `run` needs is imported there
     from evaluation.gate import Judgement
@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     judgement = judge(trial, terms)
     contestants = tuple(_contestant(entry, kept.folder) for entry in pair)
     record = _record(arguments, judgement, len(set(trial.patients)), contestants)
-    save_gate_record(record, arguments.record)
+    with requested_output(arguments):
+        save_gate_record(record, arguments.record)
     print(_describe(record))
     return EXIT_OK if record.passes else EXIT_FAILED
 

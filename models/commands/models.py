@@ -12,7 +12,7 @@ from models.commands.importing import add_import_actions
 from models.commands.quantising import add_quantise_action
 from models.registry import Change, Entry, RegistryStore, Role, Route
 from models.registry_options import add_registry_options, open_registry, release_name
-from overread.command import EXIT_FAILED, EXIT_OK, Command
+from overread.command import EXIT_FAILED, EXIT_OK, Command, requested_output
 from overread.errors import ConfigurationError, ModelError
 
 if TYPE_CHECKING:
@@ -196,7 +196,8 @@ def _record(arguments: argparse.Namespace) -> int:
     from models.recording import record
 
     folder = folder_of(release_name(arguments.release), open_registry(arguments).folder)
-    outputs = record(folder, arguments.files)
+    with requested_output(arguments):
+        outputs = record(folder, arguments.files)
     print(f"{folder}: recorded {len(outputs)} probabilities")
     return EXIT_OK
 

@@ -24,7 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     parts.add_parser("check", help="whether the tables are of this release and in order; status 1 if not")
-    parts.add_parser("upgrade", help="bring the tables to this release")
+    upgrade = parts.add_parser("upgrade", help="bring the tables to this release")
+    upgrade.add_argument(
+        "--new", action="store_true", help="make a new database even where objects of a lost one are kept"
+    )
     backup = parts.add_parser("backup", help="make a backup in a new folder")
     backup.add_argument("folder", type=Path, metavar="FOLDER", help="must not exist, or be empty")
     restore = parts.add_parser("restore", help="bring a backup into an empty installation")
@@ -43,7 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.part == "backup":
         return _backup(existing_settings(arguments), arguments.folder)
     settings = load_settings(environment_of(arguments))
-    return _upgrade(settings) if arguments.part == "upgrade" else _restore(settings, arguments.folder)
+    if arguments.part == "upgrade":
+        return _upgrade(settings, begins_anew=arguments.new)
+    return _restore(settings, arguments.folder)
 
 
 def _check(settings: "Settings") -> int:
@@ -60,10 +65,10 @@ def _check(settings: "Settings") -> int:
     return EXIT_OK if report.is_current and not report.faults else EXIT_FAILED
 
 
-def _upgrade(settings: "Settings") -> int:
+def _upgrade(settings: "Settings", *, begins_anew: bool) -> int:
     from service.store.tables import upgrade_tables
 
-    before, after = upgrade_tables(settings)
+    before, after = upgrade_tables(settings, begins_anew=begins_anew)
     print("nothing to do" if before == after else f"upgraded from {before or 'none'} to {after}")
     return EXIT_OK
 

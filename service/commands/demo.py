@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overread.command import EXIT_OK, Command
+from overread.command import EXIT_OK, PRIVATE_UMASK, Command
 
 if TYPE_CHECKING:
     from service.demo import RankedCase
@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from service.runtime.serving import Addresses, serve
     from service.settings import load_settings
 
+    os.umask(PRIVATE_UMASK)
     configure_logging(level=logging.WARNING)  # the list says what happened
     folder = arguments.data_folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
     try:

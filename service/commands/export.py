@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from overread.command import EXIT_FAILED, EXIT_OK, Command
+from overread.command import EXIT_FAILED, EXIT_OK, Command, requested_output
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from service.log import configure_logging
 
     configure_logging()
-    with opened_store(arguments) as store:
+    with opened_store(arguments) as store, requested_output(arguments):
         summary = export_cohort(store, arguments.out)
     for case in summary.left_out:
         sys.stderr.write(f"left out: case {case.case_id}, study {case.study_instance_uid}: {case.why}\n")

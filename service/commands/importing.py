@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overread.command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Command
+from overread.command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Command, requested_output
 from overread.errors import InvalidFileError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write("overread import: give --images, --reports, or both\n")
         return EXIT_USAGE
     configure_logging(level=logging.ERROR)  # a line for each image would hide the progress
-    with opened_store(arguments, creates=True) as store, _problems(arguments.problems) as problem:
+    with opened_store(arguments, creates=True) as store, _problems(arguments) as problem:
         tallies = list(_tallies(store, arguments, problem))
     return EXIT_OK if all(tally.is_clean for tally in tallies) else EXIT_FAILED
 
@@ -127,13 +127,16 @@ def _progress(path: Path, options: "ImportOptions") -> "Progress":
 
 
 @contextmanager
-def _problems(path: Path | None) -> Iterator["Problem"]:
+def _problems(arguments: argparse.Namespace) -> Iterator["Problem"]:
     """Give what takes the problems: a file of two columns, or standard error."""
+    path: Path | None = arguments.problems
     if path is None:
         yield lambda place, why: print(f"{place}: {why}", file=sys.stderr)
         return
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with requested_output(arguments):
+            opened = path.open("w", encoding="utf-8", newline="")
+        with opened as file:
             rows = csv.writer(file)
             rows.writerow(("place", "why"))
             yield lambda place, why: rows.writerow((place, why))

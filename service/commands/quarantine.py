@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from overread.actor import Actor
-from overread.command import EXIT_FAILED, EXIT_OK, Command
+from overread.command import EXIT_FAILED, EXIT_OK, Command, requested_output
 from overread.errors import InputError, InvalidFileError, NotFoundError, TransitionError
 
 if TYPE_CHECKING:
@@ -160,7 +160,11 @@ def _save(store: "Store", arguments: argparse.Namespace) -> int:
 
     entry = load_entry(store, arguments.number)
     try:
-        with quarantined_bytes(entry) as content, arguments.file.open("xb") as file:
+        with (
+            quarantined_bytes(entry) as content,
+            requested_output(arguments),
+            arguments.file.open("xb") as file,
+        ):
             shutil.copyfileobj(content, file)
     except OSError as error:
         raise InvalidFileError(f"cannot write {arguments.file}: {error.strerror}") from error

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -20,17 +19,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
-from service.store.files import ObjectFiles
+from service.store.files import ObjectFiles, keeps_objects
 from service.store.locks import Lock, take_locks
-from service.store.migration import migrate
+from service.store.migration import migrate, revision_of
+from service.store.modes import correct_database_file
 from service.store.outages import raise_outage
+from service.store.sqlite_file import sqlite_file, watch_sqlite_file
 
 Transaction = Connection
 """What `Store.reading` and `Store.writing` give; outside `service/store/` it is only passed on."""
 
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
-_TAKES_WRITES = text("SELECT version_num FROM alembic_version FOR KEY SHARE")  # which a standby refuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +68,6 @@ class Store:
             take_locks(connection, locks)
             yield connection
 
-    def require_writable(self) -> None:
-        """Return if the database takes writes.
-
-        Raises:
-            OutOfResourcesError: it cannot be reached, takes no writes, or is busy for too long.
-        """
-        with self.writing(durable=False) as connection:  # on SQLite that is the write lock
-            if connection.dialect.name == "postgresql":
-                connection.execute(_TAKES_WRITES)
-
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
@@ -90,8 +80,8 @@ def open_store(settings: Settings, *, sweep: bool = True) -> Store:
     `sweep` is off.
 
     Raises:
-        ConfigurationError: the data folder cannot be written, the object storage is not set up, or the
-            database is of a newer release.
+        ConfigurationError: the data folder cannot be written or is open to others, the object storage is not
+            set up, the database is of a newer release, or there is none though objects are kept.
         OutOfResourcesError: the database or the object storage cannot be reached.
     """
     try:
@@ -102,16 +92,64 @@ def open_store(settings: Settings, *, sweep: bool = True) -> Store:
         raise ConfigurationError(
             f"the data folder {settings.data_folder} cannot be used: {os.strerror(error.errno or 0)}"
         ) from error
+    require_database(settings)
+    engine = open_database(settings)
+    return Store(settings=settings, engine=engine, files=files)
+
+
+def require_database(settings: Settings) -> None:
+    """Return unless objects are kept and the database that names them is not there.
+
+    Raises:
+        ConfigurationError: it is not there: it was lost, or the settings name another.
+        OutOfResourcesError: it cannot be reached.
+    """
+    # The order matters: a process that starts beside this one makes the tables, then keeps an object.
+    if keeps_objects(settings.data_folder) and not has_tables(settings):
+        raise ConfigurationError(
+            f"{settings.data_folder} holds objects that were received, but the database "
+            f"{make_url(settings.database_url).database} has no tables: put it back, correct "
+            "OVERREAD_DATABASE_URL, or bring back a backup with `overread db restore FOLDER`. To begin anew "
+            "on purpose: `overread db upgrade --new`, then `overread fsck --repair`, which takes them in"
+        )
+
+
+def has_tables(settings: Settings) -> bool:
+    """Return whether the database is there and has tables, of whatever release; nothing is made.
+
+    Raises:
+        OutOfResourcesError: it cannot be reached.
+    """
+    if not database_exists(settings):
+        return False
+    engine = open_engine(settings.database_url)
+    try:
+        with translated(), engine.connect() as connection:
+            return revision_of(connection) is not None
+    finally:
+        engine.dispose()
+
+
+def open_database(settings: Settings) -> Engine:
+    """Return the database, its tables brought to this release.
+
+    Raises:
+        ConfigurationError: the database is of a newer release, or its file is open to others.
+        OutOfResourcesError: it cannot be reached.
+    """
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        correct_database_file(sqlite_file(url))
     engine = open_engine(settings.database_url)
     with translated():
         migrate(engine, settings.data_folder / "migration.lock")
-    return Store(settings=settings, engine=engine, files=files)
+    return engine
 
 
 def database_exists(settings: Settings) -> bool:
     """Return whether there may be a database: to open a file of SQLite that is not there makes it."""
     url = make_url(settings.database_url)
-    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+    return url.get_backend_name() != "sqlite" or sqlite_file(url).exists()
 
 
 def open_engine(url: str) -> Engine:
@@ -125,13 +163,14 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
         event.listen(engine, "handle_error", raise_outage)
         return engine
-    Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+    sqlite_file(parsed).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if "timeout" not in parsed.query:
         parsed = parsed.update_query_dict({"timeout": str(_BUSY_SECONDS)})
     engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "handle_error", raise_outage)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    watch_sqlite_file(engine)  # after a transaction has the lock for which it may have had to wait
     return engine
 
 

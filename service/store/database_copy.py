@@ -15,7 +15,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 
 from overread.errors import ConfigurationError
 from service.settings import Settings
-from service.store.database import Store, Transaction, open_engine, translated
+from service.store.database import Store, Transaction, has_tables, translated
 from service.store.migration import revision_of
 from service.store.object_store import sync_file, sync_folder
 
@@ -56,12 +56,7 @@ def has_database(settings: Settings) -> bool:
     if url.get_backend_name() == "sqlite":
         # A log that was left behind would be taken for that of a restored file.
         return any(Path(f"{url.database}{end}").exists() for end in ("", "-wal", "-shm"))
-    engine = open_engine(settings.database_url)
-    try:
-        with translated(), engine.connect() as connection:
-            return revision_of(connection) is not None
-    finally:
-        engine.dispose()
+    return has_tables(settings)
 
 
 def restore_database(folder: Path, settings: Settings) -> None:

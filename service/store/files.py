@@ -21,9 +21,11 @@ from typing import Self
 from overread.errors import ConfigurationError, InputError, OutOfResourcesError
 from service.settings import Settings
 from service.store.cache import ObjectCache
+from service.store.modes import correct_folder
 from service.store.object_store import FolderObjectStore, ObjectStore, disk_errors, sync_folder
 from service.store.pressure import note_turned_away, prepare_mark
 
+_FOLDERS = ("objects", "quarantine")
 _CHECK_BYTES = 64 << 20  # free space is looked at once in so many bytes written
 
 
@@ -109,13 +111,14 @@ class ObjectFiles:
         """Return the files of an installation, whose folders are made.
 
         Raises:
-            ConfigurationError: the object storage that the settings name is not set up.
-            OutOfResourcesError: it cannot be reached.
+            ConfigurationError: the object storage that the settings name is not set up, or the data folder is
+                open to others and cannot be closed to them.
+            OutOfResourcesError: the object storage cannot be reached.
         """
         folder = settings.data_folder
-        # The folder itself too: by default the database lies in it. One that a person made keeps its mode.
-        for part in (folder, folder / "incoming"):
+        for part in (folder, folder / "incoming"):  # the folder itself: by default the database lies in it
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        correct_folder(folder)
         prepare_mark(folder)
         objects, quarantine = _shelves(settings)
         sync_folder(folder)
@@ -209,10 +212,16 @@ class ObjectFiles:
                 os.close(descriptor)
 
 
+def keeps_objects(data_folder: Path) -> bool:
+    """Return whether a data folder holds objects that were received, refused ones included."""
+    return any(
+        any(folder.iterdir()) for name in _FOLDERS for folder in (data_folder / name).glob("[0-9a-f][0-9a-f]")
+    )
+
+
 def _shelves(settings: Settings) -> tuple[ObjectStore, ...]:
-    names = ("objects", "quarantine")
     if settings.objects_url is None:
-        return tuple(FolderObjectStore.made(settings.data_folder / name) for name in names)
+        return tuple(FolderObjectStore.made(settings.data_folder / name) for name in _FOLDERS)
     from service.store.bucket import ONE_REQUEST_BYTES_MAX, bucket_shelves  # an extra
 
     if settings.object_bytes_max > ONE_REQUEST_BYTES_MAX:
@@ -226,6 +235,6 @@ def _shelves(settings: Settings) -> tuple[ObjectStore, ...]:
         in_use_seconds=settings.case_seconds_max,
     )
     cache.folder.mkdir(exist_ok=True, mode=0o700)
-    shelves = bucket_shelves(settings.objects_url, settings.objects_endpoint, names=names, cache=cache)
+    shelves = bucket_shelves(settings.objects_url, settings.objects_endpoint, names=_FOLDERS, cache=cache)
     shelves[0].check()
     return shelves

@@ -10,7 +10,9 @@ from service.store import queries
 from service.store.database import Store
 from service.store.schema import cases
 
-_OLDEST_READY = select(func.min(cases.c.due_at)).where(cases.c.state == CaseState.READY.value)
+OLDEST_READY = select(func.min(cases.c.due_at)).where(cases.c.state == CaseState.READY.value)
+"""Since when the READY case waits that may be claimed for longest; it may lie ahead."""
+
 _OLDEST_LISTED = select(func.min(cases.c.waiting_since)).where(cases.c.state == CaseState.LISTED.value)
 
 
@@ -34,6 +36,6 @@ def read_queue_figures(store: Store) -> QueueFigures:
         counts |= {CaseState(state): count for state, count in connection.execute(queries.COUNT_BY_STATE)}
         return QueueFigures(
             cases=counts,
-            ready_since=connection.execute(_OLDEST_READY).scalar(),
+            ready_since=connection.execute(OLDEST_READY).scalar(),
             listed_since=connection.execute(_OLDEST_LISTED).scalar(),
         )

@@ -7,8 +7,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from service.settings import Settings
-from service.store.database import database_exists, open_engine, translated
-from service.store.migration import migrate, newest_revision, revision_of
+from service.store.database import (
+    database_exists,
+    open_database,
+    open_engine,
+    require_database,
+    translated,
+)
+from service.store.migration import newest_revision, revision_of
+from service.store.modes import correct_folder
 from service.store.schema import metadata
 
 
@@ -55,23 +62,29 @@ def check_tables(settings: Settings) -> TablesReport:
         engine.dispose()
 
 
-def upgrade_tables(settings: Settings) -> tuple[str | None, str]:
+def upgrade_tables(settings: Settings, *, begins_anew: bool = False) -> tuple[str | None, str]:
     """Bring the tables to this release, and return the revisions before and after.
 
+    Args:
+        settings: of the installation.
+        begins_anew: whether to make tables where there are none although objects are kept.
+
     Raises:
-        ConfigurationError: the database is of a newer release.
+        ConfigurationError: the database is of a newer release, or there is none though objects are kept.
         OutOfResourcesError: it cannot be reached.
     """
     settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    correct_folder(settings.data_folder)
+    if not begins_anew:
+        require_database(settings)
     engine = open_engine(settings.database_url)
     try:
-        with translated():
-            with engine.connect() as connection:
-                before = revision_of(connection)
-            migrate(engine, settings.data_folder / "migration.lock")
-            return before, newest_revision()
+        with translated(), engine.connect() as connection:
+            before = revision_of(connection)
     finally:
         engine.dispose()
+    open_database(settings).dispose()
+    return before, newest_revision()
 
 
 def _damages(connection: Connection) -> list[str]:

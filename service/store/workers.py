@@ -21,6 +21,7 @@ _ADD = insert(workers)
 _CHANGE = update(workers).where(workers.c.name == bindparam("changed_worker"))
 _REMOVE = delete(workers).where(workers.c.name == bindparam("worker"))
 _IS_GONE = or_(workers.c.seen_at < bindparam("since"), workers.c.seen_at > bindparam("beyond"))
+_SILENT = select(workers).where(_IS_GONE).order_by(workers.c.seen_at, workers.c.name)
 _GONE = select(workers.c.name).where(_IS_GONE).limit(1)
 _REMOVE_GONE = delete(workers).where(_IS_GONE)
 
@@ -73,6 +74,12 @@ def alive_workers(store: Store, *, now: datetime) -> tuple[WorkerRecord, ...]:
     """Return the workers that live, the one that started first first."""
     with store.reading() as connection:
         return tuple(_record_of(row) for row in connection.execute(_ALIVE, _limits(now)))
+
+
+def silent_workers(store: Store, *, now: datetime) -> tuple[WorkerRecord, ...]:
+    """Return the workers that are gone and did not say that they end, as far as nobody removed their rows."""
+    with store.reading() as connection:
+        return tuple(_record_of(row) for row in connection.execute(_SILENT, _limits(now)))
 
 
 def workers_alive(store: Store, *, now: datetime) -> int:

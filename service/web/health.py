@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from overread.errors import OverreadError
+from overread.errors import OutOfResourcesError, OverreadError
 from overread.observation import ObserverIdentity
 from service.metrics import process_registry
 from service.store.pressure import read_pressure
+from service.store.readiness import TriageProgress, read_progress, verify_writes
 from service.web.context import Context, ServerContext
 from service.web.installation_metrics import InstallationCollector
 from service.web.pressure import in_gigabytes, pressure_words
@@ -49,7 +51,7 @@ def live() -> dict[str, str]:
     responses={503: {"model": Readiness, "description": "Something is wrong; the checks say what"}},
 )
 def ready(context: Context, response: Response) -> Readiness:
-    """Return 200 if the database takes writes, the disk has room and the model is verified; else 503."""
+    """Return 200 if database, disk, objects, model, workers and queue are in order; else 503."""
     checks = readiness_checks(context)
     warnings = pressure_words(context.store.settings, now=context.clock())
     readiness = Readiness(ready=all(check.ok for check in checks), checks=checks, warnings=warnings)
@@ -86,6 +88,7 @@ def readiness_checks(context: ServerContext) -> tuple[Check, ...]:
     if context.model is not None:
         model = context.model
         checks.append(_check("model", lambda: _name(model())))
+        checks += _checks_of_triage(context)  # which is no matter of the intake, which has no model
     return tuple(checks)
 
 
@@ -98,9 +101,51 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         return Check(name=name, ok=False, detail=f"the data folder cannot be used: {error.strerror}")
 
 
+def _checks_of_triage(context: ServerContext) -> list[Check]:
+    """Return whether workers triage the cases that wait; nothing where the database cannot tell."""
+    now = context.clock()
+    try:
+        progress = read_progress(context.store, now=now)
+    except OutOfResourcesError as error:
+        return [Check(name="workers", ok=False, detail=str(error))]
+    stalled = timedelta(seconds=context.store.settings.stalled_seconds)
+    return [
+        _check("workers", lambda: _find_workers(progress, now)),
+        _check("queue", lambda: _see_progress(progress, now, stalled)),
+    ]
+
+
+def _find_workers(progress: TriageProgress, now: datetime) -> str:
+    waits = progress.waits(now=now)
+    if waits and progress.hanging:
+        raise OutOfResourcesError(
+            "; ".join(
+                f"{worker.name} hangs: it has worked on case {worker.case_id} for longer than "
+                "OVERREAD_CASE_SECONDS_MAX and its lease; end it, and start it again"
+                for worker in progress.hanging
+            )
+        )
+    if waits and not progress.alive:
+        silent = "".join(
+            f"; {worker.name} was last seen at {worker.seen_at.isoformat()}: it is stopped, or it died"
+            for worker in progress.silent
+        )
+        raise OutOfResourcesError(f"cases wait and no worker lives{silent}; start `overread worker`")
+    return f"{len(progress.alive)} live" if progress.alive else "none lives: what comes in will wait"
+
+
+def _see_progress(progress: TriageProgress, now: datetime, stalled: timedelta) -> str:
+    if progress.has_stalled(now=now, after=stalled) and progress.due_since is not None:
+        raise OutOfResourcesError(
+            f"a case has been due since {progress.due_since.isoformat()}, and no triage ended in "
+            f"{stalled.total_seconds():g} s; see the log of the workers"
+        )
+    return "moves" if progress.waits(now=now) else "no case waits"
+
+
 def _write_to_database(context: ServerContext) -> str:
-    context.store.require_writable()
-    return "takes writes"
+    verify_writes(context.store, now=context.clock())
+    return "keeps what is written"
 
 
 def _find_room(context: ServerContext) -> str:

@@ -1,6 +1,7 @@
 """The store of the tests: on SQLite and on PostgreSQL, the same tests for both."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,3 +150,15 @@ def stow_url(sqlite_store: Store) -> Iterator[str]:
     app = make_stow_app(opener(sqlite_store, access=access), access)
     with listening(app) as url:
         yield url
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB; skips where this user may mount none."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -41,6 +41,8 @@ def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: P
         assert 'overread_triages_total{end="concluded"} 1.0' in counted
         children = running.children()
         assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain"}
+        kept = (tmp_path / "data", *(tmp_path / "data").rglob("*"))
+        assert [path for path in kept if path.stat().st_mode & 0o077] == []
         running.process.terminate()
         assert running.process.wait(60) == 0
         assert not any(map(is_alive, children.values()))

@@ -19,6 +19,7 @@ from service.store import locks, migrations
 from service.store.database import open_store
 from service.store.policies import activate_policy
 from service.store.quarantine import discard
+from service.store.readiness import verify_writes
 from service.store.records import Lease
 from service.store.schema import APPEND_ONLY, detector_registry, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
@@ -193,12 +194,8 @@ def test_a_database_that_takes_no_writes_is_a_matter_of_trying_later(postgres, m
     store = open_store(load_settings(environ, data_folder=tmp_path))
 
     with pytest.raises(OutOfResourcesError, match="takes no writes"):
-        store.require_writable()
+        verify_writes(store, now=NOW)
     with pytest.raises(OutOfResourcesError, match="takes no writes"):
         send_report(store)
     assert list_worklist(store, now=NOW).cases == ()
     store.close()
-
-
-def test_a_database_that_takes_writes_is_found_to(store) -> None:
-    store.require_writable()
