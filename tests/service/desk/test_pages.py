@@ -157,7 +157,7 @@ def test_a_report_that_is_silent_is_said_to_be(api: httpx.Client, sqlite_store: 
 def test_a_report_that_states_too_much_is_said_to(api: httpx.Client, sqlite_store: Store) -> None:
     report = "No mass. " + "Effusion. " * (MOST_OBSERVATIONS + 8)
 
-    page = get(api, f"/cases/{seen_case(sqlite_store, report=report)}")
+    page = get(api, f"/cases/{seen_case(sqlite_store, report=report, reader=load_reader())}")
 
     assert "its last 9 statements were left out" in page.text
 
