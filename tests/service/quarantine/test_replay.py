@@ -11,8 +11,8 @@ from service.hl7.report import read_reports
 from service.hl7.settings import Hl7Settings
 from service.intake.closing import close_study
 from service.intake.instances import AnnouncedInstance, begin_instance, receive_instance
-from service.intake.reports import receive_reports, refuse_message
 from service.intake.receipt import ReceiptOutcome
+from service.intake.reports import receive_reports, refuse_message
 from service.quarantine.replay import replay_entry
 from service.store.database import Store, open_store
 from service.store.quarantine import (
