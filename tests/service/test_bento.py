@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from starlette.routing import Mount, Route
 
 from models.releases import load_detector
@@ -124,6 +125,11 @@ def test_concurrent_requests_get_each_its_own_scores(service: str) -> None:
 def test_inputs_of_another_shape_or_number_are_refused(service: str, inputs: list[str]) -> None:
     answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": inputs})
     assert answer.status_code == 400
+
+
+def test_an_input_is_checked_before_it_joins_a_batch() -> None:
+    with pytest.raises(ValidationError):
+        cast(Any, Overread).apis["scores"].input_spec(inputs=["AAAA"])
 
 
 def test_a_bad_request_does_not_spoil_the_others_of_its_batch(service: str) -> None:
