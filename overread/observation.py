@@ -234,6 +234,8 @@ class ReportReading:
     # Share of the characters outside headings that were taken for findings or impression, in [0, 1]. None
     # where no text was read (mined labels), and in readings that were stored before it was counted.
     text_read_share: float | None = None
+    # Observations, recommendations, communications and context beyond the most that a reading holds.
+    statements_left_out: int = 0
 
     @property
     def is_unread(self) -> bool:

@@ -20,6 +20,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # before the import, whic
 import bentoml
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 from bentoml.validators import DType
+from pydantic import AfterValidator, Field
 
 from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_detector
 from models.onnx_detector import OnnxDetector
@@ -76,6 +77,21 @@ def _model() -> ObserverIdentity:
     return _loaded().active[0].identity
 
 
+def _checked(text: str) -> str:
+    """Return one prepared input as it is, refused while it is alone: in a batch it would spoil the others."""
+    try:
+        network = _detector().manifest.network
+        decode_inputs([text], rows=network.rows, columns=network.columns)
+    except (ModelError, ConfigurationError):
+        pass  # the endpoint says that no request can be answered
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+Prepared = Annotated[str, AfterValidator(_checked)]
+
+
 @bentoml.service(
     name="overread",
     workers=1,
@@ -105,7 +121,9 @@ class Overread:
         max_batch_size=BATCH_MAX,
         max_latency_ms=LATENCY_MAX_MILLISECONDS,
     )
-    def scores(self, inputs: list[str]) -> Annotated[npt.NDArray[np.float32], DType("float32")]:
+    def scores(
+        self, inputs: Annotated[list[Prepared], Field(min_length=1, max_length=BATCH_MAX)]
+    ) -> Annotated[npt.NDArray[np.float32], DType("float32")]:
         """Return the raw scores of the active release, one row per prepared input, one column per finding.
 
         Inputs are what the release's pixel pipeline makes of an image, not images: rows x columns of its

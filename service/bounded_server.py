@@ -1,9 +1,11 @@
 """Server of inherited sockets with a bounded number of connections, for protocols other than HTTP."""
 
+import ipaddress
 import socket
 import socketserver
 import sys
 import threading
+from collections import Counter
 from typing import Any
 
 import structlog
@@ -24,10 +26,12 @@ class BoundedServerMixin(socketserver.ThreadingMixIn):
     listener: socket.socket
     protocol: IntakeProtocol  # under which refused connections are counted
 
-    def prepare(self, listener: socket.socket, *, connections_max: int) -> None:
-        """Take the listening socket, and set how many connections there may be at once."""
+    def prepare(self, listener: socket.socket, *, connections_max: int, per_address_max: int) -> None:
+        """Take the listening socket, and set how many connections there may be, and from one address."""
         self.listener = listener
-        self._free = threading.BoundedSemaphore(connections_max)
+        self._connections_max, self._per_address_max = connections_max, per_address_max
+        self._open: Counter[str] = Counter()  # connections by peer
+        self._counting = threading.Lock()
 
     def server_bind(self) -> None:
         """Take the socket that is bound already instead of the one that was just made."""
@@ -50,11 +54,21 @@ class BoundedServerMixin(socketserver.ThreadingMixIn):
             _log.warning("connection_refused", reason="not an allowed sender", address=client_address[0])
             count_refused(self.protocol, "SENDER_NOT_ALLOWED")
             return False
-        if not self._free.acquire(blocking=False):
-            _log.warning("connection_refused", reason="too many connections", address=client_address[0])
+        reason = self._take_place(peer_of(client_address[0]))
+        if reason is not None:
+            _log.warning("connection_refused", reason=reason, address=client_address[0])
             count_refused(self.protocol, "TOO_MANY_CONNECTIONS")
-            return False
-        return True
+        return reason is None
+
+    def _take_place(self, peer: str) -> str | None:
+        """Take a place for a connection of this peer; return why there is none, else None."""
+        with self._counting:
+            if self._open[peer] >= self._per_address_max:
+                return "too many connections from this address"
+            if self._open.total() >= self._connections_max:
+                return "too many connections"
+            self._open[peer] += 1
+        return None
 
     def is_welcome(self, address: str) -> bool:
         """Whether this address may connect."""
@@ -66,10 +80,22 @@ class BoundedServerMixin(socketserver.ThreadingMixIn):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            peer = peer_of(client_address[0])
+            with self._counting:
+                self._open[peer] -= 1
+                self._open += Counter()  # forgets the peers that have none
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Note that a connection broke, such as in the TLS handshake; without what was sent."""
         del request
         reason = type(sys.exception()).__name__
         _log.warning("connection_broken", address=client_address[0], reason=reason)
+
+
+def peer_of(address: str) -> str:
+    """Return whose place an address takes: its own, but of IPv6 that of its /64, which one host has."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv4Address) or found.is_link_local:
+        return str(found)
+    mapped = found.ipv4_mapped
+    return str(mapped) if mapped else str(ipaddress.ip_network((int(found), 64), strict=False))

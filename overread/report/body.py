@@ -64,10 +64,12 @@ class BodyFinder:
         if _CLOSED.isdisjoint(names[last + 1 :]):
             return sections
         result: list[tuple[Section, Span]] = []
+        told, asked = False, 0  # whether one of the first so many results is about the images
         for index, (section, span) in enumerate(sections):
             begin = None
             if index > last and section in _CLOSED:
-                told = any(self._tells(text, lowered, *earlier) for earlier in result)
+                told = told or any(self._tells(text, lowered, *earlier) for earlier in result[asked:])
+                asked = len(result)
                 begin = self._begin(text, lowered, section, span, first=not told)
             if begin is None:
                 result.append((section, span))

@@ -1,6 +1,6 @@
 """Contradictions inside a report: findings against impression, and two places of the body."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from overread.finding import Vocabulary
 from overread.observation import (
@@ -100,11 +100,12 @@ class ContradictionFinder:
         """Yield an impression that the body's normal statement denies: "lungs are clear", then pneumonia."""
         if any(o.presence is not _ABSENT for o in body):
             return
+        denials = _first_by_finding(o for o in body if _is_plain_normal(o))
         for stated in impression:
             weighty = self._vocabulary[stated.finding].weight >= _WORTH_INFERRING
             if stated.temporality not in (_CURRENT, _NEW) or not weighty:
                 continue
-            denial = next((o for o in body if o.finding == stated.finding and _is_plain_normal(o)), None)
+            denial = denials.get(stated.finding)
             if denial is not None and not denial.laterality.contradicts(stated.laterality):
                 yield _contradiction(ContradictionKind.PRESENCE, stated.finding, denial, stated)
                 return
@@ -114,15 +115,25 @@ class ContradictionFinder:
         denials = [o for o in observations if o.presence is _ABSENT and o.finding not in _VAGUE]
         if not denials:
             return
-        stated = [o for o in observations if o.presence is _PRESENT and o.temporality in (_CURRENT, _NEW)]
+        stated = _first_by_finding(
+            o for o in observations if o.presence is _PRESENT and o.temporality in (_CURRENT, _NEW)
+        )
         for denial in denials:
-            other = next((o for o in stated if o.finding == denial.finding), None)
+            other = stated.get(denial.finding)
             if other is None or other.sentence == denial.sentence or not _is_whole(denial):
                 continue
             if _same_side(denial, other):
                 first, second = sorted((denial, other), key=lambda o: o.span)
                 yield _contradiction(ContradictionKind.PRESENCE, denial.finding, first, second)
                 return
+
+
+def _first_by_finding(observations: Iterable[ReportObservation]) -> dict[str, ReportObservation]:
+    """Return the first observation of each finding."""
+    first: dict[str, ReportObservation] = {}
+    for observation in observations:
+        first.setdefault(observation.finding, observation)
+    return first
 
 
 def _same_side(denial: ReportObservation, stated: ReportObservation) -> bool:

@@ -23,6 +23,8 @@ def explain(text: str, reading: ReportReading, *, colored: bool) -> str:
         lines.append("    nothing that the rules know")
     if reading.text_read_share is not None:
         lines.append(f"    {reading.text_read_share:.0%} of the text was taken for findings")
+    if reading.statements_left_out:
+        lines.append(f"    {reading.statements_left_out} further statements were left out")
     lines.extend(_remarks(text, reading))
     return "\n".join(lines) + "\n"
 

@@ -48,10 +48,10 @@ class Overruling:
         """
         if not positive or len(positive) == len(observations):
             return tuple(observations)
-        sides: dict[str, list[Laterality]] = {}
+        sides: dict[str, set[Laterality]] = {}
         for o in positive:
             if o.temporality not in _GONE and o.experiencer is _PATIENT:
-                sides.setdefault(o.finding, []).append(o.laterality)
+                sides.setdefault(o.finding, set()).add(o.laterality)
         kept = {(item.subject, span) for item in contradictions for span in (item.first, item.second)}
         touched = frozenset().union(*[self._above[finding] for finding in sides])
         return tuple(
@@ -65,7 +65,7 @@ class Overruling:
             ]
         )
 
-    def _is_overruled(self, denial: ReportObservation, sides: dict[str, list[Laterality]]) -> bool:
+    def _is_overruled(self, denial: ReportObservation, sides: dict[str, set[Laterality]]) -> bool:
         rule = denial.rules.get("finding", "")
         # "No acute abnormality" beside a pneumothorax is a contradiction for somebody to look at.
         general = rule == _GENERAL and denial.finding not in self._urgent

@@ -21,6 +21,7 @@ from overread.observation import (
     Span,
 )
 from overread.report.body import BodyFinder
+from overread.report.bounded import BoundedList
 from overread.report.construction import observations_of
 from overread.report.context import ContextReader
 from overread.report.contradictions import ContradictionFinder
@@ -37,6 +38,10 @@ from overread.report.text import lower_in_place
 
 LONGEST_REPORT = 1_000_000
 """Characters; no report of one study comes near it."""
+MOST_OBSERVATIONS = 2_000
+"""Of one report; the most in 494 reports of chest CT was 92. The first ones of the text are kept."""
+MOST_REMARKS = 200
+"""Recommendations of one report, and as many communications and items of context; the most seen was 4."""
 
 _READ = frozenset(
     {Section.LEAD, Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM, Section.RECOMMENDATION}
@@ -74,7 +79,7 @@ class RuleReader:
         return self._identity
 
     def read(self, text: str) -> ReportReading:
-        """Return every observation that the text states.
+        """Return what the text states: the first observations and remarks, and how many more there are.
 
         Raises:
             InvalidReportError: the text is empty, longer than `LONGEST_REPORT`, or binary.
@@ -83,13 +88,13 @@ class RuleReader:
         lowered = lower_in_place(text)
         sections = self._bodies.opened(text, lowered, self._sections.split(lowered))
         read, has_divider = self._reader.read, _DIVIDER.search
-        observations: list[ReportObservation] = []
-        recommendations: list[Recommendation] = []
-        communications: list[Communication] = []
-        context: list[ContextItem] = []
+        observations = BoundedList[ReportObservation](MOST_OBSERVATIONS)
+        recommendations = BoundedList[Recommendation](MOST_REMARKS)
+        communications = BoundedList[Communication](MOST_REMARKS)
+        context = BoundedList[ContextItem](MOST_REMARKS)
         for section, span in sections:
             if section in _CONTEXT:
-                context += self._context.read(lowered, section, span)
+                context.add(self._context.read(lowered, section, span))
             if section not in _READ:
                 continue
             subject = ""  # of the form's line that a sentence stands on
@@ -102,10 +107,10 @@ class RuleReader:
                 statements, advice, contact, follows = reading
                 if statements and section is not _REMARKS_ONLY:
                     stated = observations_of(statements, section, start, end)
-                    observations += _placed(stated, observations) if follows else stated
+                    observations.add(_placed(stated, observations) if follows else stated)
                 if advice or contact:
-                    recommendations += _recommendations(advice, section, start, end)
-                    communications += _communications(contact, section, start, end)
+                    recommendations.add(_recommendations(advice, section, start, end))
+                    communications.add(_communications(contact, section, start, end))
         positive = [o for o in observations if o.presence is not _ABSENT]
         contradictions = self._contradictions.find(observations) if positive else ()
         omissions = self._omissions.find(lowered, positive, observations, sections) if positive else ()
@@ -118,6 +123,9 @@ class RuleReader:
             contradictions=(*contradictions, *omissions),
             context=tuple(context),
             text_read_share=_read_share(sections),
+            statements_left_out=sum(
+                kept.left_out for kept in (observations, recommendations, communications, context)
+            ),
         )
 
     def _read_in_form(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:

@@ -77,6 +77,7 @@ def reading_as_json(reading: ReportReading) -> dict[str, object]:
             for item in reading.context
         ],
         "text_read_share": reading.text_read_share,
+        "statements_left_out": reading.statements_left_out,
     }
 
 
@@ -88,7 +89,7 @@ def read_lines(lines: Iterable[bytes], *, workers: int = 1) -> Iterator[LineResu
     """Yield the result of every line that is not blank, in order.
 
     Each line is a JSON object with `id` and `text`; its output has `id`, `observations`, `recommendations`,
-    `communications`, `contradictions`, `context` and `text_read_share`.
+    `communications`, `contradictions`, `context`, `text_read_share` and `statements_left_out`.
     With more than one worker, chunks of lines are read in processes of their own.
     """
     chunks = _chunks(lines)

@@ -152,6 +152,7 @@ class ReportReading(Answer):
     contradictions: tuple[Contradiction, ...]
     context: tuple[ContextItem, ...]
     text_read_share: float | None = Field(description="Share of the text taken for findings, in [0, 1]")
+    statements_left_out: int = Field(description="Beyond the most that a reading holds: 0 for a usual report")
 
 
 class Detection(Answer):

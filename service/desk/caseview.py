@@ -81,6 +81,7 @@ class CaseView:
     known: tuple[KnownLine, ...]
     report_heading: str
     report_note: str | None
+    left_out: str | None  # how much of the report there was no room for
     pieces: tuple[Piece, ...]
     no_report: str
     provenance: tuple[Fact, ...]
@@ -135,6 +136,7 @@ def case_view(
         known=known_lines(detail),
         report_heading=_report_heading(report),
         report_note=_report_note(chosen, detail.triage.reading if detail.triage else None, vocabulary),
+        left_out=_left_out(detail.triage.reading) if detail.triage else None,
         pieces=cut(report.text, _marks(discrepancies), choice.finding) if report else (),
         no_report="The report has not arrived.",
         provenance=_provenance(detail.triage) if detail.triage else (),
@@ -256,6 +258,15 @@ def _report_note(
     else:
         said = f"The report reader found no statement about {name}"
     return f"{said}; what is marked may be another word for the same shadow." if marked else f"{said}."
+
+
+def _left_out(reading: ReportReading) -> str | None:
+    number = reading.statements_left_out
+    return (
+        f"The report states too much for one report: its last {number} statements were left out."
+        if number
+        else None
+    )
 
 
 def _provenance(record: TriageRecord) -> tuple[Fact, ...]:

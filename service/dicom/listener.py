@@ -51,7 +51,11 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         self._store = store
         self._clock = clock
         self._commitments = CommitmentService(store, settings, clock)
-        self.prepare(listener, connections_max=settings.associations_max + _SPARE_CONNECTIONS)
+        self.prepare(
+            listener,
+            connections_max=settings.associations_max + _SPARE_CONNECTIONS,
+            per_address_max=settings.connections_per_address_max,
+        )
         self.idle_seconds, self.silence_seconds = settings.idle_seconds, settings.silence_seconds
         self.tls: ssl.SSLContext | None = settings.tls.context() if settings.tls else None
         _config.UNRESTRICTED_STORAGE_SERVICE = True  # every storage class, private and future ones included

@@ -46,6 +46,9 @@ class DicomSettings(TlsSettings):
         (), meaning="who may send images, such as PACS,CT1; * for anybody", default_words="none chosen"
     )
     associations_max: int = setting(32, meaning="associations at once", ge=1)
+    connections_per_address_max: int = setting(
+        16, meaning="connections at once from one address, so that one sender leaves room for others", ge=1
+    )
     idle_seconds: float = setting(
         60.0, meaning="a sender that is silent, or takes for one PDU, so long is let go", unit="s", gt=0
     )

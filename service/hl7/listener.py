@@ -46,7 +46,11 @@ class Hl7Listener(BoundedServerMixin, socketserver.TCPServer):
         settings: Hl7Settings,
         clock: Callable[[], datetime],
     ) -> None:
-        self.prepare(listener, connections_max=settings.connections_max)
+        self.prepare(
+            listener,
+            connections_max=settings.connections_max,
+            per_address_max=settings.connections_per_address_max,
+        )
         self.store = store
         self.settings = settings
         self.clock = clock

@@ -29,6 +29,8 @@ _STATUSES = {
     "M": ReportStatus.CORRECTED,
     "A": ReportStatus.ADDENDUM,
 }
+ORDERS_MAX = 100
+"""Of one message; each may be a report, and the whole message is kept with each that is refused."""
 _WITHDRAWN = frozenset({"D", "W", "X"})  # OBX-11: deleted, of another patient, cannot be obtained
 _NO_RESULTS_YET = frozenset({"I", "O", "S", "N"})  # OBR-25: ordered, scheduled, arrived, done but not read
 _CANCELLED = "X"  # OBR-25
@@ -79,6 +81,8 @@ def read_reports(
     orders = _orders(message)
     if not orders:
         raise InvalidReportError("the message has no OBR segment (HL7 section 7.3.1)")
+    if len(orders) > ORDERS_MAX:
+        raise InvalidReportError(f"the message has {len(orders)} orders; at most {ORDERS_MAX} are taken")
     texts = [_text(order.observations, message.charset) or _embedded(order.observations) for order in orders]
     told = [number for number, text in enumerate(texts) if text]
     if not told:

@@ -36,6 +36,9 @@ class Hl7Settings(TlsSettings):
         default_words="none",
     )
     connections_max: int = setting(64, meaning="connections at once", ge=1)
+    connections_per_address_max: int = setting(
+        32, meaning="connections at once from one address, so that one sender leaves room for others", ge=1
+    )
     idle_seconds: float = setting(600.0, meaning="a sender that is silent so long is let go", unit="s", gt=0)
     message_seconds: float = setting(30.0, meaning="longest time for one message", unit="s", gt=0)
 

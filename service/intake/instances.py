@@ -104,7 +104,8 @@ def receive_instance(
         _check_announced(header, announced)
         with store.reading() as connection:
             stored = _stored(store, connection, header, incoming.sha256, incoming.path)
-            _check_study(find_study(connection, header.study_instance_uid), header, replay)
+            if stored is None:  # else it is in the store already, perhaps because a person accepted it
+                _check_study(find_study(connection, header.study_instance_uid), header, replay)
         document = read_document(incoming.path, header, titles=store.settings.report_titles, source=source)
     except InputError as error:
         if replay is None:

@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.log import configure_logging
+from service.runtime.http_protocol import TimedHeadProtocol
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 15
@@ -46,6 +47,7 @@ def serve(app: ASGIApp, listeners: list[socket.socket]) -> None:
     """Serve on all sockets until SIGTERM or SIGINT; requests in flight get a few seconds to end."""
     config = uvicorn.Config(
         app,
+        http=TimedHeadProtocol,
         log_config=None,
         access_log=False,  # ours names routes by template; uvicorn's would name cases and studies
         server_header=False,

@@ -1,6 +1,6 @@
 """Domain values as JSON text, for the database: the dataclasses of `overread` are the schema.
 
-What is written is `{"format": 2, "value": ...}`; rows without a format are of format 1. The format of a kind
+What is written is `{"format": 3, "value": ...}`; rows without a format are of format 1. The format of a kind
 of value grows by one whenever a field of its dataclasses, or of those inside it, is added, removed, renamed
 or given another type: whoever changes one adds a function to `_UPGRADES` that makes the former format the
 new one.
@@ -29,7 +29,12 @@ def _observer_for_reader(reading: Any) -> Any:
     return {"observer" if name == "reader" else name: value for name, value in reading.items()}
 
 
-_UPGRADES: Mapping[Any, tuple[Upgrade, ...]] = {ReportReading: (_observer_for_reader,)}
+def _nothing_left_out(reading: Any) -> Any:
+    """From 2 to 3: a reading counts the statements that it has no room for; every one was kept before."""
+    return {**reading, "statements_left_out": 0}
+
+
+_UPGRADES: Mapping[Any, tuple[Upgrade, ...]] = {ReportReading: (_observer_for_reader, _nothing_left_out)}
 """For each kind that has changed: from format 1 to 2, from 2 to 3, and so on."""
 
 

@@ -7,16 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from starlette.routing import Mount, Route
 
 from models.releases import load_detector
-from service.bento import DETECTOR_ADDRESS, Overread, app
+from service.bento import BATCH_MAX, DETECTOR_ADDRESS, Overread, app
 from service.dicomweb.stow import stow_app
 from service.tensors import encode_input
 from tests.service.web.listening import listening
@@ -120,9 +121,27 @@ def test_concurrent_requests_get_each_its_own_scores(service: str) -> None:
     np.testing.assert_allclose(together, alone, atol=2e-3)  # inputs travel in 16 bits
 
 
-def test_inputs_of_another_shape_are_refused(service: str) -> None:
-    answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": ["AAAA"]})
+@pytest.mark.parametrize("inputs", [["AAAA"], ["no base64"], [], ["AAAA"] * (BATCH_MAX + 1)])
+def test_inputs_of_another_shape_or_number_are_refused(service: str, inputs: list[str]) -> None:
+    answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": inputs})
     assert answer.status_code == 400
+
+
+def test_an_input_is_checked_before_it_joins_a_batch() -> None:
+    with pytest.raises(ValidationError):
+        cast(Any, Overread).apis["scores"].input_spec(inputs=["AAAA"])
+
+
+def test_a_bad_request_does_not_spoil_the_others_of_its_batch(service: str) -> None:
+    network = load_detector().manifest.network
+    good = encode_input(np.zeros((network.rows, network.columns), np.float32))
+
+    async def ask_all() -> list[int]:
+        async with httpx.AsyncClient(base_url=service, timeout=60) as client:
+            asked = (client.post(DETECTOR_ADDRESS, json={"inputs": [text]}) for text in [good, "AAAA"] * 8)
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert asyncio.run(ask_all()) == [200, 400] * 8
 
 
 def test_the_repository_builds_into_a_bento_of_the_runtime_alone(tmp_path: Path) -> None:

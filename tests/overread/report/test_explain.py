@@ -1,5 +1,6 @@
 from overread.report import load_reader
 from overread.report.explain import explain
+from overread.report.reader import MOST_OBSERVATIONS
 
 
 def explained(text: str, *, colored: bool = False) -> str:
@@ -50,3 +51,8 @@ def test_a_report_without_observations_says_so() -> None:
 def test_it_is_said_how_much_of_the_text_was_taken_for_findings() -> None:
     assert "0% of the text was taken for findings" in explained("HISTORY: Cough.")
     assert "100% of the text was taken for findings" in explained("Small right effusion.")
+
+
+def test_statements_that_were_left_out_are_counted() -> None:
+    assert "8 further statements were left out" in explained("Effusion. " * (MOST_OBSERVATIONS + 8))
+    assert "left out" not in explained("Effusion.")

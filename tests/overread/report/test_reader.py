@@ -15,7 +15,7 @@ from overread.observation import (
     Temporality,
 )
 from overread.report import load_reader
-from overread.report.reader import LONGEST_REPORT
+from overread.report.reader import LONGEST_REPORT, MOST_OBSERVATIONS, MOST_REMARKS
 
 NORMAL = (
     "FINDINGS: Heart size normal. The lungs are clear. No pleural effusion or pneumothorax. "
@@ -242,3 +242,20 @@ def test_effusions_are_on_both_sides_unless_a_side_is_named_or_they_are_denied()
     assert only("Small effusion.", "effusion").laterality is Laterality.UNSPECIFIED
     assert only("No effusions.", "effusion").laterality is Laterality.UNSPECIFIED
     assert only("Left effusions.", "effusion").laterality is Laterality.LEFT
+
+
+def test_a_reading_holds_so_many_statements_and_tells_how_many_more_there_were() -> None:
+    reading = load_reader().read("FINDINGS: " + "Effusion. " * (MOST_OBSERVATIONS + 7) + "No mass.")
+    usual = load_reader().read(NORMAL)
+
+    assert len(reading.observations) == MOST_OBSERVATIONS
+    assert reading.statements_left_out == 8
+    assert usual.statements_left_out == 0
+
+
+def test_a_reading_holds_so_many_recommendations_and_so_much_context() -> None:
+    advice = load_reader().read("IMPRESSION: " + "Recommend CT in 3 months. " * (MOST_REMARKS + 5))
+    context = load_reader().read("HISTORY: " + "Cough. " * (MOST_REMARKS + 4))
+
+    assert (len(advice.recommendations), advice.statements_left_out) == (MOST_REMARKS, 5)
+    assert (len(context.context), context.statements_left_out) == (MOST_REMARKS, 4)

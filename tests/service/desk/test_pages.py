@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from overread.report import load_reader
+from overread.report.reader import MOST_OBSERVATIONS
 from service.store.database import Store
 from service.store.queue import claim_case, fail_case
 from service.store.worklist import load_case
@@ -151,6 +152,14 @@ def test_a_report_that_is_silent_is_said_to_be(api: httpx.Client, sqlite_store: 
     page = get(api, f"/cases/{seen_case(sqlite_store, report='Normal heart.')}")
     assert page.marked == []
     assert "The report reader found no statement about lung mass." in page.text
+
+
+def test_a_report_that_states_too_much_is_said_to(api: httpx.Client, sqlite_store: Store) -> None:
+    report = "No mass. " + "Effusion. " * (MOST_OBSERVATIONS + 8)
+
+    page = get(api, f"/cases/{seen_case(sqlite_store, report=report, reader=load_reader())}")
+
+    assert "its last 9 statements were left out" in page.text
 
 
 def test_the_case_says_what_made_it(api: httpx.Client, sqlite_store: Store) -> None:

@@ -391,6 +391,20 @@ def test_one_association_too_many_is_rejected_for_now(sqlite_store: Store) -> No
         assert store_with_pynetdicom(port, dicom_bytes()) == 0x0000
 
 
+def test_one_address_cannot_take_every_place(sqlite_store: Store) -> None:
+    shared = SETTINGS.model_copy(update={"associations_max": 2, "connections_per_address_max": 1})
+    with listening(sqlite_store, shared) as port, RawSender(port) as first:
+        assert first.accepted
+        with socket.create_connection(("127.0.0.1", port)) as second:
+            second.settimeout(20)
+            assert second.recv(10) == b""
+        other = socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0))
+        with other:
+            other.settimeout(20)
+            other.sendall(associate_request(STORAGE))
+            assert other.recv(1) == b"\x02"  # A-ASSOCIATE-AC, PS3.8 section 9.3.3
+
+
 @pytest.mark.parametrize("certified", [True, False])
 def test_an_association_may_be_secured_and_ask_for_a_certificate(
     sqlite_store: Store, certificates: Certificates, certified: bool

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import hl7
@@ -252,6 +252,19 @@ def test_one_connection_too_many_is_closed_and_a_place_becomes_free_again(sqlite
                         return
                 except ConnectionError:
                     continue
+
+
+def test_one_address_cannot_take_every_place(sqlite_store: Store) -> None:
+    shared = SETTINGS.model_copy(update={"connections_max": 3, "connections_per_address_max": 2})
+    with listening(sqlite_store, shared) as port, ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with socket.create_connection(("127.0.0.1", port)) as third:
+            third.settimeout(10)
+            assert third.recv(10) == b""
+        with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)) as other:
+            other.sendall(frame(oru().encode()))
+            assert b"MSA|AA" in read_answers(other, 1)[0]
 
 
 def test_a_connection_may_be_secured(sqlite_store: Store, certificates: Certificates) -> None:

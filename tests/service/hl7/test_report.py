@@ -6,7 +6,7 @@ import pytest
 
 from overread.errors import InvalidReportError, UnsupportedMessageError
 from service.hl7.message import read_message
-from service.hl7.report import read_reports
+from service.hl7.report import ORDERS_MAX, read_reports
 from service.hl7.settings import Hl7Settings
 from service.store.records import ReportStatus
 from tests.service.hl7.messages import oru, segments
@@ -264,6 +264,15 @@ def test_a_document_is_of_the_order_before_it_else_of_the_one_that_it_names() ->
 def test_a_document_message_without_content_is_not_taken(event) -> None:
     with pytest.raises(UnsupportedMessageError, match="MDM"):
         reports(document(event))
+
+
+def test_a_message_of_more_orders_than_a_visit_has_is_refused() -> None:
+    def message(number: int) -> str:
+        return segments(HEAD, *(segments(order(), line("No mass.")).rstrip("\r") for _ in range(number)))
+
+    assert len(reports(message(ORDERS_MAX))) == ORDERS_MAX
+    with pytest.raises(InvalidReportError, match="101 orders; at most 100"):
+        reports(message(ORDERS_MAX + 1))
 
 
 # --- embedded documents

@@ -11,6 +11,7 @@ from service.hl7.report import read_reports
 from service.hl7.settings import Hl7Settings
 from service.intake.closing import close_study
 from service.intake.instances import AnnouncedInstance, begin_instance, receive_instance
+from service.intake.receipt import ReceiptOutcome
 from service.intake.reports import receive_reports, refuse_message
 from service.quarantine.replay import replay_entry
 from service.store.database import Store, open_store
@@ -104,6 +105,16 @@ def test_an_image_of_another_patient_is_stored_only_when_a_person_accepts_it(sql
     assert load_instance(sqlite_store, f"{STUDY}.1.2").sha256 == load_entry(sqlite_store, number).sha256
     close_study(sqlite_store, STUDY, now=NOW)
     assert case_of(sqlite_store, load_entry(sqlite_store, number)) == 1
+
+
+def test_an_image_that_a_person_accepted_may_be_sent_again(sqlite_store) -> None:
+    send_image(sqlite_store)
+    other = dicom_bytes(number=2, PatientID="P2")
+    number = refused_image(sqlite_store, other)
+    again(sqlite_store, number, accepts=True)
+
+    assert send_image(sqlite_store, other).outcome is ReceiptOutcome.ALREADY_STORED
+    assert count_quarantine(sqlite_store) == 1
 
 
 def test_other_bytes_under_a_known_uid_stay_refused_even_when_accepted(sqlite_store) -> None:

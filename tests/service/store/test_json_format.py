@@ -25,6 +25,7 @@ FINGERPRINTS = {
     ("TriageResult", 1): "dbf9b8dd4076a49a",
     ("ReportReading", 1): "41510cdb247c8403",
     ("ReportReading", 2): "127b018b1c705ebc",
+    ("ReportReading", 3): "c4c446b8a452379c",
     ("Detection", 1): "20da4d8a7fc9c092",
     ("Headline", 1): "b84764e35fa04018",
     ("Correction", 1): "b32f4db74b72155e",
@@ -123,7 +124,7 @@ def default_of(field: Any) -> str:
 
 def test_what_is_written_names_its_format() -> None:
     assert to_json(("a", "b")) == '{"format":1,"value":["a","b"]}'
-    assert to_json(whole_reading()).startswith('{"format":2,"value":{"observer":')
+    assert to_json(whole_reading()).startswith('{"format":3,"value":{"observer":')
     assert from_json(tuple[str, ...], to_json(("a", "b"))) == ("a", "b")
 
 
@@ -131,9 +132,19 @@ def test_rows_without_a_format_are_of_format_1() -> None:
     assert from_json(tuple[str, ...], '["a"]') == ("a",)
     reading = json.loads(to_json(whole_reading()))["value"]
     reading["reader"] = reading.pop("observer")
+    del reading["statements_left_out"]
+    known = replace(whole_reading(), statements_left_out=0)
 
-    assert from_json(ReportReading, json.dumps(reading)) == whole_reading()
-    assert from_json(ReportReading, f'{{"format":1,"value":{json.dumps(reading)}}}') == whole_reading()
+    assert from_json(ReportReading, json.dumps(reading)) == known
+    assert from_json(ReportReading, f'{{"format":1,"value":{json.dumps(reading)}}}') == known
+
+
+def test_readings_of_format_2_left_nothing_out() -> None:
+    reading = json.loads(to_json(whole_reading()))["value"]
+    del reading["statements_left_out"]
+
+    known = replace(whole_reading(), statements_left_out=0)
+    assert from_json(ReportReading, f'{{"format":2,"value":{json.dumps(reading)}}}') == known
 
 
 def test_values_with_everything_in_them_come_back_as_they_were() -> None:
@@ -152,7 +163,7 @@ def test_values_with_everything_in_them_come_back_as_they_were() -> None:
         ('{"reader":"Doe"}', r"stored in format 1, cannot be read: observer: "),
         ('["Doe"]', r"stored in format 1, cannot be read \(AttributeError\)"),
         ("Doe", r"stored in format 1, cannot be read \(JSONDecodeError\)"),
-        ('{"format":2,"value":', r"stored in format 2, cannot be read: its text: "),
+        ('{"format":3,"value":', r"stored in format 3, cannot be read: its text: "),
     ],
 )
 def test_what_cannot_be_read_is_told_without_what_is_stored(stored, why) -> None:

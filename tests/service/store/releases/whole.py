@@ -71,6 +71,7 @@ def whole_reading() -> ReportReading:
             for kind in ContextKind
         ),
         text_read_share=0.75,
+        statements_left_out=3,
     )
 
 
