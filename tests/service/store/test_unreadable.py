@@ -1,14 +1,12 @@
 """A stored value that this release cannot read is one case's trouble: the others are read as ever."""
 
-import argparse
-
 import pytest
 from sqlalchemy import text
 
 from overread.case import CaseEvent, CaseState
+from overread.command import main
 from overread.errors import UnreadableRecordError
 from overread.priority import shipped_policy_text
-from service.commands.export import command
 from service.export import export_cohort
 from service.store.policies import activate_policy
 from service.store.quarantine import list_actions
@@ -70,9 +68,7 @@ def test_an_export_leaves_the_case_out_by_name_and_ends_with_a_status_that_tells
     assert (left_out.case_id, left_out.study_instance_uid) == (broken, "2.25.2")
 
     monkeypatch.setenv("OVERREAD_FOLDER", str(sqlite_store.settings.data_folder))
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    assert command.run(parser.parse_args(["--out", str(tmp_path / "again.jsonl")])) == 1
+    assert main(["export", "--out", str(tmp_path / "again.jsonl")]) == 1
     assert f"left out: case {broken}, study 2.25.2: this report reading" in capsys.readouterr().err
 
 
