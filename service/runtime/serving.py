@@ -55,10 +55,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
     access_for(addresses.host, web.api_token)  # or refuse to start
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
-    ports = {Protocol.DICOM: addresses.dicom_port, Protocol.HL7: addresses.hl7_port}
-    wanted = {protocol: port for protocol, port in ports.items() if port is not None}
-    for protocol in wanted:
-        check_listener(protocol, addresses.host, environ)
+    wanted = _wanted_listeners(addresses, environ)
     fetching = PacsSettings.read(environ)
     if fetching.archive is not None:
         fetching.address(DicomSettings.read(environ))  # or refuse to start
@@ -95,6 +92,15 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
         )
         announcer.start()
         Supervisor(specs, clock=time.monotonic).run()
+
+
+def _wanted_listeners(addresses: Addresses, environ: Mapping[str, str]) -> dict[Protocol, int]:
+    """Return the port of each listener that is wanted, its settings checked."""
+    ports = {Protocol.DICOM: addresses.dicom_port, Protocol.HL7: addresses.hl7_port}
+    wanted = {protocol: port for protocol, port in ports.items() if port is not None}
+    for protocol in wanted:
+        check_listener(protocol, addresses.host, environ)
+    return wanted
 
 
 def receive(protocol: str, environ: Mapping[str, str], *, host: str, port: int) -> None:

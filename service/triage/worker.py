@@ -77,9 +77,7 @@ class Conclusion:
 def work(
     store: Store, readers: TriageTools, *, name: str, clock: Clock, stop: threading.Event, drain: bool
 ) -> int:
-    """Triage cases until `stop` is set or other detectors are to be asked, and return how many.
-
-    A claimed case is finished first.
+    """Triage cases until `stop` is set or the registry changes, finish the one in hand, return how many.
 
     Args:
         store: where the cases are.
@@ -96,10 +94,9 @@ def work(
     claims = 0
     pause = timedelta(seconds=store.settings.poll_seconds)
     house_due = clock()
-    asked = (*readers.detectors, *readers.shadows)
     with (
         Heartbeat(store, clock=clock) as heartbeat,
-        Presence(store, name, asked, clock=clock) as presence,
+        Presence(store, name, (*readers.detectors, *readers.shadows), clock=clock) as presence,
         Housekeeping(store, worker=name, clock=clock) as housekeeping,
         ReadyCases(store) as ready_cases,
     ):
