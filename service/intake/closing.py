@@ -26,11 +26,11 @@ def close_quiet_studies(store: Store, *, now: datetime) -> int:
     """Close studies that have had no new image for the quiet period, and return how many."""
     before = now - timedelta(seconds=store.settings.quiet_seconds)
     quiet = quiet_studies(store, before=before, beyond=beyond_reason(now), limit=_BATCH)
-    return sum(_close(store, uid, now=now, quiet_since=before) for uid in quiet)
+    return sum(_close(store, uid, now=now, quiet_since=before) is not None for uid in quiet)
 
 
 def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> CaseState:
-    """Close a study and return the state of its case: READY if a report that counts is there.
+    """Close a study and return the state that its case came to by it: READY if a report that counts is there.
 
     A study that is closed already stays as it is. One that a further image had opened again sends its case
     back to triage.
@@ -38,7 +38,9 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
     Raises:
         NotFoundError: no image of this study has been received.
     """
-    _close(store, study_instance_uid, now=now, quiet_since=None)
+    closed = _close(store, study_instance_uid, now=now, quiet_since=None)
+    if closed is not None:
+        return closed.state
     with store.reading() as connection:
         case = case_of_study(connection, study_instance_uid)
     if case is None:  # only documents came, which are no images
@@ -46,8 +48,10 @@ def close_study(store: Store, study_instance_uid: str, *, now: datetime) -> Case
     return case.state
 
 
-def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None) -> bool:
-    """Close a study that is open and has had no image after `quiet_since`; return whether it was."""
+def _close(
+    store: Store, study_instance_uid: str, *, now: datetime, quiet_since: datetime | None
+) -> CaseRecord | None:
+    """Close an open study without an image after `quiet_since`; return its case, None if it was not so."""
     case = None
     with store.reading() as connection:
         accession = require_study(connection, study_instance_uid).accession_number
@@ -55,7 +59,7 @@ def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since:
         study = require_study(connection, study_instance_uid)
         is_busy = quiet_since is not None and quiet_since < study.last_received_at <= beyond_reason(now)
         if study.closed_at is not None or is_busy:
-            return False
+            return None
         if study.accession_number == accession:
             case = _close_open(store, connection, study, now)
     if case is None:  # an image brought another accession number in between, whose lock is not held
@@ -63,7 +67,7 @@ def _close(store: Store, study_instance_uid: str, *, now: datetime, quiet_since:
     _log.info(
         "study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=case.state.value
     )
-    return True
+    return case
 
 
 def _close_open(store: Store, connection: Transaction, study: StudyRecord, now: datetime) -> CaseRecord:
