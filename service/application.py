@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
 from service.api import cases, fhir, images, quarantine, reports, triage, workers
-from service.desk import pages, quarantinepages
+from service.desk import accountpages, pages, peoplepages, providerpages, quarantinepages
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
 from service.web.bare import OpenContext, bare_app
@@ -39,6 +39,9 @@ def make_app(
     app.include_router(docs_page.router)
     app.include_router(pages.router)
     app.include_router(quarantinepages.router)
+    app.include_router(accountpages.router)
+    app.include_router(providerpages.router)
+    app.include_router(peoplepages.router)
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)

@@ -30,6 +30,7 @@ from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
 from overread.report import load_reader
 from service.application import make_app
+from service.desk.pages import answer_refusal
 from service.dicomweb.stow import stow_document
 from service.metrics import observe_stage
 from service.parent_death import die_with_parent
@@ -155,4 +156,4 @@ def _documents() -> list[openapi.Document]:
 app = make_app(context_opener(os.environ, access=_access, model=_model, tools=_tools), _documents)
 _service.mount_asgi_app(app, path="/")
 _service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
-_service.add_asgi_middleware(GuardMiddleware, access=_access)
+_service.add_asgi_middleware(GuardMiddleware, access=_access, application=app, refuse=answer_refusal)

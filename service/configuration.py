@@ -10,13 +10,15 @@ from textwrap import wrap
 from pydantic_core import to_jsonable_python
 
 from models.providers import VARIABLE as PROVIDER_VARIABLE
-from overread.errors import ConfigurationError
+from overread.errors import ConfigurationError, OutOfResourcesError
 from overread.settings_file import CONFIG_VARIABLE, SettingsFile, read_settings_file
 from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
 from service.pacs.settings import PacsSettings
+from service.security.settings import SecuritySettings
 from service.settings import Settings
 from service.settings_sources import Key, Origin, SettingsModel, Sources, faults_of
+from service.store.people import accounts_are_kept
 from service.watch.settings import WatchSettings, check_watch
 from service.web.guard import access_for
 from service.web.settings import WebSettings
@@ -24,6 +26,7 @@ from service.web.settings import WebSettings
 MODELS: tuple[type[SettingsModel], ...] = (
     Settings,
     WebSettings,
+    SecuritySettings,
     DicomSettings,
     Hl7Settings,
     WatchSettings,
@@ -102,7 +105,9 @@ def _faults_between(environ: Mapping[str, str]) -> Iterator[str]:
     web, dicom, hl7 = WebSettings.read(environ), DicomSettings.read(environ), Hl7Settings.read(environ)
     pacs = PacsSettings.read(environ)
     checks: list[Callable[[], object]] = [
-        lambda: access_for(web.host, web.api_token),
+        lambda: access_for(web.host, web.api_token).entrance.require_a_way_in(
+            has_accounts=accounts_are_kept(Settings.read(environ))
+        ),
         lambda: dicom.tls and dicom.tls.context(),
         lambda: hl7.tls and hl7.tls.context(),
         lambda: check_watch(environ),
@@ -111,7 +116,7 @@ def _faults_between(environ: Mapping[str, str]) -> Iterator[str]:
     for check in checks:
         try:
             check()
-        except ConfigurationError as error:
+        except (ConfigurationError, OutOfResourcesError) as error:
             yield str(error)
 
 

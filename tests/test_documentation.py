@@ -201,6 +201,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "report.txt").write_text(report, encoding="utf-8")
     lines = [json.dumps({"id": number, "text": report}) for number in range(3)]
     (folder / "reports.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "password.txt").write_text("correct horse battery staple\n", encoding="utf-8")
     (folder / "reports.csv").write_text("accession,text,status\nA-1,No mass is seen.,FINAL\n")
     (folder / "ris.csv").write_text(
         "AccNo;Findings;Impression;status\nA-2;Größe normal.;No mass.;Approved\n", encoding="cp1252"

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 
-from overread.actor import Actor
 from overread.case import CaseState
 from service.api import types
 from service.intake.closing import close_study
@@ -13,7 +12,7 @@ from service.store.quarantine import WAITING, count_quarantine
 from service.store.queue import retry_case
 from service.store.worklist import count_cases, find_case, list_worklist, load_case
 from service.triage.reconsideration import restore_finding
-from service.web.context import UID_PATTERN, Context, ServerContext, sender
+from service.web.context import UID_PATTERN, Context, Recognised, ServerContext
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
 
@@ -66,9 +65,9 @@ def case_of_study(context: Context, study_instance_uid: StudyUid) -> types.CaseR
 
 
 @router.post("/cases/{case_id}/retry", summary="Triage a failed case again")
-def retry(context: Context, case_id: CaseNumber, request: Request) -> types.CaseReply:
+def retry(context: Context, case_id: CaseNumber, identity: Recognised) -> types.CaseReply:
     """Put a FAILED case back in the queue, after its cause was corrected."""
-    retry_case(context.store, case_id, actor=Actor.unverified(sender(request, "HTTP")), now=context.clock())
+    retry_case(context.store, case_id, actor=identity.actor, now=context.clock())
     return _case(context, case_id)
 
 
@@ -79,12 +78,10 @@ def restore(
     context: Context,
     case_id: CaseNumber,
     finding: Annotated[str, Path(max_length=100, description="Id of the finding")],
-    request: Request,
+    identity: Recognised,
 ) -> types.CaseReply:
     """Weigh the case again with a finding that was set aside as known before; an event records who asked."""
-    restore_finding(
-        context.store, case_id, finding, actor=Actor.unverified(sender(request, "HTTP")), now=context.clock()
-    )
+    restore_finding(context.store, case_id, finding, actor=identity.actor, now=context.clock())
     return _case(context, case_id)
 
 

@@ -20,7 +20,7 @@ from service.store.quarantine import (
     load_entry,
 )
 from service.store.records import QuarantineKind, QuarantineState, ReportStatus
-from service.web.context import Context, ServerContext
+from service.web.context import Context, Recognised, ServerContext
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
 
@@ -32,7 +32,11 @@ class Acting(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    actor: str = Field(max_length=200, description="Name of the person who does it")
+    actor: str = Field(
+        "",
+        max_length=200,
+        description="Name of the person who does it, where nobody has an account; else it is who signed in",
+    )
 
 
 class Discarding(Acting):
@@ -97,15 +101,19 @@ def entry_of(context: Context, quarantine_id: EntryNumber) -> types.EntryReply:
 
 
 @router.post("/quarantine/{quarantine_id}/replay", summary="Send an entry through the intake again")
-def replay(context: Context, quarantine_id: EntryNumber, body: Acting) -> types.ReplayResult:
+def replay(
+    context: Context, identity: Recognised, quarantine_id: EntryNumber, body: Acting
+) -> types.ReplayResult:
     """Try an entry again as it is, such as after a limit was raised; the record says who and how it ended."""
-    return _replayed(context, quarantine_id, body.actor, None)
+    return _replayed(context, quarantine_id, identity.actor_named(body.actor), None)
 
 
 @router.post(
     "/quarantine/{quarantine_id}/correct", summary="Send an entry through the intake again, put right"
 )
-def correct(context: Context, quarantine_id: EntryNumber, body: Corrected) -> types.ReplayResult:
+def correct(
+    context: Context, identity: Recognised, quarantine_id: EntryNumber, body: Corrected
+) -> types.ReplayResult:
     """Try an entry again with what was missing or wrong, or with a contradiction accepted."""
     correction = Correction(
         accession_number=body.accession_number,
@@ -115,28 +123,30 @@ def correct(context: Context, quarantine_id: EntryNumber, body: Corrected) -> ty
         status=body.status,
         accepts=body.accepts,
     )
-    return _replayed(context, quarantine_id, body.actor, correction)
+    return _replayed(context, quarantine_id, identity.actor_named(body.actor), correction)
 
 
 @router.post("/quarantine/{quarantine_id}/discard", summary="Mark an entry as of no use", status_code=204)
-def discard_entry(context: Context, quarantine_id: EntryNumber, body: Discarding) -> None:
+def discard_entry(
+    context: Context, identity: Recognised, quarantine_id: EntryNumber, body: Discarding
+) -> None:
     """Discard an entry; its bytes stay, and it can still be tried again."""
     discard(
         context.store,
         quarantine_id,
-        actor=Actor.unverified(body.actor),
+        actor=identity.actor_named(body.actor),
         because=body.because,
         now=context.clock(),
     )
 
 
 def _replayed(
-    context: ServerContext, quarantine_id: int, name: str, correction: Correction | None
+    context: ServerContext, quarantine_id: int, actor: Actor, correction: Correction | None
 ) -> types.ReplayResult:
     result = replay_entry(
         context.store,
         quarantine_id,
-        actor=Actor.unverified(name),
+        actor=actor,
         now=context.clock(),
         hl7=context.hl7,
         correction=correction,

@@ -1,15 +1,14 @@
-"""The pages: worklist, case, sign-in, and errors for people."""
+"""The pages: worklist, case, and errors for people."""
 
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from overread.actor import Actor
 from overread.case import CaseState
 from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
@@ -22,14 +21,17 @@ from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
 from service.triage.reconsideration import restore_finding
 from service.web import errors
-from service.web.context import Context, sender
-from service.web.guard import SESSION_COOKIE, SIGN_IN_PATH
+from service.web.context import Context, Recognised
 from service.web.picture import sizes_of
 from service.web.pressure import pressure_words
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
-_SESSION_SECONDS = 12 * 3600  # a long shift
+_REFUSALS = {
+    401: ("You are not signed in", "Sign in and try again."),
+    403: ("You may not do this", "Your roles do not allow it. An administrator can give you others."),
+    404: ("There is no such page", "Not Found"),
+}
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -46,6 +48,7 @@ def listed_as(
 @router.get("/")
 def worklist(
     context: Context,
+    request: Request,
     listing: Annotated[Listing, Depends(listed_as)],
     show: Annotated[str, Query(max_length=40)] = "",
     after: Annotated[str | None, Query(max_length=400)] = None,
@@ -55,72 +58,56 @@ def worklist(
     page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
     view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
     alarms = pressure_words(context.store.settings, now=now)
-    return render_page("worklist.html", view, here="worklist", alarms=alarms)
+    return render_page(request, "worklist.html", view, here="worklist", alarms=alarms)
+
+
+def chosen(
+    listing: Annotated[Listing, Depends(listed_as)],
+    finding: Annotated[int, Query(ge=1, le=1000)] = 1,
+    image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+    overlay: Annotated[str, Query(max_length=10)] = "on",
+) -> Choice:
+    """Return what of a case is looked at."""
+    return Choice(finding=finding, image=image, overlay_shown=overlay != "off", listing=listing)
 
 
 @router.get("/cases/{case_id}")
 def case(
     context: Context,
-    listing: Annotated[Listing, Depends(listed_as)],
+    request: Request,
+    choice: Annotated[Choice, Depends(chosen)],
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
-    finding: Annotated[int, Query(ge=1, le=1000)] = 1,
-    image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
-    overlay: Annotated[str, Query(max_length=10)] = "on",
 ) -> HTMLResponse:
     """Show one case."""
-    detail = load_case(context.store, case_id, share=listing.share)
-    listing = replace(
-        listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
-    )
-    choice = Choice(finding=finding, image=image, overlay_shown=overlay != "off", listing=listing)
+    detail = load_case(context.store, case_id, share=choice.listing.share)
+    rest = detail.summary.state is CaseState.LISTED and not detail.summary.above_line
+    listing = replace(choice.listing, rest=rest)
+    choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
-    return render_page("case.html", view, here="case")
+    return render_page(request, "case.html", view, here="case")
 
 
 @router.post("/cases/{case_id}/retry")
-def retry(context: Context, request: Request, case_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
+def retry(
+    context: Context, identity: Recognised, case_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
+) -> Response:
     """Put a failed case back in the queue and show it."""
-    retry_case(context.store, case_id, actor=Actor.unverified(sender(request, "page")), now=context.clock())
+    retry_case(context.store, case_id, actor=identity.actor, now=context.clock())
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
 @router.post("/cases/{case_id}/known-before/{finding}/restore")
 def restore(
     context: Context,
-    request: Request,
+    identity: Recognised,
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
     finding: Annotated[str, Path(max_length=100)],
 ) -> Response:
     """Bring back a finding that an earlier report knew, and show the case."""
-    restore_finding(
-        context.store, case_id, finding, actor=Actor.unverified(sender(request, "page")), now=context.clock()
-    )
+    restore_finding(context.store, case_id, finding, actor=identity.actor, now=context.clock())
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
-
-
-@router.get(SIGN_IN_PATH)
-def sign_in_form() -> HTMLResponse:
-    """Ask for the token."""
-    return render_page("signin.html", {"refused": False})
-
-
-@router.post(SIGN_IN_PATH)
-def sign_in(context: Context, request: Request, token: Annotated[str, Form(max_length=1000)]) -> Response:
-    """Give the browser that knows the token a session."""
-    if not context.access.knows(token):
-        return render_page("signin.html", {"refused": True}, status=403)
-    response = RedirectResponse("/", status_code=303)
-    response.set_cookie(
-        SESSION_COOKIE,
-        context.access.session,
-        max_age=_SESSION_SECONDS,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
-    return response
 
 
 def answer_http_exception(request: Request, error: Exception) -> Response:
@@ -130,7 +117,7 @@ def answer_http_exception(request: Request, error: Exception) -> Response:
         return problem
     title = "There is no such page" if error.status_code == 404 else "That did not work"
     return render_page(
-        "problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code
+        request, "problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code
     )
 
 
@@ -140,7 +127,15 @@ def answer_overread_error(request: Request, error: Exception) -> Response:
         return errors.answer_overread_error(request, error)
     problem = errors.problem_of(error)
     page = {"title": problem.title, "detail": f"{error}."}
-    return render_page("problem.html", page, status=problem.status)
+    return render_page(request, "problem.html", page, status=problem.status)
+
+
+def answer_refusal(request: Request, problem: errors.Problem) -> Response:
+    """Answer a person with a page and a program with a problem, where the guard let nothing through."""
+    if not _is_for_a_person(request):
+        return errors.problem_response(problem)
+    title, detail = _REFUSALS.get(problem.status, ("That did not work", problem.title))
+    return render_page(request, "problem.html", {"title": title, "detail": detail}, status=problem.status)
 
 
 def _is_for_a_person(request: Request) -> bool:

@@ -22,7 +22,7 @@ from service.store.quarantine import (
     load_entry,
 )
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
-from service.web.context import Context, ServerContext, sender
+from service.web.context import Context, Recognised, ServerContext, sender
 from service.web.pressure import pressure_words
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -60,6 +60,13 @@ class CorrectionForm(BaseModel):
         )
 
 
+def _acting(request: Request, identity: Recognised, name: PersonName = "") -> Actor:
+    return identity.actor_named(name, sent_from=sender(request, "page"))
+
+
+Acting = Annotated[Actor, Depends(_acting)]
+
+
 def _choice(
     state: Annotated[str, Query(max_length=16)] = "",
     kind: Annotated[str, Query(max_length=16)] = "",
@@ -74,19 +81,18 @@ Choice = Annotated[ListChoice, Depends(_choice)]
 
 
 @router.get("/quarantine")
-def quarantine(context: Context, choice: Choice) -> HTMLResponse:
+def quarantine(context: Context, request: Request, choice: Choice) -> HTMLResponse:
     """Show what was refused."""
     store = context.store
     counts = count_states(store, choice.wanted())
     view = quarantine_view(choice, _shown(context, choice), counts, known_reasons())
     alarms = pressure_words(store.settings, now=context.clock())
-    return render_page("quarantine.html", view, here="quarantine", alarms=alarms)
+    return render_page(request, "quarantine.html", view, here="quarantine", alarms=alarms)
 
 
 @router.post("/quarantine/replay")
-def replay_shown(context: Context, request: Request, choice: Choice, name: PersonName = "") -> Response:
+def replay_shown(context: Context, actor: Acting, choice: Choice) -> Response:
     """Send what one page of the list shows through the intake again, and show the list."""
-    actor = _actor(request, name)
     for entry in reversed(_shown(context, choice)):  # in the order in which they came
         if entry.state is not QuarantineState.RESOLVED and entry.removal is None:
             _replay(context, entry.quarantine_id, actor, None)
@@ -96,6 +102,7 @@ def replay_shown(context: Context, request: Request, choice: Choice, name: Perso
 @router.get("/quarantine/{quarantine_id}")
 def entry_page(
     context: Context,
+    request: Request,
     quarantine_id: EntryNumber,
     reveal: Annotated[str, Query(max_length=8)] = "",
 ) -> HTMLResponse:
@@ -109,13 +116,13 @@ def entry_page(
         case_id=case_of(context.store, entry),
         revealed=revealed,
     )
-    return render_page("refused.html", view, here="quarantine")
+    return render_page(request, "refused.html", view, here="quarantine")
 
 
 @router.post("/quarantine/{quarantine_id}/replay")
-def replay(context: Context, request: Request, quarantine_id: EntryNumber, name: PersonName = "") -> Response:
+def replay(context: Context, actor: Acting, quarantine_id: EntryNumber) -> Response:
     """Send one entry through the intake again as it is, and show it."""
-    _replay(context, quarantine_id, _actor(request, name), None)
+    _replay(context, quarantine_id, actor, None)
     return _back_to(quarantine_id)
 
 
@@ -123,25 +130,26 @@ def replay(context: Context, request: Request, quarantine_id: EntryNumber, name:
 def correct(
     context: Context,
     request: Request,
+    identity: Recognised,
     quarantine_id: EntryNumber,
     form: Annotated[CorrectionForm, Form()],
 ) -> Response:
     """Send one entry through the intake again, put right, and show it."""
     correction = form.correction(load_entry(context.store, quarantine_id))
-    _replay(context, quarantine_id, _actor(request, form.name), correction)
+    actor = identity.actor_named(form.name, sent_from=sender(request, "page"))
+    _replay(context, quarantine_id, actor, correction)
     return _back_to(quarantine_id)
 
 
 @router.post("/quarantine/{quarantine_id}/discard")
 def discard_entry(
     context: Context,
-    request: Request,
+    actor: Acting,
     quarantine_id: EntryNumber,
-    name: PersonName = "",
     because: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Discard one entry and show it."""
-    discard(context.store, quarantine_id, actor=_actor(request, name), because=because, now=context.clock())
+    discard(context.store, quarantine_id, actor=actor, because=because, now=context.clock())
     return _back_to(quarantine_id)
 
 
@@ -154,10 +162,6 @@ def _replay(context: ServerContext, quarantine_id: int, actor: Actor, correction
     replay_entry(
         context.store, quarantine_id, actor=actor, now=context.clock(), hl7=context.hl7, correction=correction
     )
-
-
-def _actor(request: Request, name: str) -> Actor:
-    return Actor.unverified(name, sent_from=sender(request, "page"))
 
 
 def _changed(given: str, shown: str | None) -> str | None:

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from service.desk.head import head_of
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -17,17 +20,26 @@ _templates = Environment(
 
 
 def render_page(
-    template: str, page: Any, *, here: str = "", status: int = 200, alarms: Sequence[str] = ()
+    request: Request,
+    template: str,
+    page: Any,
+    *,
+    here: str = "",
+    status: int = 200,
+    alarms: Sequence[str] = (),
 ) -> HTMLResponse:
     """Return a template filled with what its page shows.
 
     Args:
+        request: that is answered; it says who looks at the page.
         template: name of its file.
         page: what it shows.
         here: the page as the navigation names it.
         status: of the answer.
         alarms: sentences that stand above everything else.
     """
-    content = _templates.get_template(template).render(page=page, here=here, alarms=alarms)
+    content = _templates.get_template(template).render(
+        page=page, here=here, alarms=alarms, head=head_of(request)
+    )
     # What is on a page may be a patient's: no cache but the reader's own screen keeps it.
     return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-store"})

@@ -51,6 +51,7 @@ def serve(app: ASGIApp, listeners: list[socket.socket]) -> None:
         log_config=None,
         access_log=False,  # ours names routes by template; uvicorn's would name cases and studies
         server_header=False,
+        proxy_headers=False,  # service.web.forwarded believes those that the settings name
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,

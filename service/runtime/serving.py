@@ -21,8 +21,10 @@ from service.metrics import shared_folder
 from service.pacs.settings import PacsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
+from service.security.identification import Entrance, local_identity
 from service.settings import Settings, load_settings
 from service.store.database import open_store
+from service.store.people import accounts_are_kept
 from service.watch.settings import WatchSettings, check_watch
 from service.web.guard import access_for
 from service.web.settings import WebSettings
@@ -52,7 +54,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
     configure_logging()
     settings = load_settings(environ)
     web = WebSettings.read(environ)
-    access_for(addresses.host, web.api_token)  # or refuse to start
+    open_words = _words_of_open_access(access_for(addresses.host, web.api_token).entrance, settings)
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
     wanted = _wanted_listeners(addresses, environ)
@@ -87,11 +89,26 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
             *([_fetcher(environment)] if fetching.is_automatic else []),
         ]
         lines = [*_listener_lines(listeners), *(f"Probes      {_url(probe)}/metrics" for probe in probes)]
+        lines += open_words
         announcer = threading.Thread(
             target=_announce, args=(_url(api), _url(stow), settings, lines), name="announcer", daemon=True
         )
         announcer.start()
         Supervisor(specs, clock=time.monotonic).run()
+
+
+def _words_of_open_access(entrance: Entrance, settings: Settings) -> list[str]:
+    """Return what to say where nobody need sign in; nothing where somebody must.
+
+    Raises:
+        ConfigurationError: others can reach the address, and nobody could be told from anybody.
+    """
+    has_accounts = accounts_are_kept(settings)
+    entrance.require_a_way_in(has_accounts=has_accounts)
+    if has_accounts or not entrance.may_be_open:
+        return []
+    name = local_identity().actor.display_name
+    return [f"Signed in   everybody on this machine, as {name}; `overread users add` makes the first account"]
 
 
 def _wanted_listeners(addresses: Addresses, environ: Mapping[str, str]) -> dict[Protocol, int]:

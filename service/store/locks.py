@@ -84,6 +84,16 @@ def registry() -> Lock:
     return Lock("detector registry")
 
 
+def people() -> Lock:
+    """Return the lock of accounts and tokens: who has which name."""
+    return Lock("people")
+
+
+def sign_in_failures() -> Lock:
+    """Return the lock of the counts of failed attempts to sign in."""
+    return Lock("failed attempts to sign in")
+
+
 def take_locks(connection: Connection, locks: Iterable[Lock]) -> None:
     """Hold these locks until the transaction ends; whoever holds one of them is waited for."""
     if connection.dialect.name == "postgresql":

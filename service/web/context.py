@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 
 from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
+from service.security.identity import VISIT_KEY, Identity, Visit
+from service.security.provider import Provider
 from service.store.database import Store
 from service.triage.worker import TriageTools
 from service.web.guard import Access
@@ -26,6 +28,7 @@ class ServerContext:
     tools: Callable[[], TriageTools] | None = None  # triage a study in a request; None where nobody asks
     clock: Clock
     access: Access
+    provider: Provider | None = None  # of identities, by OpenID Connect
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
 
 
@@ -35,6 +38,21 @@ def _context_of(request: Request) -> ServerContext:
 
 
 Context = Annotated[ServerContext, Depends(_context_of)]
+
+
+def _identity_of(request: Request) -> Identity:
+    """Return who was recognised by the guard.
+
+    Raises:
+        HTTPException: 401, there is no guard before this application, or the route is public.
+    """
+    visit: Visit | None = request.scope.get(VISIT_KEY)
+    if visit is None or visit.identity is None:
+        raise HTTPException(401, "nobody was recognised")
+    return visit.identity
+
+
+Recognised = Annotated[Identity, Depends(_identity_of)]
 
 
 def sender(request: Request, protocol: str) -> str:

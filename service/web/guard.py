@@ -1,30 +1,37 @@
-"""Access rules of the service: host names, origins and, where one is set, a token.
+"""Guard of every HTTP application: who is answered, and what each may call.
 
-On loopback there is no token by default, so two attacks through a user's own browser are shut out here:
-DNS rebinding (a foreign name that resolves to this machine: the Host check) and cross-site requests (a
-foreign page that posts to us: the Origin check). And without a token only this machine is answered, whatever
-address a server that hosts the application was told to bind to.
+Two attacks through a user's own browser are shut out before anything else: DNS rebinding (a foreign name that
+resolves to this machine: the Host check) and cross-site requests (a foreign page that posts to us: the Origin
+check). Then whoever sends is recognised, and held to the table of routes (service/security/routes.py).
 """
 
-import hashlib
-import hmac
-from dataclasses import dataclass
+import ipaddress
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from overread.errors import ConfigurationError
+from overread.errors import ConfigurationError, OverreadError
 from service.network_settings import is_loopback
-from service.web.access_log import STATIC_ADDRESS
+from service.security.identification import Entrance, Shown, identify
+from service.security.identity import VISIT_KEY, Identity, Means, Visit
+from service.security.routes import RouteTable
+from service.security.sessions import COOKIE, SECURE_COOKIE, csrf_token_of
+from service.security.settings import SecuritySettings
 from service.web.addresses import split_host
-from service.web.errors import Problem, problem_response
+from service.web.csrf import carries_token
+from service.web.errors import Problem, problem_of, problem_response
+from service.web.forwarded import believe_proxy, came_from, named_in
 
-SESSION_COOKIE = "overread_session"
 SIGN_IN_PATH = "/sign-in"
 PROBE_PATHS = frozenset({"/livez", "/healthz", "/readyz", "/health/live", "/health/ready", "/metrics"})
-OPEN_PATHS = frozenset({"/livez", "/healthz", "/readyz", "/health/live", SIGN_IN_PATH})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHORTEST_TOKEN = 16
@@ -32,104 +39,227 @@ _SHORTEST_TOKEN = 16
 _BAD_HOST = Problem(status=400, slug="bad-host", title="The Host header is malformed")
 _NULL = Problem(status=400, slug="null-character", title="The address holds a null character")
 _FOREIGN_HOST = Problem(
-    status=421, slug="foreign-host", title="This service does not answer to that host name"
+    status=421,
+    slug="foreign-host",
+    title="This service does not answer to that host name; OVERREAD_HOST_NAMES lists further ones",
 )
 _FOREIGN_MACHINE = Problem(
-    status=403, slug="foreign-machine", title="Without an API token only this machine is answered"
+    status=403, slug="foreign-machine", title="While nobody has an account only this machine is answered"
 )
 _FOREIGN_ORIGIN = Problem(status=403, slug="foreign-origin", title="Requests from another site are refused")
 _NO_PROBE = Problem(
     status=404, slug="no-such-address", title="Only health and metrics are answered on this port"
 )
-_NO_TOKEN = Problem(
-    status=401, slug="unauthorized", title="Send the API token as 'Authorization: Bearer TOKEN', or sign in"
+_UNKNOWN = Problem(
+    status=401, slug="unauthorized", title="Send a token as 'Authorization: Bearer TOKEN', or sign in"
 )
+_NOT_ALLOWED = Problem(status=403, slug="not-allowed", title="Your roles do not allow this")
+_NO_CSRF_TOKEN = Problem(
+    status=403,
+    slug="csrf-token",
+    title="A request with a session's cookie carries its token as csrf_token or X-CSRF-Token, see /session",
+)
+_NO_ADDRESS = Problem(status=404, slug="no-such-address", title="Not Found")
+_NO_METHOD = Problem(status=405, slug="method-not-allowed", title="Method Not Allowed")
+
+_IS_PROXY_KEY = "overread.is_proxy"  # in a request's scope: whether one of the named proxies sent it
+
+Refuse = Callable[[Request, Problem], Response]
+"""Answers what is refused; the request holds the `Visit` of whoever was recognised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """The rules of one listening address."""
 
-    host_names: frozenset[str] | None  # None: any name, because a token is asked for
+    host_names: frozenset[str]  # that a request may name
     token: str | None
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    is_reached_by_others: bool = False
     probe_port: int | None = None  # there only probes and metrics are answered, to anybody; None: nowhere
 
     @property
-    def session(self) -> str:
-        """Value of the cookie that a browser holds after signing in; does not reveal the token."""
-        return hmac.new((self.token or "").encode(), b"overread desk session", hashlib.sha256).hexdigest()
+    def entrance(self) -> Entrance:
+        """How people and programs are recognised here."""
+        return Entrance(
+            api_token=self.token,
+            security=self.security,
+            is_reached_by_others=self.is_reached_by_others,
+        )
 
-    def knows(self, token: str) -> bool:
-        """Whether this is the token."""
-        return self.token is not None and hmac.compare_digest(token.encode(), self.token.encode())
+    def answers_to(self, name: str) -> bool:
+        """Whether a request may name this host: no page of another site can be served under it."""
+        return name in self.host_names or (self.is_reached_by_others and is_number(name))
 
 
-def access_for(host: str, token: str | None, probe_port: int | None = None) -> Access:
+def access_for(
+    host: str, token: str | None, probe_port: int | None = None, security: SecuritySettings | None = None
+) -> Access:
     """Return the rules for a listening address and, where it has one, its port for probes.
 
     Raises:
-        ConfigurationError: other machines could reach it without a token, or the token is too short.
+        ConfigurationError: the token is too short.
     """
-    if token is not None:
-        if len(token) < _SHORTEST_TOKEN:
-            raise ConfigurationError(f"OVERREAD_API_TOKEN must have at least {_SHORTEST_TOKEN} characters")
-        return Access(host_names=None, token=token, probe_port=probe_port)
-    if not is_loopback(host):
-        raise ConfigurationError(
-            f"{host} can be reached from other machines and no API token is set: set OVERREAD_API_TOKEN to a "
-            f"secret of at least {_SHORTEST_TOKEN} characters (for instance from `openssl rand -hex 24`), "
-            "or bind to 127.0.0.1"
-        )
-    return Access(host_names=_LOOPBACK_NAMES | {host}, token=None, probe_port=probe_port)
+    if token is not None and len(token) < _SHORTEST_TOKEN:
+        raise ConfigurationError(f"OVERREAD_API_TOKEN must have at least {_SHORTEST_TOKEN} characters")
+    security = security or SecuritySettings()
+    known = _LOOPBACK_NAMES | {host.lower(), *(name.lower() for name in security.host_names)}
+    others = not is_loopback(host)
+    if others:
+        known |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return Access(
+        host_names=known,
+        token=token,
+        security=security,
+        is_reached_by_others=others,
+        probe_port=probe_port,
+    )
 
 
 class GuardMiddleware:
     """Refuses what the rules do not allow, before any handler sees it."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        application: Any = None,
+        refuse: Refuse = lambda _, problem: problem_response(problem),
+    ) -> None:
+        """Stand before an application.
+
+        Args:
+            app: what comes next.
+            access: the rules.
+            application: the FastAPI application whose context says where the store is; None: it is `app`.
+            refuse: answers what is refused.
+        """
         self._app = app
         self._access = access
+        self._application = application
+        self._refuse = refuse
+        self._table = RouteTable()
+        self._entrance = access.entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an allowed request on; answer any other."""
-        answer = self._answer(HTTPConnection(scope)) if scope["type"] in {"http", "websocket"} else None
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # there is none
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope[_IS_PROXY_KEY] = came_from(scope, self._access.security.proxies)
+        believe_proxy(scope, self._access.security.proxies)
+        request = Request(scope, receive)
+        answer = self._answer_first(request)
+        if answer is None and not self._is_public(request):
+            answer = await self._answer_known(request)
+            if answer is None and request.scope[VISIT_KEY].is_to_carry_token:
+                is_carried, receive = await carries_token(request, request.scope[VISIT_KEY].csrf_token)
+                answer = None if is_carried else self._refuse(request, _NO_CSRF_TOKEN)
         await (self._app if answer is None else answer)(scope, receive, send)
 
-    def _answer(self, request: HTTPConnection) -> Response | None:
-        """Return what is answered in place of the application, None where the application may."""
-        if self._access.probe_port is None or _port(request.scope) != self._access.probe_port:
-            return self._refusal(request)
-        return None if request.url.path in PROBE_PATHS else problem_response(_NO_PROBE)
-
-    def _refusal(self, request: HTTPConnection) -> Response | None:
-        headers = request.headers
+    def _answer_first(self, request: Request) -> Response | None:
+        """Return what is answered whoever asks, None where that matters."""
+        if self._is_probe(request):
+            return None if request.url.path in PROBE_PATHS else problem_response(_NO_PROBE)
         problem = _malformed(request) or self._foreign(request)
-        if problem is not None:
-            return problem_response(problem)
-        if self._access.token is None or _is_open(request.url.path) or self._is_signed_in(request):
-            return None
-        if request.scope.get("method") == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(SIGN_IN_PATH, status_code=303)
-        response = problem_response(_NO_TOKEN)
-        response.headers["WWW-Authenticate"] = 'Bearer realm="overread"'
-        return response
+        return None if problem is None else problem_response(problem)
 
-    def _foreign(self, request: HTTPConnection) -> Problem | None:
-        names = self._access.host_names
-        if self._access.token is None and request.client and not is_loopback(request.client.host):
+    def _is_probe(self, request: Request) -> bool:
+        return self._access.probe_port is not None and _port(request.scope) == self._access.probe_port
+
+    def _is_public(self, request: Request) -> bool:
+        """Whether nobody is asked who it is."""
+        entry = self._table.find(request.method, request.url.path)
+        if entry is not None and (entry.need.is_public or self._is_probe(request)):
+            request.scope[VISIT_KEY] = Visit(template=entry.template, method=request.method, identity=None)
+            return True
+        return self._is_probe(request)
+
+    async def _answer_known(self, request: Request) -> Response | None:
+        """Recognise who asks; return what is answered in place of the application, None where it may."""
+        try:
+            identity = await run_in_threadpool(self._identify, request)
+        except OverreadError as error:
+            return problem_response(problem_of(error), detail=str(error))
+        if identity is None:
+            return self._ask_who(request)
+        entry = self._table.find(request.method, request.url.path)
+        request.scope[VISIT_KEY] = Visit(
+            template="" if entry is None else entry.template,
+            method=request.method,
+            identity=identity,
+            csrf_token=csrf_token_of(cookie_of(request) or "") if identity.means is Means.SESSION else "",
+        )
+        if entry is None:
+            return self._nowhere(request)
+        if not entry.need.is_met(identity.roles, identity.scopes):
+            return self._refuse(request, _NOT_ALLOWED)
+        # No cookie, but sent by a browser all the same: nothing is changed unless it says from which page.
+        is_told = request.method in _SAFE_METHODS or {"origin", "sec-fetch-site"} & set(request.headers)
+        return (
+            None if is_told or identity.means is not Means.PROXY else self._refuse(request, _FOREIGN_ORIGIN)
+        )
+
+    def _foreign(self, request: Request) -> Problem | None:
+        is_open = self._entrance.may_be_open
+        if is_open and request.client and not is_loopback(request.client.host):
             return _FOREIGN_MACHINE
-        if names is not None and split_host(request.headers.get("host", ""))[0] not in names:
+        if not self._access.answers_to(split_host(request.headers.get("host", ""))[0]):
             return _FOREIGN_HOST
-        if request.scope.get("method", "GET") not in _SAFE_METHODS and _is_foreign(request.headers):
+        if request.method not in _SAFE_METHODS and _is_foreign(request.headers):
             return _FOREIGN_ORIGIN
         return None
 
-    def _is_signed_in(self, request: HTTPConnection) -> bool:
+    def _identify(self, request: Request) -> Identity | None:
+        context = (self._application or request.scope["app"]).state.context
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._access.knows(token.strip()):
-            return True
-        session = request.cookies.get(SESSION_COOKIE, "")
-        return hmac.compare_digest(session.encode(), self._access.session.encode())
+        shown = Shown(
+            bearer=token.strip() if scheme.lower() == "bearer" else None,
+            cookie=cookie_of(request),
+            named=named_in(request, self._access.security) if request.scope[_IS_PROXY_KEY] else None,
+            is_from_this_machine=request.client is None or is_loopback(request.client.host),
+        )
+        return identify(context.store, self._entrance, shown, now=context.clock())
+
+    def _ask_who(self, request: Request) -> Response:
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            address = SIGN_IN_PATH if wanted == "/" else f"{SIGN_IN_PATH}?next={quote(wanted, safe='/')}"
+            return RedirectResponse(address, status_code=303)
+        response = self._refuse(request, _UNKNOWN)
+        response.headers["WWW-Authenticate"] = 'Bearer realm="overread"'
+        return response
+
+    def _nowhere(self, request: Request) -> Response:
+        """Answer an address or a method without an entry in the table."""
+        methods = self._table.methods(request.url.path)
+        if not methods:
+            return self._refuse(request, _NO_ADDRESS)
+        response = self._refuse(request, _NO_METHOD)
+        response.headers["Allow"] = ", ".join(sorted(methods))
+        return response
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the request came over TLS, to us or to the proxy in front."""
+    return request.url.scheme == "https"
+
+
+def cookie_of(request: Request) -> str | None:
+    """Return the cookie of a session; over TLS no other than the one that only TLS can have set."""
+    return request.cookies.get(SECURE_COOKIE if is_secure(request) else COOKIE)
+
+
+def is_number(name: str) -> bool:
+    """Whether a host is an address in numbers, which no name server can turn into another."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(scope: Scope) -> int | None:
@@ -138,7 +268,7 @@ def _port(scope: Scope) -> int | None:
     return server[1] if server else None
 
 
-def _malformed(request: HTTPConnection) -> Problem | None:
+def _malformed(request: Request) -> Problem | None:
     try:
         split_host(request.headers.get("host", ""))
     except ValueError:
@@ -146,10 +276,6 @@ def _malformed(request: HTTPConnection) -> Problem | None:
     if "\0" in request.scope["path"] or b"%00" in request.scope.get("query_string", b""):
         return _NULL  # no text that PostgreSQL could keep
     return None
-
-
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(f"{STATIC_ADDRESS}/")
 
 
 def _is_foreign(headers: Headers) -> bool:

@@ -6,23 +6,26 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from service.web.guard import OPEN_PATHS, SESSION_COOKIE
+from service.security.routes import ROUTES
+from service.security.sessions import COOKIE
 
 Document = dict[str, Any]
 _METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options"})
-_UNAUTHORIZED = {"description": "A token is set and was not sent"}
+_UNAUTHORIZED = {"description": "Nobody was recognised: no session, no valid token"}
+_FORBIDDEN = {"description": "Neither a role nor a scope of whoever asks allows it"}
 _SCHEMES: Document = {
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "The API token of the installation (OVERREAD_API_TOKEN). Where none is set, none is "
-        "asked for, and only the machine itself is answered.",
+        "description": "A token of `overread tokens add`, or OVERREAD_API_TOKEN. While nobody has an account "
+        "none is asked for, and only the machine itself is answered.",
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": SESSION_COOKIE,
-        "description": "Of a browser in which somebody has entered the token at /sign-in.",
+        "name": COOKIE,
+        "description": "Of a browser in which somebody has signed in; __Host-overread_session over TLS. Who "
+        "changes something by it sends X-CSRF-Token too, which GET /session gives.",
     },
 }
 
@@ -64,10 +67,10 @@ def with_server(document: Document, url: str, description: str) -> Document:
 
 
 def with_security(document: Document) -> Document:
-    """Return the document with who may call its operations, as `service.web.guard` decides it.
+    """Return the document with who may call its operations, as `service.security.routes` has it.
 
-    Every operation takes the API token or the session of a browser that has signed in, those of
-    `guard.OPEN_PATHS` ask for nothing.
+    Every operation takes a token or the session of a browser that has signed in, public ones ask for nothing.
+    `x-roles` and `x-scopes` say which of these allow the call.
     """
     secured: Document = json.loads(json.dumps(document))
     secured.setdefault("components", {})["securitySchemes"] = _SCHEMES
@@ -76,10 +79,15 @@ def with_security(document: Document) -> Document:
         for method, operation in item.items():
             if method not in _METHODS:
                 continue
-            if path in OPEN_PATHS:
+            need = ROUTES.get((method.upper(), path))
+            if need is not None and need.is_public:
                 operation["security"] = []
             else:
                 operation.setdefault("responses", {}).setdefault("401", _UNAUTHORIZED)
+                operation["responses"].setdefault("403", _FORBIDDEN)
+                if need is not None:
+                    operation["x-roles"] = sorted(need.roles)
+                    operation["x-scopes"] = sorted(need.scopes)
     return secured
 
 

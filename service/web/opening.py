@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 
 from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
+from service.security.provider import Provider
+from service.security.settings import SecuritySettings
 from service.settings import load_settings
 from service.store.database import open_store
+from service.store.people import has_people
 from service.triage.worker import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
@@ -19,10 +22,10 @@ def access_from(environ: Mapping[str, str]) -> Access:
     """Return who may speak to this installation.
 
     Raises:
-        ConfigurationError: other machines could reach it without a token, or a setting is wrong.
+        ConfigurationError: a setting is wrong.
     """
-    web = WebSettings.read(environ)
-    return access_for(web.host, web.api_token, web.probe_port)
+    web, security = WebSettings.read(environ), SecuritySettings.read(environ)
+    return access_for(web.host, web.api_token, web.probe_port, security)
 
 
 def context_opener(
@@ -38,12 +41,14 @@ def context_opener(
     def open_context() -> Iterator[ServerContext]:
         store = open_store(load_settings(environ))
         try:
+            access.entrance.require_a_way_in(has_accounts=has_people(store))
             yield ServerContext(
                 store=store,
                 model=model,
                 tools=tools,
                 clock=lambda: datetime.now(UTC),
                 access=access,
+                provider=Provider(access.security) if access.security.oidc_issuer else None,
                 hl7=Hl7Settings.read(environ),
             )
         finally:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from service.application import make_app
+from service.desk.pages import answer_refusal
 from service.dicomweb.stow import make_stow_app
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
@@ -137,7 +138,7 @@ def api(sqlite_store: Store) -> Iterator[httpx.Client]:
     """A client of API and pages, with the guards of an installation on loopback."""
     access = access_for("127.0.0.1", None)
     app = make_app(opener(sqlite_store, access=access), list)
-    app.add_middleware(GuardMiddleware, access=access)
+    app.add_middleware(GuardMiddleware, access=access, refuse=answer_refusal)
     app.add_middleware(AccessMiddleware)
     with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client

@@ -116,7 +116,7 @@ def test_all_faults_of_all_rooms_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"OVERREAD_HOST": "0.0.0.0"}, "OVERREAD_API_TOKEN"),
+        ({"OVERREAD_HOST": "0.0.0.0"}, "overread users add"),
         ({"OVERREAD_PACS": "PACS"}, "OVERREAD_DICOM_PEERS"),
         ({"OVERREAD_WATCH_FOLDER": "/nowhere"}, "OVERREAD_WATCH_FOLDER"),
         ({"OVERREAD_HL7_TLS_CERTIFICATE": "/none", "OVERREAD_HL7_TLS_KEY": "/none"}, "TLS cannot be set up"),

@@ -67,3 +67,48 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   actions[button.dataset.key]?.();
 });
+
+// A session may have ended since the page was loaded. Before a form is sent it is asked whether it lives, and
+// for its token; where it does not, the form stays as it is until somebody has signed in in another tab.
+const SIGN_IN = "/sign-in";
+
+function tell(form, words, link) {
+  form.querySelector(".session-ended")?.remove();
+  const told = document.createElement("p");
+  told.className = "session-ended";
+  told.setAttribute("role", "alert");
+  told.append(words);
+  if (link) {
+    const anchor = document.createElement("a");
+    Object.assign(anchor, { href: SIGN_IN, target: "_blank", rel: "noopener", textContent: link });
+    told.append(" ", anchor);
+  }
+  form.append(told);
+}
+
+async function sendWhenSignedIn(form, field) {
+  const ask = { headers: { Accept: "application/json" }, cache: "no-store" };
+  const answer = await fetch("/session", ask).catch(() => null);
+  if (answer?.status === 401) {
+    tell(form, "Your session has ended. What you typed is still here.", "Sign in in a new tab, then press again");
+    return;
+  }
+  if (!answer?.ok) {
+    tell(form, "The service does not answer. What you typed is still here; press again in a moment.");
+    return;
+  }
+  const session = await answer.json();
+  if (session.person !== document.body.dataset.person) {
+    tell(form, `${session.name} has signed in meanwhile. Load the page again before you go on.`);
+    return;
+  }
+  field.value = session.csrf_token;
+  form.submit();
+}
+
+document.addEventListener("submit", (event) => {
+  const field = event.target.elements.namedItem("csrf_token");
+  if (!field || event.target.action.includes("/sign-out")) return;
+  event.preventDefault();
+  sendWhenSignedIn(event.target, field);
+});

@@ -202,7 +202,7 @@ def test_a_failed_case_is_tried_again_by_word_and_no_other(api: httpx.Client, sq
     fail_case(sqlite_store, claimed.lease, "broken", now=NOW)
     answer = api.post(f"/api/v1/cases/{case_id}/retry")
     assert (answer.status_code, answer.json()["summary"]["state"]) == (200, "READY")
-    assert answer.json()["events"][-1]["actor"] == "HTTP 127.0.0.1"
+    assert answer.json()["events"][-1]["actor_identifier"].startswith("account:")
 
 
 def test_an_image_is_rendered_to_fit_and_kept_by_the_client(api: httpx.Client, sqlite_store: Store) -> None:

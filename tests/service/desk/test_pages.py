@@ -1,5 +1,6 @@
 """The pages as a browser without script gets them."""
 
+import getpass
 from html.parser import HTMLParser
 
 import httpx
@@ -275,7 +276,7 @@ def test_what_was_known_before_is_shown_with_the_earlier_sentence_and_brought_ba
     assert (done.status_code, done.headers["location"]) == (303, f"/cases/{case_id}")
     page = get(api, f"/cases/{case_id}")
     assert "Known before" not in page.text
-    assert "Known finding brought back: mass (page 127.0.0.1)" in page.text
+    assert f"Known finding brought back: mass ({getpass.getuser()})" in page.text
     assert "Lung mass" in get(api, "/").text
     assert api.post(f"/cases/{case_id}/known-before/mass/restore", headers=PERSON).status_code == 404
 

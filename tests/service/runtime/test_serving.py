@@ -105,10 +105,10 @@ def run_serve(*options: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_an_address_for_others_without_a_token_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_an_address_for_others_without_an_account_is_refused_with_what_to_do(tmp_path: Path) -> None:
     refused = run_serve("--host", "0.0.0.0", "--data-folder", str(tmp_path))
     assert refused.returncode == 1
-    assert "OVERREAD_API_TOKEN" in refused.stderr
+    assert "overread users add" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

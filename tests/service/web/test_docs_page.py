@@ -6,7 +6,7 @@ import httpx
 import pytest
 from selenium import webdriver
 
-from service.web.guard import OPEN_PATHS
+from service.security.routes import ROUTES
 from service.web.openapi import with_security
 from tests.service.desk.test_browser import CHROMEDRIVER, CHROMIUM, browser, wait_for
 
@@ -49,9 +49,11 @@ def test_the_document_names_who_may_call_each_operation(api: httpx.Client) -> No
     assert (schemes["token"]["scheme"], schemes["session"]["name"]) == ("bearer", "overread_session")
     assert document["security"] == [{"token": []}, {"session": []}]
     for path, item in document["paths"].items():
-        for operation in item.values():
-            assert ("security" in operation) == (path in OPEN_PATHS)
-            assert ("401" in operation["responses"]) == (path not in OPEN_PATHS)
+        for method, operation in item.items():
+            is_public = ROUTES[method.upper(), path].is_public
+            assert ("security" in operation) == is_public
+            assert ("401" in operation["responses"]) == (not is_public)
+            assert is_public or operation["x-roles"] or operation["x-scopes"]
 
 
 def test_an_address_of_several_methods_is_secured_in_each() -> None:

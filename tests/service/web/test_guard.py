@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from overread.errors import ConfigurationError
 from service.application import make_app
 from service.network_settings import is_loopback
+from service.security.settings import SecuritySettings
 from service.store.database import Store
 from service.web.guard import Access, GuardMiddleware, access_for
 from service.web.settings import WebSettings
@@ -29,10 +30,12 @@ def guarded(sqlite_store: Store) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "overread.example"])
-def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
-    with pytest.raises(ConfigurationError, match="OVERREAD_API_TOKEN"):
-        access_for(host, None)
-    assert access_for(host, TOKEN).token == TOKEN
+def test_an_address_that_others_reach_needs_somebody_who_is_known(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="overread users add"):
+        access_for(host, None).entrance.require_a_way_in(has_accounts=False)
+    access_for(host, None).entrance.require_a_way_in(has_accounts=True)
+    access_for(host, TOKEN).entrance.require_a_way_in(has_accounts=False)
+    access_for("127.0.0.1", None).entrance.require_a_way_in(has_accounts=False)
 
 
 def test_a_short_token_is_refused() -> None:
@@ -67,6 +70,28 @@ def test_a_malformed_host_is_the_senders_mistake(api: httpx.Client, guarded: str
 @pytest.mark.parametrize("address", ["/cases/%00", "/api/v1/worklist?subspecialty=a%00b", "/%00"])
 def test_a_null_character_is_the_senders_mistake(api: httpx.Client, address: str) -> None:
     assert api.get(address).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("overread.example", 401),
+        ("OVERREAD.example:8400", 401),
+        ("10.1.2.3", 401),  # no name that a foreign name server could give an address
+        ("[fd00::1]:8400", 401),
+        ("localhost", 401),
+    ],
+)
+def test_only_names_of_this_service_are_answered_where_others_reach_it(
+    sqlite_store: Store, host: str, status: int
+) -> None:
+    access = access_for("0.0.0.0", TOKEN, security=SecuritySettings(host_names=("overread.example",)))
+    app = make_app(opener(sqlite_store, access=access), list)
+    app.add_middleware(GuardMiddleware, access=access)
+    with listening(app) as url:
+        assert httpx.get(f"{url}/api/v1/worklist", headers={"Host": host}).status_code == status
 
 
 def test_a_foreign_host_name_is_not_answered(api: httpx.Client) -> None:
@@ -114,30 +139,17 @@ def test_liveness_and_what_the_sign_in_page_needs_are_open(guarded: str, path: s
     assert httpx.get(guarded + path).status_code == 200
 
 
-def test_a_browser_signs_in_once_and_never_holds_the_token(guarded: str) -> None:
-    page = {"Accept": "text/html"}
-    with httpx.Client(base_url=guarded, follow_redirects=True, headers=page) as browser:
-        assert browser.get("/").url.path == "/sign-in"
-        assert browser.post("/sign-in", data={"token": "wrong"}).status_code == 403
-        assert "That is not the token" in browser.post("/sign-in", data={"token": "wrong"}).text
-        signed_in = browser.post("/sign-in", data={"token": TOKEN})
-        assert (signed_in.status_code, signed_in.url.path) == (200, "/")
-        assert browser.get("/quarantine").url.path == "/quarantine"
-        assert TOKEN not in str(browser.cookies.jar)
-        cookie = signed_in.history[0].headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=strict" in cookie
-
-
 @pytest.mark.parametrize(("client", "status"), [("10.1.2.3", 403), ("127.0.0.1", 404), ("::1", 404)])
-def test_without_a_token_only_this_machine_is_answered(client: str, status: int) -> None:
+def test_without_a_token_only_this_machine_is_answered(sqlite_store: Store, client: str, status: int) -> None:
     app = FastAPI()
+    with opener(sqlite_store)() as app.state.context:
+        pass
     app.add_middleware(GuardMiddleware, access=access_for("127.0.0.1", None))
 
     async def ask() -> int:
         transport = httpx.ASGITransport(app, client=(client, 5))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
-            return (await asking.get("/")).status_code
+            return (await asking.get("/no-such")).status_code
 
     assert asyncio.run(ask()) == status
 
@@ -145,9 +157,11 @@ def test_without_a_token_only_this_machine_is_answered(client: str, status: int)
 PROBES = 9400
 
 
-def answer_at(port: int, path: str, access: Access) -> int:
+def answer_at(port: int, path: str, access: Access, store: Store) -> int:
     """Status for a machine elsewhere that asks on one of our ports."""
     app = FastAPI()
+    with opener(store)() as app.state.context:
+        pass
     app.add_middleware(GuardMiddleware, access=access)
 
     async def ask() -> int:
@@ -175,9 +189,9 @@ def answer_at(port: int, path: str, access: Access) -> int:
     ],
 )
 def test_the_port_for_probes_answers_them_to_anybody_and_nothing_else(
-    port: int, path: str, status: int
+    sqlite_store: Store, port: int, path: str, status: int
 ) -> None:
-    assert answer_at(port, path, access_for("0.0.0.0", TOKEN, PROBES)) == status
+    assert answer_at(port, path, access_for("0.0.0.0", TOKEN, PROBES), sqlite_store) == status
 
 
 def test_a_host_header_does_not_make_the_port_for_probes(sqlite_store: Store) -> None:

@@ -1,0 +1,237 @@
+"""The people who may sign in."""
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, inspect, select, update
+
+from overread.errors import ContradictionError, InputError, NotFoundError
+from service.settings import Settings
+from service.store import locks
+from service.store.account_tables import people, sessions
+from service.store.database import Store, database_exists, open_engine, translated
+
+_NAME_MAX = 200
+
+
+class PersonSource(StrEnum):
+    """Who confirms that a person is who it says it is."""
+
+    LOCAL = "LOCAL"  # a password that is kept here
+    OIDC = "OIDC"  # a provider of OpenID Connect
+    PROXY = "PROXY"  # a reverse proxy that says so in a header
+
+
+_ANY = select(people.c.person_id).limit(1)
+_ANY_LOCAL = _ANY.where(people.c.source == PersonSource.LOCAL.value)
+_BY_NAME = select(people).where(people.c.name == bindparam("wanted"))
+_BY_SUBJECT = select(people).where(people.c.subject == bindparam("wanted"))
+_BY_NUMBER = select(people).where(people.c.person_id == bindparam("wanted"))
+_ALL = select(people).order_by(people.c.name)
+_ADD = insert(people).returning(people)
+_CHANGE = update(people).where(people.c.person_id == bindparam("changed"))
+_USE_STEP = _CHANGE.where((people.c.totp_step.is_(None)) | (people.c.totp_step < bindparam("step"))).values(
+    totp_step=bindparam("step")
+)
+_END_SESSIONS = delete(sessions).where(sessions.c.person_id == bindparam("changed"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonRecord:
+    """One person who may sign in, or could once."""
+
+    person_id: int
+    name: str  # to sign in with, folded
+    display_name: str
+    roles: tuple[str, ...]  # names of service.security.roles.Role
+    source: PersonSource
+    subject: str | None
+    password_hash: str | None
+    totp_secret: str | None
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the account may be used."""
+        return self.disabled_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPerson:
+    """A person to be added."""
+
+    name: str
+    display_name: str
+    roles: tuple[str, ...]
+    source: PersonSource = PersonSource.LOCAL
+    subject: str | None = None
+    password_hash: str | None = None
+
+
+def folded(name: str) -> str:
+    """Return a name so that two ways of typing it are one: NFKC, without case and outer space.
+
+    Raises:
+        InputError: it is empty, too long, or holds what cannot be seen.
+    """
+    name = unicodedata.normalize("NFKC", name).strip().casefold()
+    if not name or len(name) > _NAME_MAX or not name.isprintable():
+        raise InputError(f"a name has 1 to {_NAME_MAX} visible characters")
+    return name
+
+
+def has_people(store: Store) -> bool:
+    """Whether anybody has an account, be it disabled."""
+    with store.reading() as connection:
+        return connection.execute(_ANY).first() is not None
+
+
+def takes_passwords(store: Store) -> bool:
+    """Whether anybody signs in by a password that is kept here."""
+    with store.reading() as connection:
+        return connection.execute(_ANY_LOCAL).first() is not None
+
+
+def accounts_are_kept(settings: Settings) -> bool:
+    """Whether anybody has an account in the database of an installation that is not opened; nothing is made.
+
+    Raises:
+        OutOfResourcesError: it cannot be reached.
+    """
+    if not database_exists(settings):
+        return False
+    engine = open_engine(settings.database_url)
+    try:
+        with translated(), engine.connect() as connection:
+            return inspect(connection).has_table(people.name) and connection.execute(_ANY).first() is not None
+    finally:
+        engine.dispose()
+
+
+def list_people(store: Store) -> tuple[PersonRecord, ...]:
+    """Return everybody, by name."""
+    with store.reading() as connection:
+        return tuple(person_of(row) for row in connection.execute(_ALL))
+
+
+def find_person(store: Store, name: str) -> PersonRecord | None:
+    """Return the person of a name, however it is typed; None where there is none."""
+    try:
+        wanted = folded(name)
+    except InputError:
+        return None
+    return _found(store, _BY_NAME, wanted)
+
+
+def find_subject(store: Store, subject: str) -> PersonRecord | None:
+    """Return the person whom a source knows under a subject; None where there is none."""
+    return _found(store, _BY_SUBJECT, subject)
+
+
+def load_person(store: Store, person_id: int) -> PersonRecord:
+    """Return one person.
+
+    Raises:
+        NotFoundError: there is none of that number.
+    """
+    person = _found(store, _BY_NUMBER, person_id)
+    if person is None:
+        raise NotFoundError(f"there is no account number {person_id}")
+    return person
+
+
+def add_person(store: Store, new: NewPerson, *, now: datetime) -> PersonRecord:
+    """Add a person.
+
+    Raises:
+        ContradictionError: the name or the subject is somebody's.
+        InputError: the name cannot be one.
+    """
+    name = folded(new.name)
+    values = {
+        "name": name,
+        "display_name": new.display_name.strip()[:_NAME_MAX] or name,
+        "roles": json.dumps(sorted(new.roles)),
+        "source": new.source.value,
+        "subject": new.subject,
+        "password_hash": new.password_hash,
+        "created_at": now,
+    }
+    with store.writing(locks.people()) as connection:
+        taken = connection.execute(_BY_NAME, {"wanted": name}).first()
+        if taken is None and new.subject is not None:
+            taken = connection.execute(_BY_SUBJECT, {"wanted": new.subject}).first()
+        if taken is not None:
+            raise ContradictionError(f"there is an account {taken.name} already")
+        return person_of(connection.execute(_ADD, values).one())
+
+
+def change_roles(store: Store, person_id: int, roles: tuple[str, ...]) -> None:
+    """Give a person other roles; they count from the next request on."""
+    _change(store, person_id, {"roles": json.dumps(sorted(roles))})
+
+
+def change_password(store: Store, person_id: int, password_hash: str) -> None:
+    """Give a person another password; every session ends, wherever it is."""
+    _change(store, person_id, {"password_hash": password_hash}, ends_sessions=True)
+
+
+def renew_hash(store: Store, person_id: int, password_hash: str) -> None:
+    """Keep the hash of the same password anew, after its parameters were raised."""
+    _change(store, person_id, {"password_hash": password_hash})
+
+
+def change_second_factor(store: Store, person_id: int, totp_secret: str | None) -> None:
+    """Give a person another second factor, or none; every session ends."""
+    _change(store, person_id, {"totp_secret": totp_secret, "totp_step": None}, ends_sessions=True)
+
+
+def use_step(store: Store, person_id: int, step: int) -> bool:
+    """Whether a time step of the second factor had not been used; from now on it has."""
+    with store.writing() as connection:
+        return connection.execute(_USE_STEP, {"changed": person_id, "step": step}).rowcount == 1
+
+
+def disable_person(store: Store, person_id: int, *, now: datetime) -> None:
+    """Close an account and end its sessions."""
+    _change(store, person_id, {"disabled_at": now}, ends_sessions=True)
+
+
+def enable_person(store: Store, person_id: int) -> None:
+    """Open an account again."""
+    _change(store, person_id, {"disabled_at": None})
+
+
+def person_of(row: Row[Any]) -> PersonRecord:
+    """Return the person of a row."""
+    return PersonRecord(
+        person_id=row.person_id,
+        name=row.name,
+        display_name=row.display_name,
+        roles=tuple(json.loads(row.roles)),
+        source=PersonSource(row.source),
+        subject=row.subject,
+        password_hash=row.password_hash,
+        totp_secret=row.totp_secret,
+        created_at=row.created_at,
+        disabled_at=row.disabled_at,
+    )
+
+
+def _found(store: Store, query: Any, wanted: object) -> PersonRecord | None:
+    with store.reading() as connection:
+        row = connection.execute(query, {"wanted": wanted}).one_or_none()
+    return None if row is None else person_of(row)
+
+
+def _change(store: Store, person_id: int, values: dict[str, Any], *, ends_sessions: bool = False) -> None:
+    with store.writing(locks.people()) as connection:
+        if connection.execute(_CHANGE, {"changed": person_id, **values}).rowcount == 0:
+            raise NotFoundError(f"there is no account number {person_id}")
+        if ends_sessions:
+            connection.execute(_END_SESSIONS, {"changed": person_id})

@@ -1,0 +1,122 @@
+"""The sessions of people in their browsers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from service.store.account_tables import people, sessions
+from service.store.database import Store
+from service.store.people import PersonRecord, person_of
+
+NOTED_EVERY = timedelta(minutes=1)
+"""How exactly it is kept when a session was last used."""
+
+_FIND = (
+    select(people, sessions.c.session_id, sessions.c.started_at, sessions.c.seen_at, sessions.c.ends_at)
+    .add_columns(sessions.c.address, sessions.c.provider_token)
+    .join_from(sessions, people)
+    .where(
+        sessions.c.cookie_sha256 == bindparam("sha256"),
+        sessions.c.ends_at > bindparam("now"),
+        sessions.c.seen_at > bindparam("seen_since"),
+        people.c.disabled_at.is_(None),
+    )
+)
+"""A session that lives, with its person."""
+
+_ADD = insert(sessions)
+_NOTE = update(sessions).where(sessions.c.session_id == bindparam("noted"))
+_END = delete(sessions).where(sessions.c.cookie_sha256 == bindparam("sha256"))
+_END_ALL = delete(sessions).where(sessions.c.person_id == bindparam("person"))
+_END_ONE = delete(sessions).where(
+    sessions.c.session_id == bindparam("ended"), sessions.c.person_id == bindparam("person")
+)
+_DEAD = delete(sessions).where(
+    (sessions.c.ends_at <= bindparam("now")) | (sessions.c.seen_at <= bindparam("seen_since"))
+)
+_LIST = (
+    select(sessions)
+    .where(sessions.c.ends_at > bindparam("now"), sessions.c.seen_at > bindparam("seen_since"))
+    .order_by(sessions.c.started_at, sessions.c.session_id)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """One session that lives."""
+
+    session_id: int
+    person_id: int
+    started_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    address: str
+    provider_token: str | None
+
+
+def add_session(store: Store, person_id: int, record: dict[str, Any], *, dead: dict[str, datetime]) -> None:
+    """Put down a session; those that have died are removed.
+
+    Args:
+        store: where.
+        person_id: whose it is.
+        record: the other columns.
+        dead: `now` and `seen_since`, by which a session has died.
+    """
+    with store.writing() as connection:
+        connection.execute(_DEAD, dead)
+        connection.execute(_ADD, {"person_id": person_id, **record})
+
+
+def find_session(
+    store: Store, cookie_sha256: str, *, now: datetime, idle: timedelta
+) -> tuple[SessionRecord, PersonRecord] | None:
+    """Return the session of a cookie and its person; None where it is over or the account is disabled."""
+    values = {"sha256": cookie_sha256, "now": now, "seen_since": now - idle}
+    with store.reading() as connection:
+        row = connection.execute(_FIND, values).one_or_none()
+    if row is None:
+        return None
+    if now - row.seen_at >= NOTED_EVERY:
+        with store.writing(durable=False) as connection:
+            connection.execute(_NOTE, {"noted": row.session_id, "seen_at": now})
+    return _record_of(row), person_of(row)
+
+
+def end_session(store: Store, cookie_sha256: str) -> None:
+    """End the session of a cookie, if there is one."""
+    with store.writing() as connection:
+        connection.execute(_END, {"sha256": cookie_sha256})
+
+
+def end_sessions_of(store: Store, person_id: int) -> None:
+    """End every session of a person."""
+    with store.writing() as connection:
+        connection.execute(_END_ALL, {"person": person_id})
+
+
+def end_one_session(store: Store, person_id: int, session_id: int) -> None:
+    """End one session, if it is this person's."""
+    with store.writing() as connection:
+        connection.execute(_END_ONE, {"ended": session_id, "person": person_id})
+
+
+def list_sessions(store: Store, *, now: datetime, idle: timedelta) -> tuple[SessionRecord, ...]:
+    """Return every session that lives, the oldest first."""
+    with store.reading() as connection:
+        rows = connection.execute(_LIST, {"now": now, "seen_since": now - idle})
+        return tuple(_record_of(row) for row in rows)
+
+
+def _record_of(row: Any) -> SessionRecord:
+    return SessionRecord(
+        session_id=row.session_id,
+        person_id=row.person_id,
+        started_at=row.started_at,
+        seen_at=row.seen_at,
+        ends_at=row.ends_at,
+        address=row.address,
+        provider_token=row.provider_token,
+    )
