@@ -295,5 +295,6 @@ def _without_cookie(request: Request, response: Response) -> Response:
     response.delete_cookie(
         SECURE_COOKIE if secure else COOKIE, httponly=True, samesite="lax", secure=secure, path="/"
     )
-    response.headers["Clear-Site-Data"] = '"cache"'  # what was on the screen stays nowhere
+    if secure:
+        response.headers["Clear-Site-Data"] = '"cache"'  # pictures of cases, which a browser may keep
     return response

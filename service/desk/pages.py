@@ -139,7 +139,7 @@ def answer_refusal(request: Request, problem: errors.Problem) -> Response:
 
 
 def _is_for_a_person(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
 
 
 def _neighbours(store: Store, case: CaseSummary, listing: Listing, *, now: datetime) -> Neighbours:

@@ -1,6 +1,7 @@
 """The tokens by which programs are let in."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from overread.actor import Actor
-from overread.errors import ContradictionError, NotFoundError
+from overread.errors import ContradictionError, NotFoundError, OutOfResourcesError
 from service.store import locks
 from service.store.account_tables import access_tokens
 from service.store.database import Store
@@ -79,7 +80,7 @@ def find_token(store: Store, token_sha256: str, *, now: datetime) -> TokenRecord
     if row is None:
         return None
     if row.used_at is None or now - row.used_at >= NOTED_EVERY:
-        with store.writing(durable=False) as connection:
+        with suppress(OutOfResourcesError), store.writing(durable=False) as connection:
             connection.execute(_CHANGE, {"changed": row.token_id, "used_at": now})
     return _record_of(row)
 

@@ -1,11 +1,13 @@
 """The sessions of people in their browsers."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from overread.errors import OutOfResourcesError
 from service.store.account_tables import people, sessions
 from service.store.database import Store
 from service.store.people import PersonRecord, person_of
@@ -80,7 +82,8 @@ def find_session(
     if row is None:
         return None
     if now - row.seen_at >= NOTED_EVERY:
-        with store.writing(durable=False) as connection:
+        # Nobody is kept from reading by a disk that is full.
+        with suppress(OutOfResourcesError), store.writing(durable=False) as connection:
             connection.execute(_NOTE, {"noted": row.session_id, "seen_at": now})
     return _record_of(row), person_of(row)
 

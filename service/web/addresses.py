@@ -1,8 +1,13 @@
 """Addresses: the host that a request names, and where DICOMweb resources are for whoever asks."""
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]*)(:[0-9]*)?"
+)  # RFC 3986 section 3.2.2, as far as used
 
 
 def split_host(host: str) -> tuple[str, int | None]:
@@ -11,6 +16,8 @@ def split_host(host: str) -> tuple[str, int | None]:
     Raises:
         ValueError: it is malformed, such as "[" or "name:99999".
     """
+    if not _HOST.fullmatch(host):  # anything else would be taken for a path, a query or a user by urlsplit
+        raise ValueError(host)
     parts = urlsplit(f"//{host}")
     return parts.hostname or "", parts.port
 

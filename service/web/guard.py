@@ -163,7 +163,7 @@ class GuardMiddleware:
     def _answer_first(self, request: Request) -> Response | None:
         """Return what is answered whoever asks, None where that matters."""
         if self._is_probe(request):
-            return None if request.url.path in PROBE_PATHS else problem_response(_NO_PROBE)
+            return None if request.scope["path"] in PROBE_PATHS else problem_response(_NO_PROBE)
         problem = _malformed(request) or self._foreign(request)
         return None if problem is None else problem_response(problem)
 
@@ -172,7 +172,7 @@ class GuardMiddleware:
 
     def _is_public(self, request: Request) -> bool:
         """Whether nobody is asked who it is."""
-        entry = self._table.find(request.method, request.url.path)
+        entry = self._table.find(request.method, request.scope["path"])
         if entry is not None and (entry.need.is_public or self._is_probe(request)):
             request.scope[VISIT_KEY] = Visit(template=entry.template, method=request.method, identity=None)
             return True
@@ -186,7 +186,7 @@ class GuardMiddleware:
             return problem_response(problem_of(error), detail=str(error))
         if identity is None:
             return self._ask_who(request)
-        entry = self._table.find(request.method, request.url.path)
+        entry = self._table.find(request.method, request.scope["path"])
         request.scope[VISIT_KEY] = Visit(
             template="" if entry is None else entry.template,
             method=request.method,
@@ -226,7 +226,8 @@ class GuardMiddleware:
 
     def _ask_who(self, request: Request) -> Response:
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-            wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            query = request.scope.get("query_string", b"").decode("latin-1")
+            wanted = request.scope["path"] + (f"?{query}" if query else "")
             address = SIGN_IN_PATH if wanted == "/" else f"{SIGN_IN_PATH}?next={quote(wanted, safe='/')}"
             return RedirectResponse(address, status_code=303)
         response = self._refuse(request, _UNKNOWN)
@@ -235,7 +236,7 @@ class GuardMiddleware:
 
     def _nowhere(self, request: Request) -> Response:
         """Answer an address or a method without an entry in the table."""
-        methods = self._table.methods(request.url.path)
+        methods = self._table.methods(request.scope["path"])
         if not methods:
             return self._refuse(request, _NO_ADDRESS)
         response = self._refuse(request, _NO_METHOD)
@@ -245,7 +246,7 @@ class GuardMiddleware:
 
 def is_secure(request: Request) -> bool:
     """Whether the request came over TLS, to us or to the proxy in front."""
-    return request.url.scheme == "https"
+    return bool(request.scope.get("scheme") == "https")
 
 
 def cookie_of(request: Request) -> str | None:

@@ -1,5 +1,6 @@
 """Sessions over real HTTP: begun, used, ended, and what strangers try with them."""
 
+import http.client
 from datetime import timedelta
 
 import httpx
@@ -293,3 +294,62 @@ def test_what_is_not_there_is_not_told_to_strangers(sqlite_store: Store, address
         assert httpx.get(f"{desk.url}{address}").status_code == 401
         assert status(browser, address) in {403, 404}
         assert browser.get(address, headers=PAGE).status_code in {403, 404}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost/desk/static/desk.css?",
+        "localhost/sign-in?",
+        "localhost#",
+        "localhost\\",
+        "user@localhost",
+        "localhost:80:80",
+        "localhost,evil.example",
+        "[::1]evil",
+    ],
+)
+def test_what_a_host_header_holds_makes_no_address_public(sqlite_store: Store, host: str) -> None:
+    add(sqlite_store)
+    with desk_on(sqlite_store) as desk:
+        answer = httpx.get(f"{desk.url}/api/v1/worklist", headers={"Host": host})
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-host")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/desk/static/../../api/v1/worklist",
+        "/desk/static/..%2f..%2fapi/v1/worklist",
+        "/desk/static/%2e%2e/%2e%2e/api/v1/worklist",
+        "//api/v1/worklist",
+        "/api/v1/worklist;x=/desk/static/",
+        "/api/v1/worklist/",
+        "/api%2fv1%2fworklist",
+        "/sign-in/../api/v1/worklist",
+        "/SIGN-IN/../",
+    ],
+)
+def test_no_way_of_writing_an_address_leads_past_the_table(sqlite_store: Store, path: str) -> None:
+    add(sqlite_store)
+    with desk_on(sqlite_store) as desk:
+        port = int(desk.url.rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.putrequest("GET", path)  # as it is: a client would put it in order
+        connection.endheaders()
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+    assert answer.status in {401, 404, 405}, body
+    assert '"cases"' not in body
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECTED"])
+def test_no_other_method_reaches_a_handler(sqlite_store: Store, method: str) -> None:
+    add(sqlite_store)
+    with desk_on(sqlite_store) as desk, desk.signed_in() as browser:
+        token = token_on(browser.get("/"))
+        given = {"X-CSRF-Token": token, "X-HTTP-Method-Override": "GET", "Accept": "application/json"}
+        answer = browser.request(method, "/api/v1/worklist", headers=given)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        assert httpx.request(method, f"{desk.url}/api/v1/worklist").status_code == 401
