@@ -1,5 +1,7 @@
 """The budget that requests share: order, bounds, and what is given up."""
 
+import asyncio
+
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
@@ -83,29 +85,24 @@ def test_more_than_there_is_can_never_be_had() -> None:
 @pytest.mark.parametrize("turn_has_come", [False, True])
 def test_a_request_that_is_given_up_holds_nothing_and_lets_the_next_in(turn_has_come: bool) -> None:
     async def scenario() -> None:
-        budget, got = Budget(4, waiting_max=5, what="pictures"), anyio.Event()
-
-        async def ask_for_much() -> None:
-            with leaving, await budget.take(4):
-                await anyio.sleep_forever()
+        budget, got = Budget(4, waiting_max=5, what="pictures"), asyncio.Event()
 
         async def ask_for_little() -> None:
             with await budget.take(1):
                 got.set()
 
-        leaving = anyio.CancelScope()
-        async with anyio.create_task_group() as group:
-            held = await budget.take(2)
-            group.start_soon(ask_for_much)
-            await wait_all_tasks_blocked()
-            group.start_soon(ask_for_little)
-            await wait_all_tasks_blocked()
-            if turn_has_come:
-                held.keep(0)  # in the same turn of the loop, so that the one who waits does not know yet
-            leaving.cancel()
-            await got.wait()
+        held = await budget.take(2)
+        leaving = asyncio.create_task(budget.take(4))
+        await wait_all_tasks_blocked()
+        waiting = asyncio.create_task(ask_for_little())
+        await wait_all_tasks_blocked()
+        if turn_has_come:
+            held.keep(0)  # in the same turn of the loop, so that the one who waits does not know yet
+        leaving.cancel()
+        await got.wait()
+        await waiting
         held.keep(0)
         with await budget.take(4):
             pass
 
-    anyio.run(scenario)
+    asyncio.run(scenario())
