@@ -172,8 +172,8 @@ class Confined(Generic[Tenant]):
                 self._discard()
         if isinstance(answer, Answer):
             return answer.value
-        error = answer.error or LostProcessError(f"unexpected {answer.name} in {self._what}")
-        raise error from ConfinedTraceback(answer.frames)
+        raised = answer.error or LostProcessError(f"unexpected {answer.name} in {self._what}")
+        raise raised from ConfinedTraceback(answer.frames)
 
     def _discard(self) -> None:
         if self._child is not None:
