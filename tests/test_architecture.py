@@ -33,6 +33,7 @@ BROAD_EXCEPTS = {
 }
 """Functions that catch Exception, BaseException or everything, and why each has to."""
 GOES_ON_AFTER_AN_ERROR = {
+    "service.confined.process": "a call; its caller gets the error",
     "service.dicom.association": "a command of a peer; the association is aborted",
     "service.dicom.listener": "an object; its sender gets a status",
     "service.dicom.reporting": "a report of storage commitment; it is tried again",
