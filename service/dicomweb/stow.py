@@ -6,6 +6,7 @@ It is an application and a process of its own: BentoML's traffic timeout would c
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -19,6 +20,7 @@ from service.dicomweb import qido, wado, wado_pixels
 from service.dicomweb.store_part import DICOM, PartsReceiver
 from service.dicomweb.store_reply import count_parts, store_reply, store_status
 from service.metrics import IntakeProtocol, count_refused
+from service.pictures.room import PictureRoom
 from service.web import health, openapi
 from service.web.access_log import AccessMiddleware
 from service.web.addresses import base_url
@@ -199,15 +201,19 @@ def make_stow_app(open_context: OpenContext, access: Access, web: WebSettings | 
         access: who may speak to it.
         web: its address as others see it, and its threads; None for the defaults.
     """
+    web = web or WebSettings()
+    threads = ArchiveThreads(web)
     app = bare_app(
-        open_context, title="overread DICOMweb intake", description="STOW-RS (PS3.18 section 10.5)."
+        open_context,
+        title="overread DICOMweb intake",
+        description="STOW-RS (PS3.18 section 10.5).",
+        open_pictures=partial(PictureRoom, web, threads),
     )
     app.include_router(router)
     for archive in (qido.router, wado.router, wado_pixels.router):
         app.include_router(archive)
-    web = web or WebSettings()
     app.state.public_url = web.dicomweb_url
-    app.state.archive_threads = ArchiveThreads(web)
+    app.state.archive_threads = threads
     app.include_router(health.router)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware)  # the last added is the outermost

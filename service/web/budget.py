@@ -1,4 +1,4 @@
-"""Budgets of one process, such as the bytes that pictures may take: shares are given in the order of asking."""
+"""Budgets of one process, such as bytes for pictures: shares are given in the order of asking."""
 
 from collections import deque
 from types import TracebackType
@@ -10,7 +10,7 @@ from overread.errors import OutOfResourcesError
 
 
 class Share:
-    """Part of a budget, held until it is given back. As a context manager it is given back at the block's end."""
+    """Part of a budget. It is held until it is given back: as a context manager at the end of the block."""
 
     def __init__(self, budget: "Budget", amount: int) -> None:
         """Note what was taken; better call `Budget.take`."""
@@ -60,8 +60,12 @@ class Budget:
         """Requests that wait."""
         return len(self._waiting)
 
-    async def take(self, amount: int) -> Share:
+    async def take(self, amount: int, *, under_way: bool = False) -> Share:
         """Return a share, at once or after a wait.
+
+        Args:
+            amount: of it.
+            under_way: whether the answer has begun, so that it is too late to turn the request away.
 
         Raises:
             ValueError: it is more than the whole budget.
@@ -70,6 +74,8 @@ class Budget:
         if amount > self.total:
             raise ValueError(f"{amount} is more than the whole budget of {self.total}")
         if self._waiting or amount > self._free:
+            if len(self._waiting) >= self._waiting_max and not under_way:
+                raise OutOfResourcesError(f"too many requests wait for {self._what}; try again later")
             await self._wait(amount)
         else:
             self._free -= amount
@@ -84,8 +90,6 @@ class Budget:
             turn.set()
 
     async def _wait(self, amount: int) -> None:
-        if len(self._waiting) >= self._waiting_max:
-            raise OutOfResourcesError(f"too many requests wait for {self._what}; try again later")
         place = (amount, Event())
         self._waiting.append(place)
         taken = False
