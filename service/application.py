@@ -16,6 +16,7 @@ from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
 from service.web.archive_threads import ArchiveThreads
 from service.web.bare import OpenContext, bare_app
+from service.web.narrative_turns import NarrativeTurns
 from service.web.settings import WebSettings
 
 DESCRIPTION = """\
@@ -47,6 +48,7 @@ def make_app(
         open_pictures=partial(PictureRoom, web, threads),
     )
     app.state.archive_threads = threads
+    app.state.narratives = NarrativeTurns(web)
     for room in (reports, fhir, cases, images, triage, quarantine, workers, health):
         app.include_router(room.router)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads

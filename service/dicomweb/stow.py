@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -24,7 +23,7 @@ from service.pictures.room import PictureRoom
 from service.web import health, openapi
 from service.web.access_log import AccessMiddleware
 from service.web.addresses import base_url
-from service.web.archive_threads import ArchiveThreads
+from service.web.archive_threads import ArchiveThreads, run, threads_of
 from service.web.bare import OpenContext, bare_app
 from service.web.context import UID_PATTERN, Context, ServerContext, sender
 from service.web.errors import RETRY_AFTER_SECONDS, Problem, problem_response
@@ -83,6 +82,7 @@ async def store_instances_of_study(
 
 async def _store(request: Request, context: ServerContext, study_instance_uid: str | None) -> Response:
     _require_acceptable(request.headers.get("accept", "*/*"))
+    writing = threads_of(request).writing
     parts = PartsReceiver(context, study_instance_uid=study_instance_uid, source=sender(request, "STOW-RS"))
     try:
         splitter = MultipartSplitter(_boundary(request), parts.open_part)
@@ -91,7 +91,7 @@ async def _store(request: Request, context: ServerContext, study_instance_uid: s
     try:
         broken = await _receive(request, splitter)
     finally:
-        outcomes = await run_in_threadpool(parts.close)
+        outcomes = await run(writing, parts.close)
     count_parts(outcomes)
     if broken is not None:
         count_refused(IntakeProtocol.STOW, "FRAMING")
@@ -108,12 +108,13 @@ async def _store(request: Request, context: ServerContext, study_instance_uid: s
 
 async def _receive(request: Request, splitter: MultipartSplitter) -> FramingError | None:
     """Feed the body to the splitter in a thread; returns what is wrong with its framing, if anything."""
+    writing = threads_of(request).writing
     try:
         async with aclosing(_ahead(_buffers(request))) as buffers:
             try:
                 async for buffer in buffers:
-                    await run_in_threadpool(splitter.feed, buffer)
-                await run_in_threadpool(splitter.close)
+                    await run(writing, partial(splitter.feed, buffer))
+                await run(writing, splitter.close)
             except FramingError as error:
                 await _drain(buffers)
                 return error

@@ -15,12 +15,15 @@ from service.web.settings import WebSettings
 
 Result = TypeVar("Result")
 
+_WRITERS = 40  # as many as a process has for everything else
+
 
 class ArchiveThreads:
     """The limits of one application."""
 
     def __init__(self, settings: WebSettings) -> None:
         self.reading = CapacityLimiter(settings.archive_readers)
+        self.writing = CapacityLimiter(_WRITERS)  # what arrives, report objects read to their text included
 
 
 def threads_of(request: Request) -> ArchiveThreads:
