@@ -54,7 +54,8 @@ from service.intake.reports import IncomingReport, receive_report
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.worklist import load_case
-from service.triage.worker import TriageTools, work
+from service.triage.looks import TriageTools
+from service.triage.worker import work
 
 REPORT = """\
 INDICATION: Cough for two weeks.
