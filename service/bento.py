@@ -36,8 +36,8 @@ from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.store.detector_registry import installed_registry
 from service.tensors import decode_inputs
+from service.triage.looks import TriageTools
 from service.triage.rereading import load_rereader
-from service.triage.worker import TriageTools
 from service.web import openapi
 from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware

@@ -10,9 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -81,8 +80,7 @@ class Confined(Generic[Tenant]):
 
         Raises:
             OutOfResourcesError: no process can be started now.
-            OverLimitError: the start takes more than `start_limits`.
-            LostProcessError: the child ended before its tenant was made.
+            LostProcessError: the child ended before its tenant was made, or took more than `start_limits`.
             Exception: what `make` raises.
         """
         with self._lock:
@@ -139,18 +137,18 @@ class Confined(Generic[Tenant]):
                 self._child = self._starter.submit(_Child).result()
             except OSError as error:
                 raise OutOfResourcesError(f"no process can be started for {self._what}; try again") from error
-            with self._kept_if_made():
-                self._exchange(self._child, self._make, self._start_limits)
-                self._child.note_beginning()
+            self._make_tenant(self._child)
         return self._child
 
-    @contextmanager
-    def _kept_if_made(self) -> Iterator[None]:
-        """Discard the child, which is of no use without its tenant, if the block raises."""
+    def _make_tenant(self, child: "_Child") -> None:
+        """Return when the child has its tenant; a child without one is discarded."""
         made = False
         try:
-            yield
+            self._exchange(child, self._make, self._start_limits)
+            child.note_beginning()
             made = True
+        except OverLimitError as error:  # no input is at fault
+            raise LostProcessError(f"a process for {self._what} did not start: {error}") from None
         finally:
             if not made:
                 self._discard()

@@ -8,7 +8,7 @@ from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import open_store
-from service.triage.worker import TriageTools
+from service.triage.looks import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
