@@ -140,6 +140,22 @@ report_versions = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
+# A version whose text was sent again with another time, which may make it the latest word. Never changed.
+report_resends = Table(
+    "report_resends",
+    metadata,
+    Column("case_id", RowNumber, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("issued_at", UtcDateTime, primary_key=True),
+    Column("source", String(256), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["case_id", "version"],
+        ["report_versions.case_id", "report_versions.version"],
+        name="fk_report_resends_case_id",
+    ),
+)
+
 # What triage concluded about one revision of a case: the primary key is "exactly once". Never changed.
 triage_results = Table(
     "triage_results",
@@ -378,6 +394,7 @@ workers = Table(
 
 APPEND_ONLY = (
     report_versions,
+    report_resends,
     triage_results,
     triage_detections,
     shadow_detections,
