@@ -24,6 +24,7 @@ from overread.errors import (
     LeaseLostError,
     ModelError,
     NotFoundError,
+    OutdatedProcessError,
     OutOfResourcesError,
     RemovedError,
 )
@@ -90,6 +91,7 @@ def work(
     Raises:
         ModelError: a model does not do what its manifest says.
         ConfigurationError: a setting or policy is wrong.
+        OutdatedProcessError: the database is of another release by now.
     """
     claims = 0
     pause = timedelta(seconds=store.settings.poll_seconds)
@@ -116,7 +118,7 @@ def work(
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
-                _await_objects(store, stop)
+                _await_store(store, stop)
             else:
                 if drain and kept:
                     break
@@ -137,11 +139,18 @@ def is_outdated(store: Store, tools: TriageTools) -> bool:
         return False  # whoever works on meets it again
 
 
-def _await_objects(store: Store, stop: threading.Event) -> None:
-    """Return when objects can be reached, or `stop` is set: a claim before that only fills a history."""
+def _await_store(store: Store, stop: threading.Event) -> None:
+    """Return when database and objects can be reached, or `stop` is set: an earlier claim fills a history.
+
+    Raises:
+        OutdatedProcessError: the database is of another release by now.
+    """
     while not stop.wait(store.settings.poll_seconds):
         try:
+            store.require_release()
             store.files.objects.check()
+        except OutdatedProcessError:
+            raise
         except OutOfResourcesError:
             continue
         return

@@ -25,6 +25,7 @@ from tests.service.counting import counting
 from tests.service.hl7.messages import oru
 from tests.service.material import NOW, dicom_bytes, send_image
 from tests.service.serving_thread import listening_on
+from tests.service.store.test_release_watch import upgrade
 
 SETTINGS = Hl7Settings(message_seconds=10, idle_seconds=10)
 Sender = Callable[[str], str]
@@ -84,6 +85,14 @@ def test_a_report_is_committed_and_acknowledged_by_its_control_id(port: int, sto
     assert str(hl7.parse(answer.strip(b"\x0b\x1c\r").decode()).segment("MSA")) == "MSA|AA|X-42"
     (version,) = load_case(store, 1).reports
     assert (version.text, version.status, version.source) == ("No mass.", ReportStatus.FINAL, "HL7 127.0.0.1")
+
+
+def test_a_report_is_rejected_for_now_when_the_database_is_of_another_release(
+    port: int, store: Store
+) -> None:
+    upgrade(store)
+
+    assert send(port, oru(), b"no message") == ["AR", "AR"]
 
 
 def test_a_report_meets_its_images(port: int, store: Store) -> None:

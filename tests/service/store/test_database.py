@@ -64,7 +64,7 @@ def test_a_database_of_a_newer_release_is_refused_and_left_alone(store) -> None:
     with pytest.raises(ConfigurationError, match="newer release"):
         open_store(store.settings)
 
-    with store.reading() as connection:
+    with store.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
