@@ -8,33 +8,16 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
+from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _actor_columns() -> tuple[Column[str], ...]:
-    """Columns of an actor, as `overread.actor.Actor` has it."""
-    return (
-        Column("actor_name", String(256), nullable=False),  # as a person is shown it
-        Column("actor_kind", String(16), nullable=False, server_default="PROGRAM"),  # or PERSON
-        Column("actor_identifier", String(320), nullable=False, server_default="unknown"),
-    )
-
+from service.store.metadata import actor_columns_of_table
+from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
@@ -224,7 +207,7 @@ events = Table(
     Column("state_before", String(32)),  # null for the first
     Column("state_after", String(32), nullable=False),
     Column("revision", Integer, nullable=False),
-    *_actor_columns(),
+    *actor_columns_of_table(),
     Column("detail", Text),
     Index("ix_events_case_id", "case_id"),
 )
@@ -238,7 +221,7 @@ policies = Table(
     Column("sha256", Sha256, nullable=False),
     Column("text", Text, nullable=False),  # the whole file
     Column("origin", String(16), nullable=False),  # SHIPPED or SITE
-    *_actor_columns(),
+    *actor_columns_of_table(),
     Column("in_force_from", UtcDateTime, nullable=False),
 )
 
@@ -283,7 +266,7 @@ quarantine_actions = Table(
     Column("happened_at", UtcDateTime, nullable=False),
     Column("action", String(16), nullable=False),  # REPLAYED, CORRECTED or DISCARDED
     Column("outcome", String(16), nullable=False),  # STORED, ALREADY_STORED, REFUSED or DISCARDED
-    *_actor_columns(),
+    *actor_columns_of_table(),
     Column("detail", Text),  # why it was refused again, or discarded, in words
     Column(
         "correction", Text
@@ -351,7 +334,7 @@ detector_registry = Table(
     metadata,
     Column("change_id", RowNumber, primary_key=True),
     Column("happened_at", UtcDateTime, nullable=False),
-    *_actor_columns(),
+    *actor_columns_of_table(),
     Column("action", String(16), nullable=False),  # models.registry.Change.action
     Column("release", Text, nullable=False),
     Column("version", Text),

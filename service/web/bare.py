@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 
 from overread import __version__
 from overread.errors import OverreadError
+from service.audit_trail.recorder import AuditRecorder
+from service.web.audit import AuditMiddleware
 from service.web.context import ServerContext
 from service.web.errors import (
     answer_http_exception,
@@ -25,8 +27,9 @@ def bare_app(open_context: OpenContext, *, title: str, description: str) -> Fast
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_context() as context:
+        with open_context() as context, AuditRecorder(context.store) as recorder:
             app.state.context = context
+            app.state.recorder = recorder
             yield
 
     app = FastAPI(
@@ -38,6 +41,7 @@ def bare_app(open_context: OpenContext, *, title: str, description: str) -> Fast
         redoc_url=None,
         openapi_url=None,
     )
+    app.add_middleware(AuditMiddleware)
     app.add_exception_handler(OverreadError, answer_overread_error)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
