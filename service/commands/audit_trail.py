@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
   overread audit-trail verify --anchors kept.txt   every entry against the chain, and against kept anchors
-  overread audit-trail anchor >> kept.txt          the state of the chain, one line, to be kept elsewhere
+  overread audit-trail anchor --append kept.txt    the state of the chain, one line, to be kept elsewhere
   overread audit-trail export --patient 4711       who saw what of one patient
   overread audit-trail export --format syslog --since 2026-11-01
 
@@ -33,7 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "--anchors", type=Path, metavar="FILE", help="anchors that were kept elsewhere, one a line"
     )
-    parts.add_parser("anchor", help="print the state of the chain")
+    anchor = parts.add_parser("anchor", help="print the state of the chain")
+    anchor.add_argument("--append", type=Path, metavar="FILE", help="add it to a file instead")
     export = parts.add_parser("export", help="print entries, the oldest first")
     export.add_argument(
         "--format",
@@ -81,10 +82,18 @@ def _verify(store: "Store", arguments: argparse.Namespace) -> int:
     return EXIT_OK if report.is_sound else EXIT_FAILED
 
 
-def _anchor(store: "Store", _: argparse.Namespace) -> int:
+def _anchor(store: "Store", arguments: argparse.Namespace) -> int:
     from service.store.audit_trail import read_anchor
 
-    print(read_anchor(store))
+    anchor = read_anchor(store)
+    if arguments.append is None:
+        print(anchor)
+        return EXIT_OK
+    try:
+        with requested_output(arguments), arguments.append.open("a", encoding="ascii") as file:
+            file.write(f"{anchor}\n")
+    except OSError as error:
+        raise InvalidFileError(f"cannot write {arguments.append}: {words_of(error)}") from error
     return EXIT_OK
 
 
@@ -126,13 +135,14 @@ def _write(store: "Store", wanted: "TrailFilter", form: str, file: TextIO) -> in
 
 
 def _filter(store: "Store", arguments: argparse.Namespace) -> "TrailFilter":
-    from service.store.audit_trail import TrailFilter, subjects_of_case, subjects_of_patient
+    from service.store.audit_trail import TrailFilter
+    from service.store.patients import holdings_of_case, holdings_of_patient
 
     subjects = None
     if arguments.case is not None:
-        subjects = subjects_of_case(store, arguments.case)
+        subjects = holdings_of_case(store, arguments.case).subjects
     elif arguments.patient is not None:
-        subjects = subjects_of_patient(store, arguments.patient)
+        subjects = holdings_of_patient(store, arguments.patient).subjects
     return TrailFilter(
         since=arguments.since, before=arguments.before, actor=arguments.actor, subjects=subjects
     )

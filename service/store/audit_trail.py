@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from service.store import locks
 from service.store.audit_entries import FIRST_HASH, AuditAction, AuditEntry, AuditOutcome, chained_hash
 from service.store.audit_schema import audit_trail
 from service.store.database import Store
 from service.store.records import actor_columns, actor_of
-from service.store.schema import cases, instances, quarantine, studies
 
 _BATCH = 2000  # entries that one transaction seals
 _PAGE = 5000  # entries that are read at once
@@ -169,50 +168,6 @@ def find_entries(store: Store, wanted: TrailFilter) -> Iterator[SealedEntry]:
             return
         yield from map(_sealed_of, page)
         after = page[-1].entry_id
-
-
-def subjects_of_case(store: Store, case_id: int) -> tuple[str, ...]:
-    """Return how entries name a case, its study and the images of it; as far as they are kept."""
-    with store.reading() as connection:
-        studies_of_it = _studies_of(connection, cases.c.case_id == case_id)
-        return (f"case {case_id}", *_subjects_of_studies(connection, studies_of_it))
-
-
-def subjects_of_patient(store: Store, patient_id: str) -> tuple[str, ...]:
-    """Return how entries name what is kept of a patient: cases, studies, series, images, refusals."""
-    with store.reading() as connection:
-        numbers = connection.execute(
-            select(cases.c.case_id).where(cases.c.patient_id == patient_id)
-        ).scalars()
-        refused = connection.execute(
-            select(quarantine.c.quarantine_id).where(quarantine.c.patient_id == patient_id)
-        ).scalars()
-        uids = {
-            *_studies_of(connection, cases.c.patient_id == patient_id),
-            *connection.execute(
-                select(studies.c.study_instance_uid).where(studies.c.patient_id == patient_id)
-            ).scalars(),
-        }
-        return (
-            *(f"case {number}" for number in numbers),
-            *(f"quarantine {number}" for number in refused),
-            *_subjects_of_studies(connection, sorted(uids)),
-        )
-
-
-def _studies_of(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
-    query = select(cases.c.study_instance_uid).where(condition, cases.c.study_instance_uid.is_not(None))
-    return list(connection.execute(query).scalars())
-
-
-def _subjects_of_studies(connection: Connection, uids: Sequence[str]) -> Iterator[str]:
-    query = select(instances.c.series_instance_uid, instances.c.sop_instance_uid).where(
-        instances.c.study_instance_uid.in_(uids)
-    )
-    rows = connection.execute(query).all()
-    yield from (f"study {uid}" for uid in uids)
-    yield from sorted({f"series {row.series_instance_uid}" for row in rows})
-    yield from (f"instance {row.sop_instance_uid}" for row in rows)
 
 
 def _seal_batch(store: Store) -> int:

@@ -22,6 +22,7 @@ from service.store.records import QuarantineState
 from service.store.schema import instances, quarantine
 from service.store.studies import require_study
 
+RETENTION = Actor.program("retention")
 _WHY_MAX = 256
 
 _MARK_INSTANCE = (
@@ -62,6 +63,7 @@ class Removal:
     at: datetime
     why: str  # in words, at most 256 characters, without patient data
     state: CaseState | None = None  # of the case whose pixels go; None for what was refused
+    by: Actor = RETENTION
 
 
 def mark_removed(
@@ -144,9 +146,9 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
 def _act(removal: Removal, subject: str, what_went: str) -> AuditEntry:
     return AuditEntry(
         at=removal.at,
-        actor=Actor.program("retention"),
+        actor=removal.by,
         action=AuditAction.REMOVED,
-        what="retention",
+        what="bytes",
         subject=subject,
         detail=f"{what_went}: {removal.why}",
     )

@@ -18,7 +18,8 @@ def trail(store: Store, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_sound_trail_is_verified_against_a_kept_anchor(sqlite_store: Store, tmp_path: Path) -> None:
     sealed_views(sqlite_store, 2)
     kept = tmp_path / "kept.txt"
-    kept.write_text(trail(sqlite_store, "anchor").stdout)
+    assert trail(sqlite_store, "anchor", "--append", str(kept)).returncode == 0
+    assert kept.read_text() == trail(sqlite_store, "anchor").stdout
     record_acts(sqlite_store, [view(3)])
 
     done = trail(sqlite_store, "verify", "--anchors", str(kept))

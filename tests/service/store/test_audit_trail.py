@@ -20,8 +20,6 @@ from service.store.audit_trail import (
     record_acts,
     seal_trail,
     sealed_entries,
-    subjects_of_case,
-    subjects_of_patient,
 )
 from service.store.database import Store
 from service.store.policies import activate_policy
@@ -29,7 +27,7 @@ from service.store.quarantine import discard
 from service.store.queue import claim_case, fail_case, retry_case
 from service.store.worklist import load_case
 from tests.service.audit_trail.material import ROE, sealed_views, view
-from tests.service.material import NOW, PATIENT, STUDY, after, ready_case, triaged_case
+from tests.service.material import NOW, after, ready_case
 
 EVERYTHING = TrailFilter()
 
@@ -127,17 +125,6 @@ def test_entries_are_found_by_time_actor_and_subject(store: Store) -> None:
     assert found(actor="account:anna") == [3]
     assert found(subjects=("case 1",)) == [1, 3]
     assert found(subjects=()) == []
-
-
-def test_a_patient_s_cases_studies_and_images_are_named_as_entries_name_them(store: Store) -> None:
-    case_id = triaged_case(store)
-
-    named = set(subjects_of_patient(store, PATIENT))
-
-    assert {f"case {case_id}", f"study {STUDY}"} <= named
-    assert any(subject.startswith("instance ") for subject in named)
-    assert set(subjects_of_case(store, case_id)) == named
-    assert subjects_of_patient(store, "somebody else") == ()
 
 
 def test_what_a_person_changes_is_recorded_and_what_a_worker_does_is_not(store: Store) -> None:
