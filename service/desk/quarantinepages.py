@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from overread.actor import Actor
-from service.desk.quarantineview import PAGE_LENGTH, ListChoice, entry_view, quarantine_view
+from service.desk.quarantineview import PAGE_LENGTH, EntryView, ListChoice, entry_view, quarantine_view
 from service.desk.render import render_page
 from service.quarantine.contents import read_content
 from service.quarantine.replay import replay_entry
@@ -23,6 +23,7 @@ from service.store.quarantine import (
 )
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
 from service.web.context import Context, Recognised, ServerContext, sender
+from service.web.narrative_turns import narratives_of
 from service.web.pressure import pressure_words
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -91,43 +92,50 @@ def quarantine(context: Context, request: Request, choice: Choice) -> HTMLRespon
 
 
 @router.post("/quarantine/replay")
-def replay_shown(context: Context, actor: Acting, choice: Choice) -> Response:
+async def replay_shown(context: Context, request: Request, actor: Acting, choice: Choice) -> Response:
     """Send what one page of the list shows through the intake again, and show the list."""
-    for entry in reversed(_shown(context, choice)):  # in the order in which they came
-        if entry.state is not QuarantineState.RESOLVED and entry.removal is None:
-            _replay(context, entry.quarantine_id, actor, None)
+    await narratives_of(request).run(lambda: _replay_shown(context, choice, actor))
     return RedirectResponse(choice.address(), status_code=303)
 
 
+def _replay_shown(context: ServerContext, choice: ListChoice, actor: Actor) -> None:
+    for entry in reversed(_shown(context, choice)):  # in the order in which they came
+        if entry.state is not QuarantineState.RESOLVED and entry.removal is None:
+            _replay(context, entry.quarantine_id, actor, None)
+
+
 @router.get("/quarantine/{quarantine_id}")
-def entry_page(
+async def entry_page(
     context: Context,
     request: Request,
     quarantine_id: EntryNumber,
     reveal: Annotated[str, Query(max_length=8)] = "",
 ) -> HTMLResponse:
     """Show one entry; whose it is and what the report says only on request."""
-    revealed = bool(reveal)
+    view = await narratives_of(request).run(lambda: _entry(context, quarantine_id, revealed=bool(reveal)))
+    return render_page(request, "refused.html", view, here="quarantine")
+
+
+def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool) -> EntryView:
     entry = load_entry(context.store, quarantine_id)
-    view = entry_view(
+    return entry_view(
         entry,
         read_content(entry, identified=revealed, with_text=revealed),
         list_actions(context.store, quarantine_id),
         case_id=case_of(context.store, entry),
         revealed=revealed,
     )
-    return render_page(request, "refused.html", view, here="quarantine")
 
 
 @router.post("/quarantine/{quarantine_id}/replay")
-def replay(context: Context, actor: Acting, quarantine_id: EntryNumber) -> Response:
+async def replay(context: Context, request: Request, actor: Acting, quarantine_id: EntryNumber) -> Response:
     """Send one entry through the intake again as it is, and show it."""
-    _replay(context, quarantine_id, actor, None)
+    await narratives_of(request).run(lambda: _replay(context, quarantine_id, actor, None))
     return _back_to(quarantine_id)
 
 
 @router.post("/quarantine/{quarantine_id}/correct")
-def correct(
+async def correct(
     context: Context,
     request: Request,
     identity: Recognised,
@@ -135,9 +143,13 @@ def correct(
     form: Annotated[CorrectionForm, Form()],
 ) -> Response:
     """Send one entry through the intake again, put right, and show it."""
-    correction = form.correction(load_entry(context.store, quarantine_id))
     actor = identity.actor_named(form.name, sent_from=sender(request, "page"))
-    _replay(context, quarantine_id, actor, correction)
+
+    def put_right() -> None:
+        correction = form.correction(load_entry(context.store, quarantine_id))
+        _replay(context, quarantine_id, actor, correction)
+
+    await narratives_of(request).run(put_right)
     return _back_to(quarantine_id)
 
 

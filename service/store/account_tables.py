@@ -5,8 +5,8 @@ Passwords and what a browser or a program shows are kept as hashes; no row lets 
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from service.store.column_types import RowNumber, Sha256, UtcDateTime
-from service.store.table_names import actor_columns, metadata
+from service.store.column_types import RowNumber, Sha256, UtcDateTime, actor_columns
+from service.store.metadata import metadata
 
 # A person who may sign in, or could before the account was disabled; never deleted, since events name it.
 people = Table(

@@ -14,11 +14,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from service.store.account_tables import access_tokens, people, sessions, sign_in_failures
-from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime
-from service.store.table_names import actor_columns, metadata
-
-__all__ = ("metadata",)  # which is theirs too; the tables are found as attributes
+from service.store.account_tables import people as people  # noqa: PLC0414  # all tables are here
+from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
+from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
+from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
@@ -122,6 +121,22 @@ report_versions = Table(
     Column("source", String(256), nullable=False),
     Column("issued_at", UtcDateTime),  # when it was made; null where the sender does not say
     Column("received_at", UtcDateTime, nullable=False),
+)
+
+# A version whose text was sent again with another time, which may make it the latest word. Never changed.
+report_resends = Table(
+    "report_resends",
+    metadata,
+    Column("case_id", RowNumber, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("issued_at", UtcDateTime, primary_key=True),
+    Column("source", String(256), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["case_id", "version"],
+        ["report_versions.case_id", "report_versions.version"],
+        name="fk_report_resends_case_id",
+    ),
 )
 
 # What triage concluded about one revision of a case: the primary key is "exactly once". Never changed.
@@ -362,6 +377,7 @@ workers = Table(
 
 APPEND_ONLY = (
     report_versions,
+    report_resends,
     triage_results,
     triage_detections,
     shadow_detections,
@@ -371,6 +387,3 @@ APPEND_ONLY = (
     detector_registry,
 )
 """Tables whose rows the database itself refuses to change or delete."""
-
-ACCOUNTS = (people, sessions, access_tokens, sign_in_failures)
-"""Tables of who may enter (service/store/account_tables.py)."""

@@ -12,7 +12,7 @@ from service.hl7.settings import Hl7Settings
 from service.security.identity import VISIT_KEY, Identity, Visit
 from service.security.provider import Provider
 from service.store.database import Store
-from service.triage.worker import TriageTools
+from service.triage.looks import TriageTools
 from service.web.guard import Access
 
 UID_PATTERN = r"^[0-9.]{1,64}$"

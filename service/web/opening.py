@@ -11,7 +11,8 @@ from service.security.settings import SecuritySettings
 from service.settings import load_settings
 from service.store.database import open_store
 from service.store.people import has_people
-from service.triage.worker import TriageTools
+from service.store.release_watch import ends_when_outdated
+from service.triage.looks import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
@@ -42,15 +43,16 @@ def context_opener(
         store = open_store(load_settings(environ))
         try:
             access.entrance.require_a_way_in(has_accounts=has_people(store))
-            yield ServerContext(
-                store=store,
-                model=model,
-                tools=tools,
-                clock=lambda: datetime.now(UTC),
-                access=access,
-                provider=Provider(access.security) if access.security.oidc_issuer else None,
-                hl7=Hl7Settings.read(environ),
-            )
+            with ends_when_outdated(store.require_release):
+                yield ServerContext(
+                    store=store,
+                    model=model,
+                    tools=tools,
+                    clock=lambda: datetime.now(UTC),
+                    access=access,
+                    provider=Provider(access.security) if access.security.oidc_issuer else None,
+                    hl7=Hl7Settings.read(environ),
+                )
         finally:
             store.close()
 

@@ -1,13 +1,13 @@
 """People, their sessions, tokens of programs, and failed attempts to sign in.
 
-Revision: 0012
+Revision: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
