@@ -40,7 +40,7 @@ from service.security.settings import SecuritySettings
 from service.security.tokens import make_token
 from service.settings import load_settings
 from service.store.database import Store, open_store
-from service.store.people import NewPerson, add_person
+from service.store.people import Act, NewPerson, add_person
 from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware, access_for
 from service.web.opening import context_opener
@@ -53,16 +53,14 @@ def headers_of(arm: str, store: Store) -> dict[str, str]:
     now = datetime.now(UTC)
     if arm == "open":
         return {}
-    person = add_person(
-        store, NewPerson(name="reader", display_name="Reader", roles=(Role.SECOND_READER,)), now=now
-    )
+    by = Act(actor=Actor.program("benchmark"), at=now, what="benchmark")
+    new = NewPerson(name="reader", display_name="Reader", roles=(Role.SECOND_READER,))
+    person = add_person(store, new, by=by)
     if arm == "token":
-        token = make_token(
-            store, "bench", frozenset(Scope), days=1, actor=Actor.program("benchmark"), now=now
-        )
+        token = make_token(store, "bench", frozenset(Scope), days=1, by=by)
         return {"Authorization": f"Bearer {token}"}
     lifetime = Lifetime.of(SecuritySettings())
-    cookie = begin_session(store, person, Origin(address="127.0.0.1"), lifetime, now=now)
+    cookie = begin_session(store, person, Origin(address="127.0.0.1", what="benchmark"), lifetime, now=now)
     return {"Cookie": f"{COOKIE}={cookie}"}
 
 

@@ -12,6 +12,7 @@ from overread.command import EXIT_OK, Command
 if TYPE_CHECKING:
     from service.store.access_tokens import TokenRecord
     from service.store.database import Store
+    from service.store.people import Act
 
 DESCRIPTION = """\
 Tokens of programs. A program sends its own as `Authorization: Bearer TOKEN` and may do what its scopes
@@ -57,9 +58,8 @@ def _add(store: "Store", arguments: argparse.Namespace) -> str:
     from service.security.roles import scopes_named
     from service.security.tokens import make_token
 
-    actor, now = Actor.account(getpass.getuser()), datetime.now(UTC)
     scopes = scopes_named(arguments.scope)
-    token = make_token(store, arguments.token_name, scopes, days=arguments.days, actor=actor, now=now)
+    token = make_token(store, arguments.token_name, scopes, days=arguments.days, by=_act("add"))
     sys.stderr.write(
         f"The token of {arguments.token_name}, for {arguments.days:g} days; it is not shown again:\n"
     )
@@ -82,8 +82,15 @@ def _list(store: "Store", _: argparse.Namespace) -> str:
 def _revoke(store: "Store", arguments: argparse.Namespace) -> str:
     from service.store.access_tokens import revoke_token
 
-    revoke_token(store, arguments.token_name, now=datetime.now(UTC))
+    revoke_token(store, arguments.token_name, by=_act("revoke"))
     return f"The token {arguments.token_name} lets nobody in any more."
+
+
+def _act(part: str) -> "Act":
+    from service.store.people import Act
+
+    actor = Actor.account(getpass.getuser())
+    return Act(actor=actor, at=datetime.now(UTC), what=f"overread tokens {part}")
 
 
 def _state(token: "TokenRecord", now: datetime) -> str:

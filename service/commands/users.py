@@ -5,12 +5,13 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from overread.actor import Actor
 from overread.command import EXIT_OK, Command
 from overread.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from service.store.database import Store
-    from service.store.people import PersonRecord
+    from service.store.people import Act, PersonRecord
 
 DESCRIPTION = """\
 Accounts of people. As soon as there is one, nobody comes in without signing in, and other machines may reach
@@ -85,7 +86,8 @@ def _add(store: "Store", arguments: argparse.Namespace) -> str:
     new = NewPerson(
         name=name, display_name=arguments.name, roles=tuple(roles), password_hash=hash_password(password)
     )
-    person = add_person(store, new, now=datetime.now(UTC))
+
+    person = add_person(store, new, by=_act(arguments))
     return f"{person.name} may sign in as {_roles_of(person)}."
 
 
@@ -104,7 +106,7 @@ def _change_roles(store: "Store", arguments: argparse.Namespace) -> str:
     from service.store.people import change_roles
 
     person, roles = _named(store, arguments), roles_named(arguments.role)
-    change_roles(store, person.person_id, tuple(roles))
+    change_roles(store, person.person_id, tuple(roles), by=_act(arguments))
     return f"{person.name} is now {_roles_of(_named(store, arguments))}."
 
 
@@ -118,7 +120,7 @@ def _reset(store: "Store", arguments: argparse.Namespace) -> str:
     password = _typed_password()
     names = (person.name, person.display_name)
     check_password(password, names=names, has_second_factor=person.totp_secret is not None)
-    change_password(store, person.person_id, hash_password(password))
+    change_password(store, person.person_id, hash_password(password), by=_act(arguments))
     return f"{person.name} has another password; every session has ended."
 
 
@@ -126,7 +128,7 @@ def _disable(store: "Store", arguments: argparse.Namespace) -> str:
     from service.store.people import disable_person
 
     person = _named(store, arguments)
-    disable_person(store, person.person_id, now=datetime.now(UTC))
+    disable_person(store, person.person_id, by=_act(arguments))
     return f"{person.name} can no longer sign in; every session has ended."
 
 
@@ -134,7 +136,7 @@ def _enable(store: "Store", arguments: argparse.Namespace) -> str:
     from service.store.people import enable_person
 
     person = _named(store, arguments)
-    enable_person(store, person.person_id)
+    enable_person(store, person.person_id, by=_act(arguments))
     return f"{person.name} may sign in again."
 
 
@@ -150,11 +152,11 @@ def _second_factor(store: "Store", arguments: argparse.Namespace) -> str:
     if arguments.remove:
         password = _typed_password()
         check_password(password, names=(person.name, person.display_name))
-        change_password(store, person.person_id, hash_password(password))
-        change_second_factor(store, person.person_id, None)
+        change_password(store, person.person_id, hash_password(password), by=_act(arguments))
+        change_second_factor(store, person.person_id, None, by=_act(arguments))
         return f"{person.name} signs in by the new password alone."
     secret = pyotp.random_base32()
-    change_second_factor(store, person.person_id, secret)
+    change_second_factor(store, person.person_id, secret, by=_act(arguments))
     address = pyotp.TOTP(secret).provisioning_uri(name=person.name, issuer_name="overread")
     print(f"Give {person.name} this for the app, by a way that nobody else reads; it is not shown again:")
     return address
@@ -167,6 +169,15 @@ def _named(store: "Store", arguments: argparse.Namespace) -> "PersonRecord":
     if person is None:
         raise NotFoundError(f"there is no account {arguments.account}; `overread users list` shows them")
     return person
+
+
+def _act(arguments: argparse.Namespace) -> "Act":
+    from getpass import getuser
+
+    from service.store.people import Act
+
+    actor = Actor.account(getuser())
+    return Act(actor=actor, at=datetime.now(UTC), what=f"overread users {arguments.part}")
 
 
 def _typed_password() -> str:

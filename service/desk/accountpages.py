@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from overread.errors import InputError, OutOfResourcesError
 from service.desk.render import render_page
 from service.desk.words import moment
-from service.security.identity import VISIT_KEY, Identity, Means
+from service.security.identity import VISIT_KEY, Identity, Means, Visit
 from service.security.passwords import (
     LENGTH_ALONE_MIN,
     LENGTH_WITH_SECOND_FACTOR_MIN,
@@ -30,9 +30,15 @@ from service.security.sessions import (
     stop_session,
 )
 from service.security.sign_in import SignIn, confirm_password, sign_in
-from service.store.people import PersonRecord, PersonSource, change_password, load_person, takes_passwords
-from service.store.sessions import end_sessions_of
-from service.web.context import Context, Recognised, ServerContext
+from service.store.people import (
+    PersonRecord,
+    PersonSource,
+    change_password,
+    end_sessions_of,
+    load_person,
+    takes_passwords,
+)
+from service.web.context import Context, Recognised, ServerContext, act_of
 from service.web.guard import SIGN_IN_PATH, cookie_of, is_secure
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -123,7 +129,7 @@ def sign_out(context: Context, request: Request) -> Response:
     """End the session of this browser."""
     cookie = cookie_of(request) or ""
     token = provider_token_of(context.store, cookie, context.access.entrance.lifetime, now=context.clock())
-    stop_session(context.store, cookie)
+    stop_session(context.store, cookie, by=act_of(request, context))
     if context.provider is None or token is None:
         return _without_cookie(request, RedirectResponse(SIGN_IN_PATH, status_code=303))
     return _without_cookie(request, _at_the_provider_too(context.provider, request, token))
@@ -133,7 +139,7 @@ def sign_out(context: Context, request: Request) -> Response:
 def sign_out_everywhere(context: Context, request: Request, identity: Recognised) -> Response:
     """End every session of whoever asks."""
     if identity.person_id is not None:
-        end_sessions_of(context.store, identity.person_id)
+        end_sessions_of(context.store, identity.person_id, by=act_of(request, context))
     return _without_cookie(request, RedirectResponse(SIGN_IN_PATH, status_code=303))
 
 
@@ -169,7 +175,7 @@ def choose_password(
     problem = _refused_password(context, person, given, new)
     if problem:
         return _account_page(context, request, identity, problem=problem)
-    change_password(context.store, person.person_id, hash_password(new))
+    change_password(context.store, person.person_id, hash_password(new), by=act_of(request, context))
     return _without_cookie(request, RedirectResponse(SIGN_IN_PATH, status_code=303))
 
 
@@ -183,11 +189,16 @@ def let_in(
 ) -> Response:
     """Give a browser a session of its own and send it on; one that it had before ends."""
     if before := cookie_of(request):
-        stop_session(context.store, before)
+        stop_session(context.store, before, by=None)
+    visit: Visit = request.scope[VISIT_KEY]
     cookie = begin_session(
         context.store,
         person,
-        Origin(address=address_of(request), provider_token=provider_token),
+        Origin(
+            address=address_of(request),
+            what=f"{visit.method} {visit.template}",
+            provider_token=provider_token,
+        ),
         context.access.entrance.lifetime,
         now=context.clock(),
     )

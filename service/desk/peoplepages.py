@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -18,14 +17,13 @@ from service.store.people import (
     change_roles,
     disable_person,
     enable_person,
+    end_sessions_of,
     list_people,
-    load_person,
 )
-from service.store.sessions import SessionRecord, end_sessions_of
-from service.web.context import Context, Recognised, ServerContext
+from service.store.sessions import SessionRecord
+from service.web.context import Context, Recognised, ServerContext, act_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-_log = structlog.get_logger("overread.security")
 
 PersonNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
@@ -83,41 +81,36 @@ def give_roles(
 ) -> Response:
     """Give an account these roles and no others."""
     roles = frozenset(role or ())
-    person = load_person(context.store, person_id)
     if person_id == identity.person_id and Role.ADMINISTRATOR not in roles:
         return _page(context, request, identity, problem="You cannot take this role from yourself.")
-    change_roles(context.store, person.person_id, tuple(roles))
-    return _done("roles_changed", identity, person)
+    change_roles(context.store, person_id, tuple(roles), by=act_of(request, context))
+    return _back()
 
 
 @router.post("/people/{person_id}/disable")
 def disable(context: Context, request: Request, identity: Recognised, person_id: PersonNumber) -> Response:
     """Close an account and end its sessions."""
-    person = load_person(context.store, person_id)
     if person_id == identity.person_id:
         return _page(context, request, identity, problem="You cannot disable your own account.")
-    disable_person(context.store, person_id, now=context.clock())
-    return _done("account_disabled", identity, person)
+    disable_person(context.store, person_id, by=act_of(request, context))
+    return _back()
 
 
 @router.post("/people/{person_id}/enable")
-def enable(context: Context, identity: Recognised, person_id: PersonNumber) -> Response:
+def enable(context: Context, request: Request, person_id: PersonNumber) -> Response:
     """Open an account again."""
-    person = load_person(context.store, person_id)
-    enable_person(context.store, person_id)
-    return _done("account_enabled", identity, person)
+    enable_person(context.store, person_id, by=act_of(request, context))
+    return _back()
 
 
 @router.post("/people/{person_id}/sign-out")
-def end_sessions(context: Context, identity: Recognised, person_id: PersonNumber) -> Response:
+def end_sessions(context: Context, request: Request, person_id: PersonNumber) -> Response:
     """End every session of an account."""
-    person = load_person(context.store, person_id)
-    end_sessions_of(context.store, person_id)
-    return _done("sessions_ended", identity, person)
+    end_sessions_of(context.store, person_id, by=act_of(request, context))
+    return _back()
 
 
-def _done(action: str, identity: Identity, person: PersonRecord) -> Response:
-    _log.info(action, by=identity.actor.identifier, person_id=person.person_id)
+def _back() -> Response:
     return RedirectResponse("/people", status_code=303)
 
 

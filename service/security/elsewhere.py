@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from overread.actor import Actor
 from overread.errors import ContradictionError, InputError
 from service.security.identity import Identity, Means
 from service.security.provider import Confirmed
@@ -11,6 +12,7 @@ from service.security.roles import Role
 from service.security.sessions import identity_of
 from service.store.database import Store
 from service.store.people import (
+    Act,
     NewPerson,
     PersonRecord,
     PersonSource,
@@ -54,7 +56,7 @@ def person_confirmed(
         raise InputError("none of your groups gives you a role here; ask an administrator")
     if person is None:
         return _added(store, who, subject, roles, now=now)
-    return _with_roles(store, person, roles)
+    return _with_roles(store, person, roles, now=now)
 
 
 def person_named(
@@ -66,7 +68,7 @@ def person_named(
         roles = None if named.groups is None else roles_of(named.groups, group_roles)
         if person is None and roles:
             new = NewPerson(name=named.user, display_name=named.user, roles=roles, source=PersonSource.PROXY)
-            person = add_person(store, new, now=now)
+            person = add_person(store, new, by=_act(new, now))
     except ContradictionError:  # another request of the same person was first
         person = find_person(store, named.user)
     except InputError:
@@ -74,7 +76,7 @@ def person_named(
     if person is None or not person.is_active:
         return None
     if roles is not None:
-        person = _with_roles(store, person, roles)
+        person = _with_roles(store, person, roles, now=now)
     return identity_of(person, Means.PROXY) if person.roles else None
 
 
@@ -90,15 +92,21 @@ def _added(
             subject=subject,
         )
         try:
-            return add_person(store, new, now=now)
+            return add_person(store, new, by=_act(new, now))
         except ContradictionError:
             if (person := find_subject(store, subject)) is not None:  # another browser was first
-                return _with_roles(store, person, roles)
+                return _with_roles(store, person, roles, now=now)
     raise InputError("there is another account of your name here; ask an administrator")
 
 
-def _with_roles(store: Store, person: PersonRecord, roles: tuple[str, ...]) -> PersonRecord:
+def _with_roles(store: Store, person: PersonRecord, roles: tuple[str, ...], *, now: datetime) -> PersonRecord:
     if person.roles == roles:
         return person
-    change_roles(store, person.person_id, roles)
+    change_roles(store, person.person_id, roles, by=_act(person, now))
     return load_person(store, person.person_id)
+
+
+def _act(person: NewPerson | PersonRecord, now: datetime) -> Act:
+    """Return that the groups of somebody made or changed an account."""
+    actor = Actor.program("provider" if person.source is PersonSource.OIDC else "proxy")
+    return Act(actor=actor, at=now, what="groups of the account")

@@ -14,8 +14,9 @@ from overread.actor import Actor, ActorKind
 from service.security.identity import Identity, Means
 from service.security.roles import kept_roles
 from service.security.settings import SecuritySettings
+from service.store.audit_entries import AuditAction, AuditEntry
 from service.store.database import Store
-from service.store.people import PersonRecord
+from service.store.people import Act, PersonRecord
 from service.store.sessions import SessionRecord, add_session, end_session, find_session, list_sessions
 
 COOKIE = "overread_session"
@@ -43,6 +44,7 @@ class Origin:
     """Where a session is begun."""
 
     address: str  # of the machine that signs in
+    what: str  # route template of the sign-in
     provider_token: str | None = None  # ID token of OpenID Connect
 
 
@@ -59,7 +61,16 @@ def begin_session(
         "address": origin.address[:64],
         "provider_token": origin.provider_token,
     }
-    add_session(store, person.person_id, record, dead={"now": now, "seen_since": now - lifetime.idle})
+    entry = AuditEntry(
+        at=now,
+        actor=actor_of(person),
+        sent_from=origin.address,
+        action=AuditAction.SIGNED_IN,
+        what=origin.what,
+        subject=f"person {person.name}",
+    )
+    dead = {"now": now, "seen_since": now - lifetime.idle}
+    add_session(store, person.person_id, record, dead=dead, entry=entry)
     return cookie
 
 
@@ -81,9 +92,7 @@ def provider_token_of(store: Store, cookie: str, lifetime: Lifetime, *, now: dat
 def identity_of(person: PersonRecord, means: Means, *, ends_at: datetime | None = None) -> Identity:
     """Return a person with an account as who is recognised."""
     return Identity(
-        actor=Actor(
-            identifier=f"person:{person.name}", kind=ActorKind.PERSON, display_name=person.display_name
-        ),
+        actor=actor_of(person),
         means=means,
         roles=kept_roles(person.roles),
         person_id=person.person_id,
@@ -91,9 +100,25 @@ def identity_of(person: PersonRecord, means: Means, *, ends_at: datetime | None 
     )
 
 
-def stop_session(store: Store, cookie: str) -> None:
-    """End the session of a cookie; the cookie is worth nothing from now on."""
-    end_session(store, sha256_of(cookie))
+def actor_of(person: PersonRecord) -> Actor:
+    """Return a person as the history records it."""
+    return Actor(identifier=f"person:{person.name}", kind=ActorKind.PERSON, display_name=person.display_name)
+
+
+def stop_session(store: Store, cookie: str, *, by: Act | None) -> None:
+    """End the session of a cookie; the cookie is worth nothing from now on.
+
+    Args:
+        store: where.
+        cookie: its value.
+        by: who signs out; None where another session takes its place.
+    """
+    entry = None
+    if by is not None:
+        entry = AuditEntry(
+            at=by.at, actor=by.actor, sent_from=by.sent_from, action=AuditAction.SIGNED_OUT, what=by.what
+        )
+    end_session(store, sha256_of(cookie), entry=entry)
 
 
 def living_sessions(store: Store, lifetime: Lifetime, *, now: datetime) -> tuple[SessionRecord, ...]:

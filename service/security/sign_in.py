@@ -6,9 +6,12 @@ from datetime import datetime
 import pyotp
 import structlog
 
+from overread.actor import Actor
 from overread.errors import InputError
 from service.security.lockout import Attempt
 from service.security.passwords import hash_password, is_outdated, is_password
+from service.store.audit_entries import AuditAction, AuditEntry, AuditOutcome
+from service.store.audit_trail import record_acts
 from service.store.database import Store
 from service.store.people import PersonRecord, find_person, folded, renew_hash, use_step
 
@@ -68,11 +71,26 @@ def _tried(store: Store, given: SignIn, *, now: datetime, asks_for_code: bool) -
         is_right = _is_code(store, person, person.totp_secret, given.code, now=now)
     if not is_right or person is None:
         _log.warning("sign_in_refused", person_id=number)
+        if person is not None:  # of names that are nobody's there could be any number
+            _record_refusal(store, person, given, now=now)
         return Outcome()
     attempt.succeed(store, now=now)
     if kept is not None and is_outdated(kept):
         renew_hash(store, person.person_id, hash_password(given.password))
     return Outcome(person=person)
+
+
+def _record_refusal(store: Store, person: PersonRecord, given: SignIn, *, now: datetime) -> None:
+    entry = AuditEntry(
+        at=now,
+        actor=Actor.unverified(person.name),
+        sent_from=given.address,
+        action=AuditAction.SIGNED_IN,
+        outcome=AuditOutcome.REFUSED,
+        what="password",
+        subject=f"person {person.name}",
+    )
+    record_acts(store, [entry])
 
 
 def _is_code(store: Store, person: PersonRecord, secret: str, code: str, *, now: datetime) -> bool:

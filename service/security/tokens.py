@@ -10,15 +10,14 @@ from service.security.roles import Scope, kept_scopes
 from service.security.sessions import sha256_of
 from service.store.access_tokens import NewToken, add_token, find_token
 from service.store.database import Store
+from service.store.people import Act
 
 PREFIX = "overread_"  # by which a token is known where it must not be, as in a log or a repository
 _NAME_MAX = 100
 _DAYS_MAX = 3660
 
 
-def make_token(
-    store: Store, name: str, scopes: frozenset[Scope], *, days: float, actor: Actor, now: datetime
-) -> str:
+def make_token(store: Store, name: str, scopes: frozenset[Scope], *, days: float, by: Act) -> str:
     """Add a token and return it; it is kept nowhere and cannot be shown again.
 
     Raises:
@@ -36,9 +35,9 @@ def make_token(
         name=name.strip(),
         token_sha256=sha256_of(token),
         scopes=tuple(scope.value for scope in scopes),
-        expires_at=now + timedelta(days=days),
+        expires_at=by.at + timedelta(days=days),
     )
-    add_token(store, new, actor=actor, now=now)
+    add_token(store, new, by=by)
     return token
 
 

@@ -12,7 +12,9 @@ from overread.actor import Actor
 from overread.errors import ContradictionError, NotFoundError, OutOfResourcesError
 from service.store import locks
 from service.store.account_tables import access_tokens
+from service.store.audit_trail import record_act
 from service.store.database import Store
+from service.store.people import Act
 from service.store.records import actor_columns, actor_of
 
 NOTED_EVERY = timedelta(hours=1)
@@ -53,7 +55,7 @@ class NewToken:
     expires_at: datetime
 
 
-def add_token(store: Store, new: NewToken, *, actor: Actor, now: datetime) -> None:
+def add_token(store: Store, new: NewToken, *, by: Act) -> None:
     """Add a token.
 
     Raises:
@@ -64,13 +66,17 @@ def add_token(store: Store, new: NewToken, *, actor: Actor, now: datetime) -> No
         "token_sha256": new.token_sha256,
         "scopes": json.dumps(sorted(new.scopes)),
         "expires_at": new.expires_at,
-        "created_at": now,
-        **actor_columns(actor),
+        "created_at": by.at,
+        **actor_columns(by.actor),
     }
     with store.writing(locks.people()) as connection:
         if connection.execute(_BY_NAME, {"wanted": new.name}).first() is not None:
             raise ContradictionError(f"there is or was a token {new.name} already; choose another name")
         connection.execute(_ADD, values)
+        scopes = ", ".join(sorted(new.scopes))
+        record_act(
+            connection, by.entry(f"token {new.name}", f"added, {scopes}, to {new.expires_at:%Y-%m-%d}")
+        )
 
 
 def find_token(store: Store, token_sha256: str, *, now: datetime) -> TokenRecord | None:
@@ -91,7 +97,7 @@ def list_tokens(store: Store) -> tuple[TokenRecord, ...]:
         return tuple(_record_of(row) for row in connection.execute(_ALL))
 
 
-def revoke_token(store: Store, name: str, *, now: datetime) -> None:
+def revoke_token(store: Store, name: str, *, by: Act) -> None:
     """Let nobody in by a token any more.
 
     Raises:
@@ -102,7 +108,8 @@ def revoke_token(store: Store, name: str, *, now: datetime) -> None:
         if row is None:
             raise NotFoundError(f"there is no token {name}; `overread tokens list` shows them")
         if row.revoked_at is None:
-            connection.execute(_CHANGE, {"changed": row.token_id, "revoked_at": now})
+            connection.execute(_CHANGE, {"changed": row.token_id, "revoked_at": by.at})
+            record_act(connection, by.entry(f"token {name}", "revoked"))
 
 
 def _record_of(row: Row[Any]) -> TokenRecord:

@@ -9,10 +9,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, inspect, select, update
 
+from overread.actor import Actor
 from overread.errors import ContradictionError, InputError, NotFoundError
 from service.settings import Settings
 from service.store import locks
 from service.store.account_tables import people, sessions
+from service.store.audit_entries import LOCAL, AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.database import Store, database_exists, open_engine, translated
 
 _NAME_MAX = 200
@@ -38,6 +41,28 @@ _USE_STEP = _CHANGE.where((people.c.totp_step.is_(None)) | (people.c.totp_step <
     totp_step=bindparam("step")
 )
 _END_SESSIONS = delete(sessions).where(sessions.c.person_id == bindparam("changed"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Who changes accounts or tokens, and by what; the audit trail records it with the change."""
+
+    actor: Actor
+    at: datetime
+    what: str  # route template or command
+    sent_from: str = LOCAL  # address of the client
+
+    def entry(self, subject: str, detail: str) -> AuditEntry:
+        """Return what the audit trail is told."""
+        return AuditEntry(
+            at=self.at,
+            actor=self.actor,
+            sent_from=self.sent_from,
+            action=AuditAction.CONFIGURED,
+            what=self.what,
+            subject=subject,
+            detail=detail,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +170,7 @@ def load_person(store: Store, person_id: int) -> PersonRecord:
     return person
 
 
-def add_person(store: Store, new: NewPerson, *, now: datetime) -> PersonRecord:
+def add_person(store: Store, new: NewPerson, *, by: Act) -> PersonRecord:
     """Add a person.
 
     Raises:
@@ -160,7 +185,7 @@ def add_person(store: Store, new: NewPerson, *, now: datetime) -> PersonRecord:
         "source": new.source.value,
         "subject": new.subject,
         "password_hash": new.password_hash,
-        "created_at": now,
+        "created_at": by.at,
     }
     with store.writing(locks.people()) as connection:
         taken = connection.execute(_BY_NAME, {"wanted": name}).first()
@@ -168,27 +193,33 @@ def add_person(store: Store, new: NewPerson, *, now: datetime) -> PersonRecord:
             taken = connection.execute(_BY_SUBJECT, {"wanted": new.subject}).first()
         if taken is not None:
             raise ContradictionError(f"there is an account {taken.name} already")
+        record_act(connection, by.entry(f"person {name}", f"added, {_words(new.roles)}"))
         return person_of(connection.execute(_ADD, values).one())
 
 
-def change_roles(store: Store, person_id: int, roles: tuple[str, ...]) -> None:
+def change_roles(store: Store, person_id: int, roles: tuple[str, ...], *, by: Act) -> None:
     """Give a person other roles; they count from the next request on."""
-    _change(store, person_id, {"roles": json.dumps(sorted(roles))})
+    values = {"roles": json.dumps(sorted(roles))}
+    _change(store, person_id, values, by=by, detail=f"roles: {_words(roles)}")
 
 
-def change_password(store: Store, person_id: int, password_hash: str) -> None:
+def change_password(store: Store, person_id: int, password_hash: str, *, by: Act) -> None:
     """Give a person another password; every session ends, wherever it is."""
-    _change(store, person_id, {"password_hash": password_hash}, ends_sessions=True)
+    values = {"password_hash": password_hash}
+    _change(store, person_id, values, by=by, detail="another password", ends_sessions=True)
 
 
 def renew_hash(store: Store, person_id: int, password_hash: str) -> None:
     """Keep the hash of the same password anew, after its parameters were raised."""
-    _change(store, person_id, {"password_hash": password_hash})
+    with store.writing() as connection:
+        connection.execute(_CHANGE, {"changed": person_id, "password_hash": password_hash})
 
 
-def change_second_factor(store: Store, person_id: int, totp_secret: str | None) -> None:
+def change_second_factor(store: Store, person_id: int, totp_secret: str | None, *, by: Act) -> None:
     """Give a person another second factor, or none; every session ends."""
-    _change(store, person_id, {"totp_secret": totp_secret, "totp_step": None}, ends_sessions=True)
+    values = {"totp_secret": totp_secret, "totp_step": None}
+    detail = "no second factor" if totp_secret is None else "another second factor"
+    _change(store, person_id, values, by=by, detail=detail, ends_sessions=True)
 
 
 def use_step(store: Store, person_id: int, step: int) -> bool:
@@ -197,14 +228,19 @@ def use_step(store: Store, person_id: int, step: int) -> bool:
         return connection.execute(_USE_STEP, {"changed": person_id, "step": step}).rowcount == 1
 
 
-def disable_person(store: Store, person_id: int, *, now: datetime) -> None:
+def disable_person(store: Store, person_id: int, *, by: Act) -> None:
     """Close an account and end its sessions."""
-    _change(store, person_id, {"disabled_at": now}, ends_sessions=True)
+    _change(store, person_id, {"disabled_at": by.at}, by=by, detail="disabled", ends_sessions=True)
 
 
-def enable_person(store: Store, person_id: int) -> None:
+def enable_person(store: Store, person_id: int, *, by: Act) -> None:
     """Open an account again."""
-    _change(store, person_id, {"disabled_at": None})
+    _change(store, person_id, {"disabled_at": None}, by=by, detail="enabled")
+
+
+def end_sessions_of(store: Store, person_id: int, *, by: Act) -> None:
+    """End every session of a person."""
+    _change(store, person_id, {}, by=by, detail="every session ended", ends_sessions=True)
 
 
 def person_of(row: Row[Any]) -> PersonRecord:
@@ -223,15 +259,31 @@ def person_of(row: Row[Any]) -> PersonRecord:
     )
 
 
+def _words(roles: tuple[str, ...]) -> str:
+    return ", ".join(sorted(roles)) or "no role"
+
+
 def _found(store: Store, query: Any, wanted: object) -> PersonRecord | None:
     with store.reading() as connection:
         row = connection.execute(query, {"wanted": wanted}).one_or_none()
     return None if row is None else person_of(row)
 
 
-def _change(store: Store, person_id: int, values: dict[str, Any], *, ends_sessions: bool = False) -> None:
+def _change(
+    store: Store,
+    person_id: int,
+    values: dict[str, Any],
+    *,
+    by: Act,
+    detail: str,
+    ends_sessions: bool = False,
+) -> None:
     with store.writing(locks.people()) as connection:
-        if connection.execute(_CHANGE, {"changed": person_id, **values}).rowcount == 0:
+        person = connection.execute(_BY_NUMBER, {"wanted": person_id}).one_or_none()
+        if person is None:
             raise NotFoundError(f"there is no account number {person_id}")
+        if values:
+            connection.execute(_CHANGE, {"changed": person_id, **values})
+        record_act(connection, by.entry(f"person {person.name}", detail))
         if ends_sessions:
             connection.execute(_END_SESSIONS, {"changed": person_id})

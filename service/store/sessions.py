@@ -9,6 +9,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from overread.errors import OutOfResourcesError
 from service.store.account_tables import people, sessions
+from service.store.audit_entries import AuditEntry
+from service.store.audit_trail import record_act
 from service.store.database import Store
 from service.store.people import PersonRecord, person_of
 
@@ -31,10 +33,6 @@ _FIND = (
 _ADD = insert(sessions)
 _NOTE = update(sessions).where(sessions.c.session_id == bindparam("noted"))
 _END = delete(sessions).where(sessions.c.cookie_sha256 == bindparam("sha256"))
-_END_ALL = delete(sessions).where(sessions.c.person_id == bindparam("person"))
-_END_ONE = delete(sessions).where(
-    sessions.c.session_id == bindparam("ended"), sessions.c.person_id == bindparam("person")
-)
 _DEAD = delete(sessions).where(
     (sessions.c.ends_at <= bindparam("now")) | (sessions.c.seen_at <= bindparam("seen_since"))
 )
@@ -58,7 +56,9 @@ class SessionRecord:
     provider_token: str | None
 
 
-def add_session(store: Store, person_id: int, record: dict[str, Any], *, dead: dict[str, datetime]) -> None:
+def add_session(
+    store: Store, person_id: int, record: dict[str, Any], *, dead: dict[str, datetime], entry: AuditEntry
+) -> None:
     """Put down a session; those that have died are removed.
 
     Args:
@@ -66,10 +66,12 @@ def add_session(store: Store, person_id: int, record: dict[str, Any], *, dead: d
         person_id: whose it is.
         record: the other columns.
         dead: `now` and `seen_since`, by which a session has died.
+        entry: what the audit trail is told.
     """
     with store.writing() as connection:
         connection.execute(_DEAD, dead)
         connection.execute(_ADD, {"person_id": person_id, **record})
+        record_act(connection, entry)
 
 
 def find_session(
@@ -88,22 +90,11 @@ def find_session(
     return _record_of(row), person_of(row)
 
 
-def end_session(store: Store, cookie_sha256: str) -> None:
-    """End the session of a cookie, if there is one."""
+def end_session(store: Store, cookie_sha256: str, *, entry: AuditEntry | None) -> None:
+    """End the session of a cookie, if there is one; the audit trail is told of that."""
     with store.writing() as connection:
-        connection.execute(_END, {"sha256": cookie_sha256})
-
-
-def end_sessions_of(store: Store, person_id: int) -> None:
-    """End every session of a person."""
-    with store.writing() as connection:
-        connection.execute(_END_ALL, {"person": person_id})
-
-
-def end_one_session(store: Store, person_id: int, session_id: int) -> None:
-    """End one session, if it is this person's."""
-    with store.writing() as connection:
-        connection.execute(_END_ONE, {"ended": session_id, "person": person_id})
+        if connection.execute(_END, {"sha256": cookie_sha256}).rowcount and entry is not None:
+            record_act(connection, entry)
 
 
 def list_sessions(store: Store, *, now: datetime, idle: timedelta) -> tuple[SessionRecord, ...]:

@@ -11,7 +11,9 @@ from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
 from service.security.identity import VISIT_KEY, Identity, Visit
 from service.security.provider import Provider
+from service.store.audit_entries import LOCAL
 from service.store.database import Store
+from service.store.people import Act
 from service.triage.looks import TriageTools
 from service.web.guard import Access
 
@@ -53,6 +55,21 @@ def _identity_of(request: Request) -> Identity:
 
 
 Recognised = Annotated[Identity, Depends(_identity_of)]
+
+
+def act_of(request: Request, context: ServerContext) -> Act:
+    """Return what the audit trail is told of a request that changes accounts or sessions.
+
+    Raises:
+        HTTPException: 401, nobody was recognised.
+    """
+    visit: Visit = request.scope[VISIT_KEY]
+    return Act(
+        actor=_identity_of(request).actor,
+        at=context.clock(),
+        what=f"{visit.method} {visit.template}",
+        sent_from=request.client.host if request.client else LOCAL,
+    )
 
 
 def sender(request: Request, protocol: str) -> str:

@@ -22,9 +22,10 @@ from overread.errors import ConfigurationError, OverreadError
 from service.network_settings import is_loopback
 from service.security.identification import Entrance, Shown, identify
 from service.security.identity import VISIT_KEY, Identity, Means, Visit
-from service.security.routes import RouteTable
+from service.security.routes import Entry, RouteTable
 from service.security.sessions import COOKIE, SECURE_COOKIE, csrf_token_of
 from service.security.settings import SecuritySettings
+from service.store.audit_entries import LOCAL, AuditAction, AuditEntry, AuditOutcome
 from service.web.addresses import split_host
 from service.web.csrf import carries_token
 from service.web.errors import Problem, problem_of, problem_response
@@ -196,11 +197,26 @@ class GuardMiddleware:
         if entry is None:
             return self._nowhere(request)
         if not entry.need.is_met(identity.roles, identity.scopes):
+            self._record_refusal(request, identity, entry)
             return self._refuse(request, _NOT_ALLOWED)
         # No cookie, but sent by a browser all the same: nothing is changed unless it says from which page.
         is_told = request.method in _SAFE_METHODS or {"origin", "sec-fetch-site"} & set(request.headers)
         return (
             None if is_told or identity.means is not Means.PROXY else self._refuse(request, _FOREIGN_ORIGIN)
+        )
+
+    def _record_refusal(self, request: Request, identity: Identity, entry: Entry) -> None:
+        """Tell the audit trail that somebody asked for what no role or scope allows."""
+        state = (self._application or request.scope["app"]).state
+        state.recorder.note(
+            AuditEntry(
+                at=state.context.clock(),
+                actor=identity.actor,
+                sent_from=request.client.host if request.client else LOCAL,
+                action=AuditAction.SAW if request.method in _SAFE_METHODS else AuditAction.CHANGED,
+                outcome=AuditOutcome.REFUSED,
+                what=f"{request.method} {entry.template}",
+            )
         )
 
     def _foreign(self, request: Request) -> Problem | None:

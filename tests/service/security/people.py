@@ -8,6 +8,7 @@ from datetime import datetime
 
 import httpx
 
+from overread.actor import Actor
 from service.application import make_app
 from service.desk.pages import answer_refusal
 from service.security.passwords import hash_password
@@ -15,7 +16,7 @@ from service.security.provider import Provider
 from service.security.roles import Role
 from service.security.settings import SecuritySettings
 from service.store.database import Store
-from service.store.people import NewPerson, PersonRecord, add_person
+from service.store.people import Act, NewPerson, PersonRecord, add_person
 from service.web.access_log import AccessMiddleware
 from service.web.context import ServerContext
 from service.web.guard import Access, GuardMiddleware, access_for
@@ -24,6 +25,7 @@ from tests.service.web.listening import MODEL, listening
 
 PASSWORD = "correct horse battery staple"
 HASH = hash_password(PASSWORD)  # once: it is slow on purpose
+BY = Act(actor=Actor.account("root"), at=NOW, what="overread users")
 PAGE = {"Accept": "text/html"}
 
 
@@ -46,7 +48,7 @@ def add(store: Store, name: str = "ada", *roles: Role, **given: str) -> PersonRe
         roles=roles or (Role.SECOND_READER,),
         password_hash=HASH,
     )
-    return add_person(store, new, now=NOW)
+    return add_person(store, new, by=BY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,7 @@ from service.security.settings import SecuritySettings
 from service.store.database import Store
 from service.store.people import disable_person, list_people
 from service.web.guard import access_for
-from tests.service.material import NOW
-from tests.service.security.people import Desk, add, desk_on
+from tests.service.security.people import BY, Desk, add, desk_on
 
 USER, GROUPS = "X-Forwarded-User", "X-Forwarded-Groups"
 REPORT = {"text": "No mass.", "accession_number": "A1"}
@@ -30,7 +29,7 @@ def ask(desk: Desk, headers: dict[str, str] | list[tuple[str, str]]) -> int:
 
 def test_whom_the_proxy_names_is_let_in_with_the_roles_of_the_account(store: Store) -> None:
     add(store, "ada", Role.SECOND_READER)
-    disable_person(store, add(store, "bob").person_id, now=NOW)
+    disable_person(store, add(store, "bob").person_id, by=BY)
     with desk_on(store, access()) as desk:
         found = {name: ask(desk, {USER: name}) for name in ("ada", "ADA", "bob", "eve", "")}
         page = httpx.get(f"{desk.url}/", headers={USER: "ada"}).text

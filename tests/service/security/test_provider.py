@@ -21,7 +21,7 @@ from tests.service.security.identity_provider import (
     identity_provider,
     new_key,
 )
-from tests.service.security.people import PAGE, Desk, add, desk_on, token_on
+from tests.service.security.people import BY, PAGE, Desk, add, desk_on, token_on
 
 COOKIE = "overread_session"
 
@@ -93,7 +93,7 @@ def test_groups_give_the_roles_anew_with_each_sign_in(house: House) -> None:
 
 def test_who_is_disabled_here_does_not_come_in(house: House) -> None:
     enter(house)
-    disable_person(house.store, list_people(house.store)[0].person_id, now=NOW)
+    disable_person(house.store, list_people(house.store)[0].person_id, by=BY)
 
     refused = enter(house)
 

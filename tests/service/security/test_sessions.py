@@ -11,8 +11,7 @@ from service.security.settings import SecuritySettings
 from service.store.database import Store
 from service.store.people import change_password, change_roles, disable_person
 from service.web.guard import access_for
-from tests.service.material import NOW
-from tests.service.security.people import HASH, PAGE, Desk, add, desk_on, sign_in, token_on
+from tests.service.security.people import BY, HASH, PAGE, Desk, add, desk_on, sign_in, token_on
 from tests.service.web.seeing import seen_case
 
 COOKIE = "overread_session"
@@ -147,7 +146,7 @@ def test_how_long_a_session_lives_is_a_setting(sqlite_store: Store) -> None:
 def test_a_disabled_account_is_out_at_once(store: Store) -> None:
     person = add(store)
     with desk_on(store) as desk, desk.signed_in() as browser:
-        disable_person(store, person.person_id, now=NOW)
+        disable_person(store, person.person_id, by=BY)
         assert status(browser) == 401
         assert sign_in(browser, "ada").status_code == 403
 
@@ -156,9 +155,9 @@ def test_another_password_ends_every_session_and_other_roles_count_at_once(sqlit
     person = add(sqlite_store, "ada", Role.COORDINATOR)
     with desk_on(sqlite_store) as desk, desk.signed_in() as browser:
         assert status(browser, "/quarantine") == 200
-        change_roles(sqlite_store, person.person_id, ("SECOND_READER", "OF_A_LATER_RELEASE"))
+        change_roles(sqlite_store, person.person_id, ("SECOND_READER", "OF_A_LATER_RELEASE"), by=BY)
         assert status(browser, "/quarantine") == 403
-        change_password(sqlite_store, person.person_id, HASH)
+        change_password(sqlite_store, person.person_id, HASH, by=BY)
         assert status(browser) == 401
 
 

@@ -10,7 +10,7 @@ from service.security.sign_in import Outcome, SignIn, sign_in
 from service.store.database import Store
 from service.store.people import change_password, change_second_factor, disable_person, find_person
 from tests.service.material import NOW, after
-from tests.service.security.people import HASH, PASSWORD, add
+from tests.service.security.people import BY, HASH, PASSWORD, add
 
 
 def tried(store: Store, name: str = "ada", password: str = PASSWORD, **given: object) -> Outcome:
@@ -31,7 +31,7 @@ def test_a_name_is_known_however_it_is_typed(store: Store, name: str) -> None:
 
 def test_a_refusal_does_not_say_what_was_wrong(sqlite_store: Store) -> None:
     add(sqlite_store)
-    disable_person(sqlite_store, add(sqlite_store, "bob").person_id, now=NOW)
+    disable_person(sqlite_store, add(sqlite_store, "bob").person_id, by=BY)
 
     outcomes = [
         tried(sqlite_store, password="wrong", address="10.1.1.1"),
@@ -108,7 +108,7 @@ def test_sign_ins_that_succeed_do_not_delay_others_at_the_address(sqlite_store: 
 def test_the_code_of_a_second_factor_counts_once(store: Store) -> None:
     person = add(store)
     secret = pyotp.random_base32()
-    change_second_factor(store, person.person_id, secret)
+    change_second_factor(store, person.person_id, secret, by=BY)
     code = pyotp.TOTP(secret).at(NOW)
 
     assert tried(store) == Outcome()
@@ -122,7 +122,7 @@ def test_the_code_of_a_second_factor_counts_once(store: Store) -> None:
 def test_a_hash_of_weaker_parameters_is_renewed(sqlite_store: Store) -> None:
     person = add(sqlite_store)
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    change_password(sqlite_store, person.person_id, weak)
+    change_password(sqlite_store, person.person_id, weak, by=BY)
 
     assert tried(sqlite_store).person is not None
 

@@ -1,11 +1,11 @@
 """Tokens of programs: what they allow, until when, and what is recorded of what they do."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import pytest
 
-from overread.actor import Actor
 from overread.errors import ContradictionError, InputError
 from service.dicomweb.stow import make_stow_app
 from service.security.roles import Scope
@@ -14,16 +14,15 @@ from service.store.access_tokens import list_tokens, revoke_token
 from service.store.database import Store
 from service.web.guard import access_for
 from tests.service.material import NOW, after, dicom_bytes
-from tests.service.security.people import Clock, Desk, add, desk_on
+from tests.service.security.people import BY, Clock, Desk, add, desk_on
 from tests.service.web.listening import TOKEN, listening, opener
 
-ADMIN = Actor.account("root")
 REPORT = {"text": "No mass is seen.", "accession_number": "A1"}
 
 
 def made(store: Store, *scopes: Scope, name: str = "ris", days: float = 90) -> dict[str, str]:
     """Headers of a program with a token of its own."""
-    token = make_token(store, name, frozenset(scopes), days=days, actor=ADMIN, now=NOW)
+    token = make_token(store, name, frozenset(scopes), days=days, by=BY)
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -66,7 +65,7 @@ def test_a_token_expires_and_is_revoked_at_once(store: Store) -> None:
         assert [worklist(desk, one) for one in (short, long)] == [200, 200]
         desk.clock.now += timedelta(days=1)
         assert [worklist(desk, one) for one in (short, long)] == [401, 200]
-        revoke_token(store, "other", now=desk.clock.now)
+        revoke_token(store, "other", by=replace(BY, at=desk.clock.now))
         assert [worklist(desk, one) for one in (short, long)] == [401, 401]
     states = {token.name: (token.used_at, token.revoked_at) for token in list_tokens(store)}
     assert states == {"ris": (NOW, None), "other": (after(86400), after(86400))}
@@ -107,7 +106,7 @@ def test_what_a_program_does_is_recorded_under_its_token(sqlite_store: Store) ->
 
 def test_a_name_is_used_once_even_after_it_was_revoked(sqlite_store: Store) -> None:
     made(sqlite_store, Scope.TRIAGE)
-    revoke_token(sqlite_store, "ris", now=NOW)
+    revoke_token(sqlite_store, "ris", by=BY)
     with pytest.raises(ContradictionError, match="choose another name"):
         made(sqlite_store, Scope.TRIAGE)
 
