@@ -103,9 +103,9 @@ def faults(environ: Mapping[str, str]) -> list[str]:
 def _faults_between(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong although each value is right alone: it contradicts others, or names no file."""
     web, dicom, hl7 = WebSettings.read(environ), DicomSettings.read(environ), Hl7Settings.read(environ)
-    pacs = PacsSettings.read(environ)
+    pacs, security = PacsSettings.read(environ), SecuritySettings.read(environ)
     checks: list[Callable[[], object]] = [
-        lambda: access_for(web.host, web.api_token).entrance.require_a_way_in(
+        lambda: access_for(web.host, web.api_token, security=security).entrance.require_a_way_in(
             has_accounts=accounts_are_kept(Settings.read(environ))
         ),
         lambda: dicom.tls and dicom.tls.context(),

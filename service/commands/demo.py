@@ -51,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.data_folder or Path(tempfile.mkdtemp(prefix="overread-demo-"))
     try:
         # What the environment names is the site's own: the demonstration must not fill it.
+        # Nor does it ask anybody to sign in: it is for this machine alone.
         places = ("CONFIG", "DATABASE_URL", "DATABASE_URL_FILE", "OBJECTS_URL")
+        places += ("API_TOKEN", "API_TOKEN_FILE", "HOST_NAMES", "PROXIES", "OIDC_ISSUER")
+        places += ("PROXY_USER_HEADER", "PROXY_GROUPS_HEADER")
         sites = {f"OVERREAD_{place}" for place in places}
         environ = {name: value for name, value in os.environ.items() if name not in sites}
         environ["OVERREAD_FOLDER"] = str(folder.absolute())

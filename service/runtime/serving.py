@@ -22,6 +22,7 @@ from service.pacs.settings import PacsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
 from service.security.identification import Entrance, local_identity
+from service.security.settings import SecuritySettings
 from service.settings import Settings, load_settings
 from service.store.database import open_store
 from service.store.people import accounts_are_kept
@@ -54,7 +55,9 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
     configure_logging()
     settings = load_settings(environ)
     web = WebSettings.read(environ)
-    open_words = _words_of_open_access(access_for(addresses.host, web.api_token).entrance, settings)
+    open_words = _words_of_open_access(
+        access_for(addresses.host, web.api_token, security=SecuritySettings.read(environ)).entrance, settings
+    )
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
     wanted = _wanted_listeners(addresses, environ)

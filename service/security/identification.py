@@ -43,7 +43,12 @@ class Entrance:
     @property
     def may_be_open(self) -> bool:
         """Whether the user of this machine is let in without a sign-in while nobody has an account."""
-        return not (self.api_token or self.is_reached_by_others or self.takes_people_from_elsewhere)
+        return not (self.api_token or self.is_meant_for_others or self.takes_people_from_elsewhere)
+
+    @property
+    def is_meant_for_others(self) -> bool:
+        """Whether other machines reach the address, or a proxy on this one that hides who asks."""
+        return bool(self.is_reached_by_others or self.security.host_names or self.security.proxies)
 
     @property
     def takes_people_from_elsewhere(self) -> bool:
@@ -62,13 +67,13 @@ class Entrance:
             ConfigurationError: other machines can reach it, and nobody could be told from anybody.
         """
         is_known = has_accounts or self.api_token is not None or self.takes_people_from_elsewhere
-        if self.is_reached_by_others and not is_known:
+        if self.is_meant_for_others and not is_known:
             raise ConfigurationError(
-                "other machines can reach this address and nobody has an account: make the first with "
+                "other machines are meant to reach this and nobody has an account: make the first with "
                 "`overread users add NAME --role administrator`; or let a provider of OpenID Connect "
                 "confirm who people are (OVERREAD_OIDC_ISSUER); or, for programs alone, set "
                 "OVERREAD_API_TOKEN to a secret (for instance from `openssl rand -hex 24`); or bind to "
-                "127.0.0.1"
+                "127.0.0.1 and set neither OVERREAD_HOST_NAMES nor OVERREAD_PROXIES"
             )
 
 

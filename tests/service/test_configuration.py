@@ -117,6 +117,7 @@ def test_all_faults_of_all_rooms_are_told_at_once() -> None:
     ("environ", "said"),
     [
         ({"OVERREAD_HOST": "0.0.0.0"}, "overread users add"),
+        ({"OVERREAD_HOST_NAMES": "overread.example.org"}, "overread users add"),
         ({"OVERREAD_PACS": "PACS"}, "OVERREAD_DICOM_PEERS"),
         ({"OVERREAD_WATCH_FOLDER": "/nowhere"}, "OVERREAD_WATCH_FOLDER"),
         ({"OVERREAD_HL7_TLS_CERTIFICATE": "/none", "OVERREAD_HL7_TLS_KEY": "/none"}, "TLS cannot be set up"),
@@ -126,6 +127,22 @@ def test_settings_that_contradict_each_other_are_told(environ: dict[str, str], s
     (fault,) = faults(environ)
 
     assert said in fault
+
+
+@pytest.mark.parametrize(
+    "way_in",
+    [
+        {"OVERREAD_API_TOKEN": "a token that is long enough"},
+        {"OVERREAD_PROXIES": "10.0.0.2", "OVERREAD_PROXY_USER_HEADER": "X-Forwarded-User"},
+        {
+            "OVERREAD_OIDC_ISSUER": "https://login.example.org",
+            "OVERREAD_OIDC_CLIENT_ID": "overread",
+            "OVERREAD_GROUP_ROLES": "it=administrator",
+        },
+    ],
+)
+def test_others_may_reach_it_where_somebody_can_come_in(tmp_path: Path, way_in: dict[str, str]) -> None:
+    assert faults({"OVERREAD_FOLDER": str(tmp_path), "OVERREAD_HOST": "0.0.0.0", **way_in}) == []
 
 
 def test_what_is_in_effect_is_told_with_its_source_and_without_secrets(tmp_path: Path) -> None:

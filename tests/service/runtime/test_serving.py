@@ -6,14 +6,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.security.roles import Role, Scope
+from service.security.tokens import make_token
+from service.settings import load_settings
+from service.store.database import open_store
 from tests.service.material import dicom_bytes
 from tests.service.running import START_SECONDS, serving
 from tests.service.runtime.test_supervisor import eventually, is_alive
+from tests.service.security.people import BY, add, sign_in, token_on
 
 pytestmark = pytest.mark.slow
 
@@ -161,3 +168,32 @@ def descendants(pid: int) -> list[int]:
         front = {child for child, parent in parents.items() if parent in front}
         found += sorted(front)
     return found
+
+
+def test_once_somebody_has_an_account_no_process_answers_strangers(tmp_path: Path) -> None:
+    opened = open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=tmp_path / "data"))
+    add(opened, "ada", Role.SECOND_READER)
+    by = replace(BY, at=datetime.now(UTC))
+    token = make_token(opened, "detector", frozenset({Scope.TRIAGE}), days=1, by=by)
+    opened.close()
+    with serving(tmp_path, "--workers", "0") as running:
+        strangers = {
+            address: httpx.get(f"{running.api}{address}").status_code
+            for address in ("/", "/api/v1/worklist", "/schema.json", "/docs.json", "/metrics", "/readyz")
+        }
+        assert strangers.pop("/readyz") == 200
+        assert set(strangers.values()) == {401}
+        assert httpx.get(f"{running.stow}/studies").status_code == 401
+        scores = f"{running.api}/api/v1/detector/scores"
+        assert httpx.post(scores, json={"inputs": ["x"]}).status_code == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.post(scores, json={"inputs": ["x"]}, headers=headers).status_code == 400
+        with httpx.Client(base_url=running.api, headers={"Accept": "text/html"}) as browser:
+            assert sign_in(browser, "ada").status_code == 303
+            page = browser.get("/")
+            assert "Ada (second reader)" in page.text
+            assert browser.post(scores, json={"inputs": ["x"]}).status_code == 403
+            given = {"X-CSRF-Token": token_on(page)}
+            assert browser.post(scores, json={"inputs": ["x"]}, headers=given).status_code == 400
+            cookies = dict(browser.cookies)
+        assert httpx.get(f"{running.stow}/studies", cookies=cookies).status_code == 204

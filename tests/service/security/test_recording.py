@@ -64,7 +64,11 @@ def test_a_command_that_changes_an_account_is_recorded(sqlite_store: Store) -> N
     assert main(["users", "role", "ada", "quality", "--data-folder", folder]) == 0
 
     entry = recorded(sqlite_store)[-1]
-    assert (entry.what, entry.subject, entry.detail) == ("overread users role", "person ada", "roles: QUALITY")
+    assert (entry.what, entry.subject, entry.detail) == (
+        "overread users role",
+        "person ada",
+        "roles: QUALITY",
+    )
     assert entry.actor.identifier.startswith("account:")
 
 

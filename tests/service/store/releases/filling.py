@@ -21,7 +21,13 @@ from service.hl7.settings import Hl7Settings
 from service.importing.tally import ImportOutcome
 from service.intake.closing import close_study
 from service.quarantine.replay import replay_entry
+from service.security.lockout import Attempt
+from service.security.roles import Scope
+from service.security.sessions import Lifetime, Origin, begin_session
+from service.security.settings import SecuritySettings
+from service.security.tokens import make_token
 from service.settings import load_settings
+from service.store.access_tokens import revoke_token
 from service.store.commitments import (
     CommitmentRequest,
     ReferencedInstance,
@@ -34,6 +40,15 @@ from service.store.database import Store, open_store
 from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
 from service.store.imports import key_of, note_taken
 from service.store.migration import newest_revision
+from service.store.people import (
+    Act,
+    NewPerson,
+    PersonSource,
+    add_person,
+    change_second_factor,
+    disable_person,
+    use_step,
+)
 from service.store.policies import activate_policy, follow_shipped_policy
 from service.store.quarantine import Correction, discard, list_quarantine
 from service.store.queue import (
@@ -82,6 +97,39 @@ def fill(store: Store) -> None:
     reorder_list(store, now=after(601), actor=Actor.unverified("Dr Roe"))
     _conclude_whole(store, _ready(store, 20), after(700))
     assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
+    _fill_accounts(store)
+
+
+def _fill_accounts(store: Store) -> None:
+    """People of every source, one closed, a session, two tokens, one revoked, and an attempt that failed."""
+    by = Act(actor=Actor.account("root"), at=NOW, what="overread users")
+    ada, bob, _ = (
+        add_person(
+            store,
+            NewPerson(
+                name=name,
+                display_name=name.title(),
+                roles=("COORDINATOR", "SECOND_READER"),
+                source=source,
+                subject=None if source is PersonSource.LOCAL else f"{source} {name}",
+                password_hash="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA" if name == "ada" else None,
+            ),
+            by=by,
+        )
+        for name, source in zip(("ada", "bob", "eve"), PersonSource, strict=True)
+    )
+    change_second_factor(store, ada.person_id, "JBSWY3DPEHPK3PXP", by=by)
+    assert use_step(store, ada.person_id, 7)
+    disable_person(store, bob.person_id, by=by)
+    lifetime = Lifetime.of(SecuritySettings())
+    begin_session(store, ada, Origin(address="10.1.1.1", what="POST /sign-in"), lifetime, now=NOW)
+    make_token(store, "viewer", frozenset({Scope.IMAGES_READ}), days=30, by=by)
+    make_token(store, "ris", frozenset({Scope.REPORTS_WRITE}), days=30, by=by)
+    revoke_token(store, "ris", by=by)
+    attempt = Attempt(name="ada", address="10.1.1.1")
+    assert attempt.count(store, now=NOW) == 0
+    attempt.succeed(store, now=NOW)
+    assert attempt.count(store, now=NOW) == 0
 
 
 def _ready(store: Store, number: int, **given: object) -> ClaimedCase:
