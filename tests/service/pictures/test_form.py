@@ -56,7 +56,7 @@ def test_numbers_of_the_other_byte_order_are_read_as_they_are_meant() -> None:
 
     form = read_form(path)
 
-    assert (form.rows, form.columns, form.frames) == (header.Rows, header.Columns, header.NumberOfFrames)
+    assert (form.rows, form.columns, form.frames) == (header.Rows, header.Columns, 1)
     assert form.needs_decoding
 
 
