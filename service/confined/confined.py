@@ -19,7 +19,7 @@ import structlog
 
 from overread.errors import LostProcessError, OutOfResourcesError, OverLimitError
 from service.confined.channel import Channel, Packed, pack
-from service.confined.limits import TICK_SECONDS, Limits, Watch, usage_of
+from service.confined.limits import TICK_SECONDS, Limits, Watch, memory_bytes_of
 from service.confined.messages import Answer, Call, Failure
 
 Tenant = TypeVar("Tenant")
@@ -206,13 +206,12 @@ class _Child:
 
     def note_beginning(self) -> None:
         """Take what it holds now for what it needs."""
-        usage = usage_of(self.process.pid)
-        self._first_bytes = None if usage is None else usage.memory_bytes
+        self._first_bytes = memory_bytes_of(self.process.pid)
 
     def kept_bytes(self) -> int:
         """Return what it keeps of earlier calls; 0 where that cannot be told."""
-        usage = usage_of(self.process.pid)
-        return 0 if usage is None or self._first_bytes is None else usage.memory_bytes - self._first_bytes
+        held = memory_bytes_of(self.process.pid)
+        return 0 if held is None or self._first_bytes is None else held - self._first_bytes
 
     def end_in_words(self) -> str:
         """Return how it ended, which it is about to do."""
