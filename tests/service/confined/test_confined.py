@@ -135,9 +135,18 @@ def test_memory_that_earlier_calls_left_behind_is_given_back_with_the_child(conf
     assert confined.pid == first
 
     confined.call(AMPLE, Tenant.keep, 96 * MEBIBYTE)
-    confined.call(limits, Tenant.count)
+    confined.call(Limits(wall_seconds=120, memory_bytes=MEBIBYTE), Tenant.count)
 
     assert confined.pid != first
+
+
+def test_a_child_may_keep_what_the_largest_limit_allows(confined) -> None:
+    confined.call(Limits(wall_seconds=120, memory_bytes=256 * MEBIBYTE), Tenant.keep, 96 * MEBIBYTE)
+    first = confined.pid
+
+    confined.call(Limits(wall_seconds=120, memory_bytes=64 * MEBIBYTE), Tenant.count)
+
+    assert confined.pid == first
 
 
 @pytest.mark.parametrize(
