@@ -16,6 +16,7 @@
     +-- TransitionError           the case is not in a state that allows this
     +-- LeaseLostError            another worker holds the case now; drop the result
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
+    |   +-- OutdatedProcessError      the database is of another release by now; the process has to end
     +-- LostProcessError          the process that did the work ended without an answer; another may do it
     +-- PeerError                 another system that was asked is not there, refuses or breaks off
     +-- ModelError                a model release is missing, altered or does not do what its manifest says
@@ -111,6 +112,10 @@ class LeaseLostError(OverreadError):
 
 class OutOfResourcesError(OverreadError):
     """The input cannot be accepted now; the sender should try again later."""
+
+
+class OutdatedProcessError(OutOfResourcesError):
+    """The database was brought to another release while this process ran, which has to be started anew."""
 
 
 class LostProcessError(OverreadError):

@@ -32,7 +32,7 @@ class ReportStatus(StrEnum):
 def _removal(what: str, removed_at: datetime | None, why: str | None) -> str | None:
     if removed_at is None:
         return None
-    return f"{what} removed by retention on {removed_at:%Y-%m-%d}: {why or 'no reason was recorded'}"
+    return f"{what} removed on {removed_at:%Y-%m-%d}: {why or 'no reason was recorded'}"
 
 
 class QuarantineKind(StrEnum):
@@ -139,6 +139,7 @@ class ReportVersion:
     source: str
     issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     received_at: datetime
+    resent_at: tuple[datetime, ...] = ()  # further times that came with the same text, ascending
 
     @property
     def sent(self) -> str:

@@ -23,6 +23,7 @@ from overread.errors import (
     LostProcessError,
     ModelError,
     NotFoundError,
+    OutdatedProcessError,
     OutOfResourcesError,
     RemovedError,
 )
@@ -64,6 +65,7 @@ def work(store: Store, looks: Looks, *, name: str, clock: Clock, stop: threading
     Raises:
         ModelError: a model does not do what its manifest says.
         ConfigurationError: a setting or policy is wrong.
+        OutdatedProcessError: the database is of another release by now.
         LostProcessError: with `drain` alone: the process that loads the detectors ends again and again.
         OutOfResourcesError: with `drain` alone: no process can be started now.
     """
@@ -91,7 +93,7 @@ def work(store: Store, looks: Looks, *, name: str, clock: Clock, stop: threading
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
-                _await_objects(store, stop)
+                _await_store(store, stop)
             else:
                 if drain and kept:
                     break
@@ -130,11 +132,18 @@ def is_outdated(store: Store, looks: Looks) -> bool:
         return False  # whoever works on meets it again
 
 
-def _await_objects(store: Store, stop: threading.Event) -> None:
-    """Return when objects can be reached, or `stop` is set: a claim before that only fills a history."""
+def _await_store(store: Store, stop: threading.Event) -> None:
+    """Return when database and objects can be reached, or `stop` is set: an earlier claim fills a history.
+
+    Raises:
+        OutdatedProcessError: the database is of another release by now.
+    """
     while not stop.wait(store.settings.poll_seconds):
         try:
+            store.require_release()
             store.files.objects.check()
+        except OutdatedProcessError:
+            raise
         except OutOfResourcesError:
             continue
         return

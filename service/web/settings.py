@@ -56,3 +56,12 @@ class WebSettings(SettingsModel):
     narratives_waiting_max: int = setting(
         64, meaning="such requests that may wait; further ones are told to come again", ge=0
     )
+    http_connections_max: int = setting(
+        512,
+        meaning="connections at once to API and page, and as many to DICOMweb; then a silent one makes room",
+        ge=1,
+    )
+    search_headers_max: int = setting(
+        2000, meaning="headers that one search by DICOMweb reads to find what the tables do not hold", ge=1
+    )
+    stow_parts_max: int = setting(5000, meaning="objects in one request of STOW-RS", ge=1)
