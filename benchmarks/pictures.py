@@ -42,7 +42,8 @@ from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from benchmarks.stow import body, radiograph, send
-from service.pictures.drawing import PNG, Decoder, Drawing, draw
+from service.pictures.decoder import Decoder
+from service.pictures.drawing import PNG, Drawing, draw
 from service.pictures.form import read_form
 
 ROWS, COLUMNS = 3000, 2500
