@@ -163,8 +163,7 @@ def measure_pictures(serve: Serving, uids: Sequence[str], name: str) -> None:
     with httpx.Client(base_url=serve.api, timeout=120) as client:
         for word in ("first", "again"):
             times = [
-                milliseconds(lambda uid=uid: client.get(f"/api/v1/instances/{uid}/rendered.png"))
-                for uid in uids
+                milliseconds(partial(client.get, f"/api/v1/instances/{uid}/rendered.png")) for uid in uids
             ]
             print(
                 f"{name}, 1024 pixels, {word}: median {statistics.median(times):.0f} ms "
@@ -229,7 +228,8 @@ def held_megabytes(pid: int) -> float:
 
 def measure_bombs(pid: int, name: str, asks: Sequence[Callable[[], httpx.Response]]) -> None:
     """Print the memory that a process and its children hold while requests are answered."""
-    before, peak, done = held_megabytes(pid), 0.0, threading.Event()
+    before, done = held_megabytes(pid), threading.Event()
+    peak = before
 
     def look() -> None:
         nonlocal peak
@@ -244,28 +244,34 @@ def measure_bombs(pid: int, name: str, asks: Sequence[Callable[[], httpx.Respons
     print(f"{name}: at most {peak:.0f} MB ({before:.0f} MB before); {result}", flush=True)
 
 
+def _rest() -> str:
+    time.sleep(5)
+    return "nothing"
+
+
 def measure(images: int, folder: Path) -> None:
     """Print everything of one installation."""
     plain = [f"2.25.77.{number}" for number in range(images)]
     packed = [f"2.25.77.{100 + number}" for number in range(images)]
     with serving(folder) as serve:
+        for name, pid in serve.pids.items():
+            print(f"{name}, nothing asked yet: {held_megabytes(pid):.0f} MB")
         for number in range(images):
             both = (image(number), image(100 + number, JPEG2000Lossless))
             send(serve.stow, body(map(written, both)))
         measure_pictures(serve, plain, "plain")
         measure_pictures(serve, packed, "JPEG 2000")
         get = httpx.Client(timeout=300, limits=httpx.Limits(max_connections=None)).get
-        measure_page(serve, "nothing else is asked", lambda: str(time.sleep(5) or "nothing"))
+        measure_page(serve, "nothing else is asked", _rest)
         whole = [
-            lambda uid=uid: get(f"{serve.api}/api/v1/instances/{uid}/rendered.png?max_side=16384")
+            partial(get, f"{serve.api}/api/v1/instances/{uid}/rendered.png?max_side=16384")
             for uid in (*plain, *packed)
         ]
         measure_page(serve, f"{CLIENTS} clients ask for every pixel", lambda: statuses(whole, CLIENTS))
         headers = {"Content-Type": "application/fhir+json"}
+        address = f"{serve.api}/fhir/DiagnosticReport"
         posts = [
-            lambda number=number: httpx.post(
-                f"{serve.api}/fhir/DiagnosticReport", content=pdf_report(number), headers=headers, timeout=300
-            )
+            partial(httpx.post, address, content=pdf_report(number), headers=headers, timeout=300)
             for number in range(PDFS)
         ]
         measure_page(serve, f"{PDFS} reports come as PDF", lambda: statuses(posts, PDFS))
@@ -274,15 +280,13 @@ def measure(images: int, folder: Path) -> None:
             bombs = [bomb(number, side, components) for number in numbers]
             send(serve.stow, body(map(written, bombs)))
             shown = [f"{serve.api}/api/v1/instances/{item.SOPInstanceUID}/rendered.png" for item in bombs]
-            measure_bombs(serve.pids["api"], f"API, {kind}", [lambda url=url: get(url) for url in shown])
+            measure_bombs(serve.pids["api"], f"API, {kind}", [partial(get, url) for url in shown])
             drawn = [
                 f"{serve.stow}/studies/{item.StudyInstanceUID}/series/{item.SeriesInstanceUID}"
                 f"/instances/{item.SOPInstanceUID}/rendered"
                 for item in bombs
             ]
-            measure_bombs(
-                serve.pids["stow"], f"DICOMweb, {kind}", [lambda url=url: get(url) for url in drawn]
-            )
+            measure_bombs(serve.pids["stow"], f"DICOMweb, {kind}", [partial(get, url) for url in drawn])
 
 
 def measure_memory(folder: Path) -> None:
