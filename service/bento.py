@@ -8,7 +8,7 @@ BentoML's own metrics and access log are off: both would carry addresses, and wi
 """
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -26,9 +26,7 @@ from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_det
 from models.onnx_detector import OnnxDetector
 from overread.command import PRIVATE_UMASK
 from overread.errors import ConfigurationError, InputError, ModelError
-from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
-from overread.report import load_reader
 from service.application import make_app
 from service.dicomweb.stow import stow_document
 from service.metrics import observe_stage
@@ -36,8 +34,7 @@ from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.store.detector_registry import installed_registry
 from service.tensors import decode_inputs, encoded_length
-from service.triage.looks import TriageTools
-from service.triage.rereading import load_rereader
+from service.triage.confined_looks import ConfinedLooks, load_registered
 from service.web import openapi
 from service.web.access_log import AccessMiddleware
 from service.web.body import BodyLimitMiddleware
@@ -63,13 +60,12 @@ def _loaded() -> LoadedDetectors:
 
 
 @cache
-def _tools() -> TriageTools:
-    return TriageTools(
-        report_reader=load_reader(),
-        rereader=load_rereader(load_settings(os.environ)),
-        detectors=_loaded().active,
-        vocabulary=load_vocabulary(),
-    )
+def _looks() -> ConfinedLooks:
+    settings = load_settings(os.environ)
+    longest = min(settings.case_seconds_max, TIMEOUT_SECONDS)  # nobody waits for the answer any longer
+    settings = settings.model_copy(update={"case_seconds_max": longest})
+    load = partial(load_registered, installed_registry(os.environ).load(), settings, None)
+    return ConfinedLooks(load, settings, registry_version=None)
 
 
 def _detector() -> OnnxDetector:
@@ -165,7 +161,7 @@ def _documents() -> list[openapi.Document]:
 
 
 app = make_app(
-    context_opener(os.environ, access=_access, model=_model, tools=_tools),
+    context_opener(os.environ, access=_access, model=_model, looks=_looks),
     _documents,
     WebSettings.read(os.environ),
 )

@@ -4,6 +4,7 @@ What a call raises comes back as the same error. A call that takes more than its
 its life and nobody else: the next call finds a new child.
 """
 
+import itertools
 import os
 import signal
 import socket
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 _END_SECONDS = 5.0  # for a child that closed its socket to end
 _UMASK = 0o077  # what a child writes, its user alone may read
 START_LIMITS = Limits(wall_seconds=120.0)
+_NUMBERS = itertools.count(1)  # of the children of this process; a successor has that of its predecessor
 
 _log = structlog.get_logger("overread.confined")
 
@@ -61,6 +63,7 @@ class Confined(Generic[Tenant]):
         self._make = pack(Call(function=make, kwargs={}, makes_tenant=True))
         self._start_limits = start_limits
         self._lock = threading.Lock()
+        self._number = next(_NUMBERS)
         self._child: _Child | None = None
         self._most_bytes = 0  # of all limits of memory so far; a child that keeps more is replaced
         # The kernel ends a child with the thread that started it, so that one must stay: this one.
@@ -138,7 +141,7 @@ class Confined(Generic[Tenant]):
             self._discard()
         if self._child is None:
             try:
-                self._child = self._starter.submit(_Child).result()
+                self._child = self._starter.submit(_Child, self._number).result()
             except OSError as error:
                 raise OutOfResourcesError(f"no process can be started for {self._what}; try again") from error
             self._make_tenant(self._child)
@@ -186,10 +189,10 @@ class Confined(Generic[Tenant]):
 class _Child:
     """A running child."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         ours, its = socket.socketpair()
         with its:
-            arguments = (str(os.getpid()), str(its.fileno()))
+            arguments = (str(os.getpid()), str(number), str(its.fileno()))
             try:
                 self.process = subprocess.Popen(  # noqa: S603  # our own command, no shell
                     (sys.executable, "-P", "-m", "service.confined.process", *arguments),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from overread.errors import (
     LostProcessError,
@@ -229,6 +231,19 @@ def test_the_log_of_a_child_goes_where_its_parents_goes(capfd, confined) -> None
     out, err = capfd.readouterr()
     assert '"action": "seen"' in err
     assert out == ""
+
+
+def test_what_successive_children_count_adds_up_in_one_file(tmp_path, monkeypatch, confined) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for _ in range(3):
+        confined.call(AMPLE, Tenant.tally)
+        with pytest.raises(LostProcessError):
+            confined.call(AMPLE, Tenant.kill)
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(tmp_path))
+    assert registry.get_sample_value("tallies_total") == 3
+    assert len(list(tmp_path.glob("counter_*"))) == 1
 
 
 def test_the_end_of_the_block_ends_the_child() -> None:
