@@ -25,6 +25,18 @@ that denies them it comes out on top, with a report that states them far below.
 """
 
 
+_SITES_PLACES = ("CONFIG", "DATABASE_URL", "DATABASE_URL_FILE", "OBJECTS_URL")
+_SITES_PEOPLE = (
+    "API_TOKEN",
+    "API_TOKEN_FILE",
+    "HOST_NAMES",
+    "OIDC_ISSUER",
+    "PROXIES",
+    "PROXY_GROUPS_HEADER",
+    "PROXY_USER_HEADER",
+)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--once", action="store_true", help="print the list as JSON and end; no page")
@@ -52,10 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         # What the environment names is the site's own: the demonstration must not fill it.
         # Nor does it ask anybody to sign in: it is for this machine alone.
-        places = ("CONFIG", "DATABASE_URL", "DATABASE_URL_FILE", "OBJECTS_URL")
-        places += ("API_TOKEN", "API_TOKEN_FILE", "HOST_NAMES", "PROXIES", "OIDC_ISSUER")
-        places += ("PROXY_USER_HEADER", "PROXY_GROUPS_HEADER")
-        sites = {f"OVERREAD_{place}" for place in places}
+        sites = {f"OVERREAD_{name}" for name in (*_SITES_PLACES, *_SITES_PEOPLE)}
         environ = {name: value for name, value in os.environ.items() if name not in sites}
         environ["OVERREAD_FOLDER"] = str(folder.absolute())
         ranked = run_demo(load_settings(environ))

@@ -14,7 +14,7 @@ from service.security.provider import Provider
 from service.store.audit_entries import LOCAL
 from service.store.database import Store
 from service.store.people import Act
-from service.triage.looks import TriageTools
+from service.triage.looks import Looks
 from service.web.guard import Access
 
 UID_PATTERN = r"^[0-9.]{1,64}$"
@@ -27,15 +27,15 @@ class ServerContext:
 
     store: Store
     model: Callable[[], ObserverIdentity] | None  # the verified release; None where none is needed
-    tools: Callable[[], TriageTools] | None = None  # triage a study in a request; None where nobody asks
+    looks: Callable[[], Looks] | None = None  # triage a study in a request; None where nobody asks
     clock: Clock
     access: Access
     provider: Provider | None = None  # of identities, by OpenID Connect
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
 
 
-def _context_of(request: Request) -> ServerContext:
-    context: ServerContext = request.app.state.context
+async def _context_of(request: Request) -> ServerContext:
+    context: ServerContext = request.app.state.context  # in the loop: a plain function would take a thread
     return context
 
 

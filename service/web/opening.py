@@ -12,7 +12,7 @@ from service.settings import load_settings
 from service.store.database import open_store
 from service.store.people import has_people
 from service.store.release_watch import ends_when_outdated
-from service.triage.looks import TriageTools
+from service.triage.looks import Looks
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
@@ -34,7 +34,7 @@ def context_opener(
     *,
     access: Access,
     model: Callable[[], ObserverIdentity] | None,
-    tools: Callable[[], TriageTools] | None = None,
+    looks: Callable[[], Looks] | None = None,
 ) -> OpenContext:
     """Return what opens the store of the environment when an application starts."""
 
@@ -47,7 +47,7 @@ def context_opener(
                 yield ServerContext(
                     store=store,
                     model=model,
-                    tools=tools,
+                    looks=looks,
                     clock=lambda: datetime.now(UTC),
                     access=access,
                     provider=Provider(access.security) if access.security.oidc_issuer else None,
