@@ -99,6 +99,9 @@ class ReportVersion(Answer):
     source: str
     issued_at: datetime | None = Field(description="When it was made; null where the sender does not say")
     received_at: datetime
+    resent_at: list[datetime] = Field(
+        description="Further times that the sender gave for the same text; the last of all counts"
+    )
 
 
 class EventRecord(Answer):

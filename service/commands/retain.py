@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from service.commands.installation import opened_store
     from service.log import configure_logging
     from service.maintenance.retention import RetentionCount, retain, retain_daily
+    from service.store.release_watch import ends_when_outdated
 
     configure_logging()
     with opened_store(arguments, creates=True) as store:
@@ -38,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stop.set())
-            retain_daily(store, clock=lambda: datetime.now(UTC), stop=stop)
+            with ends_when_outdated(store.require_release):
+                retain_daily(store, clock=lambda: datetime.now(UTC), stop=stop)
             return EXIT_OK
         counts = retain(store, now=datetime.now(UTC), dry_run=arguments.dry_run)
         total = sum(counts, start=RetentionCount())

@@ -19,6 +19,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ, N_ACTION_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.transport import RequestHandler
 
+from service.bounded_server import Place
 from service.dicom.arrival import ArrivingObject
 from service.dicom.timing import SteadyTimer
 from service.dicom.transport import BoundedSocket
@@ -49,6 +50,7 @@ class Limits(Protocol):
     silence_seconds: float
     tls: ssl.SSLContext | None
     begin: BeginObject
+    place: Place  # of the connection that this thread serves
 
 
 class StreamingDimse(DIMSEServiceProvider):
@@ -57,10 +59,11 @@ class StreamingDimse(DIMSEServiceProvider):
     What is owed to the requester is given to it when it has fallen silent, in the association's own thread.
     """
 
-    def __init__(self, assoc: Association, begin: BeginObject, silence_seconds: float) -> None:
+    def __init__(self, assoc: Association, limits: Limits) -> None:
         super().__init__(assoc)
-        self._begin = begin
-        self._silence_seconds = silence_seconds
+        self.place = limits.place
+        self._begin = limits.begin
+        self._silence_seconds = limits.silence_seconds
         self._begun: list[ArrivingObject] = []  # those that are open; whoever has them may drop them
         self._owed: list[Callable[[StreamingDimse | None], None]] = []
         self._put_off: deque[Any] = deque()  # what came while we awaited an answer
@@ -77,6 +80,7 @@ class StreamingDimse(DIMSEServiceProvider):
         found = super().get_msg(block)
         if found[1] is not None:
             self._heard_at = time.monotonic()
+            self.place.spoke()
         elif (
             self._owed and time.monotonic() - self._heard_at > self._silence_seconds and not self._is_ending()
         ):
@@ -203,7 +207,8 @@ class ConnectionHandler(RequestHandler):
         dul.event_queue.get_nowait()  # the socket that is replaced has announced the connection
         bounded = BoundedSocket(association, client_socket=cast(socket.socket, self.request))
         bounded.idle_seconds = limits.idle_seconds
+        bounded.heard = limits.place.heard
         dul.socket = bounded
-        association.dimse = StreamingDimse(association, limits.begin, limits.silence_seconds)
+        association.dimse = StreamingDimse(association, limits)
         bounded.sink = association.dimse.sink
         return association

@@ -10,6 +10,7 @@ import structlog
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
@@ -17,7 +18,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from overread.errors import InputError, OutOfResourcesError
 from service.bounded_server import BoundedServerMixin
 from service.dicom.arrival import ArrivingObject
-from service.dicom.association import ConnectionHandler
+from service.dicom.association import ConnectionHandler, StreamingDimse
 from service.dicom.commitment import SOP_CLASS as STORAGE_COMMITMENT
 from service.dicom.reporting import SYNTAXES, CommitmentService
 from service.dicom.settings import DicomSettings
@@ -53,8 +54,9 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         self._commitments = CommitmentService(store, settings, clock)
         self.prepare(
             listener,
-            connections_max=settings.associations_max + _SPARE_CONNECTIONS,
+            connections_max=settings.associations_max,
             per_address_max=settings.connections_per_address_max,
+            spare=_SPARE_CONNECTIONS,
         )
         self.idle_seconds, self.silence_seconds = settings.idle_seconds, settings.silence_seconds
         self.tls: ssl.SSLContext | None = settings.tls.context() if settings.tls else None
@@ -125,8 +127,21 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         return status
 
 
+class _Entity(AE):
+    """An application entity that does not count the associations whose connection has made room."""
+
+    @property
+    def active_associations(self) -> list[Association]:
+        """The associations that take a place."""
+        return [
+            association
+            for association in super().active_associations
+            if not isinstance(association.dimse, StreamingDimse) or association.dimse.place.is_open
+        ]
+
+
 def _entity(settings: DicomSettings) -> AE:
-    entity = AE(ae_title=settings.ae_title or _ANY_TITLE)
+    entity = _Entity(ae_title=settings.ae_title or _ANY_TITLE)
     entity.require_called_aet = settings.ae_title is not None
     if ANYBODY not in settings.calling_ae_titles:
         entity.require_calling_aet = list(settings.calling_ae_titles)

@@ -36,6 +36,8 @@ class BoundedSocket(AssociationSocket):
     idle_seconds = 60.0
     sink: Callable[[], tuple[int, Taker] | None] | None = None
     """Returns who takes the object that is arriving, and its presentation context; None between objects."""
+    heard: Callable[[], None] | None = None
+    """Called whenever something has come."""
 
     _back = b""  # what was read and is not ours
     _buffer: bytearray | None = None
@@ -111,6 +113,8 @@ class BoundedSocket(AssociationSocket):
             if not count:
                 break
             received += count
+            if self.heard is not None:
+                self.heard()
             if time.monotonic() > deadline:
                 raise TimeoutError("the sender is too slow")
         return received

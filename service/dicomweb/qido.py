@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from service.dicomweb.qido_query import parse_query
-from service.dicomweb.qido_search import find
+from service.dicomweb.qido_search import find, too_broad
 from service.store.archive import Attribute, Level
 from service.web.addresses import base_url
 from service.web.archive_threads import run, threads_of
@@ -78,7 +78,10 @@ async def _search(
     offer = require(accepted(request), OFFERS)
     query = parse_query(level, request.query_params.multi_items(), within)
     base = base_url(request)
-    results = await run(threads_of(request).reading, lambda: find(context.store, query, base))
+    headers_max = request.app.state.web.search_headers_max
+    results = await run(
+        threads_of(request).reading, lambda: find(context.store, query, base, headers_max=headers_max)
+    )
     service = request.url.netloc
     warnings = []
     if query.fuzzy:
@@ -86,6 +89,8 @@ async def _search(
         warnings.append(f'299 {service} "{text}"')
     if results.more:
         warnings.append(f'299 {service} "There are additional results that can be requested."')
+    if results.unread:
+        warnings.append(f'299 {service} "There may be additional results: {too_broad(headers_max)}."')
     headers = {"Warning": ", ".join(warnings)} if warnings else {}
     if not results.datasets:
         return Response(status_code=204, headers=headers)

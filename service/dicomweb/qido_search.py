@@ -1,7 +1,7 @@
 """The answer to a QIDO-RS query (PS3.18 section 10.6.3): what the tables know, completed from the headers.
 
 The tables hold no names. What they do not hold is read from the header of one instance of each result, and
-matched there; how many headers one request may read is limited.
+matched there; how many headers one request may read is limited. A page that the limit cuts short says so.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,6 @@ from service.store.archive import Found, Level, StudyContent, search, study_cont
 from service.store.database import Store
 from service.web.addresses import instance_address, study_address
 
-HEADERS_MAX = 5000  # read for one request that searches in headers; then it is too broad
 _BATCH = 250
 
 _log = structlog.get_logger("overread.dicomweb")
@@ -68,22 +67,31 @@ class Results:
 
     datasets: list[DicomJson]
     more: bool  # there are further results
+    unread: bool  # further results may be in headers that were not read
 
 
-def find(store: Store, query: Query, base_url: str, *, headers_max: int = HEADERS_MAX) -> Results:
+class _HeadersMaxError(Exception):
+    """No further header may be read for this request."""
+
+
+def find(store: Store, query: Query, base_url: str, *, headers_max: int) -> Results:
     """Return the page of results that a query asks for; `headers_max` may be read to match them.
 
     Raises:
-        HTTPException: 413, because too many headers would have to be read.
+        HTTPException: 413, because so many headers were read and none of them is of the page.
     """
-    matches = _matches(store, query, headers_max)
     page: list[tuple[Found, DicomJson]] = []
-    more = False
-    for match in matches:
-        if len(page) == query.limit:
-            more = True
-            break
-        page.append(match)
+    more = unread = False
+    try:
+        for match in _matches(store, query, headers_max):
+            if len(page) == query.limit:
+                more = True
+                break
+            page.append(match)
+    except _HeadersMaxError:
+        unread = True
+        if not page:
+            raise HTTPException(413, f"{too_broad(headers_max)}: none of them fits") from None
     uids = sorted({found.study.study_instance_uid for found, _ in page})
     contents = study_contents(store, uids)
     complete = _COMPLETE[query.level]
@@ -92,7 +100,15 @@ def find(store: Store, query: Query, base_url: str, *, headers_max: int = HEADER
         content = contents[found.study.study_instance_uid]
         dataset = _with_empty(header, query.level) | complete(found, content, base_url)
         datasets.append(dict(sorted(dataset.items())))
-    return Results(datasets=datasets, more=more)
+    return Results(datasets=datasets, more=more, unread=unread)
+
+
+def too_broad(headers_max: int) -> str:
+    """Return what a search that reads no further is told."""
+    return (
+        f"only the first {headers_max} headers were read for this page; narrow the search by StudyDate, "
+        "PatientID, AccessionNumber or a UID"
+    )
 
 
 def _matches(store: Store, query: Query, headers_max: int) -> Iterator[tuple[Found, DicomJson]]:
@@ -104,11 +120,7 @@ def _matches(store: Store, query: Query, headers_max: int) -> Iterator[tuple[Fou
         batch = search(store, query.level, query.conditions, limit=size, offset=at)
         for found in batch:
             if in_headers and (read := read + 1) > headers_max:
-                raise HTTPException(
-                    413,
-                    f"this search would have to read more than {headers_max} headers: "
-                    "narrow it by StudyDate, PatientID, AccessionNumber or a UID",
-                )
+                raise _HeadersMaxError
             header = _header(found, wanted)
             if not all(condition.holds(header) for condition in query.header_conditions):
                 continue

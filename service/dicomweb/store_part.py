@@ -10,12 +10,21 @@ from service.intake.header import InstanceHeader, read_header
 from service.intake.instances import begin_instance, receive_instance
 from service.store.files import IncomingFile
 from service.web.context import ServerContext
-from service.web.errors import CANNOT_UNDERSTAND, INVALID_ATTRIBUTE_VALUE, failure_reason_of
+from service.web.errors import (
+    CANNOT_UNDERSTAND,
+    INVALID_ATTRIBUTE_VALUE,
+    OUT_OF_RESOURCES,
+    failure_reason_of,
+)
 from service.web.multipart import FramingError, PartReceiver, parse_content_type
 
 DICOM = "application/dicom"
 
 _log = structlog.get_logger("overread.stow")
+
+
+class TooManyPartsError(FramingError):
+    """One request brings more parts than are taken; those before are kept."""
 
 
 class PartsReceiver:
@@ -24,15 +33,28 @@ class PartsReceiver:
     One part is kept at a time, so that no more than two are in memory or on their way to the disk.
     """
 
-    def __init__(self, context: ServerContext, *, study_instance_uid: str | None, source: str) -> None:
+    def __init__(
+        self, context: ServerContext, *, study_instance_uid: str | None, source: str, parts_max: int
+    ) -> None:
         self._context = context
+        self._parts_max = parts_max
         self._study_instance_uid = study_instance_uid
         self._source = source
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="stow-part")
         self._outcomes: list[Future[PartOutcome]] = []
 
     def open_part(self, headers: dict[str, str]) -> PartReceiver:
-        """Return the receiver of a part with these headers; a part without Content-Type is taken as DICOM."""
+        """Return the receiver of a part with these headers; a part without Content-Type is taken as DICOM.
+
+        Raises:
+            TooManyPartsError: it is one more than a request may bring; the sender should send it again.
+        """
+        if len(self._outcomes) >= self._parts_max:
+            self.note(PartOutcome(failure_reason=OUT_OF_RESOURCES))
+            raise TooManyPartsError(
+                f"only the first {self._parts_max} parts of a request are taken; send the others again, in "
+                "further requests"
+            )
         media_type = parse_content_type(headers.get("content-type", DICOM)).media_type
         if media_type != DICOM:
             return _RefusedPart(self, PartOutcome(failure_reason=CANNOT_UNDERSTAND, unsupported_type=True))

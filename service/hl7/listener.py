@@ -76,11 +76,13 @@ class _Connection(socketserver.BaseRequestHandler):
         connection.settimeout(server.settings.message_seconds)
         if server.tls is not None:
             connection = self.request = server.tls.wrap_socket(connection, server_side=True)
+        place = server.place
         messages_max = 2 * server.store.settings.report_bytes_max + _ENVELOPE_BYTES
         frames = FrameReader(message_bytes_max=messages_max)
         started = time.monotonic()
         while (data := self._receive(connection, frames, started)) is not None:
             was_within = frames.is_within_message
+            place.heard()
             try:
                 messages = frames.feed(data)
             except FramingError as error:
@@ -91,6 +93,8 @@ class _Connection(socketserver.BaseRequestHandler):
                 else:
                     count_refused(IntakeProtocol.HL7, "OTHER_PROTOCOL")
                 return
+            if messages:
+                place.spoke()
             if messages or not was_within:
                 started = time.monotonic()
             self._answer(connection, [self._take(message) for message in messages if not _is_answer(message)])

@@ -13,19 +13,14 @@ from overread.errors import ContradictionError, InputError, InvalidReportError
 from service.intake.issued import usable_time
 from service.intake.matching import case_for_report, locks_of_case, study_for_report
 from service.intake.receipt import ReceiptOutcome, Replay
-from service.intake.report_order import (
-    in_order_of_making,
-    text_in_force,
-    version_repeated,
-    versions_in_force,
-)
+from service.intake.report_order import is_in_force, is_said_anew, version_repeated, whole_text
 from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store, Transaction
 from service.store.locks import Lock
 from service.store.pressure import notes_turned_away
 from service.store.records import CaseRecord, QuarantineKind, ReportStatus, ReportVersion
 from service.store.refusals import Refusal, refuse
-from service.store.report_versions import add_report_version, report_versions
+from service.store.report_versions import add_report_resend, add_report_version, report_versions
 
 _log = structlog.get_logger("overread.intake")
 _IDENTIFIER_MAX = 64  # longest LO and UI, PS3.5 table 6.2-1
@@ -61,10 +56,10 @@ class ReportReceipt:
 def receive_report(store: Store, report: IncomingReport, *, now: datetime) -> ReportReceipt:
     """Keep one version of a report and let its case take note; then it may be acknowledged.
 
-    The same version again changes nothing; another one is added, nothing is overwritten. A preliminary
-    version waits. A version that counts sends a case that has been triaged back to triage; one that was made
-    before the one in force is kept and changes nothing else. What is refused goes to quarantine before the
-    error is raised.
+    The same version again changes nothing; a further time that it gives is kept, since it may make it the
+    latest word. Another version is added, nothing is overwritten. A preliminary one waits. One that counts
+    sends a case that has been triaged back to triage; one that was made before the one in force is kept and
+    changes nothing else. What is refused goes to quarantine before the error is raised.
 
     Raises:
         InvalidReportError: it is empty, binary, undecodable, too large, or names no study and no accession.
@@ -247,11 +242,15 @@ def _receive(connection: Transaction, report: IncomingReport, text: str, now: da
     new = _version(report, text, len(versions) + 1, now)
     repeated = version_repeated(new, versions)
     if repeated is not None:
+        if is_said_anew(new, repeated):
+            add_report_resend(connection, case.case_id, repeated.version, new)
         return _receipt(case, repeated.version, ReceiptOutcome.ALREADY_STORED)
     _require_latest(report, case, versions)
-    counts = new in versions_in_force((*versions, new))
-    add_report_version(connection, case.case_id, _with_whole_text(new, versions))
-    case = _take_note(connection, case, report, new.version if counts else None, now)
+    whole = whole_text(new, versions)
+    stored = new if whole == new.text else replace(new, text=whole, sent_text=new.text)
+    add_report_version(connection, case.case_id, stored)
+    counting = new.version if is_in_force(new, versions) else None
+    case = _take_note(connection, case, report, counting, now)
     return _receipt(case, new.version, ReceiptOutcome.STORED)
 
 
@@ -266,22 +265,6 @@ def _version(report: IncomingReport, text: str, version: int, now: datetime) -> 
         issued_at=usable_time(report.issued_at, now=now),
         received_at=now,
     )
-
-
-def _with_whole_text(new: ReportVersion, versions: Sequence[ReportVersion]) -> ReportVersion:
-    """Return a new version with the whole report: with its addenda that came before it, or what it adds to.
-
-    A version that others have replaced already is read with those that were made before it alone.
-    """
-    known = (*versions, new)
-    if new.status is ReportStatus.PRELIMINARY:
-        return new
-    if new not in versions_in_force(known):
-        made = in_order_of_making(known)
-        before = made[: made.index(new) + 1]
-        known = tuple(version for version in known if version in before)
-    whole = text_in_force(known)
-    return new if whole == new.text else replace(new, text=whole, sent_text=new.text)
 
 
 def _require_latest(report: IncomingReport, case: CaseRecord, versions: Sequence[ReportVersion]) -> None:

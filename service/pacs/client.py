@@ -21,6 +21,7 @@ from service.pacs.fetching import Pace, fetch_study
 from service.pacs.settings import DicomwebAddress, DimseAddress, PacsSettings
 from service.settings import load_settings
 from service.store.database import Store, open_store
+from service.store.release_watch import ends_when_outdated
 
 _log = structlog.get_logger("overread.fetch")
 
@@ -93,7 +94,8 @@ def run_automatically(environ: Mapping[str, str]) -> None:
     store = open_store(load_settings(environ))
     try:
         _log.info("fetching")
-        fetch_by_itself(store, archive_of(address, store, _now), settings, clock=_now, stop=stop)
+        with ends_when_outdated(store.require_release):
+            fetch_by_itself(store, archive_of(address, store, _now), settings, clock=_now, stop=stop)
     finally:
         store.close()
 

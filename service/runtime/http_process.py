@@ -18,7 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.log import configure_logging
-from service.runtime.http_protocol import TimedHeadProtocol
+from service.runtime.http_protocol import bounded_protocol
+from service.web.settings import WebSettings
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 15
@@ -43,11 +44,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def serve(app: ASGIApp, listeners: list[socket.socket]) -> None:
+def serve(app: ASGIApp, listeners: list[socket.socket], *, connections_max: int) -> None:
     """Serve on all sockets until SIGTERM or SIGINT; requests in flight get a few seconds to end."""
     config = uvicorn.Config(
         app,
-        http=TimedHeadProtocol,
+        http=bounded_protocol(connections_max),
         log_config=None,
         access_log=False,  # ours names routes by template; uvicorn's would name cases and studies
         server_header=False,
@@ -87,7 +88,8 @@ def main(arguments: list[str]) -> None:
     name, *descriptors = arguments
     app = APPLICATIONS[name]()
     configure_process_logging()  # after the import: BentoML configures logging too
-    serve(app, [socket.socket(fileno=int(descriptor)) for descriptor in descriptors])
+    listeners = [socket.socket(fileno=int(descriptor)) for descriptor in descriptors]
+    serve(app, listeners, connections_max=WebSettings.read(os.environ).http_connections_max)
 
 
 if __name__ == "__main__":

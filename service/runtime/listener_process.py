@@ -22,6 +22,7 @@ from service.log import configure_logging
 from service.network_settings import require_restricted
 from service.settings import load_settings
 from service.store.database import Store, open_store
+from service.store.release_watch import ends_when_outdated
 
 _log = structlog.get_logger("overread.listener")
 
@@ -63,7 +64,8 @@ def run_listener(protocol: Protocol, listener: socket.socket, environ: Mapping[s
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     _log.info("listening", protocol=protocol.value, port=listener.getsockname()[1])
-    server.serve_forever(poll_interval=0.2)
+    with ends_when_outdated(store.require_release):
+        server.serve_forever(poll_interval=0.2)
     _log.info("stopped", protocol=protocol.value)
     sys.stderr.flush()
     os._exit(0)  # the library's threads are no daemons, and wait for senders that may be silent

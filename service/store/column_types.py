@@ -7,7 +7,7 @@ which sorts as time does.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, TypeDecorator
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Integer, String, TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -37,3 +37,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 Uid = String(64)
 Sha256 = String(64)
+
+
+def actor_columns() -> tuple[Column[str], ...]:
+    """Return columns of an actor, as `overread.actor.Actor` has it."""
+    return (
+        Column("actor_name", String(256), nullable=False),  # as a person is shown it
+        Column("actor_kind", String(16), nullable=False, server_default="PROGRAM"),  # or PERSON
+        Column("actor_identifier", String(320), nullable=False, server_default="unknown"),
+    )

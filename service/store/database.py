@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -24,6 +24,7 @@ from service.store.locks import Lock, take_locks
 from service.store.migration import migrate, revision_of
 from service.store.modes import correct_database_file
 from service.store.outages import raise_outage
+from service.store.release_watch import TablesRevision
 from service.store.sqlite_file import sqlite_file, watch_sqlite_file
 
 Transaction = Connection
@@ -40,15 +41,18 @@ class Store:
     settings: Settings
     engine: Engine
     files: ObjectFiles
+    tables: TablesRevision = field(default_factory=TablesRevision, compare=False, repr=False)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one consistent state; nothing is written.
 
         Raises:
-            OutOfResourcesError: the database cannot be reached or is busy for too long.
+            OutOfResourcesError: the database cannot be reached or is busy for too long, or is of another
+                release by now.
         """
         with translated(), self.engine.connect() as connection:
+            self.tables.require_now_and_then(connection)
             yield connection
 
     @contextmanager
@@ -59,14 +63,26 @@ class Store:
         such as a claim, need not be `durable`: it does not wait for the disk, and a power cut may undo it.
 
         Raises:
-            OutOfResourcesError: the database cannot be reached, is full, or is busy for too long.
+            OutOfResourcesError: the database cannot be reached, is full, is busy for too long, or is of
+                another release by now.
         """
         engine = self.engine.execution_options(writes="FULL" if durable else "NORMAL")
         with translated(), engine.begin() as connection:
             if not durable and connection.dialect.name == "postgresql":
                 connection.execute(_NOT_DURABLE)
             take_locks(connection, locks)
+            self.tables.require(connection)
             yield connection
+
+    def require_release(self) -> None:
+        """Return if the tables are those of this release.
+
+        Raises:
+            OutdatedProcessError: somebody brought them to another one, or put another database there.
+            OutOfResourcesError: the database cannot be reached.
+        """
+        with translated(), self.engine.connect() as connection:
+            self.tables.require(connection)
 
     def close(self) -> None:
         """Close every connection."""

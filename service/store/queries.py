@@ -8,6 +8,7 @@ from service.store.schema import (
     instances,
     policies,
     quarantine,
+    report_resends,
     report_versions,
     shadow_detections,
     studies,
@@ -200,7 +201,15 @@ REPORT_VERSION = select(report_versions).where(
 )
 """One version of a case's report."""
 
+REPORT_RESENDS = (
+    select(report_resends.c.version, report_resends.c.issued_at)
+    .where(report_resends.c.case_id == bindparam("case_id"))
+    .order_by(report_resends.c.version, report_resends.c.issued_at)
+)
+"""The further times at which the text of each version of a case's report was sent."""
+
 ADD_REPORT_VERSION = insert(report_versions)
+ADD_REPORT_RESEND = insert(report_resends)
 ADD_RESULT = insert(triage_results)
 ADD_DETECTION = insert(triage_detections)
 

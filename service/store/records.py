@@ -139,6 +139,7 @@ class ReportVersion:
     source: str
     issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     received_at: datetime
+    resent_at: tuple[datetime, ...] = ()  # further times that came with the same text, ascending
 
     @property
     def sent(self) -> str:

@@ -1,6 +1,7 @@
 """From the rows of the database to the records that the store gives out."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -45,10 +46,10 @@ def instance_of(row: Row[Any], files: ObjectFiles) -> InstanceRecord:
     return InstanceRecord(**_columns(row, InstanceRecord, without={"files"}), files=files)
 
 
-def report_of(row: Row[Any]) -> ReportVersion:
-    """Return the version of a row of `report_versions`."""
-    values = _columns(row, ReportVersion, without={"status"})
-    return ReportVersion(**values, status=ReportStatus(row.status))
+def report_of(row: Row[Any], *, resent_at: tuple[datetime, ...]) -> ReportVersion:
+    """Return the version of a row of `report_versions`, with the times of `report_resends`."""
+    values = _columns(row, ReportVersion, without={"status", "resent_at"})
+    return ReportVersion(**values, status=ReportStatus(row.status), resent_at=resent_at)
 
 
 def earlier_of(row: Row[*tuple[Any, ...]], days_before: float) -> EarlierReport:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime
+from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 
 metadata = MetaData(
     naming_convention={
@@ -25,16 +25,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def _actor_columns() -> tuple[Column[str], ...]:
-    """Columns of an actor, as `overread.actor.Actor` has it."""
-    return (
-        Column("actor_name", String(256), nullable=False),  # as a person is shown it
-        Column("actor_kind", String(16), nullable=False, server_default="PROGRAM"),  # or PERSON
-        Column("actor_identifier", String(320), nullable=False, server_default="unknown"),
-    )
-
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
@@ -140,6 +130,22 @@ report_versions = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
+# A version whose text was sent again with another time, which may make it the latest word. Never changed.
+report_resends = Table(
+    "report_resends",
+    metadata,
+    Column("case_id", RowNumber, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("issued_at", UtcDateTime, primary_key=True),
+    Column("source", String(256), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["case_id", "version"],
+        ["report_versions.case_id", "report_versions.version"],
+        name="fk_report_resends_case_id",
+    ),
+)
+
 # What triage concluded about one revision of a case: the primary key is "exactly once". Never changed.
 triage_results = Table(
     "triage_results",
@@ -224,7 +230,7 @@ events = Table(
     Column("state_before", String(32)),  # null for the first
     Column("state_after", String(32), nullable=False),
     Column("revision", Integer, nullable=False),
-    *_actor_columns(),
+    *actor_columns(),
     Column("detail", Text),
     Index("ix_events_case_id", "case_id"),
 )
@@ -238,7 +244,7 @@ policies = Table(
     Column("sha256", Sha256, nullable=False),
     Column("text", Text, nullable=False),  # the whole file
     Column("origin", String(16), nullable=False),  # SHIPPED or SITE
-    *_actor_columns(),
+    *actor_columns(),
     Column("in_force_from", UtcDateTime, nullable=False),
 )
 
@@ -283,7 +289,7 @@ quarantine_actions = Table(
     Column("happened_at", UtcDateTime, nullable=False),
     Column("action", String(16), nullable=False),  # REPLAYED, CORRECTED or DISCARDED
     Column("outcome", String(16), nullable=False),  # STORED, ALREADY_STORED, REFUSED or DISCARDED
-    *_actor_columns(),
+    *actor_columns(),
     Column("detail", Text),  # why it was refused again, or discarded, in words
     Column(
         "correction", Text
@@ -351,7 +357,7 @@ detector_registry = Table(
     metadata,
     Column("change_id", RowNumber, primary_key=True),
     Column("happened_at", UtcDateTime, nullable=False),
-    *_actor_columns(),
+    *actor_columns(),
     Column("action", String(16), nullable=False),  # models.registry.Change.action
     Column("release", Text, nullable=False),
     Column("version", Text),
@@ -378,6 +384,7 @@ workers = Table(
 
 APPEND_ONLY = (
     report_versions,
+    report_resends,
     triage_results,
     triage_detections,
     shadow_detections,

@@ -20,6 +20,7 @@ from service.hl7.settings import Hl7Settings
 from service.log import configure_logging
 from service.settings import load_settings
 from service.store.database import open_store
+from service.store.release_watch import ends_when_outdated
 from service.watch.folder import FolderWatcher
 from service.watch.settings import WatchSettings
 
@@ -52,18 +53,25 @@ def watch(folder: Path, environ: Mapping[str, str], *, waits: bool = False) -> N
         ticks=time.monotonic,
     )
     try:
-        while not stop.is_set():
-            try:
-                _look_until(stop, watcher, settings)
-            except ConfigurationError as error:
-                if not waits:
-                    raise
-                _log.error("cannot_watch", reason=str(error))
-            except OSError as error:
-                _log.error("cannot_watch", reason=error.strerror)
-            stop.wait(_PAUSE_SECONDS)
+        with ends_when_outdated(store.require_release):
+            _watch_until(stop, watcher, settings, waits=waits)
     finally:
         store.close()
+
+
+def _watch_until(
+    stop: threading.Event, watcher: FolderWatcher, settings: WatchSettings, *, waits: bool
+) -> None:
+    while not stop.is_set():
+        try:
+            _look_until(stop, watcher, settings)
+        except ConfigurationError as error:
+            if not waits:
+                raise
+            _log.error("cannot_watch", reason=str(error))
+        except OSError as error:
+            _log.error("cannot_watch", reason=error.strerror)
+        stop.wait(_PAUSE_SECONDS)
 
 
 def _look_until(stop: threading.Event, watcher: FolderWatcher, settings: WatchSettings) -> None:

@@ -18,15 +18,25 @@ from service.web.errors import (
 )
 
 OpenContext = Callable[[], AbstractContextManager[ServerContext]]
+OpenPictures = Callable[[], AbstractContextManager[object]]  # of another room, which stands on this one
 
 
-def bare_app(open_context: OpenContext, *, title: str, description: str) -> FastAPI:
-    """Return the application; what it works with is opened when it starts and closed when it stops."""
+def bare_app(
+    open_context: OpenContext, *, title: str, description: str, open_pictures: OpenPictures
+) -> FastAPI:
+    """Return the application; what it works with is opened when it starts and closed when it stops.
+
+    Args:
+        open_context: opens what the handlers work with.
+        title: of the OpenAPI document.
+        description: the same.
+        open_pictures: opens where pixels are decoded, which the handlers find as `app.state.pictures`.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_context() as context:
-            app.state.context = context
+        with open_context() as context, open_pictures() as pictures:
+            app.state.context, app.state.pictures = context, pictures
             yield
 
     app = FastAPI(

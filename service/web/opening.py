@@ -8,7 +8,8 @@ from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import open_store
-from service.triage.worker import TriageTools
+from service.store.release_watch import ends_when_outdated
+from service.triage.looks import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
@@ -38,14 +39,15 @@ def context_opener(
     def open_context() -> Iterator[ServerContext]:
         store = open_store(load_settings(environ))
         try:
-            yield ServerContext(
-                store=store,
-                model=model,
-                tools=tools,
-                clock=lambda: datetime.now(UTC),
-                access=access,
-                hl7=Hl7Settings.read(environ),
-            )
+            with ends_when_outdated(store.require_release):
+                yield ServerContext(
+                    store=store,
+                    model=model,
+                    tools=tools,
+                    clock=lambda: datetime.now(UTC),
+                    access=access,
+                    hl7=Hl7Settings.read(environ),
+                )
         finally:
             store.close()
 

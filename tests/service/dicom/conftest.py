@@ -15,9 +15,23 @@ SETTINGS = DicomSettings(idle_seconds=20)
 Listening = Callable[..., AbstractContextManager[int]]
 
 
+class HastyListener(DicomListener):
+    """A listener that closes a silent connection at once when it needs the place."""
+
+    patience_seconds = 0.0
+
+
+class PatientListener(DicomListener):
+    """A listener that closes no silent connection to make room."""
+
+    patience_seconds = 3600.0
+
+
 @contextmanager
-def listening(store: Store, settings: DicomSettings = SETTINGS) -> Iterator[int]:
-    with listening_on(lambda listener: DicomListener(listener, store, settings, lambda: NOW)) as port:
+def listening(
+    store: Store, settings: DicomSettings = SETTINGS, kind: type[DicomListener] = PatientListener
+) -> Iterator[int]:
+    with listening_on(lambda listener: kind(listener, store, settings, lambda: NOW)) as port:
         yield port
 
 

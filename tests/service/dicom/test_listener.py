@@ -20,7 +20,7 @@ from service.store.quarantine import count_quarantine, list_quarantine
 from service.store.worklist import load_instance
 from tests.service.certificates import Certificates
 from tests.service.counting import counting
-from tests.service.dicom.conftest import SETTINGS, listening
+from tests.service.dicom.conftest import SETTINGS, HastyListener, listening
 from tests.service.dicom.senders import (
     ECHOSCU,
     IMPLICIT,
@@ -403,6 +403,26 @@ def test_one_address_cannot_take_every_place(sqlite_store: Store) -> None:
             other.settimeout(20)
             other.sendall(associate_request(STORAGE))
             assert other.recv(1) == b"\x02"  # A-ASSOCIATE-AC, PS3.8 section 9.3.3
+
+
+@pytest.mark.parametrize("limit", ["associations_max", "connections_per_address_max"])
+def test_silent_associations_make_room_and_those_that_have_sent_something_stay(
+    sqlite_store: Store, limit: str
+) -> None:
+    few = SETTINGS.model_copy(update={limit: 3})
+    with listening(sqlite_store, few, HastyListener) as port, RawSender(port) as speaking:
+        speaking.send(store_command("2.25.1.1.1"), b"\x02" + data_set(implicit()))
+        assert speaking.status() == 0x0000
+        with RawSender(port) as silent, socket.create_connection(("127.0.0.1", port), timeout=20) as mute:
+            assert silent.accepted
+            with RawSender(port) as second:
+                assert second.accepted
+                assert silent.read_pdu() == b""
+                with RawSender(port) as third:
+                    assert third.accepted
+                    assert mute.recv(1) == b""
+        speaking.send(store_command("2.25.1.1.4"), b"\x02" + data_set(implicit(number=4)))
+        assert speaking.status() == 0x0000
 
 
 @pytest.mark.parametrize("certified", [True, False])

@@ -16,6 +16,7 @@ from service.store.archive import Level
 from service.store.database import Store, open_store
 from service.store.worklist import load_instance
 from service.web.guard import access_for
+from service.web.settings import WebSettings
 from tests.service.material import dicom_bytes, send_image
 from tests.service.web.listening import TOKEN, listening, opener
 
@@ -274,8 +275,24 @@ def test_a_search_that_would_read_too_many_headers_says_how_to_narrow_it(archive
     with pytest.raises(HTTPException, match="StudyDate") as error:
         find(archive, broad, "http://here", headers_max=2)
     assert error.value.status_code == 413
+    assert "only the first 2 headers" in str(error.value.detail)
     narrow = parse_query(Level.STUDY, [("PatientName", "Doe*"), ("PatientID", "P2")])
     assert len(find(archive, narrow, "http://here", headers_max=2).datasets) == 1
+
+
+def test_a_page_that_the_limit_of_headers_cuts_short_says_so(archive: Store) -> None:
+    web = WebSettings(search_headers_max=2)
+    app = make_stow_app(opener(archive), access_for("127.0.0.1", None), web)
+    with listening(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        cut = client.get("/studies", params={"PatientName": "?*"})
+        whole = client.get("/studies", params={"PatientName": "?*", "limit": "1"})
+        past = client.get("/studies", params={"PatientName": "?*", "offset": "2"})
+
+    assert len(cut.json()) == 2
+    assert cut.headers["warning"].startswith("299 ")
+    assert "narrow the search by StudyDate" in cut.headers["warning"]
+    assert "There are additional results" in whole.headers["warning"]
+    assert past.status_code == 413
 
 
 def test_a_search_asks_for_the_token(archive: Store) -> None:

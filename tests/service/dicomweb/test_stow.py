@@ -19,6 +19,7 @@ from service.store.database import Store
 from service.store.quarantine import count_quarantine
 from service.store.worklist import load_instance
 from service.web.guard import access_for
+from service.web.settings import WebSettings
 from tests.service.counting import counting
 from tests.service.material import dicom_bytes
 from tests.service.web.listening import listening, opener
@@ -91,6 +92,22 @@ def test_a_broken_part_fails_alone(stow_url: str, sqlite_store: Store) -> None:
     assert reasons(reply, OTHER) == [0xC000]
     assert count_quarantine(sqlite_store) == 1
     assert incoming_files(sqlite_store) == []
+
+
+def test_a_request_brings_so_many_parts_and_its_reply_says_what_to_do_with_the_others(
+    sqlite_store: Store,
+) -> None:
+    app = make_stow_app(opener(sqlite_store), access_for("127.0.0.1", None), WebSettings(stow_parts_max=2))
+    with listening(app) as url:
+        reply = post(url, body(*(dicom_bytes(number=number) for number in range(1, 6))))
+        broken = post(url, body(b"no DICOM", b"none", b"none at all"))
+
+    assert (reply.status_code, broken.status_code) == (202, 409)
+    assert uids(reply, REFERENCED) == ["2.25.1.1.1", "2.25.1.1.2"]
+    assert reasons(reply, OTHER) == [0xA700]
+    assert "only the first 2 parts of a request are taken; send the others again" in reply.headers["warning"]
+    assert incoming_files(sqlite_store) == []
+    assert count_quarantine(sqlite_store) == 2
 
 
 def test_other_content_under_a_known_uid_is_a_conflict_that_names_it(stow_url: str) -> None:

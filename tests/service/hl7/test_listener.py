@@ -25,14 +25,25 @@ from tests.service.counting import counting
 from tests.service.hl7.messages import oru
 from tests.service.material import NOW, dicom_bytes, send_image
 from tests.service.serving_thread import listening_on
+from tests.service.store.test_release_watch import upgrade
 
 SETTINGS = Hl7Settings(message_seconds=10, idle_seconds=10)
 Sender = Callable[[str], str]
 
 
+class HastyListener(Hl7Listener):
+    patience_seconds = 0.0
+
+
+class PatientListener(Hl7Listener):
+    patience_seconds = 3600.0
+
+
 @contextmanager
-def listening(store: Store, settings: Hl7Settings = SETTINGS) -> Iterator[int]:
-    with listening_on(lambda listener: Hl7Listener(listener, store, settings, lambda: NOW)) as port:
+def listening(
+    store: Store, settings: Hl7Settings = SETTINGS, kind: type[Hl7Listener] = PatientListener
+) -> Iterator[int]:
+    with listening_on(lambda listener: kind(listener, store, settings, lambda: NOW)) as port:
         yield port
 
 
@@ -74,6 +85,14 @@ def test_a_report_is_committed_and_acknowledged_by_its_control_id(port: int, sto
     assert str(hl7.parse(answer.strip(b"\x0b\x1c\r").decode()).segment("MSA")) == "MSA|AA|X-42"
     (version,) = load_case(store, 1).reports
     assert (version.text, version.status, version.source) == ("No mass.", ReportStatus.FINAL, "HL7 127.0.0.1")
+
+
+def test_a_report_is_rejected_for_now_when_the_database_is_of_another_release(
+    port: int, store: Store
+) -> None:
+    upgrade(store)
+
+    assert send(port, oru(), b"no message") == ["AR", "AR"]
 
 
 def test_a_report_meets_its_images(port: int, store: Store) -> None:
@@ -265,6 +284,51 @@ def test_one_address_cannot_take_every_place(sqlite_store: Store) -> None:
         with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0)) as other:
             other.sendall(frame(oru().encode()))
             assert b"MSA|AA" in read_answers(other, 1)[0]
+
+
+def speaks(connection: socket.socket) -> bool:
+    """Whether a message that is sent is accepted."""
+    connection.sendall(frame(oru().encode()))
+    return b"MSA|AA" in read_answers(connection, 1)[0]
+
+
+@pytest.mark.parametrize("limit", ["connections_max", "connections_per_address_max"])
+def test_silent_connections_make_room_the_longest_silent_first(
+    sqlite_store: Store, limit: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    few = SETTINGS.model_copy(update={limit: 3})
+    with listening(sqlite_store, few, HastyListener) as port, ExitStack() as held:
+
+        def connect() -> socket.socket:
+            return held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+
+        speaking, first_silent, second_silent = connect(), connect(), connect()
+        assert speaks(speaking)
+        third = connect()
+        assert speaks(third)
+        assert first_silent.recv(10) == b""
+        for _ in range(70):
+            connect()
+        assert speaks(connect())
+        assert second_silent.recv(10) == b""
+        assert speaks(speaking)
+        assert speaks(third)
+    assert "silent, to make room" in "".join(capfd.readouterr())
+
+
+def test_a_connection_that_never_shakes_hands_makes_room(
+    sqlite_store: Store, certificates: Certificates
+) -> None:
+    secured = SETTINGS.model_copy(update={**certificates.settings(), "connections_max": 1})
+    with (
+        listening(sqlite_store, secured, HastyListener) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as silent,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        certificates.client().wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(frame(oru().encode()))
+        assert b"MSA|AA" in read_answers(connection, 1)[0]
+        assert silent.recv(10) == b""
 
 
 def test_a_connection_may_be_secured(sqlite_store: Store, certificates: Certificates) -> None:

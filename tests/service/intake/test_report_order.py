@@ -1,6 +1,7 @@
 """Whatever the order of their arrival, the same report is in force."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import permutations
 from typing import NamedTuple
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.intake.report_order import text_in_force, versions_in_force
+from service.intake.receipt import ReceiptOutcome
+from service.intake.report_order import is_said_anew, text_in_force, version_repeated, versions_in_force
 from service.store.database import Store
 from service.store.records import ReportStatus, ReportVersion
 from service.store.worklist import load_case
@@ -100,32 +102,86 @@ def test_a_superseded_addendum_is_read_with_what_it_was_added_to(store) -> None:
     assert case.reports[-1].text == "f\n\nADDENDUM:\na"
 
 
+@pytest.mark.parametrize("times", [(10, 12, 11), (12, 10, 11)], ids=["again", "older again"])
+def test_a_text_that_was_said_again_later_outlasts_what_was_made_between(store, times) -> None:
+    for number, (text, seconds) in enumerate(zip("aab", times, strict=True)):
+        receipt = send_report(store, text, issued=after(seconds), now=after(100 + number))
+
+    case = load_case(store, receipt.case_id)
+    assert case.report is not None
+    assert case.report.text == "a"
+    assert [(report.sent, report.issued_at, report.resent_at) for report in case.reports] == [
+        ("a", after(times[0]), (after(times[1]),)),
+        ("b", after(11), ()),
+    ]
+
+
+def test_a_report_that_is_said_again_keeps_its_addendum_and_gets_one_that_was_made_between(store) -> None:
+    said = [(FINAL, "a", 12), (ADDENDUM, "x", 11), (FINAL, "a", 10), (FINAL, "a", 13), (FINAL, "a", 13)]
+    for number, (status, text, seconds) in enumerate(said):
+        receipt = send_report(store, text, status=status, issued=after(seconds), now=after(100 + number))
+
+    case = load_case(store, receipt.case_id)
+    assert case.report is not None
+    assert case.report.text == "a\n\nADDENDUM:\nx"
+    assert (receipt.outcome, len(case.reports)) == (ReceiptOutcome.ALREADY_STORED, 3)
+
+
+def test_a_repetition_without_a_time_says_nothing_of_when_it_was_made(store) -> None:
+    said = [("a", None, 10), ("a", None, 12), ("b", 11, 13)]
+    for text, seconds, arrival in said:
+        issued = None if seconds is None else after(seconds)
+        receipt = send_report(store, text, issued=issued, now=after(arrival))
+
+    case = load_case(store, receipt.case_id)
+    assert case.report is not None
+    assert case.report.text == "b"
+
+
 dated = st.builds(
     Made,
     st.sampled_from(ReportStatus),
-    st.text("abc", min_size=1, max_size=3),
+    st.text("abc", min_size=1, max_size=2),
     st.integers(min_value=0, max_value=10_000),
 )
 
 
-@given(st.lists(dated, max_size=6, unique_by=lambda made: made.seconds), st.randoms())
+def received(order: Sequence[Made]) -> tuple[ReportVersion, ...]:
+    """What is kept of statements that arrive in this order."""
+    kept: list[ReportVersion] = []
+    for made in order:
+        new = ReportVersion(
+            version=len(kept) + 1,
+            status=made.status,
+            text=made.text,
+            sha256=made.text,
+            source="test",
+            issued_at=made.issued,
+            received_at=after(len(kept)),
+        )
+        repeated = version_repeated(new, kept)
+        if repeated is None:
+            kept.append(new)
+        elif made.issued is not None and is_said_anew(new, repeated):
+            times = (*repeated.resent_at, made.issued)
+            kept[repeated.version - 1] = replace(repeated, resent_at=times)
+    return tuple(kept)
+
+
+@given(st.lists(dated, max_size=7, unique_by=lambda made: made.seconds), st.randoms())
 def test_the_order_of_arrival_of_dated_versions_does_not_matter(made, random) -> None:
-    def received(order: Sequence[Made]) -> list[ReportVersion]:
-        return [
-            ReportVersion(
-                version=number,
-                status=each.status,
-                text=each.text,
-                sha256="",
-                source="test",
-                issued_at=each.issued,
-                received_at=after(number),
-            )
-            for number, each in enumerate(order, start=1)
-        ]
+    expected = text_in_force(received(sorted(made, key=lambda each: each.seconds)))
 
-    def in_force(order: Sequence[Made]) -> str:
-        versions = received(order)
-        return text_in_force(versions) if versions_in_force(versions) else ""
+    assert text_in_force(received(random.sample(made, len(made)))) == expected
 
-    assert in_force(made) == in_force(random.sample(made, len(made)))
+
+@given(st.lists(dated, max_size=7, unique_by=lambda made: made.seconds))
+def test_what_was_said_last_of_a_whole_report_is_in_force(made) -> None:
+    whole = [each for each in made if each.status in {FINAL, CORRECTED}]
+    in_force = versions_in_force(received(made))
+
+    if whole:
+        last = max(whole, key=lambda each: each.seconds)
+        assert (in_force[0].status, in_force[0].sent) == (last.status, last.text)
+    else:
+        assert all(version.status is ADDENDUM for version in in_force)

@@ -24,7 +24,7 @@ from service.store.records import Lease
 from service.store.schema import APPEND_ONLY, detector_registry, metadata, studies
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import list_worklist
-from tests.service.material import NOW, ROE, MassDetector, send_report, triaged_case
+from tests.service.material import NOW, ROE, MassDetector, after, send_report, triaged_case
 
 FIRST_RELEASE_CASE = """
     INSERT INTO cases (case_id, state, revision, priority, attempts, due_at, opened_at, updated_at)
@@ -64,7 +64,7 @@ def test_a_database_of_a_newer_release_is_refused_and_left_alone(store) -> None:
     with pytest.raises(ConfigurationError, match="newer release"):
         open_store(store.settings)
 
-    with store.reading() as connection:
+    with store.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
 
 
@@ -104,6 +104,7 @@ def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     with pytest.raises(InvalidReportError):
         send_report(store, "")
     discard(store, 1, actor=ROE, because="empty", now=NOW)
+    send_report(store, issued=after(-5))
     who = {"actor_identifier": ROE.identifier, "actor_kind": ROE.kind.value, "actor_name": ROE.display_name}
     change = {"happened_at": NOW, "action": "ACTIVATED", "release": "/models/one", **who}
     with store.writing() as connection:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from overread.case import CaseEvent, CaseState
-from overread.errors import ModelError
+from overread.errors import ModelError, OutdatedProcessError
 from service.store.queue import claim_case, expire_leases
 from service.store.worklist import count_cases, load_case
 from service.triage.worker import work
@@ -28,6 +28,7 @@ from tests.service.material import (
     triage_one,
     triaged_case,
 )
+from tests.service.store.test_release_watch import upgrade
 
 
 def drain(store, *, now=NOW, **changed) -> int:
@@ -50,6 +51,14 @@ def test_a_case_ends_where_report_and_image_take_it(store, value, report, state)
     case_id = triaged_case(store, value=value, report=report)
 
     assert load_case(store, case_id).summary.state is state
+
+
+def test_a_worker_ends_when_its_database_is_brought_to_another_release(store) -> None:
+    ready_case(store)
+    upgrade(store)
+
+    with pytest.raises(OutdatedProcessError, match="start overread anew"):
+        work(store, readers(), name="w", clock=lambda: NOW, stop=threading.Event(), drain=False)
 
 
 def test_a_study_that_no_detector_is_meant_for_is_not_applicable(store) -> None:

@@ -13,6 +13,7 @@ from service.store.workers import note_worker
 from service.web.context import ServerContext
 from tests.service.material import NOW, after, ready_case
 from tests.service.store.test_readiness import WORKER
+from tests.service.store.test_release_watch import upgrade
 from tests.service.web.listening import listening, opener
 
 
@@ -39,6 +40,13 @@ def test_a_database_that_was_removed_is_told(sqlite_store: Store) -> None:
 
     assert set(wrong) == {"database", "workers"}
     assert "was removed while it was in use" in wrong["database"]
+
+
+def test_a_database_of_another_release_is_told_before_the_process_ends(store: Store) -> None:
+    assert asked(store) == {}
+    upgrade(store)
+
+    assert "was brought to revision 9999 while this process ran" in asked(store)["database"]
 
 
 def test_that_nobody_triages_is_a_remark_until_a_case_waits(store: Store) -> None:

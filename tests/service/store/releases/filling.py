@@ -161,6 +161,15 @@ def _fill_reports(store: Store) -> None:
     for seconds, status in ((10, ReportStatus.CORRECTED), (15, ReportStatus.ADDENDUM)):
         given = {"status": status, "issued": after(seconds), "now": after(20)}
         send_report(store, f"{MASS} {status}", accession="A11", **given)  # type: ignore[arg-type]
+    again = send_report(
+        store,
+        f"{MASS} CORRECTED",
+        status=ReportStatus.CORRECTED,
+        accession="A11",
+        issued=after(12),
+        now=after(25),
+    )
+    assert again.version == 3
     send_image(store, dicom_bytes(study="2.25.11", number=2, AccessionNumber="A11"), now=after(30))
     close_study(store, "2.25.11", now=after(40))
     assert len(load_case(store, case_id).reports) == 4

@@ -1,0 +1,63 @@
+"""A process notices that its database was brought to another release, says so and ends."""
+
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from overread.errors import OutdatedProcessError
+from service.store.database import Store
+from service.store.migration import newest_revision
+from service.store.release_watch import TablesRevision, ends_when_outdated
+from service.store.worklist import count_cases
+from tests.service.material import send_report
+
+
+def upgrade(store: Store, revision: str = "9999") -> None:
+    """What a later release does to the tables, as far as this one can see it."""
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+
+
+def test_nothing_is_written_into_the_tables_of_another_release(store: Store) -> None:
+    send_report(store)
+    upgrade(store)
+
+    with pytest.raises(OutdatedProcessError, match="brought to revision 9999 while this process ran"):
+        send_report(store, "Another one.")
+
+    upgrade(store, newest_revision())
+    assert sum(count_cases(store).values()) == 1
+    send_report(store, "Another one.")
+
+
+def test_what_only_reads_looks_once_a_second(store: Store) -> None:
+    seconds = iter([10.0, 10.9, 11.0])
+    tables = TablesRevision(clock=lambda: next(seconds))
+    with store.engine.connect() as connection:
+        tables.require_now_and_then(connection)
+    upgrade(store)
+
+    with store.engine.connect() as connection:
+        tables.require_now_and_then(connection)
+        with pytest.raises(OutdatedProcessError):
+            tables.require_now_and_then(connection)
+
+
+def test_a_process_says_why_and_ends(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    ended = threading.Event()
+    with ends_when_outdated(store.require_release, end=ended.set, look_seconds=0.001, grace_seconds=0.0):
+        send_report(store)
+        assert not ended.is_set()
+        upgrade(store)
+        assert ended.wait(60)
+
+    assert "start overread anew" in "".join(capfd.readouterr())
+
+
+def test_a_process_that_ends_by_itself_is_not_ended_twice(store: Store) -> None:
+    ended = threading.Event()
+    with ends_when_outdated(store.require_release, end=ended.set, look_seconds=3600, grace_seconds=3600):
+        upgrade(store)
+
+    assert not ended.is_set()
