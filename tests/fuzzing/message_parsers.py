@@ -224,7 +224,7 @@ JSON_NESTS = ((b"[", b"]"), (b'{"a":', b"}"))
 
 def unframe(content: bytes) -> None:
     """Give the stream to readers in pieces of several sizes: all must find the same messages."""
-    found = []
+    found, content = [], content[: 2 * MESSAGE_BYTES_MAX]
     for size in PIECES:
         reader = FrameReader(message_bytes_max=MESSAGE_BYTES_MAX)
         try:
