@@ -29,13 +29,15 @@ from tests.service.faults.chaos.senders import Post
 from tests.service.faults.chaos.watch import Conditions, Watch, descriptors, percentile_99
 from tests.service.faults.proxy import SpoilingProxy
 
-READY_SECONDS = 180.0
+READY_SECONDS = 600.0
 PROGRESS_SECONDS = 5.0
 QUIET_SECONDS = 5.0  # after which nothing that is still under way would be overlooked
 CUT_SHARE, CRAWL_SHARE = 0.06, 0.01
 ENVIRONMENT = {
-    "OVERREAD_ATTEMPTS_MAX": "30",  # of one case whose worker is killed, frozen or blown up again and again
-    "OVERREAD_CASE_SECONDS_MAX": "60",
+    "OVERREAD_ATTEMPTS_MAX": "100",  # of one case whose worker is killed or frozen again and again
+    "OVERREAD_LEASE_SECONDS": "10",
+    "OVERREAD_CASE_SECONDS_MAX": "120",
+    "OVERREAD_CASE_MEMORY_BYTES_MAX": str(2 << 30),
     "OVERREAD_DICOM_IDLE_SECONDS": "3",  # a sender that crawls is let go soon
     "OVERREAD_HL7_MESSAGE_SECONDS": "3",
     "OVERREAD_WATCH_SETTLED_SECONDS": "0.5",
