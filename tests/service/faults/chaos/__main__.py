@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from tests.service.faults.chaos.run import Order, run
@@ -43,6 +44,7 @@ def main() -> int:
         patience_seconds=given.patience,
         log=given.log,
     )
+    warnings.simplefilter("ignore")  # pydicom's, about what is hostile on purpose
     with tempfile.TemporaryDirectory(prefix="overread-chaos-") as folder:
         outcome = run(order, Path(folder))
     sys.stdout.writelines(f"{line}\n" for line in outcome.lines())

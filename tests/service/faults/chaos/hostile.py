@@ -4,6 +4,7 @@ import base64
 import random
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,8 +27,9 @@ from tests.service.hl7.messages import oru
 from tests.service.intake.narratives import pdf_object_bytes
 from tests.service.material import dicom_bytes
 
-FIRST = 10**15  # numbers of hostile studies: far from those of the load
+FIRST = 10**14  # numbers of hostile studies: far from those of the load
 SECONDS_MAX = 30.0
+TRIES, AGAIN_SECONDS = 10, 2.0  # where nobody listens just now
 INFLATED_BYTES = 1 << 30
 DEEP, MANY = 50_000, 400_000
 _ITEM, _UNDEFINED = b"\xfe\xff\x00\xe0", b"\xff" * 4
@@ -37,12 +39,17 @@ _SEQUENCE = b"\x08\x00\x40\x11SQ\0\0" + _UNDEFINED
 
 def send_hostile(ports: Ports, number: int, pick: float) -> str:
     """Send one hostile thing; return what it was and what became of it."""
-    chance = random.Random(f"hostile {number} {pick}")
     name = list(SHOTS)[int(pick * len(SHOTS))]
-    try:
-        return f"{name}: {SHOTS[name](ports, FIRST + number, chance)}"
-    except (httpx.TransportError, OSError) as error:
-        return f"{name}: {type(error).__name__}"
+    for _ in range(TRIES):
+        try:
+            outcome = SHOTS[name](ports, FIRST + number, random.Random(f"hostile {number} {pick}"))
+        except (httpx.ConnectError, ConnectionRefusedError):
+            time.sleep(AGAIN_SECONDS)
+        except (httpx.TransportError, OSError) as error:
+            return f"{name}: {type(error).__name__}"
+        else:
+            return f"{name}: {outcome}"
+    return f"{name}: nobody listened"
 
 
 def mutated_object(ports: Ports, number: int, chance: random.Random) -> str:

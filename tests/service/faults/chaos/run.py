@@ -32,6 +32,7 @@ from tests.service.faults.proxy import SpoilingProxy
 READY_SECONDS = 600.0
 PROGRESS_SECONDS = 5.0
 QUIET_SECONDS = 5.0  # after which nothing that is still under way would be overlooked
+SETTLING_SECONDS = 3.0  # between the last sender's end and the count of open files
 CUT_SHARE, CRAWL_SHARE = 0.06, 0.01
 ENVIRONMENT = {
     "OVERREAD_ATTEMPTS_MAX": "100",  # of one case whose worker is killed or frozen again and again
@@ -130,6 +131,8 @@ def go(order: Order, scene: Scene, stack: ExitStack, watched: Path) -> Outcome:
     ended = time.monotonic()
     reckoning = drain(order, scene, ledger, watch, begun)
     drained = time.monotonic()
+    post.stop()
+    time.sleep(SETTLING_SECONDS)
     at_end = descriptors(scene.pid)
     scene.over.set()
     return Outcome(

@@ -26,12 +26,19 @@ class Post:
     waiting: "SimpleQueue[Parcel]" = field(default_factory=SimpleQueue)
     repeated: Counter[str] = field(default_factory=Counter)  # why something was sent again
 
-    def start(self) -> list[threading.Thread]:
-        """Return the senders at work."""
-        senders = [threading.Thread(target=self.send_all, daemon=True) for _ in range(SENDERS)]
-        for sender in senders:
+    senders: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Let the senders begin."""
+        self.senders = [threading.Thread(target=self.send_all, daemon=True) for _ in range(SENDERS)]
+        for sender in self.senders:
             sender.start()
-        return senders
+
+    def stop(self) -> None:
+        """Let the senders end and hang up."""
+        self.over.set()
+        for sender in self.senders:
+            sender.join()
 
     def feed(self, load: Iterator[Consignment], *, per_second: float, until: float) -> None:
         """Give the senders consignments at a pace, until then (monotonic seconds)."""
