@@ -25,7 +25,6 @@ class Post:
     over: threading.Event = field(default_factory=threading.Event)
     waiting: "SimpleQueue[Parcel]" = field(default_factory=SimpleQueue)
     repeated: Counter[str] = field(default_factory=Counter)  # why something was sent again
-
     senders: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
