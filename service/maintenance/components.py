@@ -119,8 +119,11 @@ def _required(requirements: Iterable[str], extras: Collection[str]) -> Iterator[
 
 def _component(distribution: Distribution, *, is_runtime: bool) -> Component:
     metadata = distribution.metadata
-    classifiers = metadata.get_all("Classifier") or ()
-    licence = licence_of(metadata.get("License-Expression"), metadata.get("License"), classifiers)
+    licence = licence_of(
+        next(iter(metadata.get_all("License-Expression") or ()), None),
+        next(iter(metadata.get_all("License") or ()), None),
+        metadata.get_all("Classifier") or (),
+    )
     record = distribution.read_text("RECORD")
     return Component(
         name=str(metadata["Name"]),
