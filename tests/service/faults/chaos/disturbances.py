@@ -21,7 +21,7 @@ from tests.service.faults.chaos.watch import Conditions
 CONNECTIONS = 200  # of the largest storm
 SOURCE = "127.0.0.2"  # whence a storm comes: limits per address leave the senders alone
 STEP_SECONDS = 86_400  # the largest step of the clock, either way
-TRIES_SECONDS = 0.1
+TRIES_SECONDS, DYING_SECONDS = 0.05, 10.0
 SCRAPS = (b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\x0bMSH|^~\\&|", b"\x01\x00\x00\x00\xff\xff", bytes(4096))
 
 
@@ -37,6 +37,7 @@ class Scene:
     over: threading.Event
     happened: Counter[str] = field(default_factory=Counter)
     hostile: Counter[str] = field(default_factory=Counter)
+    starting: threading.Lock = field(default_factory=threading.Lock)  # whoever has it lets nothing start
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _shots: int = 0
 
@@ -48,12 +49,13 @@ class Scene:
     def keep_up(self) -> None:
         """Start the installation again whenever it has ended, as an init system does."""
         while not self.over.wait(0.2):
-            process = self.installation.process
-            if process is not None and process.poll() is not None:
-                if process.returncode != -signal.SIGKILL:
-                    self.note(f"supervisor ended by itself, status {process.returncode}")
-                self.installation.process = None
-                self.installation.keep_up()
+            with self.starting:
+                process = self.installation.process
+                if process is not None and process.poll() is not None:
+                    if process.returncode != -signal.SIGKILL:
+                        self.note(f"supervisor ended by itself, status {process.returncode}")
+                    self.installation.process = None
+                    self.installation.keep_up()
 
     @property
     def pid(self) -> int:
@@ -140,23 +142,31 @@ def forbid_writing(scene: Scene, action: Action) -> Iterator[None]:
         scene.note("disk not made read-only: no file system of our own")
         yield
         return
-    if not scene.disk.forbid_writing():
-        with suppress(ProcessLookupError):
-            os.kill(scene.pid, signal.SIGKILL)
-            scene.note("killed supervisor")
-        deadline = time.monotonic() + 2.0
-        while not (done := scene.disk.forbid_writing()) and time.monotonic() < deadline:
-            time.sleep(TRIES_SECONDS / 10)
-        if not done:
-            scene.note("disk not made read-only: in use")
-            yield
-            return
+    with scene.starting:
+        done = scene.disk.forbid_writing() or _forbid_to_the_dead(scene)
+    if not done:
+        scene.note("disk not made read-only: in use")
+        yield
+        return
     scene.note("made the disk read-only")
     try:
         with scene.conditions.wrong("disk read-only"):
             yield
     finally:
         scene.disk.allow_writing()
+
+
+def _forbid_to_the_dead(scene: Scene) -> bool:
+    """Kill everything, and return whether the disk could be made read-only then."""
+    with suppress(ProcessLookupError):
+        os.kill(scene.pid, signal.SIGKILL)
+        scene.note("killed supervisor")
+    deadline = time.monotonic() + DYING_SECONDS
+    while time.monotonic() < deadline:
+        if scene.disk.forbid_writing():
+            return True
+        time.sleep(TRIES_SECONDS)
+    return False
 
 
 @contextmanager
