@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 
 from overread import __version__
 from overread.errors import OverreadError
+from service.audit_trail.recorder import AuditRecorder
+from service.web.audit import AuditMiddleware
 from service.web.context import ServerContext
 from service.web.errors import (
     answer_http_exception,
@@ -35,8 +37,13 @@ def bare_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_context() as context, open_pictures() as pictures:
+        with (
+            open_context() as context,
+            open_pictures() as pictures,
+            AuditRecorder(context.store) as recorder,
+        ):
             app.state.context, app.state.pictures = context, pictures
+            app.state.recorder = recorder
             yield
 
     app = FastAPI(
@@ -48,6 +55,7 @@ def bare_app(
         redoc_url=None,
         openapi_url=None,
     )
+    app.add_middleware(AuditMiddleware)
     app.add_exception_handler(OverreadError, answer_overread_error)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
