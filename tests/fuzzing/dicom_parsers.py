@@ -10,11 +10,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from models.codestream import stated_size
 from models.dicom import read_header as read_image_header
+from models.elements import read_elements
 from models.stored import locate_frames
 from overread.errors import InputError
 from service.dicomweb.stow import make_stow_app
 from service.intake.documents import read_document
-from service.intake.elements import read_elements
 from service.intake.header import read_header
 from service.settings import load_settings
 from service.store.database import open_store

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from benchmarks.sending import Parcel
+from models.elements import open_data_set
 from overread.case import TRIAGED, CaseState
 from overread.errors import NotFoundError
-from service.intake.elements import open_data_set
 from service.store.database import Store
 from service.store.schema import cases, instances, report_versions, triage_results
 from tests.service.faults.chaos.load import Consignment, Expected
