@@ -98,6 +98,7 @@ def entry_page(
     context: Context,
     quarantine_id: EntryNumber,
     reveal: Annotated[str, Query(max_length=8)] = "",
+    sheet: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> HTMLResponse:
     """Show one entry; whose it is and what the report says only on request."""
     revealed = bool(reveal)
@@ -108,6 +109,7 @@ def entry_page(
         list_actions(context.store, quarantine_id),
         case_id=case_of(context.store, entry),
         revealed=revealed,
+        sheet=sheet,
     )
     return render_page("refused.html", view, here="quarantine")
 
