@@ -54,7 +54,7 @@ def worklist(
     tab, now = tab_named(show), context.clock()
     page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
     view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
-    alarms = pressure_words(context.store.settings, now=now)
+    alarms = pressure_words(context.store, now=now)
     return render_page("worklist.html", view, here="worklist", alarms=alarms)
 
 

@@ -79,7 +79,7 @@ def quarantine(context: Context, choice: Choice) -> HTMLResponse:
     store = context.store
     counts = count_states(store, choice.wanted())
     view = quarantine_view(choice, _shown(context, choice), counts, known_reasons())
-    alarms = pressure_words(store.settings, now=context.clock())
+    alarms = pressure_words(store, now=context.clock())
     return render_page("quarantine.html", view, here="quarantine", alarms=alarms)
 
 

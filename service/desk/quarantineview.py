@@ -31,12 +31,14 @@ _ACTIONS = {
     QuarantineAction.REPLAYED: "Sent again",
     QuarantineAction.CORRECTED: "Corrected and sent again",
     QuarantineAction.DISCARDED: "Discarded",
+    QuarantineAction.REMOVED: "Bytes removed",
 }
 _OUTCOMES = {
     ActionOutcome.STORED: "stored",
     ActionOutcome.ALREADY_STORED: "had been stored already",
     ActionOutcome.REFUSED: "refused again",
     ActionOutcome.DISCARDED: "",
+    ActionOutcome.REMOVED: "",
 }
 _ACCEPTABLE = frozenset({"CONTRADICTION", "MISLABELLED_DICOM"})
 

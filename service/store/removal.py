@@ -10,16 +10,19 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from overread.actor import Actor
 from overread.case import CaseState
 from overread.errors import OutOfResourcesError
 from service.store import locks, queries
 from service.store.cases import case_of_study
 from service.store.database import Store
+from service.store.quarantine import ActionOutcome, NewAction, QuarantineAction, add_action
 from service.store.records import QuarantineState
 from service.store.schema import instances, quarantine
 from service.store.studies import require_study
 
 _WHY_MAX = 256
+_RETENTION = Actor.program("retention")
 
 _MARK_INSTANCE = (
     update(instances)
@@ -122,7 +125,7 @@ def restore_refused(store: Store, connection: Connection, sha256: str, *, now: d
 
 
 def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Removal) -> bool:
-    """Remove the bytes of a refused thing, and return whether they may go and had not gone before.
+    """Remove the bytes of a refused thing, record it, and return whether they may go and had not gone before.
 
     They stay while the entry waits for a person, or another entry needs them.
     """
@@ -130,6 +133,14 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
         bound = {"marked": quarantine_id, "at": removal.at, "why": removal.why[:_WHY_MAX]}
         if connection.execute(_MARK_REFUSED, bound).rowcount != 1:
             return False
+        removed = NewAction(
+            action=QuarantineAction.REMOVED,
+            outcome=ActionOutcome.REMOVED,
+            actor=_RETENTION,
+            at=removal.at,
+            detail=removal.why,
+        )
+        add_action(connection, quarantine_id, removed)
     drop_refused(store, sha256)
     return True
 

@@ -1,4 +1,4 @@
-"""A report that is one endless word, in a real browser: the page comes up, and its parts can be turned over."""
+"""A report that is one endless word, in a real browser: the page comes up, and its parts can be turned."""
 
 import httpx
 import pytest

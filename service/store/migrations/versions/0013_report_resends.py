@@ -1,4 +1,4 @@
-"""Further times at which senders gave for the text of a report that they sent again.
+"""Further times at which a report was sent again, and an index for the room of the quarantine.
 
 Revision: 0013
 """
@@ -17,7 +17,8 @@ ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the table, whose rows the database refuses to change."""
+    """Add the index, and the table, whose rows the database refuses to change."""
+    op.create_index("ix_quarantine_removed_at_size_bytes", "quarantine", ["removed_at", "size_bytes"])
     op.create_table(
         _TABLE,
         sa.Column("case_id", ROW_NUMBER, nullable=False),
