@@ -4,16 +4,17 @@
 
 Each study is one radiograph of 2048 x 2048 pixels of 14 bits in 16, uncompressed or as lossless JPEG 2000,
 with a report. Studies wait in the queue in batches. The worker drains a batch: it claims each
-study, reads the report, decodes, prepares, infers, compares, and stores the result on SQLite, each result
-synced. The bare sum decodes the files of the same batch with the same decoder and runs the same network on
-the same prepared input. Which comes first is drawn by chance for each batch, and every batch is sent anew.
+study, lets its child process read the report, decode, prepare, infer and compare, and stores the result on
+SQLite, each result synced. The same is done once more in one process, without a child. The bare sum decodes
+the files of the same batch with the same decoder and runs the same network on the same prepared input. Which
+comes first is drawn by chance for each batch, and every batch is sent anew.
 
-The two do not use the machine alike: the worker prepares the next study on a second thread while the network
-runs on this one, so it needs a second core for that, and of each batch the first study is prepared without
-overlap; the bare sum is serial on one thread. The network has one thread in both. Where something else keeps
-the second core busy, nothing overlaps and the overhead is that of preparing in turn, about three times as
-much: measure on an otherwise idle machine. The overhead is a ratio of wall-clock times, its interval a
-bootstrap over the batches.
+Worker and bare sum do not use the machine alike: the worker prepares the next study on a second thread
+while the network runs on this one, so it needs a second core for that, and of each batch the first study is
+prepared without overlap; the bare sum is serial on one thread. The network has one thread in both. Where
+something else keeps the second core busy, nothing overlaps and the overhead is that of preparing in turn,
+about three times as much: measure on an otherwise idle machine. The overhead is a ratio of wall-clock
+times, its interval a bootstrap over the batches.
 """
 
 import argparse
@@ -26,9 +27,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +49,17 @@ from models.pixels import network_input
 from models.releases import DEFAULT_RELEASE, RELEASES, load_onnx_detector
 from overread.finding import load_vocabulary
 from overread.report import load_reader
-from overread.statistics import bootstrap_estimate
+from overread.statistics import Estimate, bootstrap_estimate
 from service.intake.closing import close_study
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
+from service.runtime.worker_process import confined_looks
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.worklist import load_case
-from service.triage.worker import TriageTools, work
+from service.triage.confined_looks import ConfinedLooks
+from service.triage.looks import Looks, TriageTools
+from service.triage.worker import work
 
 REPORT = """\
 INDICATION: Cough for two weeks.
@@ -72,6 +77,7 @@ class Pair:
 
     studies: int
     worker: float
+    alone: float  # the worker without a child process
     bare: float
 
 
@@ -80,7 +86,8 @@ class Bench:
     """Parts of the worker that are measured, and the network by itself."""
 
     store: Store
-    readers: TriageTools
+    looks: ConfinedLooks
+    tools: TriageTools
     network: OnnxNetwork
     manifest: Manifest
 
@@ -115,11 +122,11 @@ def send(store: Store, dataset: Dataset, now: datetime) -> Path:
     return load_case(store, receipt.case_id).instances[0].path
 
 
-def drain(bench: Bench) -> int:
+def drain(store: Store, looks: Looks) -> int:
     """Let the worker triage everything that waits, and return how many studies that were."""
     return work(
-        bench.store,
-        bench.readers,
+        store,
+        looks,
         name="bench",
         clock=lambda: datetime.now(UTC),
         stop=threading.Event(),
@@ -127,44 +134,51 @@ def drain(bench: Bench) -> int:
     )
 
 
-def measure(bench: Bench, paths: Sequence[Path], chance: random.Random) -> Pair:
-    """Take the waiting batch through the worker, and its files through the bare sum, in any order."""
+def measure(bench: Bench, send_batch: Callable[[], Sequence[Path]], chance: random.Random) -> Pair:
+    """Take a batch through the worker, one like it through the worker in one process, its files by hand."""
     stated = bench.manifest.network
-    prepared = [network_input(path, rows=stated.rows, columns=stated.columns) for path in paths]
+    ways: dict[str, Looks] = {"worker": bench.looks, "alone": bench.tools}
     seconds = {}
-    for way in chance.sample(["worker", "bare"], 2):
-        start = time.perf_counter()
-        if way == "worker":
-            triaged = drain(bench)
-            assert triaged == len(paths)
-        else:
+    for way in chance.sample(["worker", "alone", "bare"], 3):
+        paths = send_batch()
+        if way == "bare":
+            prepared = [network_input(path, rows=stated.rows, columns=stated.columns) for path in paths]
+            start = time.perf_counter()
             for path, pixels in zip(paths, prepared, strict=True):
                 decode_frame(path, dcmread(path, stop_before_pixels=True))
                 bench.network.run(pixels)
-        seconds[way] = time.perf_counter() - start
-    return Pair(studies=len(paths), worker=seconds["worker"], bare=seconds["bare"])
+            seconds[way] = time.perf_counter() - start
+            drain(bench.store, bench.tools)
+        else:
+            start = time.perf_counter()
+            triaged = drain(bench.store, ways[way])
+            seconds[way] = time.perf_counter() - start
+            assert triaged == len(paths)
+    return Pair(studies=len(paths), **seconds)
 
 
-def overhead(pairs: Sequence[Pair]) -> float:
-    """Return how much longer the worker takes, as a share of the bare sum."""
-    return sum(pair.worker for pair in pairs) / sum(pair.bare for pair in pairs) - 1
+def longer(pairs: Sequence[Pair], other: str, seed: int) -> Estimate:
+    """Return how much longer the worker takes than another way, as a share of that."""
+
+    def share(rows: Iterable[int]) -> float:
+        drawn = [pairs[row] for row in rows]
+        return sum(pair.worker for pair in drawn) / sum(float(getattr(pair, other)) for pair in drawn) - 1
+
+    return bootstrap_estimate(range(len(pairs)), share, resamples=RESAMPLES, seed=seed)
 
 
 def describe(name: str, pairs: Sequence[Pair], seed: int) -> str:
     """Return the lines of one kind of file."""
-    over = bootstrap_estimate(
-        range(len(pairs)),
-        lambda rows: overhead([pairs[row] for row in rows]),
-        resamples=RESAMPLES,
-        seed=seed,
-    )
+    child, over = (longer(pairs, other, seed) for other in ("alone", "bare"))
     studies = sum(pair.studies for pair in pairs)
     rates = "   ".join(
         f"{words} {studies / sum(getattr(pair, way) for pair in pairs):6.2f}"
-        for way, words in (("worker", "worker"), ("bare", "bare sum"))
+        for way, words in (("worker", "worker"), ("alone", "in one process"), ("bare", "bare sum"))
     )
     return (
         f"{name:13} n {studies:4} in {len(pairs)} batches of up to {pairs[0].studies}   studies/s: {rates}\n"
+        f"{'':13} overhead of the child process {child.value:.1%} "
+        f"(95 % interval {child.low:.1%} to {child.high:.1%})\n"
         f"{'':13} overhead of the worker over the bare sum {over.value:.1%} "
         f"(95 % interval {over.low:.1%} to {over.high:.1%})"
     )
@@ -180,8 +194,9 @@ def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
         numbers = itertools.count(1)
         pairs = []
         for size in [2, *sizes]:  # the first warms up
-            paths = fill(bench.store, images, itertools.islice(numbers, size))
-            pairs.append(measure(bench, paths, chance))
+            send_batch = partial(fill_batch, bench.store, images, numbers, size)
+            pairs.append(measure(bench, send_batch, chance))
+        bench.looks.close()
         bench.store.close()
     return pairs[1:]
 
@@ -189,14 +204,16 @@ def run(studies: int, batch: int, seed: int, *, compressed: bool) -> list[Pair]:
 def make_bench(folder: Path) -> Bench:
     """Return a worker's parts on a store of its own in this folder."""
     detector = load_onnx_detector()
-    readers = TriageTools(
+    tools = TriageTools(
         report_reader=load_reader(),
         detectors=(detector,),
         vocabulary=load_vocabulary(),
     )
+    store = open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=folder))
     return Bench(
-        store=open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=folder)),
-        readers=readers,
+        store=store,
+        looks=confined_looks(store),
+        tools=tools,
         network=OnnxNetwork(RELEASES / DEFAULT_RELEASE, detector.manifest, threads=1),
         manifest=detector.manifest,
     )
@@ -206,6 +223,11 @@ def fill(store: Store, images: Sequence[Dataset], numbers: Iterable[int]) -> lis
     """Put a study into the store for each number, its image one of these, and return their files."""
     named = [name(images[number % len(images)], number) for number in numbers]
     return [send(store, dataset, datetime.now(UTC)) for dataset in named]
+
+
+def fill_batch(store: Store, images: Sequence[Dataset], numbers: Iterator[int], size: int) -> Sequence[Path]:
+    """Put a batch of studies into the store, under the next numbers, and return their files."""
+    return fill(store, images, itertools.islice(numbers, size))
 
 
 def main() -> int:

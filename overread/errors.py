@@ -7,6 +7,7 @@
     |   +-- UndecodablePixelsError    the header is fine, the pixel data is not
     |   +-- InvalidReportError        empty, binary or undecodable report
     |   |   +-- UnsupportedMessageError   a message of a type or version that is not taken here
+    |   +-- OverLimitError            takes more time, memory or room than a limit allows
     |   +-- ContradictionError        contradicts what is stored: other patient, other bytes for the same UID
     |   +-- InvalidFileError          a line or file given to a command is malformed
     +-- NotFoundError             names something that the store does not hold
@@ -16,6 +17,7 @@
     +-- LeaseLostError            another worker holds the case now; drop the result
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
     |   +-- OutdatedProcessError      the database is of another release by now; the process has to end
+    +-- LostProcessError          the process that did the work ended without an answer; another may do it
     +-- PeerError                 another system that was asked is not there, refuses or breaks off
     +-- ModelError                a model release is missing, altered or does not do what its manifest says
     +-- ConfigurationError        a setting or policy is wrong; nothing works until a person corrects it
@@ -65,6 +67,17 @@ class UnsupportedMessageError(InvalidReportError):
     reason = "UNSUPPORTED_MESSAGE"
 
 
+class OverLimitError(InputError):
+    """Work on the input that takes more than a limit allows; the message says which, and what to do."""
+
+    reason = "OVER_LIMIT"
+
+    def __init__(self, message: str, *, limit: str = "") -> None:
+        """Say it in words; `limit` is a name for programs, such as "wall_seconds" or "memory_bytes"."""
+        super().__init__(message)
+        self.limit = limit
+
+
 class ContradictionError(InputError):
     """The input contradicts what is stored, such as another patient under the same accession number."""
 
@@ -103,6 +116,10 @@ class OutOfResourcesError(OverreadError):
 
 class OutdatedProcessError(OutOfResourcesError):
     """The database was brought to another release while this process ran, which has to be started anew."""
+
+
+class LostProcessError(OverreadError):
+    """The process that did the work ended without an answer: it crashed, or something outside killed it."""
 
 
 class PeerError(OverreadError):

@@ -1,6 +1,7 @@
 """The application that is mounted into the BentoML service: API and pages."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -10,9 +11,13 @@ from starlette.exceptions import HTTPException
 from overread.errors import OverreadError
 from service.api import cases, fhir, images, quarantine, reports, triage, workers
 from service.desk import pages, quarantinepages
+from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
+from service.web.archive_threads import ArchiveThreads
 from service.web.bare import OpenContext, bare_app
+from service.web.narrative_turns import NarrativeTurns
+from service.web.settings import WebSettings
 
 DESCRIPTION = """\
 Finds, among studies that have already been reported, the few where the report and the image most likely
@@ -23,15 +28,27 @@ Errors are problem details (RFC 9457). They never repeat what was sent.
 
 
 def make_app(
-    open_context: OpenContext, further_documents: Callable[[], Sequence[openapi.Document]]
+    open_context: OpenContext,
+    further_documents: Callable[[], Sequence[openapi.Document]],
+    web: WebSettings | None = None,
 ) -> FastAPI:
     """Return API and pages, to be mounted into the BentoML service.
 
     Args:
         open_context: opens what the handlers work with.
         further_documents: OpenAPI documents of what answers beside this application.
+        web: its threads and limits; None for the defaults.
     """
-    app = bare_app(open_context, title="overread", description=DESCRIPTION)
+    web = web or WebSettings()
+    threads = ArchiveThreads(web)
+    app = bare_app(
+        open_context,
+        title="overread",
+        description=DESCRIPTION,
+        open_pictures=partial(PictureRoom, web, threads),
+    )
+    app.state.archive_threads = threads
+    app.state.narratives = NarrativeTurns(web)
     for room in (reports, fhir, cases, images, triage, quarantine, workers, health):
         app.include_router(room.router)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads

@@ -36,12 +36,13 @@ from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.store.detector_registry import installed_registry
 from service.tensors import decode_inputs
+from service.triage.looks import TriageTools
 from service.triage.rereading import load_rereader
-from service.triage.worker import TriageTools
 from service.web import openapi
 from service.web.access_log import AccessMiddleware
 from service.web.guard import GuardMiddleware
 from service.web.opening import access_from, context_opener
+from service.web.settings import WebSettings
 
 DETECTOR_ADDRESS = "/api/v1/detector/scores"
 BATCH_MAX = 32
@@ -152,7 +153,11 @@ def _documents() -> list[openapi.Document]:
     return [own, stow_document(os.environ)]
 
 
-app = make_app(context_opener(os.environ, access=_access, model=_model, tools=_tools), _documents)
+app = make_app(
+    context_opener(os.environ, access=_access, model=_model, tools=_tools),
+    _documents,
+    WebSettings.read(os.environ),
+)
 _service.mount_asgi_app(app, path="/")
 _service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
 _service.add_asgi_middleware(GuardMiddleware, access=_access)

@@ -20,12 +20,12 @@ from overread.errors import ConfigurationError, OverreadError
 from service.intake.closing import close_study
 from service.intake.instances import begin_instance, receive_instance
 from service.intake.reports import IncomingReport, receive_report
-from service.runtime.worker_process import load_tools
 from service.settings import Settings
 from service.store.database import Store, open_store
 from service.store.order import Selection
 from service.store.records import CaseSummary
 from service.store.worklist import list_worklist
+from service.triage.loading import load_registered_tools
 from service.triage.worker import work
 
 _SOURCE = "demo"
@@ -62,7 +62,9 @@ def run_demo(settings: Settings) -> tuple[RankedCase, ...]:
     store = open_store(settings)
     try:
         titles = {_send(store, case): case.title for case in demo_cases()}
-        work(store, load_tools(store), name=_SOURCE, clock=_now, stop=threading.Event(), drain=True)
+        work(
+            store, load_registered_tools(store), name=_SOURCE, clock=_now, stop=threading.Event(), drain=True
+        )
         ranked = tuple(
             RankedCase(rank=rank, title=titles[str(summary.study_instance_uid)], summary=summary)
             for rank, summary in enumerate(_ranked(store), start=1)

@@ -75,6 +75,12 @@ TRIAGE_SECONDS = Histogram(
     buckets=_TRIAGE_BUCKETS,
     registry=REGISTRY,
 )
+LOOKS_ENDED = Counter(
+    "overread_looks_ended",
+    "Looks at a case that ended their process: by the limit that they went over, or `lost`, which crashed.",
+    ("limit",),
+    registry=REGISTRY,
+)
 LEASES_LOST = Counter(
     "overread_leases_lost", "Leases that ran out because their worker ended or hung.", registry=REGISTRY
 )
@@ -95,6 +101,8 @@ INFERENCE_SECONDS = Histogram(
 # What is known beforehand is there from the start, at 0: Prometheus sees no increase to a first value.
 for _end in TriageEnd:
     TRIAGES.labels(_end.value)
+for _limit in ("wall_seconds", "memory_bytes", "lost"):
+    LOOKS_ENDED.labels(_limit)
 for _protocol in IntakeProtocol:
     INTAKE_ACCEPTED.labels(_protocol.value)
     INTAKE_REFUSED.labels(_protocol.value, OUT_OF_RESOURCES)

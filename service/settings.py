@@ -94,7 +94,14 @@ class Settings(SettingsModel):
         ge=1,
     )
     case_seconds_max: float = setting(
-        600.0, meaning="a look at one case that takes longer is given up", unit="s", table="worker", ge=1
+        600.0, meaning="a look at one case that takes longer is ended", unit="s", table="worker", ge=1
+    )
+    case_memory_bytes_max: int = setting(
+        8 << 30,
+        meaning="a look at one case that takes more memory, beside the loaded detectors, is ended",
+        unit="bytes",
+        table="worker",
+        ge=1 << 28,
     )
     attempts_max: int = setting(
         5, meaning="claims of one revision of a case before it is FAILED", table="worker", ge=1

@@ -33,11 +33,13 @@ BROAD_EXCEPTS = {
 }
 """Functions that catch Exception, BaseException or everything, and why each has to."""
 GOES_ON_AFTER_AN_ERROR = {
+    "service.confined.process": "a call; its caller gets the error",
     "service.dicom.association": "a command of a peer; the association is aborted",
     "service.dicom.listener": "an object; its sender gets a status",
     "service.dicom.reporting": "a report of storage commitment; it is tried again",
     "service.hl7.committer": "a message; its sender gets the error",
     "service.hl7.listener": "a message; its sender gets an acknowledgement that says so",
+    "service.narrative.pdf": "a PDF; whoever sent it gets the reason",
     "service.triage.shadow": "the look of a candidate; its failure is kept with it",
     "service.watch.folder": "a file; it stays where it is",
 }

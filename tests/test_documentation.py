@@ -36,8 +36,10 @@ PROGRAM = re.compile(r"(export |[A-Z_]+=\S* )*(\.venv/bin/)?(overread|make|pip|p
 CI = ".ci/run"
 BUDGET = "tests/evaluation/test_documentation.py"
 CLIENT = "tests/service/web/test_documentation.py"
+DEIDENTIFY = "tests/service/commands/test_deidentify.py"
 FETCHING = "tests/service/pacs/test_fetching.py"
 MODELS = "tests/models/commands/test_models.py"
+PATIENT = "tests/service/commands/test_patient.py"
 QUARANTINE = "tests/service/commands/test_quarantine.py"
 READING = "tests/evaluation/test_reading.py"
 SERVING = "tests/service/runtime/test_serving.py"
@@ -95,6 +97,10 @@ RUN_ELSEWHERE = {
     "overread fetch study --accession A-1001": (FETCHING, "needs a PACS"),
     "overread fetch waiting": (FETCHING, "needs a PACS"),
     "overread fetch priors 1.2.840.1": (FETCHING, "needs a PACS"),
+    "overread patient show 4711": (PATIENT, "needs that patient"),
+    "overread patient export 4711 --out copy-for-4711": (PATIENT, "needs that patient"),
+    "overread patient remove 4711 --because request of 2026-11-30": (PATIENT, "needs that patient"),
+    "overread deidentify 12 13 --out demonstration": (DEIDENTIFY, "needs those cases"),
     "overread quarantine show 12": (QUARANTINE, "needs that entry"),
     "overread quarantine show 12 --identify --text": (QUARANTINE, "needs that entry"),
     "overread quarantine save 12 image.dcm": (QUARANTINE, "needs that entry"),

@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from overread.errors import InputError, OverreadError
+from overread.errors import InputError, OutOfResourcesError, OverreadError
 from service.fhir.capability import R4, R5, capability_statement
 from service.fhir.intake import ReportOutcome, SubmissionReceipt, receive_submission
 from service.fhir.outcome import (
@@ -29,6 +28,7 @@ from service.web.body import read_body
 from service.web.context import Context, ServerContext, sender
 from service.web.errors import RETRY_AFTER_SECONDS, problem_of
 from service.web.multipart import parse_content_type
+from service.web.narrative_turns import narratives_of
 
 FHIR_JSON = "application/fhir+json"
 BODY_TIMES_REPORT_MAX = 16  # a bundle holds several reports, or the pictures of a PDF, in base64
@@ -106,7 +106,12 @@ async def _take(request: Request, context: ServerContext) -> JSONResponse:
         count_refused(IntakeProtocol.FHIR, "TOO_LARGE" if is_too_large else "UNSUPPORTED_MEDIA_TYPE")
         code = "too-long" if is_too_large else "not-supported"
         return _refused(error.status_code, [Issue(code=code, text=str(error.detail))])
-    return await run_in_threadpool(_receive, context, content, sender(request, "FHIR"))
+    source = sender(request, "FHIR")
+    try:
+        return await narratives_of(request).run(lambda: _receive(context, content, source))
+    except OutOfResourcesError as error:
+        count_refused(IntakeProtocol.FHIR, error)
+        return _refused(_status_of(error), [issue_of(error)])
 
 
 def _receive(context: ServerContext, content: bytes, source: str) -> JSONResponse:

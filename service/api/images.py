@@ -1,23 +1,24 @@
 """Images and overlays as PNG."""
 
-from enum import StrEnum
-from pathlib import Path as FilePath
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
-from PIL import Image
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
-from models.pixels import render_for_display
 from overread import __version__
 from overread.errors import NotFoundError
 from overread.observation import DetectorObservation
 from service.api.cases import CaseNumber
-from service.api.overlay import compose, draw_overlay, to_png
+from service.api.overlay import Ground, draw_evidence, overlay_bytes
+from service.pictures.drawing import PNG, Drawing, draw
+from service.pictures.room import PictureOrder, room_of
 from service.store.records import CaseDetail, InstanceRecord
 from service.store.worklist import load_case, load_instance
+from service.web.closing_response import ClosingResponse
 from service.web.context import UID_PATTERN, Context
-from service.web.picture import measure
 
 router = APIRouter(prefix="/api/v1", tags=["images"])
 
@@ -28,18 +29,22 @@ _CACHE = "private, max-age=300"
 _PNG: dict[int | str, dict[str, object]] = {
     200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "The picture that the client has is still right"},
+    410: {"description": "Retention removed the pixels; the answer says when"},
+    413: {"description": "Drawing it takes more memory or time than a picture may"},
+    422: {"description": "The pixels cannot be decoded"},
+    503: {"description": "Too many requests wait for pictures; the answer says when to come again"},
 }
-MaxSide = Annotated[
-    int, Query(ge=64, le=LARGEST_PIXELS, description="Longer side at most this; never enlarged")
-]
+_MAX_SIDE = "Longer side at most this; never enlarged"
+MaxSide = Annotated[int, Query(ge=64, le=LARGEST_PIXELS, description=_MAX_SIDE)]
 KnownTag = Annotated[str | None, Header(alias="If-None-Match", max_length=1000)]
 
 
-class Ground(StrEnum):
-    """Background of the overlay."""
+class OverlayQuery(BaseModel):
+    """Which overlay, and how it is drawn."""
 
-    IMAGE = "image"
-    TRANSPARENT = "transparent"
+    finding: str | None = Field(None, max_length=100, description="Default: the leading one")
+    ground: Ground = Field(Ground.IMAGE, description="On the image, or to lay over it")
+    max_side: int = Field(FIT_PIXELS, ge=64, le=LARGEST_PIXELS, description=_MAX_SIDE)
 
 
 @router.get(
@@ -48,7 +53,8 @@ class Ground(StrEnum):
     response_class=Response,
     responses=_PNG,
 )
-def rendered(
+async def rendered(
+    request: Request,
     context: Context,
     sop_instance_uid: Annotated[str, Path(pattern=UID_PATTERN)],
     max_side: MaxSide = FIT_PIXELS,
@@ -56,13 +62,10 @@ def rendered(
     known: KnownTag = None,
 ) -> Response:
     """Return one frame with the window that the object names, for a look beside the diagnostic monitor."""
-    instance = load_instance(context.store, sop_instance_uid)
-    path = instance.path  # what was removed is gone, whatever the client has
-    tag = _tag(instance.sha256[:32], str(frame), str(max_side))
-    if known == tag:
-        return _not_modified(tag)
-    picture = Image.fromarray(render_for_display(path, frame=frame, max_side=max_side))
-    return _png(picture, tag)
+    record = await run_in_threadpool(load_instance, context.store, sop_instance_uid)
+    drawing = Drawing(frame=frame, media_type=PNG, max_side=max_side)
+    order = PictureOrder(record=record, name=f"{frame}-{max_side}", draw=partial(draw, drawing=drawing))
+    return await _picture(request, order, known)
 
 
 @router.get(
@@ -71,23 +74,36 @@ def rendered(
     response_class=Response,
     responses=_PNG,
 )
-def overlay(
+async def overlay(
+    request: Request,
     context: Context,
     case_id: CaseNumber,
-    finding: Annotated[str | None, Query(max_length=100, description="Default: the leading one")] = None,
-    ground: Annotated[Ground, Query(description="On the image, or to lay over it")] = Ground.IMAGE,
-    max_side: MaxSide = FIT_PIXELS,
+    asked: Annotated[OverlayQuery, Query()],
     known: KnownTag = None,
 ) -> Response:
     """Return heat map and boxes of one finding, as large as its image at the same `max_side`."""
-    detail = load_case(context.store, case_id)
-    observation = observation_of(detail, finding)
-    instance = _instance_of(detail, observation)
-    path = instance.path
-    tag = _tag(instance.sha256[:32], str(detail.summary.revision), observation.finding, ground, str(max_side))
+    detail = await run_in_threadpool(load_case, context.store, case_id)
+    observation = observation_of(detail, asked.finding)
+    order = PictureOrder(
+        record=_instance_of(detail, observation),
+        name=f"{detail.summary.revision}-{observation.finding}-{asked.ground}-{asked.max_side}",
+        draw=partial(draw_evidence, observation=observation, ground=asked.ground, max_side=asked.max_side),
+        more_bytes=lambda form: overlay_bytes(form.columns, form.rows, asked.max_side),
+    )
+    return await _picture(request, order, known)
+
+
+async def _picture(request: Request, order: PictureOrder, known: str | None) -> Response:
+    """Answer with a picture, unless the client has it; what was removed is gone, whatever it has."""
+    room = room_of(request)
+    room.require_kept(order.record)
+    tag = f'"{__version__}-{order.record.sha256[:32]}-{order.name}"'
+    headers = {"ETag": tag, "Cache-Control": _CACHE}
     if known == tag:
-        return _not_modified(tag)
-    return _png(_drawn(path, observation, ground, max_side), tag)
+        return Response(status_code=304, headers=headers)
+    content = await room.picture(order)
+    headers["Content-Length"] = str(content.size_bytes)
+    return ClosingResponse(content, media_type=PNG, headers=headers)
 
 
 def observation_of(detail: CaseDetail, finding: str | None) -> DetectorObservation:
@@ -113,35 +129,3 @@ def _instance_of(detail: CaseDetail, observation: DetectorObservation) -> Instan
         if instance.sop_instance_uid == observation.sop_instance_uid:
             return instance
     raise NotFoundError(f"the image {observation.sop_instance_uid} is not stored any more")
-
-
-def _drawn(path: FilePath, observation: DetectorObservation, ground: Ground, max_side: int) -> Image.Image:
-    size = measure(path)
-    width, height = size.fitted(max_side)
-    if ground is Ground.TRANSPARENT:
-        return draw_overlay(observation, columns=size.columns, rows=size.rows, width=width, height=height)
-    pixels = render_for_display(path, frame=frame_of(observation), max_side=max_side)
-    layer = draw_overlay(
-        observation, columns=size.columns, rows=size.rows, width=pixels.shape[1], height=pixels.shape[0]
-    )
-    return compose(pixels, layer)
-
-
-def frame_of(observation: DetectorObservation) -> int:
-    """Return the frame that the observation is drawn on."""
-    regions = [*observation.regions]
-    if observation.heat_map is not None:
-        regions.append(observation.heat_map.region)
-    return regions[0].frame if regions else 0
-
-
-def _tag(*parts: str) -> str:
-    return '"' + "-".join((__version__, *parts)) + '"'
-
-
-def _not_modified(tag: str) -> Response:
-    return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _CACHE})
-
-
-def _png(picture: Image.Image, tag: str) -> Response:
-    return Response(to_png(picture), media_type="image/png", headers={"ETag": tag, "Cache-Control": _CACHE})

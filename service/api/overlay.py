@@ -1,12 +1,18 @@
 """Draws where a detector's evidence for a finding lies: heat map and boxes, on the image or on nothing."""
 
-from io import BytesIO
+from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from models.dicom import read_header
+from models.pixels import render_for_display
+from models.stored import layout_of
 from overread.observation import DetectorObservation, HeatMap, ImageRegion
+from service.pictures.drawing import Decoder, to_png
+from service.web.picture import PictureSize
 
 Rgb = tuple[int, int, int]
 
@@ -14,7 +20,51 @@ ACCENT: Rgb = (255, 176, 32)  # amber: seen on grey without taking the eyes' dar
 _SHADOW: Rgb = (0, 0, 0)
 _FAINTEST = 0.3  # of the strongest evidence: haze over the whole image hides what it should show
 _FLAT = 1e-3  # a map whose strongest evidence is below this shows nothing
+_BYTES_PER_PIXEL = (
+    40  # of the overlay and what it is made of; `benchmarks.pictures --memory` prints what it took
+)
 _STRONGEST_ALPHA = 130  # of 255, so that the image stays readable under the strongest evidence
+
+
+class Ground(StrEnum):
+    """Background of the overlay."""
+
+    IMAGE = "image"
+    TRANSPARENT = "transparent"
+
+
+def overlay_bytes(columns: int, rows: int, max_side: int) -> int:
+    """Return the memory that an overlay on an image of that size takes beyond the image."""
+    width, height = PictureSize(columns=columns, rows=rows).fitted(max_side)
+    return width * height * _BYTES_PER_PIXEL
+
+
+def draw_evidence(
+    _: Decoder, path: Path, *, observation: DetectorObservation, ground: Ground, max_side: int
+) -> bytes:
+    """Return the overlay of an observation as PNG, on its image or on nothing. Runs in a child process.
+
+    Raises:
+        InvalidDicomError: the header cannot be read.
+        UndecodablePixelsError: the object is no image, or its pixels cannot be decoded.
+    """
+    layout = layout_of(read_header(path))
+    size = PictureSize(columns=layout.columns, rows=layout.rows)
+    width, height = size.fitted(max_side)
+    pixels = None
+    if ground is Ground.IMAGE:
+        pixels = render_for_display(path, frame=frame_of(observation), max_side=max_side)
+        height, width = pixels.shape[:2]
+    layer = draw_overlay(observation, columns=size.columns, rows=size.rows, width=width, height=height)
+    return to_png(layer if pixels is None else compose(pixels, layer))
+
+
+def frame_of(observation: DetectorObservation) -> int:
+    """Return the frame that the observation is drawn on."""
+    regions = [*observation.regions]
+    if observation.heat_map is not None:
+        regions.append(observation.heat_map.region)
+    return regions[0].frame if regions else 0
 
 
 def draw_overlay(
@@ -36,13 +86,6 @@ def compose(image: npt.NDArray[np.uint8], overlay: Image.Image | None) -> Image.
     if overlay is None:
         return picture
     return Image.alpha_composite(picture.convert("RGBA"), overlay).convert("RGB")
-
-
-def to_png(picture: Image.Image) -> bytes:
-    """Return the picture as PNG, compressed for speed rather than size: it travels over a local network."""
-    buffer = BytesIO()
-    picture.save(buffer, format="PNG", compress_level=2)
-    return buffer.getvalue()
 
 
 def _lay_heat_map(overlay: Image.Image, heat_map: HeatMap, *, across: float, down: float) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from overread.actor import Actor
@@ -21,6 +21,7 @@ from service.store.quarantine import (
 )
 from service.store.records import QuarantineKind, QuarantineState, ReportStatus
 from service.web.context import Context, ServerContext
+from service.web.narrative_turns import narratives_of
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
 
@@ -81,8 +82,12 @@ def quarantine(
 
 
 @router.get("/quarantine/{quarantine_id}", summary="One entry, as far as it can be read")
-def entry_of(context: Context, quarantine_id: EntryNumber) -> types.EntryReply:
+async def entry_of(request: Request, context: Context, quarantine_id: EntryNumber) -> types.EntryReply:
     """Return an entry with its header and what was done with it."""
+    return await narratives_of(request).run(lambda: _entry(context, quarantine_id))
+
+
+def _entry(context: ServerContext, quarantine_id: int) -> types.EntryReply:
     entry = load_entry(context.store, quarantine_id)
     content = read_content(entry, identified=False, with_text=False)
     actions = list_actions(context.store, quarantine_id)
@@ -97,15 +102,19 @@ def entry_of(context: Context, quarantine_id: EntryNumber) -> types.EntryReply:
 
 
 @router.post("/quarantine/{quarantine_id}/replay", summary="Send an entry through the intake again")
-def replay(context: Context, quarantine_id: EntryNumber, body: Acting) -> types.ReplayResult:
+async def replay(
+    request: Request, context: Context, quarantine_id: EntryNumber, body: Acting
+) -> types.ReplayResult:
     """Try an entry again as it is, such as after a limit was raised; the record says who and how it ended."""
-    return _replayed(context, quarantine_id, body.actor, None)
+    return await narratives_of(request).run(lambda: _replayed(context, quarantine_id, body.actor, None))
 
 
 @router.post(
     "/quarantine/{quarantine_id}/correct", summary="Send an entry through the intake again, put right"
 )
-def correct(context: Context, quarantine_id: EntryNumber, body: Corrected) -> types.ReplayResult:
+async def correct(
+    request: Request, context: Context, quarantine_id: EntryNumber, body: Corrected
+) -> types.ReplayResult:
     """Try an entry again with what was missing or wrong, or with a contradiction accepted."""
     correction = Correction(
         accession_number=body.accession_number,
@@ -115,7 +124,7 @@ def correct(context: Context, quarantine_id: EntryNumber, body: Corrected) -> ty
         status=body.status,
         accepts=body.accepts,
     )
-    return _replayed(context, quarantine_id, body.actor, correction)
+    return await narratives_of(request).run(lambda: _replayed(context, quarantine_id, body.actor, correction))
 
 
 @router.post("/quarantine/{quarantine_id}/discard", summary="Mark an entry as of no use", status_code=204)

@@ -18,7 +18,7 @@ from service.intake.header import read_header
 from service.store.database import Store
 from service.store.files import IncomingFile
 from service.store.policies import policy_in_force
-from service.triage.worker import TriageTools
+from service.triage.looks import TriageTools
 from service.web.context import Context, ServerContext
 from service.web.multipart import FramingError, MultipartSplitter, PartReceiver, parse_content_type
 

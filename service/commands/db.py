@@ -74,11 +74,15 @@ def _upgrade(settings: "Settings", *, begins_anew: bool) -> int:
 
 
 def _backup(settings: "Settings", folder: Path) -> int:
+    from service.commands.acting import acting
     from service.maintenance.backup import back_up
+    from service.store.audit_entries import AuditAction
+    from service.store.audit_trail import record_acts
     from service.store.database import open_store
 
     store = open_store(settings, sweep=False)
     try:
+        record_acts(store, [acting(AuditAction.EXPORTED, "overread db backup")])
         manifest = back_up(store, folder, now=datetime.now(UTC))
     finally:
         store.close()

@@ -12,13 +12,18 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from service.commands.installation import opened_store  # keeps `overread --help` fast
+    from service.commands.acting import acting  # keeps `overread --help` fast
+    from service.commands.installation import opened_store
     from service.export import export_cohort
     from service.log import configure_logging
+    from service.store.audit_entries import AuditAction
+    from service.store.audit_trail import record_acts
 
     configure_logging()
-    with opened_store(arguments) as store, requested_output(arguments):
-        summary = export_cohort(store, arguments.out)
+    with opened_store(arguments) as store:
+        record_acts(store, [acting(AuditAction.EXPORTED, "overread export")])
+        with requested_output(arguments):
+            summary = export_cohort(store, arguments.out)
     for case in summary.left_out:
         sys.stderr.write(f"left out: case {case.case_id}, study {case.study_instance_uid}: {case.why}\n")
     sys.stderr.write(f"{summary.written} cases in {arguments.out}\n")

@@ -23,6 +23,7 @@ from service.store.quarantine import (
 )
 from service.store.records import QuarantineEntry, QuarantineKind, QuarantineState, ReportStatus
 from service.web.context import Context, ServerContext, sender
+from service.web.narrative_turns import narratives_of
 from service.web.pressure import pressure_words
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -84,24 +85,34 @@ def quarantine(context: Context, choice: Choice) -> HTMLResponse:
 
 
 @router.post("/quarantine/replay")
-def replay_shown(context: Context, request: Request, choice: Choice, name: PersonName = "") -> Response:
+async def replay_shown(context: Context, request: Request, choice: Choice, name: PersonName = "") -> Response:
     """Send what one page of the list shows through the intake again, and show the list."""
     actor = _actor(request, name)
-    for entry in reversed(_shown(context, choice)):  # in the order in which they came
-        if entry.state is not QuarantineState.RESOLVED and entry.removal is None:
-            _replay(context, entry.quarantine_id, actor, None)
+    await narratives_of(request).run(lambda: _replay_shown(context, choice, actor))
     return RedirectResponse(choice.address(), status_code=303)
 
 
+def _replay_shown(context: ServerContext, choice: ListChoice, actor: Actor) -> None:
+    for entry in reversed(_shown(context, choice)):  # in the order in which they came
+        if entry.state is not QuarantineState.RESOLVED and entry.removal is None:
+            _replay(context, entry.quarantine_id, actor, None)
+
+
 @router.get("/quarantine/{quarantine_id}")
-def entry_page(
+async def entry_page(
     context: Context,
+    request: Request,
     quarantine_id: EntryNumber,
     reveal: Annotated[str, Query(max_length=8)] = "",
     sheet: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> HTMLResponse:
     """Show one entry; whose it is and what the report says only on request."""
-    revealed = bool(reveal)
+    return await narratives_of(request).run(
+        lambda: _entry(context, quarantine_id, revealed=bool(reveal), sheet=sheet)
+    )
+
+
+def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool, sheet: int) -> HTMLResponse:
     entry = load_entry(context.store, quarantine_id)
     view = entry_view(
         entry,
@@ -115,22 +126,30 @@ def entry_page(
 
 
 @router.post("/quarantine/{quarantine_id}/replay")
-def replay(context: Context, request: Request, quarantine_id: EntryNumber, name: PersonName = "") -> Response:
+async def replay(
+    context: Context, request: Request, quarantine_id: EntryNumber, name: PersonName = ""
+) -> Response:
     """Send one entry through the intake again as it is, and show it."""
-    _replay(context, quarantine_id, _actor(request, name), None)
+    actor = _actor(request, name)
+    await narratives_of(request).run(lambda: _replay(context, quarantine_id, actor, None))
     return _back_to(quarantine_id)
 
 
 @router.post("/quarantine/{quarantine_id}/correct")
-def correct(
+async def correct(
     context: Context,
     request: Request,
     quarantine_id: EntryNumber,
     form: Annotated[CorrectionForm, Form()],
 ) -> Response:
     """Send one entry through the intake again, put right, and show it."""
-    correction = form.correction(load_entry(context.store, quarantine_id))
-    _replay(context, quarantine_id, _actor(request, form.name), correction)
+    actor = _actor(request, form.name)
+
+    def put_right() -> None:
+        correction = form.correction(load_entry(context.store, quarantine_id))
+        _replay(context, quarantine_id, actor, correction)
+
+    await narratives_of(request).run(put_right)
     return _back_to(quarantine_id)
 
 

@@ -1,6 +1,7 @@
 """Bodies of `multipart/related` (RFC 2387, PS3.18 section 8.6.1.2), sent part by part at flat memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -14,14 +15,20 @@ class Part:
 
     media_type: str  # with its parameters
     location: str
-    content: Iterator[bytes]
+    content: AsyncGenerator[bytes]
     size_bytes: int | None = None  # None where it is not known beforehand
 
 
 class RelatedBody:
     """The parts of one answer. `size_bytes` is None where one of theirs is not known."""
 
-    def __init__(self, media_type: str, parts: Sequence[Part]) -> None:
+    def __init__(self, media_type: str, parts: Iterable[Part]) -> None:
+        """Take the parts.
+
+        Args:
+            media_type: of them.
+            parts: they; what gives them anew each time that they are gone through, if not a sequence.
+        """
         self._boundary = uuid4().hex  # of random digits: no part can hold it by chance or on purpose
         self._parts = parts
         self.content_type = f'multipart/related; type="{media_type}"; boundary={self._boundary}'
@@ -36,11 +43,13 @@ class RelatedBody:
             total += len(self._head(part)) + part.size_bytes
         return total
 
-    def pieces(self) -> Iterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
         """Yield the body."""
         for part in self._parts:
             yield self._head(part)
-            yield from part.content
+            async with aclosing(part.content) as content:
+                async for piece in content:
+                    yield piece
         yield self._end()
 
     def _head(self, part: Part) -> bytes:

@@ -6,12 +6,12 @@ It is an application and a process of its own: BentoML's traffic timeout would c
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -19,10 +19,11 @@ from service.dicomweb import qido, wado, wado_pixels
 from service.dicomweb.store_part import DICOM, PartsReceiver, TooManyPartsError
 from service.dicomweb.store_reply import count_parts, store_reply, store_status
 from service.metrics import IntakeProtocol, count_refused
+from service.pictures.room import PictureRoom
 from service.web import health, openapi
 from service.web.access_log import AccessMiddleware
 from service.web.addresses import base_url
-from service.web.archive_threads import ArchiveThreads
+from service.web.archive_threads import ArchiveThreads, run, threads_of
 from service.web.bare import OpenContext, bare_app
 from service.web.context import UID_PATTERN, Context, ServerContext, sender
 from service.web.errors import RETRY_AFTER_SECONDS, Problem, problem_response
@@ -81,6 +82,7 @@ async def store_instances_of_study(
 
 async def _store(request: Request, context: ServerContext, study_instance_uid: str | None) -> Response:
     _require_acceptable(request.headers.get("accept", "*/*"))
+    writing = threads_of(request).writing
     parts = PartsReceiver(
         context,
         study_instance_uid=study_instance_uid,
@@ -94,7 +96,7 @@ async def _store(request: Request, context: ServerContext, study_instance_uid: s
     try:
         broken = await _receive(request, splitter)
     finally:
-        outcomes = await run_in_threadpool(parts.close)
+        outcomes = await run(writing, parts.close)
     count_parts(outcomes)
     headers = {}
     if isinstance(broken, TooManyPartsError):
@@ -116,12 +118,13 @@ async def _store(request: Request, context: ServerContext, study_instance_uid: s
 
 async def _receive(request: Request, splitter: MultipartSplitter) -> FramingError | None:
     """Feed the body to the splitter in a thread; returns what is wrong with its framing, if anything."""
+    writing = threads_of(request).writing
     try:
         async with aclosing(_ahead(_buffers(request))) as buffers:
             try:
                 async for buffer in buffers:
-                    await run_in_threadpool(splitter.feed, buffer)
-                await run_in_threadpool(splitter.close)
+                    await run(writing, partial(splitter.feed, buffer))
+                await run(writing, splitter.close)
             except FramingError as error:
                 await _drain(buffers, None if isinstance(error, TooManyPartsError) else DRAIN_BYTES)
                 return error
@@ -210,16 +213,20 @@ def make_stow_app(open_context: OpenContext, access: Access, web: WebSettings | 
         access: who may speak to it.
         web: its address as others see it, and its threads; None for the defaults.
     """
+    web = web or WebSettings()
+    threads = ArchiveThreads(web)
     app = bare_app(
-        open_context, title="overread DICOMweb intake", description="STOW-RS (PS3.18 section 10.5)."
+        open_context,
+        title="overread DICOMweb intake",
+        description="STOW-RS (PS3.18 section 10.5).",
+        open_pictures=partial(PictureRoom, web, threads),
     )
     app.include_router(router)
     for archive in (qido.router, wado.router, wado_pixels.router):
         app.include_router(archive)
-    web = web or WebSettings()
     app.state.web = web
     app.state.public_url = web.dicomweb_url
-    app.state.archive_threads = ArchiveThreads(web)
+    app.state.archive_threads = threads
     app.include_router(health.router)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware)  # the last added is the outermost

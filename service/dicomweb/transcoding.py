@@ -2,9 +2,11 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from anyio import CapacityLimiter
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -17,54 +19,131 @@ from pydicom.uid import (
 
 from models.decoding import DECODERS, decode_frame
 from models.dicom import BROKEN_INPUT, read_header, text
-from models.stored import StoredFrames, locate_frames
+from models.stored import StoredFrames
 from overread.errors import UndecodablePixelsError
 from service.dicomweb.related import file_pieces
+from service.pictures.drawing import Decoder, OpenImage
+from service.pictures.room import PictureRoom, pieces_of
+from service.store.records import InstanceRecord
+from service.web.archive_threads import stream
+from service.web.budget import Share
+from service.web.closing_response import BegunPieces
 
 NATIVE = frozenset({ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian})
 """Transfer syntaxes whose pixel data is not compressed and lies in the file as it is."""
 READABLE = NATIVE | {DeflatedExplicitVRLittleEndian} | set(DECODERS)
 """Transfer syntaxes that can be turned into Explicit VR Little Endian."""
 _LONGEST = 0xFFFFFFFE  # of a value, PS3.5 section 7.1.2
+_BATCH_BYTES = 1 << 24  # of frames that are decoded in one call
 
 
-def transcoded(path: Path) -> Iterator[bytes]:
-    """Yield a DICOM file with the same data set in Explicit VR Little Endian.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainObject:
+    """A stored object in Explicit VR Little Endian, without its pixels, and where those come from."""
 
-    What follows the pixel data is left out: padding, and signatures that no longer hold.
+    header: bytes = field(repr=False)  # with the head of the pixel data, where there is any
+    length: int = 0  # of the pixel data
+    stored_at: int | None = None  # where it lies in the file as it is; None: it is read in batches
+    batches: tuple[range, ...] = ()  # of frames, or of bytes where the whole object was inflated
+
+
+async def transcoded(
+    room: PictureRoom, reading: CapacityLimiter, record: InstanceRecord, *, under_way: bool
+) -> AsyncGenerator[bytes]:
+    """Yield a stored object with the same data set in Explicit VR Little Endian.
+
+    What follows the pixel data is left out: padding, and signatures that no longer hold. The first frames are
+    decoded before anything is yielded, so that an error still finds a status.
+
+    Args:
+        room: where it is decoded.
+        reading: threads in which files are read.
+        record: of the object.
+        under_way: whether the answer has begun.
 
     Raises:
+        RemovedError, NotFoundError: its bytes are not there.
+        OutOfResourcesError: it cannot be had or decoded now.
+        OverLimitError: decoding it takes more than it may.
         InvalidDicomError: the header cannot be read.
         UndecodablePixelsError: the pixels cannot be decoded, or would be too long uncompressed.
     """
+    path, form = await room.look_at(record)
+    with await room.hold(form, under_way=under_way) as share:
+        plain = await room.call(share, describe_plain, path)
+        made = await BegunPieces(_batches(room, share, path, plain)).begin(1)
+        for piece in pieces_of(plain.header):
+            yield piece
+        async for content in made:
+            for piece in pieces_of(content):
+                yield piece
+        if plain.stored_at is not None:
+            stored = file_pieces(path, plain.stored_at, plain.stored_at + plain.length)
+            async for piece in stream(reading, stored):
+                yield piece
+        yield b"\0" * (plain.length % 2)
+
+
+async def _batches(room: PictureRoom, share: Share, path: Path, plain: PlainObject) -> AsyncGenerator[bytes]:
+    for batch in plain.batches:
+        yield await room.call(share, read_plain, path, batch)
+
+
+def describe_plain(decoder: Decoder, path: Path) -> PlainObject:
+    """Return what stands before the pixels of an object, and where those come from. Runs in a child process.
+
+    Raises:
+        InvalidDicomError: the header cannot be read.
+        UndecodablePixelsError: its frames cannot be told apart, or it cannot be written in this way.
+    """
     header = read_header(path)
     if "Rows" not in header or "BitsAllocated" not in header:
-        yield _written(header)
-        return
-    frames = locate_frames(path, header)
+        return PlainObject(header=_written(header))
+    frames = decoder.open(path).frames
     length = _plain_bytes(header, frames)
     if length > _LONGEST:
         raise UndecodablePixelsError(f"its pixels would take {length} bytes, more than a value can have")
-    pixels = _pixels(path, header, frames)
-    first = next(pixels)  # decoded before anything is sent, so that an error still finds a status
-    yield _written(_described_plain(path))
     representation = b"OB" if int(header.BitsAllocated) <= 8 else b"OW"
-    yield struct.pack("<HH2sHL", 0x7FE0, 0x0010, representation, 0, length + length % 2)
-    yield first
-    yield from pixels
-    yield b"\0" * (length % 2)
+    head = struct.pack("<HH2sHL", 0x7FE0, 0x0010, representation, 0, length + length % 2)
+    if frames.inflated is not None:
+        whole, step = frames.layout.stored_bytes, _BATCH_BYTES
+    else:
+        whole, step = frames.layout.frames, max(_BATCH_BYTES * frames.layout.frames // max(length, 1), 1)
+    is_stored = frames.inflated is None and not _needs_decoding(header)
+    return PlainObject(
+        header=_written(_described_plain(header)) + head,
+        length=length,
+        stored_at=frames.start if is_stored else None,
+        batches=() if is_stored else tuple(range(at, min(at + step, whole)) for at in range(0, whole, step)),
+    )
 
 
-def plain_frame(path: Path, header: Dataset, frames: StoredFrames, frame: int) -> bytes:
-    """Return one frame as Explicit VR Little Endian has it.
+def read_plain(decoder: Decoder, path: Path, batch: range) -> bytes:
+    """Return a batch of the pixel data of an object that `describe_plain` described. Runs in a child process.
 
     Raises:
         UndecodablePixelsError: it cannot be decoded.
     """
-    if not _needs_decoding(header):
-        return frames.read(frame)
-    pixels = decode_frame(path, header, frame, located=frames)
-    if pixels.dtype.itemsize * 8 != int(header.BitsAllocated):
+    image = decoder.open(path)
+    if image.frames.inflated is not None:
+        return image.frames.inflated[batch.start : batch.stop]
+    return b"".join(_plain_frame(image, frame) for frame in batch)
+
+
+def read_frame(decoder: Decoder, path: Path, frame: int) -> bytes:
+    """Return one frame as Explicit VR Little Endian has it. Runs in a child process.
+
+    Raises:
+        UndecodablePixelsError: it cannot be decoded.
+    """
+    return _plain_frame(decoder.open(path), frame)
+
+
+def _plain_frame(image: OpenImage, frame: int) -> bytes:
+    if not _needs_decoding(image.header):
+        return image.frames.read(frame)
+    pixels = decode_frame(image.path, image.header, frame, located=image.frames)
+    if pixels.dtype.itemsize * 8 != int(image.header.BitsAllocated):
         raise UndecodablePixelsError("its pixels have another number of bits than the header says")
     return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
 
@@ -83,19 +162,8 @@ def _plain_bytes(header: Dataset, frames: StoredFrames) -> int:
     return layout.frames * layout.rows * layout.columns * samples * int(header.BitsAllocated) // 8
 
 
-def _pixels(path: Path, header: Dataset, frames: StoredFrames) -> Iterator[bytes]:
-    if _needs_decoding(header):
-        for frame in range(frames.layout.frames):
-            yield plain_frame(path, header, frames, frame)
-    elif frames.inflated is not None:
-        yield frames.inflated[: frames.layout.stored_bytes]
-    else:
-        yield from file_pieces(path, frames.start, frames.start + frames.layout.stored_bytes)
-
-
-def _described_plain(path: Path) -> Dataset:
-    """Return a header of its own that says what decoding makes of colours (PS3.5 section 8.2)."""
-    header = read_header(path)
+def _described_plain(header: Dataset) -> Dataset:
+    """Return the header, changed to what decoding makes of colours (PS3.5 section 8.2)."""
     if _needs_decoding(header) and int(header.get("SamplesPerPixel", 1)) == 3:
         header.PlanarConfiguration = 0
         if text(header, "PhotometricInterpretation").startswith("YBR"):

@@ -1,9 +1,9 @@
 """WADO-RS (PS3.18 section 10.4): gives stored objects, their metadata and their bulk data."""
 
-import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,10 +18,12 @@ from service.dicomweb.dicom_json import DicomJson, find_bulk, read_json
 from service.dicomweb.qido import DICOM_JSON, OFFERS
 from service.dicomweb.related import Part, RelatedBody, file_pieces
 from service.dicomweb.transcoding import READABLE, transcoded
+from service.pictures.room import room_of
 from service.store.archive import instances_within
 from service.store.records import InstanceRecord
 from service.web.addresses import base_url, instance_address
 from service.web.archive_threads import run, stream, threads_of
+from service.web.closing_response import BegunPieces, ClosingResponse
 from service.web.context import Context, ServerContext
 from service.web.negotiation import Offer, accepted, choose, require
 
@@ -42,6 +44,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     404: {"description": "The store holds no such thing"},
     406: {"description": "Nothing that is accepted can be sent; the answer says what can"},
     410: {"description": "Its pixels were removed by retention; the answer says when"},
+    413: {"description": "Decoding it takes more memory or time than a picture may"},
+    503: {
+        "description": "Too many requests wait for pixels to be decoded; the answer says when to come again"
+    },
 }
 _OBJECTS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -129,13 +135,12 @@ async def bulk(request: Request, context: Context, address: Address, place: str)
         pieces, size = iter((value.content,)), len(value.content)
     else:
         pieces, size = file_pieces(path, value.start, value.end), value.end - value.start
+    content = stream(reading, pieces)
     if not offer.multipart:
-        return StreamingResponse(
-            stream(reading, pieces), media_type=OCTETS, headers={"Content-Length": str(size)}
-        )
+        return StreamingResponse(content, media_type=OCTETS, headers={"Content-Length": str(size)})
     location = f"{address_of(request, record)}/bulkdata/{place}"
-    part = Part(media_type=OCTETS, location=location, content=pieces, size_bytes=size)
-    return await related(request, RelatedBody(OCTETS, [part]), decoding=False)
+    part = Part(media_type=OCTETS, location=location, content=content, size_bytes=size)
+    return await related(RelatedBody(OCTETS, [part]))
 
 
 async def found_instance(
@@ -164,22 +169,13 @@ def address_of(request: Request, record: InstanceRecord) -> str:
     )
 
 
-async def related(request: Request, body: RelatedBody, *, decoding: bool, complete: bool = True) -> Response:
+async def related(body: RelatedBody, *, complete: bool = True) -> Response:
     """Return the answer that sends a body, of which the beginning has been made, so that an error shows."""
-    threads = threads_of(request)
-    limiter = threads.decoding if decoding else threads.reading
-    pieces = await run(limiter, lambda: primed(body.pieces()))
-    headers = {"Content-Type": body.content_type}
-    if body.size_bytes is not None:
-        headers["Content-Length"] = str(body.size_bytes)
-    return StreamingResponse(
-        stream(limiter, pieces), status_code=200 if complete else PARTIAL, headers=headers
+    pieces = await BegunPieces(body.pieces()).begin(2)  # the head of the first part, and its beginning
+    headers = {} if body.size_bytes is None else {"Content-Length": str(body.size_bytes)}
+    return ClosingResponse(
+        pieces, status_code=200 if complete else PARTIAL, media_type=body.content_type, headers=headers
     )
-
-
-def primed(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the same pieces, of which the head of the first part and its beginning have been made."""
-    return itertools.chain(list(itertools.islice(pieces, 2)), pieces)
 
 
 def _kept(records: Sequence[InstanceRecord]) -> list[InstanceRecord]:
@@ -206,25 +202,19 @@ async def _retrieve(request: Request, every: Sequence[InstanceRecord]) -> Respon
             f'{stored}; accept multipart/related; type="{DICOM}"; transfer-syntax=*',
         )
     offers = [(record, offer) for record, offer in chosen if offer is not None]
-    decoding = any(offer.transfer_syntax != record.transfer_syntax_uid for record, offer in offers)
-    threads = threads_of(request)
     if not offers[0][1].multipart:
-        limiter = threads.decoding if decoding else threads.reading
-        content = _content(*offers[0])
-        return StreamingResponse(
-            stream(limiter, await run(limiter, lambda: primed(content))), media_type=DICOM
-        )
+        content = await BegunPieces(_content(request, *offers[0])).begin(1)
+        return ClosingResponse(content, media_type=DICOM)
     parts = [
         Part(
             media_type=f"{DICOM}; transfer-syntax={offer.transfer_syntax}",
             location=address_of(request, record),
-            content=_content(record, offer),
+            content=_content(request, record, offer, under_way=number > 0),
             size_bytes=record.size_bytes if offer.transfer_syntax == record.transfer_syntax_uid else None,
         )
-        for record, offer in offers
+        for number, (record, offer) in enumerate(offers)
     ]
-    body = RelatedBody(DICOM, parts)
-    return await related(request, body, decoding=decoding, complete=len(records) == len(every))
+    return await related(RelatedBody(DICOM, parts), complete=len(records) == len(every))
 
 
 def _offers(record: InstanceRecord, *, single: bool) -> list[Offer]:
@@ -245,12 +235,19 @@ def _offers(record: InstanceRecord, *, single: bool) -> list[Offer]:
     return offers
 
 
-def _content(record: InstanceRecord, offer: Offer) -> Iterator[bytes]:
+async def _content(
+    request: Request, record: InstanceRecord, offer: Offer, *, under_way: bool = False
+) -> AsyncGenerator[bytes]:
     """Yield the object; its file is fetched when its turn comes."""
+    reading = threads_of(request).reading
     if offer.transfer_syntax == record.transfer_syntax_uid:
-        yield from file_pieces(record.path)
+        path = await run(reading, lambda: record.path)
+        content = stream(reading, file_pieces(path))
     else:
-        yield from transcoded(record.path)
+        content = transcoded(room_of(request), reading, record, under_way=under_way)
+    async with aclosing(content) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 async def _metadata(request: Request, every: Sequence[InstanceRecord]) -> Response:
@@ -258,9 +255,9 @@ async def _metadata(request: Request, every: Sequence[InstanceRecord]) -> Respon
     addresses = {record.sop_instance_uid: address_of(request, record) for record in records}
     pieces = _json_array(records, lambda record: addresses[record.sop_instance_uid])
     reading = threads_of(request).reading
-    first = await run(reading, lambda: primed(pieces))
+    first = await BegunPieces(stream(reading, pieces)).begin(1)
     status = 200 if len(records) == len(every) else PARTIAL
-    return StreamingResponse(stream(reading, first), status_code=status, media_type=offer.media_type)
+    return ClosingResponse(first, status_code=status, media_type=offer.media_type)
 
 
 def _json_array(

@@ -1,29 +1,31 @@
 """WADO-RS (PS3.18 section 10.4): gives frames as they are stored, decoded, or drawn for people."""
 
-import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from PIL import Image
 from pydantic import BaseModel, Field
-from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.exceptions import HTTPException
 
-from models.dicom import read_header
-from models.pixels import Window, render_for_display
-from models.stored import StoredFrames, layout_of, locate_frames
+from models.pixels import Window
+from models.stored import StoredFrames
 from overread.errors import NotFoundError
-from service.dicomweb.related import Part, RelatedBody
-from service.dicomweb.transcoding import READABLE, plain_frame
+from service.dicomweb.related import Part, RelatedBody, file_pieces
+from service.dicomweb.transcoding import READABLE, read_frame
 from service.dicomweb.wado import INSTANCE, OCTETS, REFUSALS, Address, address_of, found_instance, related
+from service.pictures.drawing import Drawing, draw, locate
+from service.pictures.form import ImageForm
+from service.pictures.room import PictureOrder, PictureRoom, pieces_of, room_of
 from service.store.records import InstanceRecord
-from service.web.archive_threads import run, threads_of
+from service.web.archive_threads import stream, threads_of
+from service.web.closing_response import BegunPieces, ClosingResponse
 from service.web.context import Context
 from service.web.negotiation import Offer, accepted, require
 
@@ -32,6 +34,7 @@ router = APIRouter(tags=["DICOMweb"])
 FRAMES_MAX = 10_000  # in one request
 _LIST = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*")
 VIEWPORT_MAX = 4096  # pixels a side
+_BYTES_PER_SHOWN = 16  # of a pixel of the viewport, in colour and while it is fitted
 _NUMBER = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
 _WINDOW = re.compile(rf"{_NUMBER},{_NUMBER}(?:,(linear|linear-exact))?", re.IGNORECASE)
 _VIEWPORT = re.compile(r"([1-9][0-9]{0,4}),([1-9][0-9]{0,4})")
@@ -122,58 +125,88 @@ async def _frames(request: Request, record: InstanceRecord, numbers: Sequence[in
     """Answer with frames, counted from 0; None stands for all."""
     single = numbers is not None and len(numbers) == 1
     offer = require(accepted(request), _offers(record.transfer_syntax_uid, single=single))
-    threads = threads_of(request)
-    decoding = offer.transfer_syntax != record.transfer_syntax_uid and _is_compressed(record)
-    limiter = threads.decoding if decoding else threads.reading
-    image = await run(limiter, lambda: _opened(record.path))
-    wanted = range(image.frames.layout.frames) if numbers is None else numbers
-    for number in wanted:
-        if number >= image.frames.layout.frames:
+    image = await _opened(request, record, as_stored=offer.transfer_syntax == record.transfer_syntax_uid)
+    there = image.frames.layout.frames
+    wanted = range(there) if numbers is None else numbers
+    for number in wanted if numbers is not None else ():
+        if number >= there:
             raise NotFoundError(
-                f"instance {record.sop_instance_uid} has {image.frames.layout.frames} frames, "
-                f"and none of number {number + 1}"
+                f"instance {record.sop_instance_uid} has {there} frames, and none of number {number + 1}"
             )
     if not offer.multipart:
-        content = await run(limiter, lambda: image.read(wanted[0], plain=decoding))
-        return Response(content, media_type=_content_type(offer))
-    parts = [
-        Part(
-            media_type=_content_type(offer),
-            location=f"{address_of(request, record)}/frames/{number + 1}",
-            content=image.piece(number, plain=decoding),
-        )
-        for number in wanted
-    ]
-    return await related(request, RelatedBody(offer.media_type, parts), decoding=decoding)
+        content = await BegunPieces(image.pieces(wanted[0], under_way=False)).begin(1)
+        return ClosingResponse(content, media_type=_content_type(offer))
+    address = f"{address_of(request, record)}/frames"
+    return await related(RelatedBody(offer.media_type, _Parts(image, wanted, _content_type(offer), address)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Image:
     """One image that frames are asked of."""
 
+    room: PictureRoom
+    reading: CapacityLimiter
     path: Path
-    header: Dataset = field(repr=False)
+    form: ImageForm
     frames: StoredFrames
+    decoding: bool
 
-    def read(self, number: int, *, plain: bool) -> bytes:
-        """Return a frame as it is stored, or decoded; plain pixels are little endian in any case."""
-        compressed = UID(self.header.file_meta.TransferSyntaxUID).is_encapsulated
-        if compressed and not plain:
-            return self.frames.read(number)
-        return plain_frame(self.path, self.header, self.frames, number)
+    def places(self, number: int) -> list[tuple[int, int]]:
+        """Return start and end of what a frame consists of in the file."""
+        if self.frames.fragments is not None:
+            return [(start, start + length) for start, length in self.frames.fragments[number]]
+        size = self.frames.layout.frame_bits // 8
+        start = self.frames.start + number * size
+        return [(start, start + size)]
 
-    def piece(self, number: int, *, plain: bool) -> Iterator[bytes]:
-        """Yield the frame, which is read when it is asked for."""
-        yield self.read(number, plain=plain)
+    async def pieces(self, number: int, *, under_way: bool) -> AsyncGenerator[bytes]:
+        """Yield a frame as it is stored, or decoded; plain pixels are little endian in any case."""
+        if not self.decoding:
+            for start, end in self.places(number):
+                async for piece in stream(self.reading, file_pieces(self.path, start, end)):
+                    yield piece
+            return
+        with await self.room.hold(self.form, under_way=under_way) as share:
+            content = await self.room.call(share, read_frame, self.path, number)
+            share.keep(len(content))
+            for piece in pieces_of(content):
+                yield piece
 
 
-def _opened(path: Path) -> _Image:
-    header = read_header(path)
-    return _Image(path=path, header=header, frames=locate_frames(path, header))
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A part for each frame, made when its turn comes: an image may have any number of them."""
+
+    image: _Image
+    numbers: Sequence[int]
+    content_type: str
+    address: str
+
+    def __iter__(self) -> Iterator[Part]:
+        for place, number in enumerate(self.numbers):
+            yield Part(
+                media_type=self.content_type,
+                location=f"{self.address}/{number + 1}",
+                content=self.image.pieces(number, under_way=place > 0),
+            )
 
 
-def _is_compressed(record: InstanceRecord) -> bool:
-    return UID(record.transfer_syntax_uid).is_encapsulated
+async def _opened(request: Request, record: InstanceRecord, *, as_stored: bool) -> _Image:
+    """Return the image of a record; its frames are decoded unless they are wanted or lie there as wanted."""
+    room = room_of(request)
+    path, form = await room.look_at(record)
+    with await room.hold(form) as share:
+        places = as_stored or not form.needs_decoding
+        frames = await room.call(share, locate, path, with_places=places)
+    whole_bytes = frames.fragments is not None or frames.layout.frame_bits % 8 == 0
+    return _Image(
+        room=room,
+        reading=threads_of(request).reading,
+        path=path,
+        form=form,
+        frames=frames,
+        decoding=not (places and whole_bytes),
+    )
 
 
 def _offers(stored: str, *, single: bool) -> list[Offer]:
@@ -196,46 +229,24 @@ def _content_type(offer: Offer) -> str:
     return f"{offer.media_type}; transfer-syntax={offer.transfer_syntax}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawing:
-    """Way in which a picture is to be drawn."""
-
-    media_type: str
-    window: Window | None
-    box: tuple[int, int] | None  # width and height
-    quality: int
-
-    def draw(self, path: Path, frame: int) -> bytes:
-        """Return the picture of a frame.
-
-        Raises:
-            NotFoundError: the image has no such frame.
-        """
-        frames = layout_of(read_header(path)).frames
-        if frame >= frames:
-            raise NotFoundError(f"the image has {frames} frames, and none of number {frame + 1}")
-        picture = Image.fromarray(render_for_display(path, frame=frame, window=self.window))
-        if self.box is not None:
-            scale = min(self.box[0] / picture.width, self.box[1] / picture.height)
-            size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
-            picture = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        buffer = io.BytesIO()
-        if self.media_type == "image/jpeg":
-            picture.save(buffer, "JPEG", quality=self.quality)
-        else:
-            picture.save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue()
-
-
 async def _picture(request: Request, record: InstanceRecord, number: int, asked: PictureQuery) -> Response:
-    drawing = _Drawing(
+    drawing = Drawing(
+        frame=number,
         media_type=require(accepted(request), _PICTURES).media_type,
         window=_window(asked.window),
         box=_box(asked.viewport),
         quality=_quality(asked.quality),
     )
-    content = await run(threads_of(request).decoding, lambda: drawing.draw(record.path, number))
-    return Response(content, media_type=drawing.media_type)
+    width, height = drawing.box or (0, 0)
+    order = PictureOrder(
+        record=record,
+        name=repr(drawing),
+        draw=partial(draw, drawing=drawing),
+        more_bytes=lambda _: width * height * _BYTES_PER_SHOWN,
+    )
+    content = await room_of(request).picture(order)
+    headers = {"Content-Length": str(content.size_bytes)}
+    return ClosingResponse(content, media_type=drawing.media_type, headers=headers)
 
 
 def _window(text: str | None) -> Window | None:

@@ -3,51 +3,40 @@
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
-from models.loaded_detectors import load_detectors
 from overread import __version__
 from overread.actor import Actor
-from overread.finding import load_vocabulary
-from overread.report import load_reader
-from service.metrics import observe_stage
 from service.settings import Settings
 from service.store.database import Store, open_store
 from service.store.detector_registry import read_registry
 from service.store.leases import process_name
 from service.store.policies import follow_shipped_policy
-from service.triage.rereading import load_rereader
-from service.triage.worker import Clock, TriageTools, is_outdated, work
+from service.triage.confined_looks import ConfinedLooks, load_registered
+from service.triage.looks import Looks
+from service.triage.worker import Clock, is_outdated, work
 
 _log = structlog.get_logger("overread.worker")
 
 
-def load_tools(store: Store) -> TriageTools:
-    """Return the report reader and the detectors of the registry.
+def confined_looks(store: Store) -> ConfinedLooks:
+    """Return who looks with the detectors of the registry, in a child process; nothing is started yet.
 
     Raises:
         ConfigurationError: the registry is malformed.
-        ModelError: a release of the registry is missing on this machine, or altered.
     """
     stored = read_registry(store)
-    loaded = load_detectors(stored.registry, store.settings.data_folder, on_stage=observe_stage)
-    for reason in loaded.unusable_shadows:
-        _log.warning("shadow_unusable", reason=reason)
-    return TriageTools(
-        report_reader=load_reader(),
-        rereader=load_rereader(store.settings),
-        detectors=loaded.active,
-        shadows=loaded.shadows,
-        vocabulary=load_vocabulary(),
-        registry_version=stored.version,
-    )
+    load = partial(load_registered, stored.registry, store.settings, stored.version)
+    return ConfinedLooks(load, store.settings, registry_version=stored.version)
 
 
 def work_as_registered(
     store: Store,
-    load: Callable[[Store], TriageTools],
+    load: Callable[[Store], Looks],
     *,
     name: str,
     clock: Clock,
@@ -60,12 +49,11 @@ def work_as_registered(
     """
     claims = 0
     while True:
-        tools = load(store)
-        claims += work(store, tools, name=name, clock=clock, stop=stop, drain=drain)
-        if stop.is_set() or not is_outdated(store, tools):
-            return claims
-        _log.info("registry_changed", worker=name, version_before=tools.registry_version)
-        del tools  # not two sets of networks in memory
+        with closing(load(store)) as looks:  # not two sets of networks in memory
+            claims += work(store, looks, name=name, clock=clock, stop=stop, drain=drain)
+            if stop.is_set() or not is_outdated(store, looks):
+                return claims
+            _log.info("registry_changed", worker=name, version_before=looks.registry_version)
 
 
 def run_worker(settings: Settings, *, drain: bool) -> int:
@@ -87,7 +75,7 @@ def run_worker(settings: Settings, *, drain: bool) -> int:
         follow_shipped_policy(store, actor=Actor.program(f"overread {__version__}"), now=datetime.now(UTC))
         return work_as_registered(
             store,
-            load_tools,
+            confined_looks,
             name=process_name("worker"),
             clock=lambda: datetime.now(UTC),
             stop=stop,

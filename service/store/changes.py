@@ -5,9 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from overread.actor import Actor
+from overread.actor import Actor, ActorKind
 from overread.case import CaseEvent, CaseState, advance
 from service.store import queries
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.ready_cases import announce_ready
 from service.store.records import CaseRecord, actor_columns
 from service.store.rows import case_of
@@ -89,3 +91,13 @@ def _append(connection: Connection, case: CaseRecord, entry: Entry, *, before: C
             **actor_columns(entry.actor),
         },
     )
+    if entry.actor.kind is ActorKind.PERSON:
+        act = AuditEntry(
+            at=entry.at,
+            actor=entry.actor,
+            action=AuditAction.CHANGED,
+            what="case",
+            subject=f"case {case.case_id}",
+            detail=entry.event.value if entry.detail is None else f"{entry.event.value}: {entry.detail}",
+        )
+        record_act(connection, act)

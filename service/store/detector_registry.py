@@ -28,6 +28,8 @@ from overread.actor import Actor
 from overread.errors import ConfigurationError
 from service.settings import Settings, load_settings
 from service.store import locks
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.database import Store, database_exists, open_store
 from service.store.records import actor_columns
 from service.store.schema import detector_registry
@@ -197,11 +199,21 @@ def _change_of_file(file: Path, registry: Registry) -> Change:
 def _add(connection: Connection, registry: Registry, changes: Sequence[Change]) -> None:
     """Append changes, after the last of which the registry is what is given."""
     for number, change in enumerate(changes, start=1):
+        actor = Actor.unverified(change.who)
+        act = AuditEntry(
+            at=change.at,
+            actor=actor,
+            action=AuditAction.CONFIGURED,
+            what="detectors",
+            subject=f"detector {change.release}",
+            detail=change.action,
+        )
+        record_act(connection, act)
         connection.execute(
             _ADD,
             {
                 "happened_at": change.at,
-                **actor_columns(Actor.unverified(change.who)),
+                **actor_columns(actor),
                 "action": change.action,
                 "release": change.release,
                 "version": change.version,

@@ -84,6 +84,11 @@ def registry() -> Lock:
     return Lock("detector registry")
 
 
+def audit_chain() -> Lock:
+    """Return the lock of the chain of the audit trail: which entry comes next."""
+    return Lock("audit chain")
+
+
 def take_locks(connection: Connection, locks: Iterable[Lock]) -> None:
     """Hold these locks until the transaction ends; whoever holds one of them is waited for."""
     if connection.dialect.name == "postgresql":

@@ -10,6 +10,8 @@ from overread.actor import Actor
 from overread.errors import ConfigurationError
 from overread.priority import Policy, default_policy, parse_policy, shipped_policy_text
 from service.store import locks, queries
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.database import Store
 from service.store.records import PolicyOrigin, PolicyRecord, actor_columns
 
@@ -66,6 +68,15 @@ def activate_policy(
                 "in_force_from": now,
             },
         )
+        act = AuditEntry(
+            at=now,
+            actor=actor,
+            action=AuditAction.CONFIGURED,
+            what="policy",
+            subject=f"policy {policy.version}",
+            detail=f"SHA-256 {sha256}",
+        )
+        record_act(connection, act)
     return True
 
 

@@ -15,6 +15,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, selec
 from overread.actor import Actor
 from overread.errors import InputError, NotFoundError, TransitionError, UnreadableRecordError
 from service.store import locks
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.database import Store
 from service.store.json_format import from_json, to_json
 from service.store.records import (
@@ -295,6 +297,15 @@ def add_action(connection: Connection, quarantine_id: int, new: NewAction) -> No
             **actor_columns(new.actor),
         },
     )
+    act = AuditEntry(
+        at=new.at,
+        actor=new.actor,
+        action=AuditAction.CHANGED,
+        what="quarantine",
+        subject=f"quarantine {quarantine_id}",
+        detail=f"{new.action.value}: {new.outcome.value}",
+    )
+    record_act(connection, act)
     state = _STATES_AFTER.get(new.outcome)
     if state is not None:
         connection.execute(

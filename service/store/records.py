@@ -32,7 +32,7 @@ class ReportStatus(StrEnum):
 def _removal(what: str, removed_at: datetime | None, why: str | None) -> str | None:
     if removed_at is None:
         return None
-    return f"{what} removed by retention on {removed_at:%Y-%m-%d}: {why or 'no reason was recorded'}"
+    return f"{what} removed on {removed_at:%Y-%m-%d}: {why or 'no reason was recorded'}"
 
 
 class QuarantineKind(StrEnum):

@@ -14,6 +14,8 @@ from overread.actor import Actor
 from overread.case import CaseState
 from overread.errors import OutOfResourcesError
 from service.store import locks, queries
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.cases import case_of_study
 from service.store.database import Store
 from service.store.quarantine import ActionOutcome, NewAction, QuarantineAction, add_action
@@ -21,8 +23,8 @@ from service.store.records import QuarantineState
 from service.store.schema import instances, quarantine
 from service.store.studies import require_study
 
+RETENTION = Actor.program("retention")
 _WHY_MAX = 256
-_RETENTION = Actor.program("retention")
 
 _MARK_INSTANCE = (
     update(instances)
@@ -62,6 +64,7 @@ class Removal:
     at: datetime
     why: str  # in words, at most 256 characters, without patient data
     state: CaseState | None = None  # of the case whose pixels go; None for what was refused
+    by: Actor = RETENTION
 
 
 def mark_removed(
@@ -78,10 +81,13 @@ def mark_removed(
         if is_open or case is None or case.state != removal.state:
             return 0
         bound = {"at": removal.at, "why": removal.why[:_WHY_MAX]}
-        return sum(
+        count = sum(
             connection.execute(_MARK_INSTANCE, {"marked": each, **bound}).rowcount
             for each in sop_instance_uids
         )
+        if count:
+            record_act(connection, _act(removal, f"study {study_instance_uid}", f"pixels of {count} objects"))
+        return count
 
 
 def drop_removed(store: Store, sop_instance_uid: str) -> bool:
@@ -136,13 +142,25 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
         removed = NewAction(
             action=QuarantineAction.REMOVED,
             outcome=ActionOutcome.REMOVED,
-            actor=_RETENTION,
+            actor=removal.by,
             at=removal.at,
             detail=removal.why,
         )
         add_action(connection, quarantine_id, removed)
+        record_act(connection, _act(removal, f"quarantine {quarantine_id}", "refused bytes"))
     drop_refused(store, sha256)
     return True
+
+
+def _act(removal: Removal, subject: str, what_went: str) -> AuditEntry:
+    return AuditEntry(
+        at=removal.at,
+        actor=removal.by,
+        action=AuditAction.REMOVED,
+        what="bytes",
+        subject=subject,
+        detail=f"{what_went}: {removal.why}",
+    )
 
 
 def drop_refused(store: Store, sha256: str) -> None:

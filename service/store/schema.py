@@ -8,23 +8,15 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
+from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(

@@ -10,6 +10,7 @@ import structlog
 from overread.errors import OutOfResourcesError
 from service.intake.closing import close_quiet_studies
 from service.metrics import LEASES_LOST
+from service.store.audit_trail import seal_trail
 from service.store.database import Store
 from service.store.leases import NamedLease, kept_lease, release_lease, take_lease
 from service.store.queue import expire_leases
@@ -57,7 +58,7 @@ class Housekeeping:
 
 
 def do_housekeeping(store: Store, *, now: datetime) -> None:
-    """Give back cases whose lease ran out, close quiet studies, follow a change of policy.
+    """Give back cases whose lease ran out, close quiet studies, follow a change of policy, seal the trail.
 
     Raises:
         OutOfResourcesError: the store is not available.
@@ -66,3 +67,4 @@ def do_housekeeping(store: Store, *, now: datetime) -> None:
     close_quiet_studies(store, now=now)
     reorder_list(store, now=now)
     remove_gone_workers(store, now=now)
+    seal_trail(store)

@@ -13,7 +13,7 @@ import structlog
 
 from overread import __version__
 from overread.errors import OutOfResourcesError
-from overread.ports import Detector
+from overread.observation import ObserverIdentity
 from service.store.database import Store
 from service.store.workers import WorkerRecord, note_worker, remove_worker
 
@@ -26,11 +26,11 @@ class Presence:
     """Keeps the row of one worker in the store while its `with` block runs."""
 
     def __init__(
-        self, store: Store, name: str, detectors: Sequence[Detector], *, clock: Callable[[], datetime]
+        self, store: Store, name: str, observers: Sequence[ObserverIdentity], *, clock: Callable[[], datetime]
     ) -> None:
         self._store = store
         self._name = name
-        self._detectors = tuple(f"{item.identity.name} {item.identity.version}" for item in detectors)
+        self._detectors = tuple(f"{item.name} {item.version}" for item in observers)
         self._clock = clock
         self._started_at = clock()
         self._case_id: int | None = None

@@ -6,17 +6,18 @@ not its answer, not its failure, not even its crash. What it saw is kept for com
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
 
 from overread.errors import OutOfResourcesError, OverreadError
-from overread.ports import Detector
+from overread.observation import ObserverIdentity
 from service.error_boundary import ErrorBoundary
 from service.store.database import Store
 from service.store.records import ClaimedCase
 from service.store.shadows import ShadowLook, add_shadows
+from service.triage.looks import Looks
 
 _log = structlog.get_logger("overread.shadow")
 
@@ -24,7 +25,7 @@ _log = structlog.get_logger("overread.shadow")
 def look_in_shadow(
     store: Store,
     claimed: ClaimedCase,
-    shadows: Sequence[Detector],
+    looks: Looks,
     *,
     clock: Callable[[], datetime],
     stop: threading.Event,
@@ -33,22 +34,22 @@ def look_in_shadow(
 
     A worker that is told to stop asks no further one.
     """
-    looks = []
-    for detector in shadows:
+    seen = []
+    for number, observer in enumerate(looks.shadow_observers):
         if stop.is_set():
             return
-        looks.append(_look(detector, claimed))
+        seen.append(_look(looks, number, observer, claimed))
     try:
-        add_shadows(store, claimed.lease, looks, now=clock())
+        add_shadows(store, claimed.lease, seen, now=clock())
     except OutOfResourcesError as error:
         _log.warning("shadow_not_kept", case=claimed.lease.case_id, why=str(error))
 
 
-def _look(detector: Detector, claimed: ClaimedCase) -> ShadowLook:
+def _look(looks: Looks, number: int, observer: ObserverIdentity, claimed: ClaimedCase) -> ShadowLook:
     started = time.perf_counter()
     detection, failure = None, None
     with ErrorBoundary() as boundary:
-        detection = detector.detect(claimed.instances)
+        detection = looks.look_in_shadow(number, claimed.instances)
     error = boundary.error
     if error is not None:  # the message of one that is not ours may hold what the header says
         failure = str(error) if isinstance(error, OverreadError) else f"unexpected {type(error).__name__}"
@@ -57,11 +58,11 @@ def _look(detector: Detector, claimed: ClaimedCase) -> ShadowLook:
             "shadow_failed",
             case=claimed.lease.case_id,
             study_instance_uid=claimed.study_instance_uid,
-            detector=detector.identity.name,
+            detector=observer.name,
             reason=failure,
         )
     return ShadowLook(
-        detector=detector.identity,
+        detector=observer,
         detection=detection,
         failure=failure,
         seconds=time.perf_counter() - started,

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -17,22 +16,18 @@ from typing import Self
 import structlog
 
 from overread.case import CaseState
-from overread.comparison import ComparedCase, compare, read_history
 from overread.errors import (
     ConfigurationError,
     InputError,
     LeaseLostError,
+    LostProcessError,
     ModelError,
     NotFoundError,
     OutdatedProcessError,
     OutOfResourcesError,
     RemovedError,
 )
-from overread.finding import Vocabulary
-from overread.observation import Detection, ReportReading
-from overread.ports import Detector, ReportReader
-from overread.report.reread import Rereader
-from overread.triage import TriageResult
+from service.confined.confined import ConfinedTraceback
 from service.metrics import TRIAGE_SECONDS, TRIAGES, TriageEnd
 from service.store.database import Store
 from service.store.detector_registry import registry_version
@@ -47,42 +42,21 @@ from service.store.queue import (
 from service.store.ready_cases import ReadyCases
 from service.store.records import ClaimedCase, Lease
 from service.triage.housekeeping import Housekeeping
+from service.triage.looks import Looks, material_of
 from service.triage.presence import Presence
 from service.triage.shadow import look_in_shadow
 
 _log = structlog.get_logger("overread.worker")
+_LOAD_AGAIN_SECONDS = 10.0
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriageTools:
-    """Report reader, detectors and vocabulary that a worker triages with."""
-
-    report_reader: ReportReader
-    rereader: Rereader | None = None  # reads the sentences behind a flag again
-    detectors: tuple[Detector, ...]
-    shadows: tuple[Detector, ...] = ()  # look at every concluded case, and change nothing
-    vocabulary: Vocabulary
-    registry_version: int | None = None  # of the registry that names the detectors; None: of none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
-    """Conclusion about one case."""
-
-    result: TriageResult
-    reading: ReportReading
-    detections: tuple[Detection, ...]
-
-
-def work(
-    store: Store, readers: TriageTools, *, name: str, clock: Clock, stop: threading.Event, drain: bool
-) -> int:
+def work(store: Store, looks: Looks, *, name: str, clock: Clock, stop: threading.Event, drain: bool) -> int:
     """Triage cases until `stop` is set or the registry changes, finish the one in hand, return how many.
 
     Args:
         store: where the cases are.
-        readers: what triages them.
+        looks: looks at them.
         name: of this worker, in the history of the cases; different for every process.
         clock: gives the aware time.
         stop: set by a signal handler or by the caller.
@@ -92,17 +66,20 @@ def work(
         ModelError: a model does not do what its manifest says.
         ConfigurationError: a setting or policy is wrong.
         OutdatedProcessError: the database is of another release by now.
+        LostProcessError: with `drain` alone: the process that loads the detectors ends again and again.
+        OutOfResourcesError: with `drain` alone: no process can be started now.
     """
+    _prepared(looks, stop, drain=drain)
     claims = 0
     pause = timedelta(seconds=store.settings.poll_seconds)
     house_due = clock()
     with (
         Heartbeat(store, clock=clock) as heartbeat,
-        Presence(store, name, (*readers.detectors, *readers.shadows), clock=clock) as presence,
+        Presence(store, name, (*looks.observers, *looks.shadow_observers), clock=clock) as presence,
         Housekeeping(store, worker=name, clock=clock) as housekeeping,
         ReadyCases(store) as ready_cases,
     ):
-        while not stop.is_set() and not is_outdated(store, readers):
+        while _prepared(looks, stop, drain=drain) and not is_outdated(store, looks):
             try:
                 if kept := clock() >= house_due:
                     housekeeping.do()
@@ -110,11 +87,9 @@ def work(
                 claimed = claim_case(store, worker=name, now=clock())
                 if claimed is not None:
                     claims += 1
-                    _hint_next(store, readers, now=clock())
+                    _hint_next(store, looks, now=clock())
                     with presence.working_on(claimed.lease.case_id):
-                        concluded = triage_case(store, claimed, readers, heartbeat=heartbeat, clock=clock)
-                        shadows = readers.shadows if concluded else ()
-                        look_in_shadow(store, claimed, shadows, clock=clock, stop=stop)
+                        _take_through(store, claimed, looks, heartbeat=heartbeat, clock=clock, stop=stop)
                     continue
             except OutOfResourcesError as error:
                 _log.warning("store_unavailable", worker=name, why=str(error))
@@ -129,12 +104,30 @@ def work(
     return claims
 
 
-def is_outdated(store: Store, tools: TriageTools) -> bool:
-    """Whether the registry of detectors has been changed since the tools were loaded."""
-    if tools.registry_version is None:
+def _prepared(looks: Looks, stop: threading.Event, *, drain: bool) -> bool:
+    """Return True once the detectors are loaded, False once `stop` is set: no case is claimed before.
+
+    What ended while it loaded them, as on a machine that is short of memory, is tried again; not for `drain`.
+    """
+    while not stop.is_set():
+        try:
+            looks.prepare()
+        except (LostProcessError, OutOfResourcesError) as error:
+            if drain:
+                raise
+            _log.warning("detectors_unavailable", why=str(error))
+            stop.wait(_LOAD_AGAIN_SECONDS)
+        else:
+            return True
+    return False
+
+
+def is_outdated(store: Store, looks: Looks) -> bool:
+    """Whether the registry of detectors has been changed since they were loaded."""
+    if looks.registry_version is None:
         return False
     try:
-        return registry_version(store) != tools.registry_version
+        return registry_version(store) != looks.registry_version
     except OutOfResourcesError:
         return False  # whoever works on meets it again
 
@@ -156,7 +149,7 @@ def _await_store(store: Store, stop: threading.Event) -> None:
         return
 
 
-def _hint_next(store: Store, readers: TriageTools, *, now: datetime) -> None:
+def _hint_next(store: Store, looks: Looks, *, now: datetime) -> None:
     """Tell the detectors which images probably come next, so that they can prepare them meanwhile."""
     try:
         instances = peek_case(store, now=now)
@@ -164,12 +157,25 @@ def _hint_next(store: Store, readers: TriageTools, *, now: datetime) -> None:
         _log.warning("store_unavailable", why=str(error))
         return
     if instances:
-        for detector in readers.detectors:
-            detector.prefetch(instances)
+        looks.hint(instances)
+
+
+def _take_through(
+    store: Store,
+    claimed: ClaimedCase,
+    looks: Looks,
+    *,
+    heartbeat: "Heartbeat",
+    clock: Clock,
+    stop: threading.Event,
+) -> None:
+    """Bring a claimed case to its end; let the detectors in shadow look at it too if that is a conclusion."""
+    if triage_case(store, claimed, looks, heartbeat=heartbeat, clock=clock):
+        look_in_shadow(store, claimed, looks, clock=clock, stop=stop)
 
 
 def triage_case(
-    store: Store, claimed: ClaimedCase, readers: TriageTools, *, heartbeat: "Heartbeat", clock: Clock
+    store: Store, claimed: ClaimedCase, looks: Looks, *, heartbeat: "Heartbeat", clock: Clock
 ) -> bool:
     """Bring a claimed case to its end: concluded, FAILED, or back in the queue for another attempt.
 
@@ -184,7 +190,7 @@ def triage_case(
     started = time.perf_counter()
     try:
         with heartbeat.of(claimed.lease):
-            conclusion = look(claimed, readers)
+            conclusion = looks.look(material_of(claimed))
             complete_case(
                 store,
                 claimed,
@@ -209,21 +215,6 @@ def triage_case(
         if isinstance(error, ModelError | ConfigurationError):
             raise
     return False
-
-
-def look(claimed: ClaimedCase, readers: TriageTools) -> Conclusion:
-    """Return what the readers conclude about a case; nothing is stored.
-
-    Raises:
-        InputError: the report or the images cannot be read.
-    """
-    reading = readers.report_reader.read(claimed.report_text)
-    history = read_history(claimed.earlier, readers.report_reader, restored=claimed.restored)
-    # What was seen before the pixels were removed holds: a new report is compared with that.
-    detections = claimed.seen or tuple(detector.detect(claimed.instances) for detector in readers.detectors)
-    case = ComparedCase(reading=reading, detections=detections, history=history, text=claimed.report_text)
-    compared = compare(case, claimed.policy, readers.vocabulary, rereader=readers.rereader)
-    return Conclusion(result=compared.result, reading=compared.reading, detections=detections)
 
 
 class Heartbeat:
@@ -287,7 +278,8 @@ def _end(store: Store, claimed: ClaimedCase, error: Exception, *, now: datetime)
             _log.warning("failed", reason=str(error), **_names(claimed))
             return
         # Of others neither message nor values are kept: they may hold what the report says.
-        reason = str(error) if isinstance(error, NotFoundError) else f"unexpected {type(error).__name__}"
+        ours = isinstance(error, NotFoundError | LostProcessError)
+        reason = str(error) if ours else f"unexpected {type(error).__name__}"
         counts = not isinstance(error, ModelError | ConfigurationError)  # those are not the case's fault
         state = release_case(store, lease, reason, now=now, failed=counts)
         _count(TriageEnd.FAILED if state is CaseState.FAILED else TriageEnd.RELEASED)
@@ -320,6 +312,8 @@ def _names(claimed: ClaimedCase) -> dict[str, object]:
 
 
 def _frames(error: BaseException) -> list[str]:
+    if isinstance(error.__cause__, ConfinedTraceback):
+        return list(error.__cause__.frames)
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
     ]

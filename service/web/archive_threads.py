@@ -1,10 +1,10 @@
-"""Threads for those who read from the archive, apart from those in which the intake writes.
+"""Threads for those who read from the archive, apart from those that write, and those that make pages.
 
-A process has few threads for blocking work. Searching and rendering have their own share of them, so that no
-number of viewers keeps a sender waiting.
+A process has few threads for blocking work. Searching, reading and rendering have their own share of them, so
+that no number of viewers keeps a sender or a page waiting.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TypeVar
 
 from anyio import CapacityLimiter
@@ -15,13 +15,15 @@ from service.web.settings import WebSettings
 
 Result = TypeVar("Result")
 
+_WRITERS = 40  # as many as a process has for everything else
+
 
 class ArchiveThreads:
     """The limits of one application."""
 
     def __init__(self, settings: WebSettings) -> None:
         self.reading = CapacityLimiter(settings.archive_readers)
-        self.decoding = CapacityLimiter(settings.archive_decoders)
+        self.writing = CapacityLimiter(_WRITERS)  # what arrives, report objects read to their text included
 
 
 def threads_of(request: Request) -> ArchiveThreads:
@@ -35,7 +37,7 @@ async def run(limiter: CapacityLimiter, work: Callable[[], Result]) -> Result:
     return await run_sync(work, limiter=limiter)
 
 
-async def stream(limiter: CapacityLimiter, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def stream(limiter: CapacityLimiter, pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
     """Yield the pieces, each made in a thread when the one before it has been sent."""
     while (piece := await run_sync(next, pieces, None, limiter=limiter)) is not None:
         yield piece

@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 
 from overread import __version__
 from overread.errors import OverreadError
+from service.audit_trail.recorder import AuditRecorder
+from service.web.audit import AuditMiddleware
 from service.web.context import ServerContext
 from service.web.errors import (
     answer_http_exception,
@@ -18,15 +20,30 @@ from service.web.errors import (
 )
 
 OpenContext = Callable[[], AbstractContextManager[ServerContext]]
+OpenPictures = Callable[[], AbstractContextManager[object]]  # of another room, which stands on this one
 
 
-def bare_app(open_context: OpenContext, *, title: str, description: str) -> FastAPI:
-    """Return the application; what it works with is opened when it starts and closed when it stops."""
+def bare_app(
+    open_context: OpenContext, *, title: str, description: str, open_pictures: OpenPictures
+) -> FastAPI:
+    """Return the application; what it works with is opened when it starts and closed when it stops.
+
+    Args:
+        open_context: opens what the handlers work with.
+        title: of the OpenAPI document.
+        description: the same.
+        open_pictures: opens where pixels are decoded, which the handlers find as `app.state.pictures`.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with open_context() as context:
-            app.state.context = context
+        with (
+            open_context() as context,
+            open_pictures() as pictures,
+            AuditRecorder(context.store) as recorder,
+        ):
+            app.state.context, app.state.pictures = context, pictures
+            app.state.recorder = recorder
             yield
 
     app = FastAPI(
@@ -38,6 +55,7 @@ def bare_app(open_context: OpenContext, *, title: str, description: str) -> Fast
         redoc_url=None,
         openapi_url=None,
     )
+    app.add_middleware(AuditMiddleware)
     app.add_exception_handler(OverreadError, answer_overread_error)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(RequestValidationError, answer_validation_error)

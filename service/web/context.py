@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
 from service.store.database import Store
-from service.triage.worker import TriageTools
+from service.triage.looks import TriageTools
 from service.web.guard import Access
 
 UID_PATTERN = r"^[0-9.]{1,64}$"

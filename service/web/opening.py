@@ -9,7 +9,7 @@ from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import open_store
 from service.store.release_watch import ends_when_outdated
-from service.triage.worker import TriageTools
+from service.triage.looks import TriageTools
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError as NotDicom
-
-from overread.errors import NotFoundError, OutOfResourcesError, UndecodablePixelsError
+from overread.errors import InvalidDicomError, NotFoundError, OutOfResourcesError, UndecodablePixelsError
+from service.intake.header import read_header
 from service.store.database import Store
 from service.store.instances import note_image_size
 from service.store.records import InstanceRecord
@@ -61,10 +59,9 @@ def measure(path: Path) -> PictureSize:
         UndecodablePixelsError: the object is no image.
     """
     try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
-    except (OSError, NotDicom) as error:
+        header = read_header(path)
+    except (OSError, InvalidDicomError) as error:
         raise UndecodablePixelsError("the stored object cannot be read as DICOM") from error
-    rows, columns = header.get("Rows"), header.get("Columns")
-    if not rows or not columns:
+    if not header.rows or not header.columns:
         raise UndecodablePixelsError("the object holds no image")
-    return PictureSize(columns=int(columns), rows=int(rows))
+    return PictureSize(columns=header.columns, rows=header.rows)

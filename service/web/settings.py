@@ -32,9 +32,29 @@ class WebSettings(SettingsModel):
     )
     archive_readers: int = setting(8, meaning="requests to DICOMweb that read headers or files at once", ge=1)
     archive_decoders: int = setting(
-        2,
-        meaning="requests to DICOMweb that decode pixels at once; each may take the memory of a large image",
-        ge=1,
+        2, meaning="child processes that decode pixels at once, for the API and for DICOMweb each", ge=1
+    )
+    picture_bytes_max: int = setting(
+        1 << 30,
+        meaning="memory that decoding, and what was decoded and waits to be sent, may take at once, for the "
+        "API and for DICOMweb each; an image that alone takes more is refused",
+        unit="bytes",
+        ge=1 << 26,
+    )
+    pictures_waiting_max: int = setting(
+        64, meaning="requests that may wait for that memory; further ones are told to come again", ge=0
+    )
+    picture_cache_bytes: int = setting(
+        64 << 20,
+        meaning="memory in which drawn pictures stay for a while, for the API and for DICOMweb each",
+        unit="bytes",
+        ge=0,
+    )
+    narratives_at_once: int = setting(
+        4, meaning="requests that bring reports of any form, such as PDF in FHIR, read at once", ge=1
+    )
+    narratives_waiting_max: int = setting(
+        64, meaning="such requests that may wait; further ones are told to come again", ge=0
     )
     http_connections_max: int = setting(
         512,

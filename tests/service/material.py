@@ -34,7 +34,8 @@ from service.intake.reports import IncomingReport, ReportReceipt, receive_report
 from service.store.database import Store
 from service.store.queue import claim_case
 from service.store.records import ClaimedCase, ReportStatus
-from service.triage.worker import Clock, Heartbeat, TriageTools, triage_case
+from service.triage.looks import TriageTools
+from service.triage.worker import Clock, Heartbeat, triage_case
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STUDY = "2.25.1"

@@ -30,7 +30,7 @@ def test_pictures_of_removed_pixels_are_gone_and_the_answer_says_since_when(
             reply = api.get(path, headers=headers)
             assert reply.status_code == 410
             assert reply.json()["type"] == "/problems/removed"
-            assert reply.json()["detail"] == "pixels removed by retention on 2026-03-31: test"
+            assert reply.json()["detail"] == "pixels removed on 2026-03-31: test"
 
 
 def test_the_case_and_its_page_stay_and_say_since_when_the_pixels_are_gone(
@@ -44,7 +44,7 @@ def test_the_case_and_its_page_stay_and_say_since_when_the_pixels_are_gone(
     assert api.get(f"/api/v1/cases/{case_id}").json()["triage"] == before["triage"]
     page = api.get(f"/cases/{case_id}")
     assert page.status_code == 200
-    assert "Pixels removed by retention on 2026-03-31: test." in page.text
+    assert "Pixels removed on 2026-03-31: test." in page.text
 
 
 def test_bytes_that_are_missing_without_a_reason_do_not_break_the_page(

@@ -83,7 +83,7 @@ def test_pixels_of_a_concordant_case_go_after_its_days_and_all_else_stays(store)
     assert now.instances[0].removed_at == NOW + 30 * DAY
     assert "CONCORDANT for 30 days" in now.instances[0].removed_why
     assert store.files.objects.size_of(before.instances[0].sha256) is None
-    with pytest.raises(RemovedError, match="pixels removed by retention on 2026-03-31"):
+    with pytest.raises(RemovedError, match="pixels removed on 2026-03-31"):
         _ = now.instances[0].path
 
 
@@ -217,7 +217,7 @@ def test_a_case_whose_images_are_partly_gone_fails_with_the_reason(store) -> Non
 
     summary = load_case(store, case_id).summary
     assert summary.state is CaseState.FAILED
-    assert "removed by retention on 2026-03-31" in summary.failure
+    assert "removed on 2026-03-31" in summary.failure
 
 
 def test_refused_bytes_go_after_days_of_their_own_and_the_entry_stays(store) -> None:
@@ -234,7 +234,7 @@ def test_refused_bytes_go_after_days_of_their_own_and_the_entry_stays(store) -> 
 
     (entry,) = list_quarantine(store)
     assert (entry.reason, entry.removed_at) == ("INVALID_DICOM", NOW + 7 * DAY)
-    with pytest.raises(RemovedError, match="bytes removed by retention on 2026-03-08"):
+    with pytest.raises(RemovedError, match="bytes removed on 2026-03-08"):
         _ = entry.path
     with pytest.raises(NotFoundError):
         store.files.quarantine_path_of(entry.sha256)

@@ -104,7 +104,7 @@ def test_of_bytes_that_were_removed_it_is_said_that_they_were(sqlite_store) -> N
 
     content = read_content(entry, identified=True, with_text=True)
 
-    assert content.broken == "bytes removed by retention on 2026-03-01: after 90 days"
+    assert content.broken == "bytes removed on 2026-03-01: after 90 days"
 
 
 FORMS = (

@@ -7,11 +7,12 @@ from structlog.testing import capture_logs
 
 from models.registry import Change, Entry, Registry
 from overread.observation import ObserverIdentity
-from service.runtime.worker_process import load_tools, work_as_registered
+from service.runtime.worker_process import work_as_registered
 from service.store.database import Store
 from service.store.detector_registry import read_registry, registry_version, save_registry
 from service.store.worklist import load_case
-from service.triage.worker import TriageTools
+from service.triage.loading import load_registered_tools
+from service.triage.looks import TriageTools
 from tests.service.material import NOW, MassDetector, after, readers, ready_case
 
 
@@ -58,7 +59,7 @@ def test_the_case_in_hand_is_finished_and_the_next_is_looked_at_by_what_is_regis
 
 
 def test_the_tools_of_a_worker_are_those_of_the_registry(store) -> None:
-    tools = load_tools(store)
+    tools = load_registered_tools(store)
 
     assert [detector.identity.name for detector in tools.detectors] == ["chest-radiograph"]
     assert tools.registry_version == registry_version(store)

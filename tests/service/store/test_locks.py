@@ -21,9 +21,11 @@ from overread.errors import (
     TransitionError,
 )
 from overread.priority import shipped_policy_text
+from service.audit_trail.verification import verify_trail
 from service.intake.closing import close_study
 from service.intake.receipt import ReceiptOutcome
 from service.store import locks
+from service.store.audit_trail import count_unsealed, record_acts, seal_trail
 from service.store.commitments import Commitment, CommitmentRequest, ReferencedInstance, record_commitment
 from service.store.database import Store, open_engine, open_store
 from service.store.detector_registry import read_registry, save_registry
@@ -36,6 +38,7 @@ from service.store.records import QuarantineKind
 from service.store.refusals import Refusal, refuse, refuse_kept
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
 from service.store.worklist import count_cases, find_case, load_case
+from tests.service.audit_trail.material import view
 from tests.service.conftest import settings_on
 from tests.service.material import (
     ACCESSION,
@@ -344,3 +347,11 @@ def test_migration_is_made_by_one_process_while_others_wait(postgres, tmp_path) 
 
     assert outcomes == (None, 0)
     engine.dispose()
+
+
+def test_audit_chain_is_continued_by_one(stores) -> None:
+    record_acts(stores[0], [view(1), view(2)])
+
+    assert sum(run(stores, seal_trail, seal_trail)) == 2
+    assert verify_trail(stores[0]).is_sound
+    assert count_unsealed(stores[0]) == (0, None)

@@ -19,7 +19,7 @@ from service.store.queue import (
 )
 from service.store.schema import cases
 from service.store.worklist import load_case
-from service.triage.worker import look
+from service.triage.looks import material_of
 from tests.service.material import (
     MASS,
     NOW,
@@ -42,7 +42,7 @@ def claim(store, worker="w", now=NOW):
 
 
 def complete(store, claimed, now=NOW) -> None:
-    seen = look(claimed, readers())
+    seen = readers().look(material_of(claimed))
     complete_case(store, claimed, seen.result, reading=seen.reading, detections=seen.detections, now=now)
 
 

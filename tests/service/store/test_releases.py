@@ -88,7 +88,7 @@ def test_every_case_with_its_results_and_history_can_be_read(opened) -> None:
     assert {case.triage.result.outcome for case in cases if case.triage} == set(Outcome)
     assert all(line.headline is not None for line in lines if line.outcome is Outcome.DISCREPANT)
     assert [each.removal for case in cases for each in case.instances if each.removal] == [
-        "pixels removed by retention on 2026-03-01: older than 90 days"
+        "pixels removed on 2026-03-01: older than 90 days"
     ]
 
 

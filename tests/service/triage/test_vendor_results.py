@@ -13,10 +13,10 @@ from overread.case import CaseState
 from overread.discrepancy import DiscrepancyKind
 from service.application import make_app
 from service.intake.closing import close_study
-from service.runtime.worker_process import load_tools
 from service.store.database import Store
 from service.store.detector_registry import read_registry, save_registry
 from service.store.worklist import load_case
+from service.triage.loading import load_registered_tools
 from service.triage.worker import work
 from tests.models.vendor_results.products import (
     group,
@@ -66,7 +66,7 @@ def triage(store: Store, *files: Path, report: str = CLEAR) -> int:
 
 
 def drain(store: Store) -> None:
-    readers = load_tools(store)
+    readers = load_registered_tools(store)
     work(store, readers, name="w", clock=lambda: NOW, stop=threading.Event(), drain=True)
 
 

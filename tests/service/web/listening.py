@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from overread.observation import ObserverIdentity
 from service.store.database import Store
-from service.triage.worker import TriageTools
+from service.triage.looks import TriageTools
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
 from tests.service.material import NOW, readers

@@ -1,12 +1,12 @@
-"""Further times at which a report was sent again, and an index for the room of the quarantine.
+"""Further times at which senders gave for the text of a report that they sent again.
 
-Revision: 0013
+Revision: 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
@@ -17,8 +17,7 @@ ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the index, and the table, whose rows the database refuses to change."""
-    op.create_index("ix_quarantine_removed_at_size_bytes", "quarantine", ["removed_at", "size_bytes"])
+    """Add the table, whose rows the database refuses to change."""
     op.create_table(
         _TABLE,
         sa.Column("case_id", ROW_NUMBER, nullable=False),

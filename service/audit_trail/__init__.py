@@ -1,0 +1,1 @@
+"""The audit trail beside its table: verification, export, and what is recorded of requests."""

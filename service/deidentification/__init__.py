@@ -1,0 +1,1 @@
+"""De-identified copies of cases, for demonstrations and for others to work with."""

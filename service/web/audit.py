@@ -1,0 +1,122 @@
+"""What the audit trail records of requests: which answers showed something, of what, and to whom.
+
+What changes something is recorded where it is changed, in the same transaction. Reports and images that are
+sent in are recorded with their source where they are stored.
+"""
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from overread.actor import Actor
+from service.audit_trail.recorder import AuditRecorder
+from service.store.audit_entries import LOCAL, AuditAction, AuditEntry, AuditOutcome
+from service.web.access_log import STATIC_ADDRESS, route_template
+from service.web.context import ServerContext
+from service.web.errors import Problem, problem_response
+
+SEARCHES = frozenset(
+    {
+        "/",
+        "/quarantine",
+        "/api/v1/worklist",
+        "/api/v1/quarantine",
+        "/studies",
+        "/series",
+        "/instances",
+        "/studies/{study}/series",
+        "/studies/{study}/instances",
+        "/studies/{study}/series/{series}/instances",
+    }
+)
+"""Routes that answer with a list of what fits a query."""
+
+SHOW_NO_PATIENT = frozenset(
+    {
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/docs/{name}",
+        "/sign-in",
+        "/fhir/metadata",
+        "/api/v1/counts",
+        "/api/v1/workers",
+        STATIC_ADDRESS,
+    }
+)
+"""Routes whose answers hold nothing of a patient; every other one that shows something is recorded."""
+
+_SUBJECTS = (  # name in the route, kind of thing; what is more particular comes first
+    ("case_id", "case"),
+    ("quarantine_id", "quarantine"),
+    ("sop_instance_uid", "instance"),
+    ("instance", "instance"),
+    ("series", "series"),
+    ("study", "study"),
+    ("study_instance_uid", "study"),
+)
+_SHOWN = range(200, 400)  # 304 too: the browser shows what it kept
+_REFUSED = frozenset({401, 403})
+_FULL = Problem(
+    status=503,
+    slug="audit-trail-waits",
+    title="The audit trail cannot be written at the moment, so nothing is shown; try again later",
+)
+
+
+class AuditMiddleware:
+    """Records in the audit trail what an answer showed; shows nothing while that cannot be recorded."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and note what was shown."""
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+            await self._app(scope, receive, send)
+            return
+        recorder: AuditRecorder = scope["app"].state.recorder
+        if recorder.is_full:
+            await problem_response(_FULL)(scope, receive, send)
+            return
+
+        async def send_noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry = _entry_of(scope, message["status"])
+                if entry is not None:
+                    recorder.note(entry)
+            await send(message)
+
+        await self._app(scope, receive, send_noting)
+
+
+def _entry_of(scope: Scope, status: int) -> AuditEntry | None:
+    """Return the entry about an answer, None for one that shows nothing."""
+    route = route_template(scope)
+    if route in SHOW_NO_PATIENT or not (status in _SHOWN or status in _REFUSED):
+        return None
+    context: ServerContext = scope["app"].state.context
+    request = HTTPConnection(scope)
+    sent_from = request.client.host if request.client else LOCAL
+    searched = route in SEARCHES
+    return AuditEntry(
+        at=context.clock(),
+        actor=Actor.unverified(sent_from),
+        sent_from=sent_from,
+        action=AuditAction.SEARCHED if searched else AuditAction.SAW,
+        outcome=AuditOutcome.REFUSED if status in _REFUSED else AuditOutcome.SUCCEEDED,
+        what=f"{scope['method']} {route}",
+        subject=_subject(scope.get("path_params", {})),
+        detail=unquote_plus(scope.get("query_string", b"").decode("latin-1")) or None,
+    )
+
+
+def _subject(parameters: dict[str, Any]) -> str | None:
+    for name, kind in _SUBJECTS:
+        if name in parameters:
+            return f"{kind} {parameters[name]}"
+    return None
