@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from models.elements import open_data_set
 from overread.case import TRIAGED
 from overread.errors import NotFoundError
-from service.intake.elements import open_data_set
 from service.store.database import Store
 from service.store.schema import cases, instances, quarantine, report_versions, triage_results
 

@@ -26,7 +26,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from models.codestream import stated_size
+from models.codestream import SCANS_MAX, has_many_scans, stated_size
 from models.dicom import BROKEN_INPUT, text
 from models.stored import Layout, StoredFrames, check_length, layout_of, locate_frames, with_pixels
 from overread.errors import UndecodablePixelsError
@@ -110,6 +110,8 @@ def _decode_compressed(codestream: bytes, header: Dataset, syntax: UID, layout: 
         raise UndecodablePixelsError(
             f"the header says {(layout.rows, layout.columns)} pixels, the codestream {stated}; send it again"
         )
+    if has_many_scans(codestream):
+        raise UndecodablePixelsError(f"its codestream has more than {SCANS_MAX} scans; send it again")
     dataset = _alone(header, codestream)
     first, *others = DECODERS[syntax]
     try:

@@ -1,5 +1,6 @@
-"""Headers of DICOM files: read once, broken values treated as absent."""
+"""Headers of DICOM files: read once and within bounds, broken values treated as absent."""
 
+import mmap
 import struct
 import zlib
 from contextlib import suppress
@@ -8,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.errors import InvalidDicomError as NotDicomError
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from models.elements import open_data_set
 from overread.errors import InvalidDicomError
 
-INFLATED_BYTES_MAX = 1 << 28  # of a deflated object, PS3.5 annex A.5
+HEADER_BYTES_MAX = 1 << 28  # of all before the pixel data
+TEXT_BYTES_MAX = 1 << 20  # of an element that is read as text; a longer one counts as absent
+NUMBERS_BYTES_MAX = 1 << 16  # the same for numbers
 _META_START = 128 + 4  # preamble and prefix (PS3.10 7.1)
-_GROUP_LENGTH_BYTES = 12  # the element (0002,0000) itself
 
 # What pydicom and its plugins raise on broken input; none of them has an error tree of its own.
 BROKEN_INPUT = (
@@ -52,7 +55,8 @@ def read_header(path: Path) -> Dataset:
     """Return the data set without its pixel data.
 
     Raises:
-        InvalidDicomError: the file is not DICOM Part 10 or is cut off within the header.
+        InvalidDicomError: the file is not DICOM Part 10 or is cut off within the header, or the header has
+            more items, elements or bytes than any real one (`models.elements`).
     """
     try:
         _refuse_bomb(path)
@@ -75,14 +79,14 @@ def read_header(path: Path) -> Dataset:
 def text(header: Dataset, keyword: str) -> str:
     """Return a value as text, several joined by a backslash; empty where it is absent or broken."""
     with suppress(*BROKEN_INPUT):
-        return "\\".join(str(part) for part in _parts(header.get(keyword))).strip()
+        return "\\".join(str(part) for part in _parts(_value(header, keyword, TEXT_BYTES_MAX))).strip()
     return ""
 
 
 def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
     """Return the values as numbers; empty where they are absent or broken."""
     with suppress(*BROKEN_INPUT):
-        values = tuple(float(part) for part in _parts(header.get(keyword)))
+        values = tuple(float(part) for part in _parts(_value(header, keyword, NUMBERS_BYTES_MAX)))
         return values if all(map(isfinite, values)) else ()
     return ()
 
@@ -107,6 +111,15 @@ def pixel_spacing_mm(header: Dataset) -> tuple[float, float] | None:
     return None
 
 
+def _value(header: Dataset, keyword: str, bytes_max: int) -> Any:
+    """Return a value; None where it is absent or longer: pydicom builds an object of every part of it."""
+    tag = tag_for_keyword(keyword)
+    stored: object = None if tag is None else header.get_item(tag)  # not what pydicom says, if it is raw
+    if isinstance(stored, RawDataElement) and len(stored.value or b"") > bytes_max:
+        return None
+    return header.get(keyword)
+
+
 def _parts(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
@@ -115,18 +128,14 @@ def _parts(value: Any) -> tuple[Any, ...]:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Inflate a deflated file into nothing first, because pydicom inflates it whole."""
-    with path.open("rb") as file:
-        if DeflatedExplicitVRLittleEndian.encode() not in file.read(4096):
-            return
-        meta = read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-            return
-        file.seek(_META_START + _GROUP_LENGTH_BYTES + int(meta.FileMetaInformationGroupLength))
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated, rest = 0, file.read()
-    while rest and not inflater.eof:
-        inflated += len(inflater.decompress(rest, 1 << 24))
-        rest = inflater.unconsumed_tail
-        if inflated > INFLATED_BYTES_MAX:
-            raise InvalidDicomError(f"{path.name} inflates to more than {INFLATED_BYTES_MAX} bytes")
+    """Walk over the header first: pydicom builds an object of every item, and inflates a file whole."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        if mapped[128:_META_START] != b"DICM":
+            return  # pydicom says what it is
+        try:
+            data_set = open_data_set(mapped)
+            header_bytes = data_set.walk().pass_header(data_set.start) - data_set.start
+        except InvalidDicomError as error:
+            raise InvalidDicomError(f"{path.name}: {error}") from None
+    if header_bytes > HEADER_BYTES_MAX:
+        raise InvalidDicomError(f"{path.name} has a header of more than {HEADER_BYTES_MAX} bytes")

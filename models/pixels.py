@@ -19,6 +19,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.uid import UID
 
 from models import intensity
+from models.codestream import SCANS_MAX, has_many_scans
 from models.decoding import decode_frame
 from models.dicom import BROKEN_INPUT, is_dicom, numbers, read_header, text, whole_number
 from models.framing import AS_STORED, Framing
@@ -309,6 +310,8 @@ def _read_picture(path: Path, *, grey: bool = False) -> NDArray[Any]:
         with Image.open(path, formats=("JPEG", "PNG")) as picture:
             if picture.width * picture.height > MAX_PICTURE_PIXELS:
                 raise UndecodablePixelsError(f"{path.name} has more than {MAX_PICTURE_PIXELS} pixels")
+            if picture.format == "JPEG" and has_many_scans(path.read_bytes()):
+                raise UndecodablePixelsError(f"{path.name} has more than {SCANS_MAX} scans")
             if picture.mode.startswith("I"):
                 return np.asarray(picture)
             return np.asarray(picture.convert("L" if grey or picture.mode in {"L", "LA", "1"} else "RGB"))

@@ -1,7 +1,7 @@
 """Places of the frames of a DICOM image in its file, so that one of them is read without the others."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -10,11 +10,16 @@ from typing import BinaryIO
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from models.dicom import BROKEN_INPUT, text, whole_number
+from models.elements import PIXEL_ELEMENTS
 from overread.errors import UndecodablePixelsError
 
+FRAMES_MAX = 1_000_000
+FRAGMENTS_MAX = 1_000_000  # of compressed pixel data
 MAX_FRAME_BYTES = 1 << 29  # of one decoded frame; the largest radiographs and mammograms take an eighth of it
 _ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"  # PS3.5 annex A.4
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -57,6 +62,8 @@ def layout_of(header: Dataset) -> Layout:
         raise UndecodablePixelsError(
             f"{frames} frames of {samples} samples of {stored} in {allocated} bits contradict PS3.3 C.7.6.3"
         )
+    if frames > FRAMES_MAX:
+        raise UndecodablePixelsError(f"promises {frames} frames; {FRAMES_MAX} are the limit")
     pixels = rows * columns * samples
     if ceil(pixels * allocated / 8) > MAX_FRAME_BYTES:
         raise UndecodablePixelsError(
@@ -142,10 +149,24 @@ def with_pixels(path: Path) -> Dataset:
     Raises:
         UndecodablePixelsError: it has no pixel data.
     """
-    dataset = dcmread(path)
+    with path.open("rb") as file:  # nothing after the pixel data: what comes before it has been counted
+        dataset = read_partial(file, stop_when=_after_pixels())
     if "PixelData" not in dataset:  # pydicom also drops pixel data that ends before its delimiter
         raise UndecodablePixelsError("its pixel data is absent or cut off; send it again")
     return dataset
+
+
+def _after_pixels() -> Callable[[BaseTag, str | None, int], bool]:
+    passed = False
+
+    def stop(tag: BaseTag, _: str | None, __: int) -> bool:
+        nonlocal passed
+        if passed:
+            return True
+        passed = tag in PIXEL_ELEMENTS
+        return False
+
+    return stop
 
 
 def check_length(length: int, layout: Layout) -> None:
@@ -193,6 +214,8 @@ def _fragments(file: BinaryIO, start: int) -> tuple[tuple[int, ...], list[tuple[
             offsets = struct.unpack(f"<{len(table) // 4}I", table)
         else:
             found.append((position + 8, length))
+            if len(found) > FRAGMENTS_MAX:
+                raise UndecodablePixelsError(f"its pixel data has more than {FRAGMENTS_MAX} fragments")
         position, is_table = position + 8 + length, False
 
 

@@ -8,7 +8,7 @@ BentoML's own metrics and access log are off: both would carry addresses, and wi
 """
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -26,20 +26,18 @@ from models.loaded_detectors import LoadedDetectors, load_detectors, scoring_det
 from models.onnx_detector import OnnxDetector
 from overread.command import PRIVATE_UMASK
 from overread.errors import ConfigurationError, InputError, ModelError
-from overread.finding import load_vocabulary
 from overread.observation import ObserverIdentity
-from overread.report import load_reader
 from service.application import make_app
 from service.dicomweb.stow import stow_document
 from service.metrics import observe_stage
 from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.store.detector_registry import installed_registry
-from service.tensors import decode_inputs
-from service.triage.looks import TriageTools
-from service.triage.rereading import load_rereader
+from service.tensors import decode_inputs, encoded_length
+from service.triage.confined_looks import ConfinedLooks, load_registered
 from service.web import openapi
 from service.web.access_log import AccessMiddleware
+from service.web.body import BodyLimitMiddleware
 from service.web.guard import GuardMiddleware
 from service.web.opening import access_from, context_opener
 from service.web.settings import WebSettings
@@ -49,6 +47,7 @@ BATCH_MAX = 32
 LATENCY_MAX_MILLISECONDS = 2000
 # BentoML keeps a timer of about 5 kB for each request for as long as this.
 TIMEOUT_SECONDS = 60
+_BODY_BYTES_BESIDE = 1 << 16  # what stands around the inputs of a request
 
 _log = structlog.get_logger("overread.service")
 _access = access_from(os.environ)
@@ -61,13 +60,12 @@ def _loaded() -> LoadedDetectors:
 
 
 @cache
-def _tools() -> TriageTools:
-    return TriageTools(
-        report_reader=load_reader(),
-        rereader=load_rereader(load_settings(os.environ)),
-        detectors=_loaded().active,
-        vocabulary=load_vocabulary(),
-    )
+def _looks() -> ConfinedLooks:
+    settings = load_settings(os.environ)
+    longest = min(settings.case_seconds_max, TIMEOUT_SECONDS)  # nobody waits for the answer any longer
+    settings = settings.model_copy(update={"case_seconds_max": longest})
+    load = partial(load_registered, installed_registry(os.environ).load(), settings, None)
+    return ConfinedLooks(load, settings, registry_version=None)
 
 
 def _detector() -> OnnxDetector:
@@ -76,6 +74,15 @@ def _detector() -> OnnxDetector:
 
 def _model() -> ObserverIdentity:
     return _loaded().active[0].identity
+
+
+def scores_body_bytes_max() -> int:
+    """Return the size of a body with as many inputs as a request may have."""
+    try:
+        network = _detector().manifest.network
+    except (ModelError, ConfigurationError):
+        return _BODY_BYTES_BESIDE  # the endpoint says that no request can be answered
+    return BATCH_MAX * (encoded_length(network.rows, network.columns) + 16) + _BODY_BYTES_BESIDE
 
 
 def _checked(text: str) -> str:
@@ -154,10 +161,11 @@ def _documents() -> list[openapi.Document]:
 
 
 app = make_app(
-    context_opener(os.environ, access=_access, model=_model, tools=_tools),
+    context_opener(os.environ, access=_access, model=_model, looks=_looks),
     _documents,
     WebSettings.read(os.environ),
 )
 _service.mount_asgi_app(app, path="/")
 _service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
 _service.add_asgi_middleware(GuardMiddleware, access=_access)
+_service.add_asgi_middleware(BodyLimitMiddleware, bytes_max={DETECTOR_ADDRESS: scores_body_bytes_max})

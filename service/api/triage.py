@@ -11,14 +11,14 @@ from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from overread.comparison import ComparedCase, PriorReport, compare, days_between, read_history
+from overread.comparison import PriorReport, days_between
 from overread.errors import InputError, InvalidReportError, ModelError, OutOfResourcesError, OverreadError
 from service.api.triage_types import Detection, ReportReading, StudyTriage, TriageResult
 from service.intake.header import read_header
 from service.store.database import Store
 from service.store.files import IncomingFile
 from service.store.policies import policy_in_force
-from service.triage.looks import TriageTools
+from service.triage.looks import CaseMaterial
 from service.web.context import Context, ServerContext
 from service.web.multipart import FramingError, MultipartSplitter, PartReceiver, parse_content_type
 
@@ -204,23 +204,23 @@ async def _read(request: Request, splitter: MultipartSplitter, refusal: Exceptio
 
 
 def _triage(form: _Form, context: ServerContext) -> StudyTriage:
-    if context.tools is None:
+    if context.looks is None:
         raise ModelError("this process has no detectors")
     study_date = _study_date(form.images)
     report = _single_report(form.texts)
-    tools: TriageTools = context.tools()
-    reading = tools.report_reader.read(report)
-    history = read_history(_priors(form.texts, study_date), tools.report_reader)
     with context.store.reading() as connection:
         policy = policy_in_force(connection)
-    files = [image.path for image in form.images]
-    detections = tuple(detector.detect(files) for detector in tools.detectors)
-    case = ComparedCase(reading=reading, detections=detections, history=history, text=report)
-    compared = compare(case, policy, tools.vocabulary, rereader=tools.rereader)
+    material = CaseMaterial(
+        report_text=report,
+        instances=tuple(image.path for image in form.images),
+        earlier=_priors(form.texts, study_date),
+        policy=policy,
+    )
+    conclusion = context.looks().look(material)
     return StudyTriage(
-        result=TriageResult.model_validate(compared.result),
-        reading=ReportReading.model_validate(compared.reading),
-        detections=tuple(map(Detection.model_validate, detections)),
+        result=TriageResult.model_validate(conclusion.result),
+        reading=ReportReading.model_validate(conclusion.reading),
+        detections=tuple(map(Detection.model_validate, conclusion.detections)),
     )
 
 

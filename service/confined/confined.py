@@ -4,6 +4,7 @@ What a call raises comes back as the same error. A call that takes more than its
 its life and nobody else: the next call finds a new child.
 """
 
+import itertools
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ import structlog
 
 from overread.errors import LostProcessError, OutOfResourcesError, OverLimitError
 from service.confined.channel import Channel, Packed, pack
-from service.confined.limits import TICK_SECONDS, Limits, Watch, usage_of
+from service.confined.limits import TICK_SECONDS, Limits, Watch, memory_bytes_of
 from service.confined.messages import Answer, Call, Failure
 
 Tenant = TypeVar("Tenant")
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 _END_SECONDS = 5.0  # for a child that closed its socket to end
 _UMASK = 0o077  # what a child writes, its user alone may read
 START_LIMITS = Limits(wall_seconds=120.0)
+_NUMBERS = itertools.count(1)  # of the children of this process; a successor has that of its predecessor
 
 _log = structlog.get_logger("overread.confined")
 
@@ -61,7 +63,9 @@ class Confined(Generic[Tenant]):
         self._make = pack(Call(function=make, kwargs={}, makes_tenant=True))
         self._start_limits = start_limits
         self._lock = threading.Lock()
+        self._number = next(_NUMBERS)
         self._child: _Child | None = None
+        self._most_bytes = 0  # of all limits of memory so far; a child that keeps more is replaced
         # The kernel ends a child with the thread that started it, so that one must stay: this one.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="confined")
 
@@ -110,7 +114,8 @@ class Confined(Generic[Tenant]):
         """
         request = pack(Call(function=function, args=args, kwargs=kwargs))
         with self._lock:
-            child = self._ready_child(limits.memory_bytes)
+            self._most_bytes = max(self._most_bytes, limits.memory_bytes or 0)
+            child = self._ready_child()
             result: Result = self._exchange(child, request, limits)
             return result
 
@@ -126,15 +131,17 @@ class Confined(Generic[Tenant]):
         child = self._child
         return None if child is None else child.process.pid
 
-    def _ready_child(self, memory_bytes: int | None = None) -> "_Child":
+    def _ready_child(self) -> "_Child":
         """Return a child with its tenant, a new one where there is none or it keeps too much of its calls."""
         child = self._child
-        if child is not None and (not child.is_alive() or child.kept_bytes() > (memory_bytes or sys.maxsize)):
+        if child is not None and (
+            not child.is_alive() or child.kept_bytes() > (self._most_bytes or sys.maxsize)
+        ):
             _log.info("child_replaced", what=self._what, pid=child.process.pid, status=child.process.poll())
             self._discard()
         if self._child is None:
             try:
-                self._child = self._starter.submit(_Child).result()
+                self._child = self._starter.submit(_Child, self._number).result()
             except OSError as error:
                 raise OutOfResourcesError(f"no process can be started for {self._what}; try again") from error
             self._make_tenant(self._child)
@@ -182,10 +189,10 @@ class Confined(Generic[Tenant]):
 class _Child:
     """A running child."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         ours, its = socket.socketpair()
         with its:
-            arguments = (str(os.getpid()), str(its.fileno()))
+            arguments = (str(os.getpid()), str(number), str(its.fileno()))
             try:
                 self.process = subprocess.Popen(  # noqa: S603  # our own command, no shell
                     (sys.executable, "-P", "-m", "service.confined.process", *arguments),
@@ -206,13 +213,12 @@ class _Child:
 
     def note_beginning(self) -> None:
         """Take what it holds now for what it needs."""
-        usage = usage_of(self.process.pid)
-        self._first_bytes = None if usage is None else usage.memory_bytes
+        self._first_bytes = memory_bytes_of(self.process.pid)
 
     def kept_bytes(self) -> int:
         """Return what it keeps of earlier calls; 0 where that cannot be told."""
-        usage = usage_of(self.process.pid)
-        return 0 if usage is None or self._first_bytes is None else usage.memory_bytes - self._first_bytes
+        held = memory_bytes_of(self.process.pid)
+        return 0 if held is None or self._first_bytes is None else held - self._first_bytes
 
     def end_in_words(self) -> str:
         """Return how it ended, which it is about to do."""

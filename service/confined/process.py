@@ -1,4 +1,4 @@
-"""The child: `python -m service.confined.process PARENT DESCRIPTOR`, where the descriptor is its socket.
+"""The child: `python -m service.confined.process PARENT NUMBER DESCRIPTOR`, the descriptor of its socket.
 
 It makes what lives in it as the first message says, then answers one call after the other until its parent
 closes the socket or ends.
@@ -26,8 +26,9 @@ _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
 def main(arguments: list[str]) -> None:
     """Answer calls until the parent is gone."""
-    parent, descriptor = map(int, arguments)
+    parent, number, descriptor = map(int, arguments)
     _settle(parent)
+    _count_as(f"{parent}-{number}")
     connection = socket.socket(fileno=descriptor)
     connection.set_inheritable(False)
     channel = Channel(connection)
@@ -53,6 +54,18 @@ def _settle(parent: int) -> None:
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     configure_logging()
+
+
+def _count_as(name: str) -> None:
+    """Keep metrics, where several processes add theirs up, in the files that its predecessor kept them in.
+
+    By default there are files for each process number, and somebody who has children killed could have the
+    folder filled.
+    """
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client import values  # it reads the variable when it is imported
+
+        values.ValueClass = values.MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]
 
 
 def _answer(call: Call, tenant: object) -> tuple[object, Packed]:

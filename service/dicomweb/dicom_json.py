@@ -18,8 +18,7 @@ import numpy as np
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR
 
-from overread.errors import InvalidDicomError
-from service.intake.elements import (
+from models.elements import (
     ITEM,
     ITEM_END,
     PIXEL_ELEMENTS,
@@ -27,6 +26,7 @@ from service.intake.elements import (
     DataSetBytes,
     open_data_set,
 )
+from overread.errors import InvalidDicomError
 
 ELEMENTS_MAX = 500_000  # of one object, all levels together; an enhanced CT of 2,000 frames has 120,000
 DEPTH_MAX = 32  # sequences within sequences

@@ -13,10 +13,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from models.dicom import BROKEN_INPUT, text
+from models.elements import open_data_set
 from models.vendor_results.document import is_result
 from models.vendor_results.tree import code_of
 from overread.errors import InputError, InvalidDicomError
-from service.intake.elements import open_data_set
 from service.intake.header import InstanceHeader
 from service.intake.issued import read_offset, read_timestamp
 from service.intake.reports import IncomingReport
@@ -27,10 +27,11 @@ from service.store.records import ReportStatus
 
 STRUCTURED = "1.2.840.10008.5.1.4.1.1.88."  # PS3.4 section B.5: every SR storage class begins so
 ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."  # and every one of encapsulated documents
-_BYTES_MAX = {STRUCTURED: 4 << 20, ENCAPSULATED: 32 << 20}
-_ITEMS_MAX = 5_000
-_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # little and big endian
-_STUDIES_MAX = 16
+STRUCTURED_BYTES_MAX = 4 << 20
+ENCAPSULATED_BYTES_MAX = 32 << 20
+ITEMS_MAX = 5_000
+STUDIES_MAX = 16
+_BYTES_MAX = {STRUCTURED: STRUCTURED_BYTES_MAX, ENCAPSULATED: ENCAPSULATED_BYTES_MAX}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +84,10 @@ def _bounded(path: Path, bytes_max: int) -> Dataset:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             data_set = open_data_set(mapped)
-            if data_set.size > bytes_max or sum(map(bytes(data_set.data[:]).count, _ITEM_TAGS)) > _ITEMS_MAX:
+            if data_set.size > bytes_max:
                 raise InvalidDicomError("the document is far larger than any report")
-        return dcmread(path)
+            data_set.walk(items_max=ITEMS_MAX).pass_header(data_set.start)
+        return dcmread(path, stop_before_pixels=True)  # what would come after them has not been counted
     except BROKEN_INPUT:
         raise InvalidDicomError("the document cannot be read") from None
 
@@ -115,8 +117,8 @@ def _reports(document: Dataset, header: InstanceHeader, source: str) -> Iterable
         for item in document.get("CurrentRequestedProcedureEvidenceSequence") or ()
     ]
     studies = [uid for uid in dict.fromkeys(evidence or requested) if uid] or [header.study_instance_uid]
-    if len(studies) > _STUDIES_MAX:
-        raise InvalidDicomError(f"the document reports on more than {_STUDIES_MAX} studies")
+    if len(studies) > STUDIES_MAX:
+        raise InvalidDicomError(f"the document reports on more than {STUDIES_MAX} studies")
     content = _text(document, header.sop_class_uid)
     numbers = {number for number in (*requested.values(), header.accession_number) if number}
     only = next(iter(numbers)) if len(numbers) == 1 and len(studies) == 1 else None

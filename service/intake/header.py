@@ -15,8 +15,8 @@ from pydicom.charset import python_encoding
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID, ExplicitVRBigEndian
 
+from models.elements import TRANSFER_SYNTAX_UID, Bytes, Elements, read_elements
 from overread.errors import InvalidDicomError
-from service.intake.elements import TRANSFER_SYNTAX_UID, Bytes, Elements, read_elements
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # PS3.5 section 9; leading zeros are common enough to be let through
 _UID_MAX = 64

@@ -8,8 +8,8 @@ from overread.errors import InvalidReportError
 from service.narrative.markup import text_of_markup
 
 _NAMESPACE = "{urn:hl7-org:v3}"
-_DEPTH_MAX = 100  # elements within elements
-_ELEMENTS_MAX = 50_000
+DEPTH_MAX = 100  # elements within elements
+ELEMENTS_MAX = 50_000
 _STANDS_FOR = {"item": "li", "list": "ul", "paragraph": "p"}  # CDA section 4.3.5 and HTML
 
 
@@ -48,7 +48,7 @@ class _BoundedBuilder(ET.TreeBuilder):
         """Begin an element."""
         self._depth += 1
         self._elements += 1
-        if self._depth > _DEPTH_MAX or self._elements > _ELEMENTS_MAX:
+        if self._depth > DEPTH_MAX or self._elements > ELEMENTS_MAX:
             raise InvalidReportError("the CDA document has far more elements than any report")
         return super().start(tag, attrs)
 

@@ -11,8 +11,8 @@ from models.dicom import BROKEN_INPUT, numbers, text
 from models.vendor_results.tree import code_of
 from overread.errors import InvalidReportError
 
-_DEPTH_MAX = 40
-_ITEMS_MAX = 5_000
+DEPTH_MAX = 40
+ITEMS_MAX = 5_000
 # PS3.16 CID 7001 and CID 7002, by code: LOINC and the DCM codes that earlier editions had.
 _HEADINGS = {
     ("LN", "55752-0"): "CLINICAL INFORMATION",
@@ -89,14 +89,14 @@ class _Reader:
     """Goes over the content items of one document."""
 
     def __init__(self) -> None:
-        self._left = _ITEMS_MAX
+        self._left = ITEMS_MAX
 
     def lines(self, item: Dataset, *, heading: str, depth: int) -> Iterator[_Line]:
         """Give what an item says and what is below it, in order."""
         self._left -= 1
-        if self._left < 0 or depth > _DEPTH_MAX:
+        if self._left < 0 or depth > DEPTH_MAX:
             raise InvalidReportError(
-                f"the document has more than {_ITEMS_MAX} items or {_DEPTH_MAX} levels of them"
+                f"the document has more than {ITEMS_MAX} items or {DEPTH_MAX} levels of them"
             )
         kind = text(item, "ValueType")
         concept = code_of(item, "ConceptNameCodeSequence")

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
+from models.elements import open_data_set
 from overread.errors import InvalidDicomError
-from service.intake.elements import open_data_set
 
 _UNSIGNED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")
 _TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in (*_UNSIGNED, "NumberOfFrames")}

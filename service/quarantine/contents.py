@@ -14,10 +14,10 @@ from typing import BinaryIO
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.uid import UID
 
+from models.elements import PIXEL_ELEMENTS, open_data_set
 from overread.errors import InputError, InvalidDicomError, NotFoundError
 from service.fhir.report import read_submission
 from service.hl7.message import Message, Segment, read_header, read_message
-from service.intake.elements import PIXEL_ELEMENTS, open_data_set
 from service.intake.header import declared_encoding, element_text
 from service.intake.reports import IncomingReport
 from service.store.records import QuarantineEntry

@@ -80,7 +80,7 @@ class Looker:
 
 
 def load_registered(
-    registry: Registry, settings: Settings, version: int, *, on_stage: Callable[..., None]
+    registry: Registry, settings: Settings, version: int | None, *, on_stage: Callable[..., None]
 ) -> TriageTools:
     """Return the tools that a registry names; see `load_tools`."""
     from service.triage.loading import load_tools  # in the child alone: the parent needs no networks

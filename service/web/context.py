@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
 from service.store.database import Store
-from service.triage.looks import TriageTools
+from service.triage.looks import Looks
 from service.web.guard import Access
 
 UID_PATTERN = r"^[0-9.]{1,64}$"
@@ -23,14 +23,14 @@ class ServerContext:
 
     store: Store
     model: Callable[[], ObserverIdentity] | None  # the verified release; None where none is needed
-    tools: Callable[[], TriageTools] | None = None  # triage a study in a request; None where nobody asks
+    looks: Callable[[], Looks] | None = None  # triage a study in a request; None where nobody asks
     clock: Clock
     access: Access
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
 
 
-def _context_of(request: Request) -> ServerContext:
-    context: ServerContext = request.app.state.context
+async def _context_of(request: Request) -> ServerContext:
+    context: ServerContext = request.app.state.context  # in the loop: a plain function would take a thread
     return context
 
 

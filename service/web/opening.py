@@ -9,7 +9,7 @@ from service.hl7.settings import Hl7Settings
 from service.settings import load_settings
 from service.store.database import open_store
 from service.store.release_watch import ends_when_outdated
-from service.triage.looks import TriageTools
+from service.triage.looks import Looks
 from service.web.bare import OpenContext
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
@@ -31,7 +31,7 @@ def context_opener(
     *,
     access: Access,
     model: Callable[[], ObserverIdentity] | None,
-    tools: Callable[[], TriageTools] | None = None,
+    looks: Callable[[], Looks] | None = None,
 ) -> OpenContext:
     """Return what opens the store of the environment when an application starts."""
 
@@ -43,7 +43,7 @@ def context_opener(
                 yield ServerContext(
                     store=store,
                     model=model,
-                    tools=tools,
+                    looks=looks,
                     clock=lambda: datetime.now(UTC),
                     access=access,
                     hl7=Hl7Settings.read(environ),

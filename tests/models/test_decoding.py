@@ -1,18 +1,22 @@
 """Broken and lying pixel data give an error that says what to do."""
 
+import io
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
 
-from models.codestream import stated_size
+from models.codestream import SCANS_MAX, has_many_scans, stated_size
 from models.decoding import decode_frame
 from models.dicom import read_header
+from models.pixels import read_stored
+from models.stored import with_pixels
 from overread.errors import InvalidDicomError, UndecodablePixelsError
 from tests.models.radiographs import ramp, write_radiograph
 
@@ -108,7 +112,8 @@ def test_an_object_without_pixel_data_is_an_error(tmp_path) -> None:
         ({"Rows": 301}, "truncated"),
         ({"Columns": 149}, "bytes of pixel data where the header promises"),
         ({"NumberOfFrames": 2}, "truncated"),
-        ({"NumberOfFrames": 2_000_000_000}, "truncated"),
+        ({"NumberOfFrames": 1_000_000}, "truncated"),
+        ({"NumberOfFrames": 2_000_000_000}, "1000000 are the limit"),
         ({"Rows": 65535, "Columns": 65535}, "limit"),
     ],
 )
@@ -169,3 +174,64 @@ def test_runs_beyond_the_frame_do_not_end_the_process(tmp_path: Path) -> None:
     path = tmp_path / "runs.dcm"
     dataset.save_as(path)
     assert (decode(path) == 0x0707).all()
+
+
+# --- codestreams made to hurt
+
+
+def jpeg(*, scans: int, side: int = 16, comment: bytes = b"") -> bytes:
+    """A progressive JPEG whose last scan is there again and again."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(np.arange(side * side, dtype=np.uint8).reshape(side, side))
+    picture.save(buffer, "JPEG", progressive=True, comment=comment)
+    whole = buffer.getvalue()
+    own, last = whole.count(b"\xff\xda") - comment.count(b"\xff\xda"), whole.rindex(b"\xff\xda")
+    return whole[:-2] + whole[last:-2] * max(scans - own, 0) + whole[-2:]
+
+
+def test_a_jpeg_of_the_usual_scans_is_decoded_and_one_of_many_is_not(tmp_path) -> None:
+    for scans, refused in ((SCANS_MAX, False), (SCANS_MAX + 1, True)):
+        assert has_many_scans(jpeg(scans=scans)) is refused
+        path = write_jpeg(tmp_path / f"{scans}.dcm", jpeg(scans=scans))
+        picture = tmp_path / f"{scans}.jpg"
+        picture.write_bytes(jpeg(scans=scans))
+        if refused:
+            for read in (decode, read_stored):
+                with pytest.raises(UndecodablePixelsError, match=f"more than {SCANS_MAX} scans"):
+                    read(path if read is decode else picture)
+        else:
+            assert decode(path).shape == read_stored(picture)[0].shape == (16, 16)
+
+
+def write_jpeg(path: Path, codestream: bytes) -> Path:
+    dataset = dcmread(write_radiograph(path, ramp()))
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    dataset.Rows = dataset.Columns = 16
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelRepresentation = 0
+    dataset.PixelData = encapsulate([codestream])
+    dataset["PixelData"].VR = "OB"
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_only_scans_of_the_image_itself_are_counted() -> None:
+    mark = b"\xff\xda"
+    assert not has_many_scans(jpeg(scans=4, comment=mark * (SCANS_MAX + 1)))
+    assert not has_many_scans(jpeg(scans=4) + mark * (SCANS_MAX + 1))
+    assert not has_many_scans(b"\xff\x4f\xff\x51" + mark * (SCANS_MAX + 1))
+    assert not has_many_scans(b"\xff\xd8\xff\xda")
+
+
+def test_nothing_after_the_pixel_data_of_a_deflated_object_is_read(tmp_path) -> None:
+    path = write_radiograph(tmp_path / "plain.dcm", ramp())
+    dataset = dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.add_new(0x7FE10010, "LO", "VENDOR")
+    dataset.save_as(path, enforce_file_format=True)
+
+    whole = with_pixels(path)
+
+    np.testing.assert_array_equal(whole.pixel_array, ramp())
+    assert 0x7FE10010 not in whole

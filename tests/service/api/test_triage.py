@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,9 @@ from service.application import make_app
 from service.store.database import Store
 from service.store.quarantine import count_quarantine
 from service.store.worklist import count_cases
+from service.triage.confined_looks import ConfinedLooks
 from tests.service.material import BLACK, CLEAR, MASS, MassDetector, dicom_bytes, readers, triaged_case
+from tests.service.triage import child_tools
 from tests.service.web.listening import listening, opener
 
 ADDRESS = "/api/v1/triage"
@@ -132,7 +135,7 @@ def test_pages_are_answered_while_studies_wait_and_one_too_many_is_told_so(sqlit
             go_on.wait()
             return super().detect(instances)
 
-    app = make_app(opener(sqlite_store, tools=lambda: readers(detectors=(SlowDetector(),))), list)
+    app = make_app(opener(sqlite_store, looks=lambda: readers(detectors=(SlowDetector(),))), list)
     limiter = app.state.triage_limiter
 
     async def wait_for_turns() -> None:
@@ -158,8 +161,20 @@ def test_pages_are_answered_while_studies_wait_and_one_too_many_is_told_so(sqlit
         anyio.run(wait_for_turns)
 
 
+def test_a_study_that_takes_too_much_is_refused_and_the_next_is_answered(sqlite_store: Store) -> None:
+    settings = sqlite_store.settings.model_copy(update={"case_memory_bytes_max": 1 << 28})
+    looks = ConfinedLooks(child_tools.hoarding, settings, registry_version=None)
+    app = make_app(opener(sqlite_store, looks=lambda: looks), list)
+    with closing(looks), listening(app) as url, httpx.Client(base_url=url, timeout=120) as client:
+        refused = send(client, image(value=BLACK), text("report", CLEAR))
+        answered = send(client, image(), text("report", CLEAR))
+
+    assert (refused.status_code, answered.status_code) == (422, 200)
+    assert "256 MiB of memory" in refused.json()["detail"]
+
+
 def test_without_detectors_it_says_so(sqlite_store: Store) -> None:
-    app = make_app(opener(sqlite_store, tools=None), list)
+    app = make_app(opener(sqlite_store, looks=None), list)
     with listening(app) as url:
         answer = httpx.post(url + ADDRESS, files=[image(), text("report", CLEAR)])
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/model-unusable")

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from prometheus_client import Counter
 
 from overread.errors import ModelError, UndecodablePixelsError
 from service.confined.limits import Limits
@@ -25,6 +26,7 @@ class Tenant:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.tallies: Counter | None = None  # made when it is asked for, in the child
 
     def count(self, more: int = 1) -> int:
         self.calls += more
@@ -101,6 +103,10 @@ class Tenant:
             "core": resource.getrlimit(resource.RLIMIT_CORE),
             "ignored": [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)],
         }
+
+    def tally(self) -> None:
+        self.tallies = self.tallies or Counter("tallies", "Calls.")
+        self.tallies.inc()
 
     def say(self, word: str) -> None:
         structlog.get_logger("child").info(word)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from overread.errors import (
     LostProcessError,
@@ -20,7 +22,7 @@ from overread.errors import (
     UndecodablePixelsError,
 )
 from service.confined.confined import Confined, ConfinedTraceback
-from service.confined.limits import Limits, usage_of
+from service.confined.limits import Limits, cpu_seconds_of, memory_bytes_of
 from service.confined.pool import ConfinedPool
 from tests.service.confined.tenants import AMPLE, Tenant, broken, listening_socket, stuck
 
@@ -135,9 +137,18 @@ def test_memory_that_earlier_calls_left_behind_is_given_back_with_the_child(conf
     assert confined.pid == first
 
     confined.call(AMPLE, Tenant.keep, 96 * MEBIBYTE)
-    confined.call(limits, Tenant.count)
+    confined.call(Limits(wall_seconds=120, memory_bytes=MEBIBYTE), Tenant.count)
 
     assert confined.pid != first
+
+
+def test_a_child_may_keep_what_the_largest_limit_allows(confined) -> None:
+    confined.call(Limits(wall_seconds=120, memory_bytes=256 * MEBIBYTE), Tenant.keep, 96 * MEBIBYTE)
+    first = confined.pid
+
+    confined.call(Limits(wall_seconds=120, memory_bytes=64 * MEBIBYTE), Tenant.count)
+
+    assert confined.pid == first
 
 
 @pytest.mark.parametrize(
@@ -222,6 +233,19 @@ def test_the_log_of_a_child_goes_where_its_parents_goes(capfd, confined) -> None
     assert out == ""
 
 
+def test_what_successive_children_count_adds_up_in_one_file(tmp_path, monkeypatch, confined) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for _ in range(3):
+        confined.call(AMPLE, Tenant.tally)
+        with pytest.raises(LostProcessError):
+            confined.call(AMPLE, Tenant.kill)
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(tmp_path))
+    assert registry.get_sample_value("tallies_total") == 3
+    assert len(list(tmp_path.glob("counter_*"))) == 1
+
+
 def test_the_end_of_the_block_ends_the_child() -> None:
     with Confined(Tenant, what="the test") as confined:
         confined.start()
@@ -300,8 +324,11 @@ def test_an_error_gives_the_child_back_to_the_pool() -> None:
         assert pool.call(AMPLE, Tenant.count) == 1
 
 
-def test_the_usage_of_a_process_that_is_gone_is_none() -> None:
+def test_what_a_process_uses_is_told_while_it_is_there() -> None:
     with subprocess.Popen((sys.executable, "-c", "")) as process:
         process.wait()
-        assert usage_of(process.pid) is None
-    assert usage_of(os.getpid()).memory_bytes > MEBIBYTE
+
+    assert memory_bytes_of(process.pid) is None
+    assert cpu_seconds_of(process.pid) is None
+    assert memory_bytes_of(os.getpid()) > MEBIBYTE
+    assert cpu_seconds_of(os.getpid()) > 0

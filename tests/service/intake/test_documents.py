@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -392,10 +393,12 @@ def test_a_report_object_that_cannot_be_read_is_kept_and_set_aside(
     assert reason in entry.detail
 
 
-def test_a_document_of_far_too_many_items_is_kept_and_not_looked_into(sqlite_store) -> None:
-    content = sr_bytes(DataSetTrailingPadding=b"\xfe\xff\x00\xe0" * 5001)
+@pytest.mark.parametrize("start", [b"\xfe\xff\x00\xe0", bytes(4)], ids=["items", "zeros"])
+def test_a_document_of_far_too_many_items_is_kept_and_not_looked_into(sqlite_store, start) -> None:
+    items = (start + bytes(4)) * 5001  # a library takes any eight bytes for an item
+    sequence = struct.pack("<HH2sHL", 0x0044, 0x0013, b"SQ", 0, len(items)) + items
 
-    assert send_image(sqlite_store, content).reports == ()
+    assert send_image(sqlite_store, sr_bytes() + sequence).reports == ()
     assert list_quarantine(sqlite_store) == ()
 
 

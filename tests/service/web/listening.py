@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from overread.observation import ObserverIdentity
 from service.store.database import Store
-from service.triage.looks import TriageTools
+from service.triage.looks import Looks
 from service.web.context import ServerContext
 from service.web.guard import Access, access_for
 from tests.service.material import NOW, readers
@@ -22,7 +22,7 @@ TOKEN = "a token that is long enough"
 
 
 def opener(
-    store: Store, *, access: Access | None = None, tools: Callable[[], TriageTools] | None = readers
+    store: Store, *, access: Access | None = None, looks: Callable[[], Looks] | None = readers
 ) -> OpenContext:
     """Opens nothing anew: the test's own store, a fixed clock and a model that has been verified."""
 
@@ -31,7 +31,7 @@ def opener(
         yield ServerContext(
             store=store,
             model=lambda: MODEL,
-            tools=tools,
+            looks=looks,
             clock=lambda: NOW,
             access=access or access_for("127.0.0.1", None),
         )

@@ -5,10 +5,21 @@ import tracemalloc
 import zlib
 
 import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from models.dicom import INFLATED_BYTES_MAX
+from models.elements import (
+    DEPTH_MAX,
+    INFLATED_BYTES_MAX,
+    ITEMS_MAX,
+    STEPS_MAX,
+    VALUE_BYTES_MAX,
+    open_data_set,
+    read_elements,
+)
 from overread.errors import InvalidDicomError
-from service.intake.elements import DEPTH_MAX, STEPS_MAX, VALUE_BYTES_MAX, read_elements
 from tests.service.material import dicom_bytes
 
 PATIENT_ID, STUDY_UID = 0x00100020, 0x0020000D
@@ -100,11 +111,113 @@ def test_sequences_may_be_nested_deep_but_not_without_end() -> None:
         read_elements(part10(nested(100_000)), WANTED)
 
 
-def test_a_million_empty_items_are_refused() -> None:
-    bomb = part10(explicit(0x00081140, "SQ", mark(ITEM) * (STEPS_MAX + 1) + mark(SEQUENCE_END), UNDEFINED))
+EMPTY_ITEMS = mark(ITEM) * (ITEMS_MAX + 1)
+MODALITY_LUT, PRIVATE = 0x00283000, 0x00091002
 
-    with pytest.raises(InvalidDicomError, match="elements"):
-        read_elements(bomb, WANTED)
+
+@pytest.mark.parametrize(
+    ("syntax", "sequence"),
+    [
+        (EXPLICIT, explicit(0x00081140, "SQ", EMPTY_ITEMS + mark(SEQUENCE_END), UNDEFINED)),
+        (EXPLICIT, explicit(MODALITY_LUT, "SQ", EMPTY_ITEMS)),
+        (EXPLICIT, explicit(MODALITY_LUT, "UN", EMPTY_ITEMS)),
+        (EXPLICIT, explicit(PRIVATE, "UN", EMPTY_ITEMS)),
+        (IMPLICIT, implicit(MODALITY_LUT, EMPTY_ITEMS)),
+        (IMPLICIT, implicit(PRIVATE, EMPTY_ITEMS)),
+        # pydicom takes any eight bytes for the start of an item.
+        (EXPLICIT, explicit(MODALITY_LUT, "SQ", bytes(len(EMPTY_ITEMS)))),
+        (IMPLICIT, implicit(MODALITY_LUT, bytes(len(EMPTY_ITEMS)))),
+        (
+            EXPLICIT,
+            explicit(MODALITY_LUT, "SQ", mark(ITEM, len(EMPTY_ITEMS) + 8) + mark(ITEM_END) + EMPTY_ITEMS),
+        ),
+        (
+            EXPLICIT,
+            explicit(
+                0x00081140,
+                "SQ",
+                mark(ITEM, len(EMPTY_ITEMS) + 12) + explicit(MODALITY_LUT, "SQ", EMPTY_ITEMS),
+            ),
+        ),
+    ],
+    ids=[
+        *("marked", "stated", "unknown", "private", "implicit", "implicit private", "zeros"),
+        *("implicit zeros", "after a mark", "nested"),
+    ],
+)
+def test_more_items_than_any_object_has_are_refused_however_they_are_wrapped(syntax, sequence) -> None:
+    with pytest.raises(InvalidDicomError, match=f"more than {ITEMS_MAX} items"):
+        read_elements(part10(sequence, syntax), WANTED)
+
+
+def test_more_elements_than_any_object_has_are_refused() -> None:
+    with pytest.raises(InvalidDicomError, match=f"more than {STEPS_MAX} elements"):
+        read_elements(part10(explicit(0x00081030, "LO", b"") * (STEPS_MAX + 1)), WANTED)
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian],
+    ids=["implicit", "explicit", "big endian"],
+)
+@pytest.mark.parametrize("undefined", [True, False], ids=["marked", "stated"])
+def test_as_many_items_are_counted_as_pydicom_makes(tmp_path, syntax, undefined) -> None:
+    path = tmp_path / "nested.dcm"
+    dataset = nested_dataset(levels=3, width=4, undefined=undefined)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "2.25.1"
+    dataset.save_as(path, enforce_file_format=True)
+    data_set = open_data_set(path.read_bytes())
+    made = items_of(dcmread(path))
+    assert made == 4 + 16 + 64
+
+    data_set.walk(items_max=made).pass_header(data_set.start)
+    with pytest.raises(InvalidDicomError, match="items"):
+        data_set.walk(items_max=made - 1).pass_header(data_set.start)
+
+
+def nested_dataset(*, levels: int, width: int, undefined: bool) -> Dataset:
+    dataset = Dataset()
+    dataset.PatientID = "P1"
+    if levels:
+        items = Sequence(
+            nested_dataset(levels=levels - 1, width=width, undefined=undefined) for _ in range(width)
+        )
+        for item in items:
+            item.is_undefined_length_sequence_item = undefined
+        dataset.ReferencedImageSequence = items
+        dataset["ReferencedImageSequence"].is_undefined_length = undefined
+    return dataset
+
+
+def items_of(dataset: Dataset) -> int:
+    return sum(1 + items_of(item) for element in dataset if element.VR == "SQ" for item in element.value)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        explicit(PRIVATE, "UN", mark(ITEM, 20) + explicit(0x00080060, "CS", b"DX") + bytes(10)),
+        explicit(PRIVATE, "UN", mark(ITEM, 0x7FFFFFFF) + b"\xff" * 5_000_000),
+        explicit(MODALITY_LUT, "SQ", mark(ITEM, 1000) + bytes(64)),
+        explicit(MODALITY_LUT, "SQ", mark(ITEM) + mark(SEQUENCE_END)),
+        explicit(MODALITY_LUT, "SQ", mark(ITEM, 8) + mark(ITEM_END)),
+        explicit(MODALITY_LUT, "SQ", mark(ITEM) + b"\0"),
+        explicit(0x00091001, "OB", EMPTY_ITEMS),
+    ],
+    ids=["explicit in unknown", "blob", "overrun", "end mark", "end of item", "padding", "bytes"],
+)
+def test_damage_within_a_stated_length_is_passed_over(odd: bytes) -> None:
+    assert read_elements(part10(odd + PATIENT), WANTED).values[PATIENT_ID] == b"P1"
+
+
+def test_fragments_within_a_sequence_are_no_items() -> None:
+    fragments = mark(ITEM) + mark(ITEM, 4) + b"\xff\xd8\xff\xd9" + mark(SEQUENCE_END)
+    icon = explicit(0x7FE00010, "OB", fragments, UNDEFINED)
+    sequence = explicit(0x00880200, "SQ", mark(ITEM, len(icon)) + icon)
+
+    assert read_elements(part10(sequence + PATIENT), WANTED).values[PATIENT_ID] == b"P1"
 
 
 @pytest.mark.parametrize(
