@@ -57,7 +57,7 @@ def worklist(
     tab, now = tab_named(show), context.clock()
     page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
     view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
-    alarms = pressure_words(context.store.settings, now=now)
+    alarms = pressure_words(context.store, now=now)
     return render_page(request, "worklist.html", view, here="worklist", alarms=alarms)
 
 
@@ -66,9 +66,10 @@ def chosen(
     finding: Annotated[int, Query(ge=1, le=1000)] = 1,
     image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
     overlay: Annotated[str, Query(max_length=10)] = "on",
+    sheet: Annotated[int | None, Query(ge=1, le=100_000)] = None,
 ) -> Choice:
-    """Return what of a case is looked at."""
-    return Choice(finding=finding, image=image, overlay_shown=overlay != "off", listing=listing)
+    """Return what the reader wants to see of a case."""
+    return Choice(finding=finding, image=image, overlay_shown=overlay != "off", sheet=sheet, listing=listing)
 
 
 @router.get("/cases/{case_id}")
@@ -80,8 +81,9 @@ def case(
 ) -> HTMLResponse:
     """Show one case."""
     detail = load_case(context.store, case_id, share=choice.listing.share)
-    rest = detail.summary.state is CaseState.LISTED and not detail.summary.above_line
-    listing = replace(choice.listing, rest=rest)
+    listing = replace(
+        choice.listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
+    )
     choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
     sizes = sizes_of(context.store, detail.instances)

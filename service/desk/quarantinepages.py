@@ -87,7 +87,7 @@ def quarantine(context: Context, request: Request, choice: Choice) -> HTMLRespon
     store = context.store
     counts = count_states(store, choice.wanted())
     view = quarantine_view(choice, _shown(context, choice), counts, known_reasons())
-    alarms = pressure_words(store.settings, now=context.clock())
+    alarms = pressure_words(store, now=context.clock())
     return render_page(request, "quarantine.html", view, here="quarantine", alarms=alarms)
 
 
@@ -110,13 +110,16 @@ async def entry_page(
     request: Request,
     quarantine_id: EntryNumber,
     reveal: Annotated[str, Query(max_length=8)] = "",
+    sheet: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> HTMLResponse:
     """Show one entry; whose it is and what the report says only on request."""
-    view = await narratives_of(request).run(lambda: _entry(context, quarantine_id, revealed=bool(reveal)))
+    view = await narratives_of(request).run(
+        lambda: _entry(context, quarantine_id, revealed=bool(reveal), sheet=sheet)
+    )
     return render_page(request, "refused.html", view, here="quarantine")
 
 
-def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool) -> EntryView:
+def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool, sheet: int) -> EntryView:
     entry = load_entry(context.store, quarantine_id)
     return entry_view(
         entry,
@@ -124,6 +127,7 @@ def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool) -> Ent
         list_actions(context.store, quarantine_id),
         case_id=case_of(context.store, entry),
         revealed=revealed,
+        sheet=sheet,
     )
 
 
