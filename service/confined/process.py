@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from service.confined.channel import Channel, Packed, pack, unpack
-from service.confined.messages import Answer, Call, Failure
+from service.confined.messages import Answer, Begun, Call, Failure
 from service.error_boundary import ErrorBoundary
 from service.log import configure_logging
 from service.parent_death import die_with_parent
@@ -35,7 +35,9 @@ def main(arguments: list[str]) -> None:
     tenant: Any = None
     with suppress(EOFError, OSError):
         while True:
+            modules = len(sys.modules)
             call: Call = channel.receive()
+            channel.send(pack(Begun(has_imported=len(sys.modules) > modules)))
             made, packed = _answer(call, tenant)
             if call.makes_tenant:
                 tenant = made
