@@ -72,7 +72,7 @@ class OverLimitError(InputError):
 
     reason = "OVER_LIMIT"
 
-    def __init__(self, message: str, *, limit: str = "") -> None:
+    def __init__(self, message: str = "", *, limit: str = "") -> None:
         """Say it in words; `limit` is a name for programs, such as "wall_seconds" or "memory_bytes"."""
         super().__init__(message)
         self.limit = limit

@@ -33,10 +33,11 @@ from service.metrics import observe_stage
 from service.parent_death import die_with_parent
 from service.settings import load_settings
 from service.store.detector_registry import installed_registry
-from service.tensors import decode_inputs
+from service.tensors import decode_inputs, encoded_length
 from service.triage.confined_looks import ConfinedLooks, load_registered
 from service.web import openapi
 from service.web.access_log import AccessMiddleware
+from service.web.body import BodyLimitMiddleware
 from service.web.guard import GuardMiddleware
 from service.web.opening import access_from, context_opener
 from service.web.settings import WebSettings
@@ -46,6 +47,7 @@ BATCH_MAX = 32
 LATENCY_MAX_MILLISECONDS = 2000
 # BentoML keeps a timer of about 5 kB for each request for as long as this.
 TIMEOUT_SECONDS = 60
+_BODY_BYTES_BESIDE = 1 << 16  # what stands around the inputs of a request
 
 _log = structlog.get_logger("overread.service")
 _access = access_from(os.environ)
@@ -72,6 +74,15 @@ def _detector() -> OnnxDetector:
 
 def _model() -> ObserverIdentity:
     return _loaded().active[0].identity
+
+
+def scores_body_bytes_max() -> int:
+    """Return the size of a body with as many inputs as a request may have."""
+    try:
+        network = _detector().manifest.network
+    except (ModelError, ConfigurationError):
+        return _BODY_BYTES_BESIDE  # the endpoint says that no request can be answered
+    return BATCH_MAX * (encoded_length(network.rows, network.columns) + 16) + _BODY_BYTES_BESIDE
 
 
 def _checked(text: str) -> str:
@@ -157,3 +168,4 @@ app = make_app(
 _service.mount_asgi_app(app, path="/")
 _service.add_asgi_middleware(AccessMiddleware)  # the first added is the outermost
 _service.add_asgi_middleware(GuardMiddleware, access=_access)
+_service.add_asgi_middleware(BodyLimitMiddleware, bytes_max={DETECTOR_ADDRESS: scores_body_bytes_max})

@@ -17,6 +17,11 @@ def encode_input(image: NDArray[np.float32]) -> str:
     return base64.b64encode(image.astype(WIRE).tobytes()).decode("ascii")
 
 
+def encoded_length(rows: int, columns: int) -> int:
+    """Return the number of characters of one prepared input as text."""
+    return 4 * -(-rows * columns * WIRE.itemsize // 3)
+
+
 def decode_inputs(texts: Sequence[str], *, rows: int, columns: int) -> NDArray[np.float32]:
     """Return the prepared inputs (images, rows, columns).
 

@@ -12,8 +12,8 @@ from overread import __version__
 from overread.errors import NotFoundError
 from overread.observation import DetectorObservation
 from service.api.cases import CaseNumber
-from service.api.overlay import Ground, draw_evidence, overlay_bytes
 from service.pictures.drawing import PNG, Drawing, draw
+from service.pictures.overlay import Ground, draw_evidence, overlay_bytes
 from service.pictures.room import PictureOrder, room_of
 from service.store.records import CaseDetail, InstanceRecord
 from service.store.worklist import load_case, load_instance

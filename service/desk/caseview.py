@@ -28,7 +28,7 @@ from service.desk.words import (
     waited,
 )
 from service.store.records import CaseDetail, CaseSummary, EventRecord, ReportVersion, TriageRecord
-from service.web.picture import PictureSize
+from service.web.picture_size import PictureSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

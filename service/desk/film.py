@@ -7,7 +7,7 @@ from urllib.parse import quote
 from overread.discrepancy import Discrepancy
 from overread.observation import DetectorObservation
 from service.store.records import CaseDetail, InstanceRecord
-from service.web.picture import PictureSize
+from service.web.picture_size import PictureSize
 
 FIT_PIXELS = 1024
 FULL_PIXELS = 16384

@@ -18,10 +18,11 @@ from models.pixels import Window
 from models.stored import StoredFrames
 from overread.errors import NotFoundError
 from service.dicomweb.related import Part, RelatedBody, file_pieces
-from service.dicomweb.transcoding import READABLE, read_frame
+from service.dicomweb.transcoding import READABLE
 from service.dicomweb.wado import INSTANCE, OCTETS, REFUSALS, Address, address_of, found_instance, related
-from service.pictures.drawing import Drawing, draw, locate
+from service.pictures.drawing import Drawing, draw
 from service.pictures.form import ImageForm
+from service.pictures.plain import locate, read_frame
 from service.pictures.room import PictureOrder, PictureRoom, pieces_of, room_of
 from service.store.records import InstanceRecord
 from service.web.archive_threads import stream, threads_of

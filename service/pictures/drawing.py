@@ -1,50 +1,18 @@
-"""Drawing of one frame as a picture. Runs in a child process: see `service.pictures.room`."""
+"""Drawing of one frame as a picture, in a child process."""
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from pydicom.dataset import Dataset
 
 from models.dicom import read_header
 from models.pixels import Window, render_for_display
-from models.stored import StoredFrames, layout_of, locate_frames
+from models.stored import layout_of
 from overread.errors import NotFoundError
+from service.pictures.decoder import Decoder
 
 PNG = "image/png"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenImage:
-    """An image that frames are read of."""
-
-    path: Path
-    header: Dataset
-    frames: StoredFrames
-
-
-class Decoder:
-    """What lives in a child process: it remembers where the frames of the last image lie."""
-
-    def __init__(self) -> None:
-        self._last: OpenImage | None = None
-
-    def open(self, path: Path) -> OpenImage:
-        """Return the image of a file.
-
-        Raises:
-            InvalidDicomError: the header cannot be read.
-            UndecodablePixelsError: its frames cannot be told apart.
-        """
-        if self._last is None or self._last.path != path:
-            header = read_header(path)
-            opened = OpenImage(path=path, header=header, frames=locate_frames(path, header))
-            if opened.frames.inflated is not None:  # no memory is held between two calls
-                self._last = None
-                return opened
-            self._last = opened
-        return self._last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +25,6 @@ class Drawing:
     box: tuple[int, int] | None = None  # width and height that it is fitted into, and grown; None: into none
     window: Window | None = None  # None: what the image names
     quality: int = 90  # of a JPEG
-
-
-def locate(decoder: Decoder, path: Path, *, with_places: bool) -> StoredFrames:
-    """Return what frames an image has and, where asked for, where the compressed ones lie in the file.
-
-    Raises:
-        InvalidDicomError: the header cannot be read.
-        UndecodablePixelsError: its frames cannot be told apart.
-    """
-    frames = decoder.open(path).frames
-    return replace(frames, inflated=None, fragments=frames.fragments if with_places else None)
 
 
 def draw(_: Decoder, path: Path, drawing: Drawing) -> bytes:

@@ -26,7 +26,8 @@ from overread.errors import (
 from service.confined.limits import Limits
 from service.confined.pool import ConfinedPool
 from service.pictures.cache import PictureCache
-from service.pictures.drawing import Decoder
+from service.pictures.child import make_decoder
+from service.pictures.decoder import Decoder
 from service.pictures.form import ImageForm, read_form
 from service.store.records import InstanceRecord
 from service.web.archive_threads import ArchiveThreads, run
@@ -87,7 +88,9 @@ class PictureRoom:
         self.cache = PictureCache(settings.picture_cache_bytes, time.monotonic)
         self._reading = threads.reading
         self._decoding = CapacityLimiter(settings.archive_decoders)
-        self._pool = ConfinedPool(Decoder, what="the decoding of an image", size=settings.archive_decoders)
+        self._pool = ConfinedPool(
+            make_decoder, what="the decoding of an image", size=settings.archive_decoders
+        )
 
     def __enter__(self) -> Self:
         """Start nothing yet; children are started when they are needed."""

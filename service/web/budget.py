@@ -50,7 +50,7 @@ class Budget:
             what: is being waited for, for messages, such as "pictures".
         """
         self.total = total
-        self._free = total
+        self.free = total  # of it, not in any share
         self._waiting_max = waiting_max
         self._what = what
         self._waiting: deque[tuple[int, Event]] = deque()
@@ -73,20 +73,20 @@ class Budget:
         """
         if amount > self.total:
             raise ValueError(f"{amount} is more than the whole budget of {self.total}")
-        if self._waiting or amount > self._free:
+        if self._waiting or amount > self.free:
             if len(self._waiting) >= self._waiting_max and not under_way:
                 raise OutOfResourcesError(f"too many requests wait for {self._what}; try again later")
             await self._wait(amount)
         else:
-            self._free -= amount
+            self.free -= amount
         return Share(self, amount)
 
     def give_back(self, amount: int) -> None:
         """Take back so much of what was given, and let in who waits; better call `Share.keep`."""
-        self._free += amount
-        while self._waiting and self._waiting[0][0] <= self._free:
+        self.free += amount
+        while self._waiting and self._waiting[0][0] <= self.free:
             wanted, turn = self._waiting.popleft()
-            self._free -= wanted
+            self.free -= wanted
             turn.set()
 
     async def _wait(self, amount: int) -> None:

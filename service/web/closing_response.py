@@ -2,13 +2,11 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from anyio import CancelScope, move_on_after
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
-
-SILENT_SECONDS = 60.0  # for which a client may take nothing of what is sent to it
 
 
 class _SilentClientError(Exception):
@@ -56,6 +54,8 @@ class BegunPieces:
 class ClosingResponse(StreamingResponse):
     """An answer that closes its pieces when it has been sent, the client has gone, or takes nothing more."""
 
+    silent_seconds: ClassVar[float] = 60.0  # for which a client may take nothing of what is sent to it
+
     def __init__(
         self,
         pieces: Pieces,
@@ -71,7 +71,7 @@ class ClosingResponse(StreamingResponse):
         """Send the answer."""
 
         async def send_in_time(message: Message) -> None:
-            with move_on_after(SILENT_SECONDS) as waiting:
+            with move_on_after(self.silent_seconds) as waiting:
                 await send(message)
             if waiting.cancelled_caught:
                 raise _SilentClientError

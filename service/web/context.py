@@ -29,8 +29,8 @@ class ServerContext:
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
 
 
-def _context_of(request: Request) -> ServerContext:
-    context: ServerContext = request.app.state.context
+async def _context_of(request: Request) -> ServerContext:
+    context: ServerContext = request.app.state.context  # in the loop: a plain function would take a thread
     return context
 
 

@@ -23,6 +23,7 @@ from overread.errors import (
     ModelError,
     NotFoundError,
     OutOfResourcesError,
+    OverLimitError,
     OverreadError,
     RemovedError,
     TransitionError,
@@ -45,6 +46,7 @@ class Problem:
 
 # The first row whose class the error is an instance of applies, so the special stand before the general.
 HTTP_PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
+    (OverLimitError, Problem(status=413, slug="over-limit", title="Takes more than a limit allows")),
     (InvalidReportError, Problem(status=422, slug="invalid-report", title="The report cannot be used")),
     (InvalidDicomError, Problem(status=422, slug="invalid-dicom", title="Not a usable DICOM object")),
     (

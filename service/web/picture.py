@@ -1,7 +1,6 @@
 """Size of an image: as recorded at its arrival, else from its header."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from overread.errors import InvalidDicomError, NotFoundError, OutOfResourcesError, UndecodablePixelsError
@@ -9,19 +8,7 @@ from service.intake.header import read_header
 from service.store.database import Store
 from service.store.instances import note_image_size
 from service.store.records import InstanceRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureSize:
-    """Pixels of one frame as stored."""
-
-    columns: int
-    rows: int
-
-    def fitted(self, max_side: int) -> tuple[int, int]:
-        """Return width and height when the longer side may have at most this many pixels; never enlarged."""
-        scale = min(1.0, max_side / max(self.columns, self.rows))
-        return max(round(self.columns * scale), 1), max(round(self.rows * scale), 1)
+from service.web.picture_size import PictureSize
 
 
 def sizes_of(store: Store, instances: Iterable[InstanceRecord]) -> dict[str, PictureSize]:

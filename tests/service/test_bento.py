@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from starlette.routing import Mount, Route
 
 from models.releases import load_detector
-from service.bento import BATCH_MAX, DETECTOR_ADDRESS, Overread, app
+from service.bento import BATCH_MAX, DETECTOR_ADDRESS, Overread, app, scores_body_bytes_max
 from service.dicomweb.stow import stow_app
 from service.tensors import encode_input
 from tests.service.web.listening import listening
@@ -126,6 +126,27 @@ def test_concurrent_requests_get_each_its_own_scores(service: str) -> None:
 def test_inputs_of_another_shape_or_number_are_refused(service: str, inputs: list[str]) -> None:
     answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": inputs})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"inputs": null}', b"no json"])
+def test_a_request_without_inputs_is_refused(service: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert httpx.post(service + DETECTOR_ADDRESS, content=body, headers=headers).status_code == 400
+
+
+def test_as_many_inputs_as_a_request_may_have_are_taken(service: str) -> None:
+    network = load_detector().manifest.network
+    one = encode_input(np.zeros((network.rows, network.columns), np.float32))
+    answer = httpx.post(service + DETECTOR_ADDRESS, json={"inputs": [one] * BATCH_MAX}, timeout=60)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_longer_body_is_refused_whether_its_length_is_stated_or_not(service: str, stated: bool) -> None:
+    body = b" " * (scores_body_bytes_max() + 1)  # by one byte, so that all of it is sent before the answer
+    pieces = body if stated else iter((body[:1000], body[1000:]))
+    answer = httpx.post(service + DETECTOR_ADDRESS, content=pieces, timeout=60)
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
 
 
 def test_an_input_is_checked_before_it_joins_a_batch() -> None:

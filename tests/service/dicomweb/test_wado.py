@@ -307,7 +307,12 @@ def with_header(elements: bytes) -> bytes:
     "elements",
     [
         pytest.param(
-            struct.pack("<HH2sH", 0x0021, 0x1001, b"LO", 0) * (ELEMENTS_MAX + 1),
+            hostile(
+                0x00209221,
+                "SQ",
+                struct.pack("<HHL", 0xFFFE, 0xE000, 8 * ELEMENTS_MAX)  # one item of so many empty elements
+                + struct.pack("<HH2sH", 0x0021, 0x1001, b"LO", 0) * ELEMENTS_MAX,
+            ),
             id="half a million elements",
         ),
         pytest.param(

@@ -74,6 +74,24 @@ def test_one_too_many_is_turned_away_at_once() -> None:
     anyio.run(scenario)
 
 
+def test_an_answer_that_has_begun_waits_however_many_do() -> None:
+    async def scenario() -> None:
+        budget, served = Budget(1, waiting_max=0, what="pictures"), anyio.Event()
+
+        async def go_on() -> None:
+            with await budget.take(1, under_way=True):
+                served.set()
+
+        async with anyio.create_task_group() as group:
+            with await budget.take(1):
+                group.start_soon(go_on)
+                await wait_all_tasks_blocked()
+                assert budget.waiting == 1
+        assert served.is_set()
+
+    anyio.run(scenario)
+
+
 def test_more_than_there_is_can_never_be_had() -> None:
     async def scenario() -> None:
         with pytest.raises(ValueError, match="whole budget"):

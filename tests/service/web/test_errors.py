@@ -22,6 +22,7 @@ def all_errors(root: type[Exception]) -> list[type[Exception]]:
         (errors.TransitionError(), 409),
         (errors.LeaseLostError(), 409),
         (errors.OutOfResourcesError(), 503),
+        (errors.OverLimitError(), 413),
         (errors.ModelError(), 503),
         (errors.UnreadableRecordError(), 500),
         (errors.ConfigurationError(), 500),

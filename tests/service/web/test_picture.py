@@ -5,7 +5,8 @@ from sqlalchemy import text
 
 from service.store.database import Store
 from service.store.worklist import load_instance
-from service.web.picture import PictureSize, sizes_of
+from service.web.picture import sizes_of
+from service.web.picture_size import PictureSize
 from tests.service.material import dicom_bytes, send_image
 
 UID = "2.25.1.1.1"

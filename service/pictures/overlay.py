@@ -11,8 +11,9 @@ from models.dicom import read_header
 from models.pixels import render_for_display
 from models.stored import layout_of
 from overread.observation import DetectorObservation, HeatMap, ImageRegion
-from service.pictures.drawing import Decoder, to_png
-from service.web.picture import PictureSize
+from service.pictures.decoder import Decoder
+from service.pictures.drawing import to_png
+from service.web.picture_size import PictureSize
 
 Rgb = tuple[int, int, int]
 

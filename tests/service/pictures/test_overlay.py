@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from overread.observation import DetectorObservation, HeatMap
-from service.api.overlay import ACCENT, compose, draw_overlay
+from service.pictures.overlay import ACCENT, compose, draw_overlay
 from tests.service.web.seeing import seen
 
 SEEN = seen("mass", "2.25.1")  # evidence and box in the lower right quarter of 8 by 8 pixels

@@ -1,0 +1,1 @@
+"""Pictures and plain pixels over HTTP."""
