@@ -53,7 +53,7 @@ def live() -> dict[str, str]:
 def ready(context: Context, response: Response) -> Readiness:
     """Return 200 if database, disk, objects, model, workers and queue are in order; else 503."""
     checks = readiness_checks(context)
-    warnings = pressure_words(context.store.settings, now=context.clock())
+    warnings = pressure_words(context.store, now=context.clock())
     readiness = Readiness(ready=all(check.ok for check in checks), checks=checks, warnings=warnings)
     if not readiness.ready:
         response.status_code = 503
@@ -149,8 +149,9 @@ def _write_to_database(context: ServerContext) -> str:
 
 
 def _find_room(context: ServerContext) -> str:
-    context.store.files.require_space()
-    return f"has room: {in_gigabytes(read_pressure(context.store.settings).free_bytes)} free"
+    context.store.files.verify_writes()
+    free = in_gigabytes(read_pressure(context.store.settings).free_bytes)
+    return f"can be written and has room: {free} free"
 
 
 def _reach_objects(context: ServerContext) -> str:
