@@ -7,13 +7,14 @@ ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench licences clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
 	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some, ARGS='-m \"not slow\"' the fast ones"
 	@echo "make check   lint, format, types"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
+	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make clean   remove the environment"
 
 demo: $(VENV)/.runtime
@@ -29,6 +30,9 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worker $(ARGS)
+
+licences: $(VENV)/.runtime
+	@$(BIN)/overread licences $(ARGS)
 
 clean:
 	rm -rf $(VENV)

@@ -2,10 +2,15 @@
 
 import base64
 import io
+import json
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from itertools import count
+from pathlib import Path
 
 import httpx
 from pydicom import dcmread
@@ -18,6 +23,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when it
 
 BOUNDARY = "overread-parcel"
 TIMEOUT_SECONDS = 20.0
+LOOK_SECONDS = 0.2  # between two looks at what became of a file
 HTTP_OK = frozenset({200, 201})
 _START, _END = b"\x0b", b"\x1c\r"  # of a message (HL7 v2.5.1 appendix C, MLLP)
 
@@ -30,6 +36,7 @@ class Way(StrEnum):
     HTTP = "HTTP"
     HL7 = "HL7"
     FHIR = "FHIR"
+    FOLDER = "folder"
 
 
 IMAGE_WAYS = (Way.STOW, Way.STORE)
@@ -44,16 +51,29 @@ class Parcel:
     accession: str
     image: bytes = b""
     report: str = ""
+    status: str = "FINAL"  # of the report, as overread names it
+    issued_at: datetime | None = None  # when the report was made; with its zone
+    further: tuple[str, ...] = ()  # accession numbers of orders that share the report; by HL7 alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Ports of an installation on this machine."""
+    """Ports of an installation on this machine, and the folder that it watches."""
 
     api: int
     stow: int
     dicom: int
     hl7: int
+    folder: Path | None = None
+
+
+_STATUSES = {  # of HL7 table 0123, and of FHIR
+    "FINAL": ("F", "final"),
+    "PRELIMINARY": ("P", "preliminary"),
+    "CORRECTED": ("C", "corrected"),
+    "ADDENDUM": ("A", "appended"),
+}
+_names = count()
 
 
 class Sender:
@@ -71,6 +91,7 @@ class Sender:
             Way.HTTP: self._http,
             Way.HL7: self._hl7,
             Way.FHIR: self._fhir,
+            Way.FOLDER: self._put,
         }
 
     def send(self, parcel: Parcel) -> str:
@@ -119,20 +140,21 @@ class Sender:
         return "" if status == 0 else f"{parcel.way} status {status:#06x}"
 
     def _http(self, parcel: Parcel) -> str:
-        body = {"text": parcel.report, "accession_number": parcel.accession}
-        return _unless_ok(parcel, self._post("/api/v1/reports", body))
+        return _unless_ok(parcel, self._post("/api/v1/reports", _report_body(parcel)))
 
     def _fhir(self, parcel: Parcel) -> str:
         kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
         resource = {
             "resourceType": "DiagnosticReport",
-            "status": "final",
+            "status": _STATUSES[parcel.status][1],
             "code": {"text": "Chest radiograph"},
             "identifier": [{"type": kind, "value": parcel.accession}],
             "presentedForm": [
                 {"contentType": "text/plain", "data": base64.b64encode(parcel.report.encode()).decode()}
             ],
         }
+        if parcel.issued_at is not None:
+            resource["issued"] = parcel.issued_at.isoformat()
         return _unless_ok(parcel, self._post("/fhir/DiagnosticReport", resource, "application/fhir+json"))
 
     def _post(self, path: str, body: object, kind: str = "application/json") -> httpx.Response:
@@ -154,13 +176,47 @@ class Sender:
             reply += piece
         return "" if f"MSA|AA|{control}".encode() in reply else f"{parcel.way} not accepted"
 
+    def _put(self, parcel: Parcel) -> str:
+        """Put a file into the watched folder, and wait until it has been taken or refused."""
+        folder = self._ports.folder
+        if folder is None:
+            raise ValueError("no folder is watched")
+        content = parcel.image or json.dumps(_report_body(parcel)).encode()
+        name = f"{next(_names)}.{'dcm' if parcel.image else 'json'}"
+        part = folder / f"{name}.part"
+        part.write_bytes(content)
+        part.rename(folder / name)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            if (folder / "done" / name).exists():
+                return ""
+            if (folder / "refused" / name).exists():
+                return f"{parcel.way} refused"
+            time.sleep(LOOK_SECONDS)
+        return f"{parcel.way} not taken"
+
+
+def _report_body(parcel: Parcel) -> dict[str, str]:
+    """Return what `POST /api/v1/reports` takes."""
+    body = {"text": parcel.report, "accession_number": parcel.accession, "status": parcel.status}
+    if parcel.issued_at is not None:
+        body["issued_at"] = parcel.issued_at.isoformat()
+    return body
+
 
 def _message(parcel: Parcel, control: str) -> bytes:
+    status = _STATUSES[parcel.status][0]
+    issued = "" if parcel.issued_at is None else f"{parcel.issued_at:%Y%m%d%H%M%S%z}"
+    patient = "" if parcel.further else f"{parcel.accession.replace('A', 'P')}^^^HOSPITAL^MR"
+    orders = [
+        f"OBR|{number}|||71020^CHEST^L|||20260301|||||||||||{accession}||||{issued}|||{status}"
+        for number, accession in enumerate((parcel.accession, *parcel.further), 1)
+    ]
     segments = (
         rf"MSH|^~\&|RIS|HOSPITAL|OVERREAD|HOSPITAL|20260301120000||ORU^R01|{control}|P|2.5.1",
-        f"PID|1||{parcel.accession.replace('A', 'P')}^^^HOSPITAL^MR",
-        f"OBR|1|||71020^CHEST^L|||20260301|||||||||||{parcel.accession}|||||||F",
-        f"OBX|1|TX|71020^CHEST^L||{parcel.report}||||||F",
+        f"PID|1||{patient}",
+        *orders,
+        f"OBX|1|TX|71020^CHEST^L||{parcel.report}||||||{status}",
     )
     return "\r".join(segments).encode() + b"\r"
 

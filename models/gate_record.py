@@ -91,7 +91,7 @@ def load_gate_record(path: Path) -> GateRecord:
         return _record(table)
     except OSError as error:
         raise InvalidFileError(f"{path} cannot be read: {error.strerror}") from error
-    except (ModelError, ValueError) as error:
+    except (ModelError, ValueError, RecursionError) as error:
         raise InvalidFileError(f"{path} is no record of the release gate: {error}") from error
 
 

@@ -10,6 +10,7 @@ from overread.errors import ConfigurationError, OutOfResourcesError
 from overread.observation import ObserverIdentity
 
 _LONGEST_ANSWER = 1_000_000  # bytes
+_NO_ANSWER = (ValueError, KeyError, IndexError, TypeError, RecursionError)  # where one is taken apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class ChatEndpoint:
             if status != http.client.OK:
                 raise OutOfResourcesError(f"the language model answered with HTTP status {status}")
             content = json.loads(answer)["choices"][0]["message"]["content"]
-        except (OSError, http.client.HTTPException, ValueError, KeyError, IndexError, TypeError) as error:
+        except (OSError, http.client.HTTPException, *_NO_ANSWER) as error:
             raise OutOfResourcesError(
                 f"the language model gave no answer ({type(error).__name__})"
             ) from error

@@ -154,7 +154,7 @@ def load_manifest(folder: Path) -> Manifest:
         table = Table(json.loads(path.read_text(encoding="utf-8")), where=str(path))
     except OSError as error:
         raise ModelError(f"{folder} is no model release: it has no readable {FILE_NAME}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from error
     if table.integer("format") != FORMAT:
         raise ModelError(

@@ -133,7 +133,7 @@ def _read(recording: Path) -> tuple[Mapping[str, float], float]:
     path = recording / OUTPUT
     try:
         table = Table(json.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is no readable JSON: {error}") from error
     if table.integer("format") != FORMAT:
         raise ModelError(f"{path} has another format than {FORMAT}")

@@ -149,7 +149,7 @@ class RegistryFile:
                 entries=tuple(_entry(item) for item in table.tables("detectors")),
                 history=tuple(_change(item) for item in history),
             )
-        except (ModelError, ValueError) as error:
+        except (ModelError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"the registry is malformed: {error}") from error
         check_registry(registry, self.name)
         return registry

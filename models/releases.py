@@ -87,7 +87,7 @@ def release_kind(folder: Path) -> str:
     path = folder / FILE_NAME
     try:
         table = Table(json.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is no readable JSON: {error}") from error
     return table.text("kind") if table.has("kind") else ONNX
 

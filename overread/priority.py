@@ -149,7 +149,7 @@ def parse_policy(text: str) -> Policy:
             reporting_models=_reporting_models(table.pop("reporting_model", {})),
             thresholds=_thresholds(table.pop("budget", None)),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, RecursionError) as error:
         raise ConfigurationError(f"the policy is malformed: {error}") from error
     if table:
         raise ConfigurationError(f"the policy has unknown settings: {', '.join(table)}")

@@ -176,7 +176,7 @@ def parse_reporting_model(text: str) -> ReportingModel:
             adjudications=None if adjudications is None else adjudication_model_of(adjudications),
             **{name: np.array(table[name], dtype=np.float64) for name in _ARRAYS},
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigurationError(f"the reporting model is malformed: {error}") from error
     _check(model)
     return model

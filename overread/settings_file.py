@@ -74,7 +74,7 @@ def _tables_of(path: Path) -> Mapping[str, Mapping[str, object]]:
         raise ConfigurationError(f"the settings file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"the settings file {path} is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"the settings file {path} is not TOML: {error}") from error
     for name, table in content.items():
         if not isinstance(table, dict):

@@ -69,7 +69,7 @@ def parse_thresholds(text: str) -> Thresholds:
             probabilities=MappingProxyType(dict(rows)),
             never=frozenset(never),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f"the thresholds are malformed: {error}") from error
     if table:
         raise ConfigurationError(f"the thresholds have unknown settings: {', '.join(table)}")

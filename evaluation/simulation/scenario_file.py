@@ -173,7 +173,7 @@ def parse_scenario(text: str) -> Scenario:
     """
     try:
         file = _File.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidFileError(f"the scenario is not TOML: {error}") from error
     except ValidationError as error:
         raise InvalidFileError(f"the scenario is not right: {_in_words(error)}") from error

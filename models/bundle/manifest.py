@@ -79,7 +79,7 @@ def load_bundle_manifest(folder: Path) -> BundleManifest:
         raise ModelError(
             f"{folder} has no readable {FILE_NAME}; `overread models import-bundle` writes one"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from error
     if table.integer("format") != FORMAT or table.text("kind") != KIND:
         raise ModelError(f"{path} is no manifest of a bundle: its kind must be {KIND!r}, its format {FORMAT}")

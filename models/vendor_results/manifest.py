@@ -104,7 +104,7 @@ def load_vendor_manifest(folder: Path) -> VendorManifest:
         table = Table(json.loads(content), where=str(path))
     except OSError as error:
         raise ModelError(f"{folder} is no model release: it has no readable {FILE_NAME}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from error
     if table.integer("format") != FORMAT:
         raise ModelError(f"{path} has another format than {FORMAT}")

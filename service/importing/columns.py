@@ -90,8 +90,13 @@ def _positions(
             if name not in names:
                 raise InvalidFileError(f"{place}: there is no column {name!r}; there are {_listed(names)}")
         return tuple(names.index(name) for name in given[field])
-    plain = [re.sub(r"[\W_]", "", name).lower() for name in names]
+    plain = [_plain(name) for name in names]
     return next(((plain.index(known),) for known in _KNOWN[field] if known in plain), ())
+
+
+def _plain(name: str) -> str:
+    """Return a name as the usual ones are written: without case, blanks and signs."""
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def _single(positions: tuple[int, ...]) -> int:
@@ -104,5 +109,9 @@ def _missing(what: str, field: str, names: Sequence[str], place: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """Return the names for a message, unless they may be the first row of a table without a header."""
+    plain = {_plain(name) for name in names}
+    if not any(plain & set(known) for known in _KNOWN.values()):
+        return f"{len(names)} columns, none of a usual name: is line 1 the header?"
     shown = ", ".join(repr(name[:40]) for name in names[:20])
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

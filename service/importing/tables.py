@@ -71,7 +71,7 @@ def _read_csv(path: Path, options: TableOptions) -> Iterator[ReportRow]:
         lines = _lines(file, path.name, options.encoding)
         first = next(lines, "")
         delimiter = _delimiter(first, options, path.name)
-        header = next(csv.reader([first], delimiter=delimiter), [])
+        header = _cells(first, delimiter, path.name)
         columns = match_columns(header, options.columns, f"{path.name}, line 1")
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
         started = 2
@@ -181,13 +181,21 @@ def _delimiter(first: str, options: TableOptions, name: str) -> str:
             raise ConfigurationError(f"--delimiter {options.delimiter!r}: give one character, or 'tab'")
         return chosen
     for delimiter in _DELIMITERS:
-        header = next(csv.reader([first], delimiter=delimiter), [])
+        header = _cells(first, delimiter, name)
         try:
             match_columns(header, options.columns, name)
         except InvalidFileError:
             continue
         return delimiter
     return max(_DELIMITERS, key=first.count)
+
+
+def _cells(first: str, delimiter: str, name: str) -> list[str]:
+    """Return the cells of line 1."""
+    try:
+        return next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise InvalidFileError(f"{name}, line 1: the row cannot be read ({error})") from None
 
 
 def _used(columns: Columns) -> set[int]:

@@ -128,7 +128,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InvalidFileError(
             f"{folder} is no backup, or one that was interrupted: no {_MANIFEST}"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidFileError(f"{folder / _MANIFEST} is malformed") from None
 
 

@@ -112,7 +112,7 @@ class DicomwebArchive:
         try:
             body = response.read(_ANSWER_BYTES_MAX + 1)
             answers = json.loads(body) if body else []
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise self._broken(error) from error
         if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
             raise PeerError(f"{self._address.url} does not answer in {_JSON}")

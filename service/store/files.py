@@ -188,6 +188,21 @@ class ObjectFiles:
                 "free; make room or lower OVERREAD_FREE_BYTES_MIN"
             )
 
+    def verify_writes(self) -> None:
+        """Return if there is room, and a file that arrives can be written; what was written is gone again.
+
+        Raises:
+            OutOfResourcesError: neither, such as on a disk that is read-only.
+        """
+        self.require_space()
+        descriptor, path = self.make_incoming()
+        try:
+            with disk_errors():
+                os.write(descriptor, b"\0")
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
     def sweep(self) -> int:
         """Remove what writers that died left in `incoming`, and return how many files that were."""
         removed = 0

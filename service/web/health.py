@@ -149,8 +149,9 @@ def _write_to_database(context: ServerContext) -> str:
 
 
 def _find_room(context: ServerContext) -> str:
-    context.store.files.require_space()
-    return f"has room: {in_gigabytes(read_pressure(context.store.settings).free_bytes)} free"
+    context.store.files.verify_writes()
+    free = in_gigabytes(read_pressure(context.store.settings).free_bytes)
+    return f"can be written and has room: {free} free"
 
 
 def _reach_objects(context: ServerContext) -> str:

@@ -97,7 +97,8 @@ class Disk(Outage):
         self._folder = folder / "data"
         self._folder.mkdir()
         subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "overread", self._folder], check=True
+            ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=700", "overread", self._folder],
+            check=True,
         )
         self.scene.callback(subprocess.run, ["umount", "--lazy", self._folder], check=True)
         kept_free = {"OVERREAD_FREE_BYTES_MIN": str(KEPT_FREE_BYTES)}

@@ -125,3 +125,22 @@ def test_other_files_are_refused_in_words(tmp_path) -> None:
     with pytest.raises(ConfigurationError, match="FIELD=NAME"):
         parse_columns(["acc=No"])
     assert json.dumps(parse_columns(["study=UID"])) == '{"study": ["UID"]}'
+
+
+def test_a_first_line_that_may_be_a_row_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "reports.csv"
+    path.write_text("A1;Doe, Jane;No mass is seen.\nA2;Roe, Jane;Normal.\n")
+
+    with pytest.raises(InvalidFileError, match="is line 1 the header") as caught:
+        list(read_table(path, TableOptions()))
+
+    assert "Doe" not in str(caught.value)
+    assert "mass" not in str(caught.value)
+
+
+def test_a_first_line_that_no_reader_of_csv_understands_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reports.csv"
+    path.write_bytes(b"\raccession;text\nA1;No mass.\n")
+
+    with pytest.raises(InvalidFileError, match="line 1"):
+        list(read_table(path, TableOptions()))

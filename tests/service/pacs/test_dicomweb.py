@@ -172,10 +172,11 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_anew(sqlite_store: Sto
         (Answer(status=503), "it is busy"),
         (Answer(status=302, headers={"Location": "http://elsewhere/"}), "HTTP status 302"),
         (Answer(body=b"<html>"), "does not answer"),
+        (Answer(body=b"[" * 100_000 + b"]" * 100_000), "does not answer"),
         (Answer(body=b'{"a": 1}'), "application/dicom"),
         (Answer(body=json.dumps([{}] * (ANSWERS_MAX + 1)).encode()), "ask for less"),
     ],
-    ids=["refused", "not found", "busy", "redirect", "no JSON", "no list", "too many"],
+    ids=["refused", "not found", "busy", "redirect", "no JSON", "nested", "no list", "too many"],
 )
 def test_an_answer_that_is_none_says_what_to_do(sqlite_store: Store, answer: Answer, why: str) -> None:
     with Server(answers=[answer]).running(sqlite_store) as archive, pytest.raises(PeerError, match=why):

@@ -88,3 +88,13 @@ def test_a_queue_that_does_not_move_is_told_although_a_worker_lives(store: Store
         "queue": f"a case has been due since {NOW.isoformat()}, and no triage ended in 900 s; "
         "see the log of the workers"
     }
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(store: Store) -> None:
+    incoming = store.files.incoming
+    assert asked(store) == {}
+    assert list(incoming.iterdir()) == []  # nothing is left of the look
+    incoming.rmdir()
+    incoming.touch()  # where a folder is needed
+
+    assert "cannot be written" in asked(store)["disk"]
