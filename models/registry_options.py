@@ -23,10 +23,21 @@ def add_registry_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_registry(arguments: argparse.Namespace) -> RegistryStore:
-    """Return the registry that the options name: a file, or that of the installation."""
+def open_registry(arguments: argparse.Namespace, *, creates: bool = True) -> RegistryStore:
+    """Return the registry that the options name: a file, or that of the installation.
+
+    Args:
+        arguments: with --detectors, --data-folder and --config.
+        creates: whether the folder that --data-folder names may be one that is not there yet.
+
+    Raises:
+        ConfigurationError: the folder that --data-folder names is not there.
+    """
     if arguments.detectors is not None:
         return RegistryFile(path=Path(arguments.detectors).expanduser().absolute())
+    named = arguments.data_folder
+    if named is not None and not creates and not Path(named).expanduser().is_dir():
+        raise ConfigurationError(f"{named} is no data folder of overread: check --data-folder")
     return _installed_registry(installation_environment(arguments))
 
 

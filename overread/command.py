@@ -12,6 +12,7 @@ from pathlib import Path
 
 from overread import __version__
 from overread.errors import OverreadError
+from overread.library_warnings import withhold_warning_text
 from overread.settings_file import CONFIG_VARIABLE, DATA_FOLDER_DEFAULT, FILE_NAME, FOLDER_VARIABLE
 
 GROUP = "overread.commands"
@@ -49,8 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(namespace)
 
 
+def _tell_warning(kind: str, place: str) -> None:
+    sys.stderr.write(
+        f"overread: {kind} of a library at {place}; its text is withheld, it may quote a value\n"
+    )
+
+
 def _run(namespace: argparse.Namespace) -> int:
     """Run the subcommand, and return its exit status."""
+    withhold_warning_text(_tell_warning)
     try:
         status: int = namespace.run(namespace)
     except OverreadError as error:

@@ -5,18 +5,20 @@ Logs name UIDs, case numbers and what to do; never a patient's name or id, never
 
 import logging
 import sys
-import warnings
 
 import structlog
+
+from overread.library_warnings import withhold_warning_text
 
 
 def configure_logging(*, level: int = logging.INFO) -> None:
     """From now on every structlog logger of this process writes JSON lines to standard error.
 
-    pydicom is silenced: it quotes the values that it finds fault with, which may be a patient's.
+    pydicom is silenced: it quotes the values that it finds fault with, which may be a patient's. Of any other
+    warning of a library the kind and the place are told, for the same reason.
     """
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module=r"pydicom\.")
+    withhold_warning_text(_note_warning)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -29,3 +31,7 @@ def configure_logging(*, level: int = logging.INFO) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _note_warning(kind: str, place: str) -> None:
+    structlog.get_logger("overread.library").warning("library_warning", kind=kind, place=place)

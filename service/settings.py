@@ -69,6 +69,16 @@ class Settings(SettingsModel):
         table="store",
         ge=0,
     )
+    quarantine_bytes_max: int = setting(
+        50 << 30,
+        meaning="refused bytes that are kept; beyond, senders of what is to be refused are told to try again",
+        unit="bytes",
+        table="store",
+        ge=1,
+    )
+    quarantine_entries_max: int = setting(
+        100_000, meaning="refused things whose bytes are kept; beyond, the same", table="store", ge=1
+    )
     detectors_file: AbsolutePath = setting(
         lambda values: values["data_folder"] / DETECTORS_FILE_NAME,
         meaning="where an earlier release kept its registry of detectors, which is taken over once",
@@ -120,7 +130,8 @@ class Settings(SettingsModel):
         meaning="pixels of cases to which no detector applies are kept so long", **_KEPT_FOR_EVER
     )
     keep_days_quarantine: float | None = setting(
-        meaning="refused bytes that a person has dealt with are kept so long", **_KEPT_FOR_EVER
+        meaning="refused bytes are kept so long after a person has discarded or resolved them",
+        **_KEPT_FOR_EVER,
     )
     objects_url: str | None = setting(
         meaning="object storage for objects and quarantine, s3://bucket/prefix",

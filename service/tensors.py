@@ -33,7 +33,7 @@ def decode_inputs(texts: Sequence[str], *, rows: int, columns: int) -> NDArray[n
         try:
             content = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise InvalidFileError(f"an input is no base64: {error}") from error
+            raise InvalidFileError("an input is no base64") from error
         if len(content) != rows * columns * WIRE.itemsize:
             raise InvalidFileError(
                 f"an input must have {rows} x {columns} values of 16 bits, not {len(content)} bytes"

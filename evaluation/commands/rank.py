@@ -19,7 +19,12 @@ _SHOWN = 5  # cases named on standard output
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("cohort", type=Path, help="cohort file, .jsonl or .parquet (docs/cohort.md)")
+    parser.add_argument(
+        "cohort",
+        type=Path,
+        help="cohort file, .jsonl or .parquet (docs/cohort.md); unlike triage, rank sets nothing aside that "
+        "an earlier report of the patient knows as stable",
+    )
     parser.add_argument(
         "--out",
         type=Path,

@@ -124,7 +124,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from models.loaded_detectors import folder_of, load_entry  # keeps `overread --help` fast
     from models.releases import list_releases, release_kind
 
-    kept = open_registry(arguments)
+    kept = open_registry(arguments, creates=False)
     registered = kept.load().entries
     others = [
         Entry(release=name) for name in list_releases() if name not in {item.release for item in registered}
@@ -147,7 +147,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from models.releases import release_kind
     from models.routing import describe
 
-    kept = open_registry(arguments)
+    kept = open_registry(arguments, creates=False)
     registry = kept.load()
     release = release_name(arguments.release)
     known = next((entry for entry in registry.entries if entry.release == release), None)

@@ -171,6 +171,10 @@ class QuarantineLine(Answer):
     study_instance_uid: str | None
     sop_instance_uid: str | None
     accession_number: str | None
+    report_status: str | None = Field(description="Of a report, as it was sent")
+    report_issued_at: datetime | None = Field(
+        description="When the report was made; null where the sender does not say"
+    )
 
 
 class QuarantinePage(Answer):

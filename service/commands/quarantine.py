@@ -276,6 +276,7 @@ def _described(
         ("accession", entry.accession_number),
         ("patient", entry.patient_id if identified else None),
         ("status", entry.report_status),
+        ("issued", entry.report_issued_at and f"{entry.report_issued_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("charset", entry.report_charset),
         ("case", case_id),
     ):
@@ -310,7 +311,12 @@ def _values(entry: "QuarantineEntry") -> dict[str, object]:
         "report_charset",
         "case_id",
     )
-    return {name: getattr(entry, name) for name in names} | {"received_at": entry.received_at.isoformat()}
+    issued_at = entry.report_issued_at
+    times = {
+        "received_at": entry.received_at.isoformat(),
+        "report_issued_at": issued_at.isoformat() if issued_at else None,
+    }
+    return {name: getattr(entry, name) for name in names} | times
 
 
 def _action_values(action: "ActionRecord", *, identified: bool) -> dict[str, object]:

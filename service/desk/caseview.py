@@ -15,6 +15,7 @@ from service.desk.highlight import Mark, Piece, cut
 from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
 from service.desk.listview import study_words, tab_address, tab_of
+from service.desk.sheets import SheetLinks, chosen_sheet, sheet_links, sheets_of
 from service.desk.words import (
     EVENTS,
     KNOWN_HEADING,
@@ -38,6 +39,7 @@ class Choice:
     finding: int = 1  # number of the discrepancy, from 1
     image: int | None = None  # position among the images, from 1; None: where the finding is
     overlay_shown: bool = True
+    sheet: int | None = None  # of the report, from 1; None: where the finding is
     listing: Listing = EVERYBODYS  # the list that led here
 
 
@@ -83,6 +85,7 @@ class CaseView:
     report_note: str | None
     left_out: str | None  # how much of the report there was no room for
     pieces: tuple[Piece, ...]
+    sheets: SheetLinks | None  # of a report that is too long for one page
     no_report: str
     provenance: tuple[Fact, ...]
     events: tuple[EventLine, ...]
@@ -110,6 +113,7 @@ def case_view(
     discrepancies = result.discrepancies if result else ()
     chosen = discrepancies[choice.finding - 1] if choice.finding <= len(discrepancies) else None
     report = _report(detail)
+    pieces, sheets = _report_shown(detail, report, _marks(discrepancies), choice)
     tab = tab_of(detail.summary.state)
     film, films = films_of(detail, sizes, chosen, choice.image, _address(detail, choice))
     return CaseView(
@@ -137,7 +141,8 @@ def case_view(
         report_heading=_report_heading(report),
         report_note=_report_note(chosen, detail.triage.reading if detail.triage else None, vocabulary),
         left_out=_left_out(detail.triage.reading) if detail.triage else None,
-        pieces=cut(report.text, _marks(discrepancies), choice.finding) if report else (),
+        pieces=pieces,
+        sheets=sheets,
         no_report="The report has not arrived.",
         provenance=_provenance(detail.triage) if detail.triage else (),
         events=tuple(_event_line(event) for event in reversed(detail.events)),
@@ -153,16 +158,40 @@ def _report(detail: CaseDetail) -> ReportVersion | None:
     return detail.triaged_report or detail.report or (detail.reports[-1] if detail.reports else None)
 
 
+def _report_shown(
+    detail: CaseDetail, report: ReportVersion | None, marks: tuple[Mark, ...], choice: Choice
+) -> tuple[tuple[Piece, ...], SheetLinks | None]:
+    """Return what is shown of the report, with its marks, and how to turn over a long one."""
+    if report is None:
+        return (), None
+    place = next((mark.words.start for mark in marks if mark.number == choice.finding), None)
+    sheets = sheets_of(report.text)
+    sheet = chosen_sheet(sheets, choice.sheet, place)
+    links = sheet_links(sheet, sheets, lambda number: f"{_address(detail, choice, sheet=number)}#report")
+    return cut(report.text, marks, choice.finding, part=(sheet.start, sheet.end)), links
+
+
 def _case_address(case_id: int | None, choice: Choice) -> str | None:
     return None if case_id is None else choice.listing.case_address(case_id)
 
 
 def _address(
-    detail: CaseDetail, choice: Choice, *, finding: int | None = None, overlay_shown: bool | None = None
+    detail: CaseDetail,
+    choice: Choice,
+    *,
+    finding: int | None = None,
+    overlay_shown: bool | None = None,
+    sheet: int | None = None,
 ) -> str:
+    """Return the address of this page with another choice; another finding shows its own sheet."""
     shown = choice.overlay_shown if overlay_shown is None else overlay_shown
     number = choice.finding if finding is None else finding
-    more = (f"finding={number}", *(() if shown else ("overlay=off",)))
+    turned = sheet if sheet is not None else choice.sheet if finding is None else None
+    more = (
+        f"finding={number}",
+        *(() if shown else ("overlay=off",)),
+        *(() if turned is None else (f"sheet={turned}",)),
+    )
     return choice.listing.case_address(detail.summary.case_id, *more)
 
 

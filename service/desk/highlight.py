@@ -28,21 +28,28 @@ class Piece:
     current: bool = False  # whether it belongs to the discrepancy that the reader looks at
 
 
-def cut(text: str, marks: Sequence[Mark], current: int = 0) -> tuple[Piece, ...]:
+def cut(
+    text: str, marks: Sequence[Mark], current: int = 0, *, part: tuple[int, int] | None = None
+) -> tuple[Piece, ...]:
     """Return the text in pieces; spans that reach beyond the text are cut off at its ends.
 
-    `current` is the number of the discrepancy that the reader looks at; 0 for none.
+    Args:
+        text: the whole of it.
+        marks: places in it.
+        current: number of the discrepancy that the reader looks at; 0 for none.
+        part: start and end of what is wanted; None for all.
     """
+    first, last = part or (0, len(text))
     changes: dict[int, list[_Change]] = defaultdict(list)
     for mark in marks:
         for span, names in ((mark.sentence, 0), (mark.words, 1)):
-            start, end = (min(max(edge, 0), len(text)) for edge in (span.start, span.end))
+            start, end = (min(max(edge, first), last) for edge in (span.start, span.end))
             changes[start].append(_Change(mark.number, 1, names))
             changes[end].append(_Change(mark.number, -1, -names))
     pieces = []
     numbers: Counter[int] = Counter()  # of the discrepancies that the text belongs to at this place
     named = 0
-    for start, end in pairwise(sorted({0, len(text), *changes})):
+    for start, end in pairwise(sorted({first, last, *changes})):
         for change in changes.get(start, ()):
             numbers[change.number] += change.belongs
             named += change.names

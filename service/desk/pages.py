@@ -54,25 +54,33 @@ def worklist(
     tab, now = tab_named(show), context.clock()
     page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
     view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
-    alarms = pressure_words(context.store.settings, now=now)
+    alarms = pressure_words(context.store, now=now)
     return render_page("worklist.html", view, here="worklist", alarms=alarms)
+
+
+def chosen(
+    listing: Annotated[Listing, Depends(listed_as)],
+    finding: Annotated[int, Query(ge=1, le=1000)] = 1,
+    image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+    overlay: Annotated[str, Query(max_length=10)] = "on",
+    sheet: Annotated[int | None, Query(ge=1, le=100_000)] = None,
+) -> Choice:
+    """Return what the reader wants to see of a case."""
+    return Choice(finding=finding, image=image, overlay_shown=overlay != "off", sheet=sheet, listing=listing)
 
 
 @router.get("/cases/{case_id}")
 def case(
     context: Context,
-    listing: Annotated[Listing, Depends(listed_as)],
+    choice: Annotated[Choice, Depends(chosen)],
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
-    finding: Annotated[int, Query(ge=1, le=1000)] = 1,
-    image: Annotated[int | None, Query(ge=1, le=100_000)] = None,
-    overlay: Annotated[str, Query(max_length=10)] = "on",
 ) -> HTMLResponse:
     """Show one case."""
-    detail = load_case(context.store, case_id, share=listing.share)
+    detail = load_case(context.store, case_id, share=choice.listing.share)
     listing = replace(
-        listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
+        choice.listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
     )
-    choice = Choice(finding=finding, image=image, overlay_shown=overlay != "off", listing=listing)
+    choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())

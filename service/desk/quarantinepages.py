@@ -80,7 +80,7 @@ def quarantine(context: Context, choice: Choice) -> HTMLResponse:
     store = context.store
     counts = count_states(store, choice.wanted())
     view = quarantine_view(choice, _shown(context, choice), counts, known_reasons())
-    alarms = pressure_words(store.settings, now=context.clock())
+    alarms = pressure_words(store, now=context.clock())
     return render_page("quarantine.html", view, here="quarantine", alarms=alarms)
 
 
@@ -104,12 +104,15 @@ async def entry_page(
     request: Request,
     quarantine_id: EntryNumber,
     reveal: Annotated[str, Query(max_length=8)] = "",
+    sheet: Annotated[int, Query(ge=1, le=100_000)] = 1,
 ) -> HTMLResponse:
     """Show one entry; whose it is and what the report says only on request."""
-    return await narratives_of(request).run(lambda: _entry(context, quarantine_id, revealed=bool(reveal)))
+    return await narratives_of(request).run(
+        lambda: _entry(context, quarantine_id, revealed=bool(reveal), sheet=sheet)
+    )
 
 
-def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool) -> HTMLResponse:
+def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool, sheet: int) -> HTMLResponse:
     entry = load_entry(context.store, quarantine_id)
     view = entry_view(
         entry,
@@ -117,6 +120,7 @@ def _entry(context: ServerContext, quarantine_id: int, *, revealed: bool) -> HTM
         list_actions(context.store, quarantine_id),
         case_id=case_of(context.store, entry),
         revealed=revealed,
+        sheet=sheet,
     )
     return render_page("refused.html", view, here="quarantine")
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import urlencode
 
+from service.desk.sheets import SheetLinks, chosen_sheet, sheet_links, sheets_of
 from service.desk.words import moment
 from service.quarantine.contents import Content, HeaderLine
 from service.store.quarantine import ActionOutcome, ActionRecord, QuarantineAction, QuarantineFilter
@@ -30,12 +31,14 @@ _ACTIONS = {
     QuarantineAction.REPLAYED: "Sent again",
     QuarantineAction.CORRECTED: "Corrected and sent again",
     QuarantineAction.DISCARDED: "Discarded",
+    QuarantineAction.REMOVED: "Bytes removed",
 }
 _OUTCOMES = {
     ActionOutcome.STORED: "stored",
     ActionOutcome.ALREADY_STORED: "had been stored already",
     ActionOutcome.REFUSED: "refused again",
     ActionOutcome.DISCARDED: "",
+    ActionOutcome.REMOVED: "",
 }
 _ACCEPTABLE = frozenset({"CONTRADICTION", "MISLABELLED_DICOM"})
 
@@ -149,6 +152,7 @@ class EntryView:
     header: tuple[HeaderLine, ...]
     broken: str | None
     text: str | None
+    sheets: SheetLinks | None
     revealed: bool
     case_address: str | None
     case_id: int | None
@@ -206,8 +210,13 @@ def entry_view(
     *,
     case_id: int | None,
     revealed: bool,
+    sheet: int = 1,
 ) -> EntryView:
-    """Return the page of one entry; with `revealed` it says whose it is and what the report says."""
+    """Return the page of one entry; with `revealed` it says whose it is and what the report says.
+
+    Of a long text one sheet is shown, from 1.
+    """
+    text, sheets = _sheet_of(entry, content.text, sheet)
     is_report = content.form != "DICOM object" and entry.kind is QuarantineKind.REPORT
     return EntryView(
         number=entry.quarantine_id,
@@ -218,7 +227,8 @@ def entry_view(
         facts=_facts(entry, content, revealed=revealed),
         header=content.lines,
         broken=content.broken,
-        text=content.text,
+        text=text,
+        sheets=sheets,
         revealed=revealed,
         case_address=f"/cases/{case_id}" if case_id is not None else None,
         case_id=case_id,
@@ -235,6 +245,15 @@ def entry_view(
         actions=tuple(_action(action, revealed=revealed) for action in actions),
         list_address=ListChoice(state=entry.state.value.lower()).address(),
     )
+
+
+def _sheet_of(entry: QuarantineEntry, text: str | None, number: int) -> tuple[str | None, SheetLinks | None]:
+    if text is None:
+        return None, None
+    sheets = sheets_of(text)
+    sheet = chosen_sheet(sheets, number, None)
+    page = f"/quarantine/{entry.quarantine_id}?reveal=yes"
+    return text[sheet.start : sheet.end], sheet_links(sheet, sheets, lambda at: f"{page}&sheet={at}#content")
 
 
 def _day(text: str) -> datetime | None:
@@ -275,6 +294,7 @@ def _facts(entry: QuarantineEntry, content: Content, *, revealed: bool) -> tuple
         ("Instance", entry.sop_instance_uid),
         ("Patient", entry.patient_id if revealed else None),
         ("Status", entry.report_status),
+        ("Issued", f"{moment(entry.report_issued_at)} UTC" if entry.report_issued_at else None),
         ("Charset", entry.report_charset),
         ("SHA-256", entry.sha256),
     )

@@ -17,7 +17,7 @@ from service.fhir.resources import (
     DocumentReference,
     Observation,
 )
-from service.narrative.form import READABLE, text_of_document
+from service.narrative.form import READABLE, text_of_document, type_words
 from service.narrative.markup import text_of_markup
 
 _IMPRESSION = re.compile(r"^\s*(impression|conclusion|opinion)s?\b", re.IGNORECASE | re.MULTILINE)
@@ -56,7 +56,7 @@ def _presented(entry: Bundled, forms: Iterable[Attachment], collection: Collecti
         raise InvalidReportError(
             "the document of its presentedForm did not come with it; send it in the bundle"
         )
-    kinds = ", ".join(sorted({document.media_type[:64] or "no type" for document in documents}))
+    kinds = ", ".join(sorted({type_words(document.media_type) for document in documents}))
     raise InvalidReportError(f"its presentedForm cannot be read ({kinds}); send it as text, HTML or PDF")
 
 

@@ -145,7 +145,9 @@ def _batches(files: Iterator[ArchivedFile], size: int) -> Iterator[list[Archived
 
 
 def _words(error: Exception) -> str:
-    return f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+    if isinstance(error, InvalidFileError):
+        return str(error)
+    return f"it cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
 
 
 def _is_kept(outcome: ImportOutcome) -> bool:

@@ -133,7 +133,9 @@ def _read_parquet(path: Path, options: TableOptions) -> Iterator[ReportRow]:
                     values = [record.get(name) for name in names]
                     yield _typed_row(values, columns, line=line, share=line / total)
     except pa.ArrowException as error:
-        raise InvalidFileError(f"{path.name} is not a readable Parquet file: {error}") from error
+        raise InvalidFileError(
+            f"{path.name} is not a readable Parquet file ({type(error).__name__})"
+        ) from error
 
 
 def _lines(file: BinaryIO, name: str, encoding: str) -> Iterator[str]:

@@ -96,7 +96,9 @@ def _zip(path: Path) -> Iterator[ArchivedFile]:
                     open=_opener(archive, member),
                 )
     except (zipfile.BadZipFile, OSError) as error:
-        raise InvalidFileError(f"{path.name} is not a readable zip archive: {error}") from error
+        raise InvalidFileError(
+            f"{path.name} is not a readable zip archive ({type(error).__name__})"
+        ) from error
 
 
 def _opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
@@ -106,7 +108,7 @@ def _opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], I
         try:
             return archive.open(member)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise InvalidFileError(f"it cannot be unpacked: {error}") from error
+            raise InvalidFileError(f"it cannot be unpacked ({type(error).__name__})") from error
 
     return opened
 
@@ -125,7 +127,9 @@ def _tar(path: Path) -> Iterator[ArchivedFile]:
                         open=_extractor(archive, member),
                     )
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise InvalidFileError(f"{path.name} is not a readable tar archive: {error}") from error
+        raise InvalidFileError(
+            f"{path.name} is not a readable tar archive ({type(error).__name__})"
+        ) from error
 
 
 def _extractor(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], IO[bytes]]:

@@ -201,7 +201,7 @@ def _text(report: IncomingReport, bytes_max: int) -> str:
         text.encode("utf-8")  # a lone surrogate is no text
     except (LookupError, UnicodeError):
         raise InvalidReportError(
-            f"the report cannot be decoded as {report.charset[:32]!r}; name the charset it is in"
+            "the report cannot be decoded in the charset that it names; name the one it is in"
         ) from None
     if not _CONTROL.isdisjoint(text):
         raise InvalidReportError("the report holds control characters: it is binary, or in another charset")

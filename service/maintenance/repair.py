@@ -48,7 +48,8 @@ def _adopt(store: Store, found: Irregularity, now: datetime) -> Irregularity:
     with begin_instance(store) as incoming:
         is_dicom = _copy(store, found, incoming)
         if found.place is Place.QUARANTINE:
-            refuse(store, incoming, _refusal(found, now, is_dicom=is_dicom, detail="no row mentioned it"))
+            refusal = _refusal(found, now, is_dicom=is_dicom, detail="no row mentioned it")
+            refuse(store, incoming, refusal, has_sender=False)
             return replace(found, repair="recorded in quarantine", repaired=True)
         try:
             receipt = receive_instance(store, incoming, source=SOURCE, now=now)
@@ -73,7 +74,8 @@ def _set_aside(store: Store, found: Irregularity, now: datetime) -> Irregularity
         if incoming.sha256 == found.sha256:
             return replace(found, repair="it is whole again", repaired=True)
         detail = f"object {found.sha256} was damaged where it was kept"
-        refuse(store, incoming, _refusal(found, now, is_dicom=is_dicom, detail=detail))
+        refusal = _refusal(found, now, is_dicom=is_dicom, detail=detail)
+        refuse(store, incoming, refusal, has_sender=False)
     shelf_of(store, found.place).remove(found.sha256)
     done = "moved to quarantine"
     if found.sop_instance_uid is not None or found.place is Place.QUARANTINE:

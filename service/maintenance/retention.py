@@ -154,7 +154,7 @@ def _remove_pixels(
 def _remove_refused(
     store: Store, expired: ExpiredRefusal, days: float, now: datetime, *, dry_run: bool
 ) -> RetentionCount:
-    why = f"it was refused more than {days:g} days ago (OVERREAD_KEEP_DAYS_QUARANTINE)"
+    why = f"it was dealt with more than {days:g} days ago (OVERREAD_KEEP_DAYS_QUARANTINE)"
     if dry_run or remove_refused(store, expired.quarantine_id, expired.sha256, Removal(at=now, why=why)):
         return RetentionCount(refused=1, refused_bytes=expired.size_bytes)
     return RetentionCount()

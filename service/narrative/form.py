@@ -9,6 +9,21 @@ _PLAIN = ("text/plain", "text/markdown")
 _MARKUP = ("text/html", "application/xhtml+xml")
 _CDA = ("text/xml", "application/xml", "application/hl7-cda+xml", "application/cda+xml")
 _PDF = ("application/pdf",)
+_SENT_BY_MISTAKE = frozenset(
+    {
+        "application/rtf",
+        "text/rtf",
+        "application/msword",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/dicom",
+        "application/octet-stream",
+        "application/json",
+        "application/postscript",
+        "image/jpeg",
+        "image/png",
+        "image/tiff",
+    }
+)
 READABLE = (*_PLAIN, *_MARKUP, *_CDA, *_PDF)
 """Media types that can be read, those that lose least first."""
 
@@ -34,8 +49,16 @@ def text_of_document(content: bytes, media_type: str, *, charset: str = "utf-8")
     if media_type in _PDF:
         return text_of_pdf(content)
     raise InvalidReportError(
-        f"a report of type {media_type[:64]!r} cannot be read; send it as text or as PDF"
+        f"a report of type {type_words(media_type)} cannot be read; send it as text or as PDF"
     )
+
+
+def type_words(media_type: str) -> str:
+    """Return a media type as a message names it: one that nobody knows is not repeated.
+
+    Senders mix up fields, and then a patient's name stands there.
+    """
+    return media_type if media_type in _SENT_BY_MISTAKE else "unknown" if media_type else "none"
 
 
 def _decoded(content: bytes, charset: str) -> str:
@@ -43,5 +66,5 @@ def _decoded(content: bytes, charset: str) -> str:
         return content.decode(charset)
     except (LookupError, UnicodeError):
         raise InvalidReportError(
-            f"the report cannot be decoded as {charset[:32]!r}; name the charset it is in"
+            "the report cannot be decoded in the charset that it names; name the one it is in"
         ) from None

@@ -27,15 +27,20 @@ STOP_SECONDS = 3  # shorter than the supervisor waits before it kills
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines of the libraries in the form of ours; of an exception the kind and places, not the text."""
+    """Lines of the libraries in the form of ours, without what may be of a patient.
+
+    Of an exception the kind and places are given, not the text; of a message its first line as it stands in
+    the library, without the values that were to be put in.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one JSON line."""
+        is_warning = record.name == "py.warnings"  # whose message is the text of the warning
         line: dict[str, object] = {
             "action": "library",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": "a warning" if is_warning else str(record.msg).partition("\n")[0],
         }
         if record.exc_info and record.exc_info[0] is not None:
             kind, _, trace = record.exc_info

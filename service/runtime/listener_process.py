@@ -64,11 +64,13 @@ def run_listener(protocol: Protocol, listener: socket.socket, environ: Mapping[s
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     _log.info("listening", protocol=protocol.value, port=listener.getsockname()[1])
-    with ends_when_outdated(store.require_release):
+    with ends_when_outdated(store.require_release) as outdated:
         server.serve_forever(poll_interval=0.2)
     _log.info("stopped", protocol=protocol.value)
     sys.stderr.flush()
-    os._exit(0)  # the library's threads are no daemons, and wait for senders that may be silent
+    os._exit(
+        int(outdated.is_set())
+    )  # the library's threads are no daemons, and wait for senders that may be silent
 
 
 def _dicom_server(

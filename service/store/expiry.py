@@ -11,7 +11,7 @@ from overread.case import CaseState
 from service.store.column_types import UtcDateTime
 from service.store.database import Store
 from service.store.records import QuarantineState
-from service.store.schema import cases, instances, quarantine, studies
+from service.store.schema import cases, instances, quarantine, quarantine_actions, studies
 
 _PAGE = 500
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
@@ -64,14 +64,18 @@ def expired_instances(
 
 
 def expired_refusals(store: Store, end: datetime) -> Iterator[ExpiredRefusal]:
-    """Yield what was refused by then, whose bytes are kept, and which waits for nobody."""
+    """Yield what was dealt with by then, and waits for nobody; its bytes are still kept."""
     columns = quarantine.c
+    since = select(quarantine_actions.c.action_id).where(
+        quarantine_actions.c.quarantine_id == columns.quarantine_id, quarantine_actions.c.happened_at > end
+    )
     query = (
         select(columns.quarantine_id, columns.sha256, columns.size_bytes)
         .where(
             columns.removed_at.is_(None),
             columns.state != QuarantineState.WAITING.value,
             columns.received_at <= end,
+            ~since.exists(),
             columns.quarantine_id > bindparam("after"),
         )
         .order_by(columns.quarantine_id)

@@ -36,11 +36,12 @@ _NEWEST_FIRST = (quarantine.c.received_at.desc(), quarantine.c.quarantine_id.des
 
 
 class QuarantineAction(StrEnum):
-    """Action of a person on an entry."""
+    """Action on an entry, of a person or of retention."""
 
     REPLAYED = "REPLAYED"  # sent it through the intake again as it is
     CORRECTED = "CORRECTED"  # the same, with what was missing or wrong put right, or a contradiction accepted
     DISCARDED = "DISCARDED"
+    REMOVED = "REMOVED"  # retention let the bytes go
 
 
 class ActionOutcome(StrEnum):
@@ -50,6 +51,7 @@ class ActionOutcome(StrEnum):
     ALREADY_STORED = "ALREADY_STORED"
     REFUSED = "REFUSED"  # the intake refused it again; the entry waits as before
     DISCARDED = "DISCARDED"
+    REMOVED = "REMOVED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +228,7 @@ def record_action(store: Store, quarantine_id: int, new: NewAction) -> None:
     """
     with store.writing(locks.quarantine_entry(quarantine_id)) as connection:
         _row(connection, quarantine_id)
-        _record(connection, quarantine_id, new)
+        add_action(connection, quarantine_id, new)
     _log.info(
         "quarantine_action",
         quarantine=quarantine_id,
@@ -257,7 +259,7 @@ def discard(store: Store, quarantine_id: int, *, actor: Actor, because: str, now
             at=now,
             detail=because.strip(),
         )
-        _record(connection, quarantine_id, new)
+        add_action(connection, quarantine_id, new)
     _log.info("quarantine_action", quarantine=quarantine_id, performed=new.action.value)
 
 
@@ -281,7 +283,8 @@ def _row(connection: Connection, quarantine_id: int) -> Row[Any]:
     return row
 
 
-def _record(connection: Connection, quarantine_id: int, new: NewAction) -> None:
+def add_action(connection: Connection, quarantine_id: int, new: NewAction) -> None:
+    """Add an action to those of an entry, which takes the state that follows."""
     connection.execute(
         insert(quarantine_actions),
         {

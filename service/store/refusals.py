@@ -7,9 +7,11 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
+from overread.errors import OutOfResourcesError
 from service.store import locks, queries
 from service.store.database import Store
 from service.store.files import IncomingFile
+from service.store.quarantine_room import require_room
 from service.store.records import QuarantineKind
 from service.store.removal import restore_refused
 
@@ -34,13 +36,21 @@ class Refusal:
     report_charset: str | None = None
 
 
-def refuse(store: Store, incoming: IncomingFile, refusal: Refusal) -> None:
+def refuse(store: Store, incoming: IncomingFile, refusal: Refusal, *, has_sender: bool = True) -> None:
     """Move an incoming file into quarantine; it is durable when this returns.
+
+    Args:
+        store: where it goes.
+        incoming: the file.
+        refusal: why.
+        has_sender: whether somebody waits to be told, who will send it again if there is no room.
 
     Raises:
         OutOfResourcesError: it cannot be kept or recorded now; the sender should try again.
     """
     sha256, size_bytes = incoming.sha256, incoming.size_bytes
+    if has_sender:
+        _require_room(store, refusal, sha256, size_bytes)
     store.files.set_aside(incoming)
     with store.writing() as connection:
         _record(store, connection, refusal, sha256, size_bytes)
@@ -66,6 +76,20 @@ def refuse_kept(store: Store, sha256: str, size_bytes: int, refusal: Refusal) ->
     store.files.set_aside_kept(sha256)
     with store.writing() as connection:
         _record(store, connection, refusal, sha256, size_bytes)
+
+
+def _require_room(store: Store, refusal: Refusal, sha256: str, size_bytes: int) -> None:
+    """Return if there is room for what is not in quarantine already."""
+    with store.reading() as connection:
+        if connection.execute(queries.QUARANTINED, {"fingerprint": _fingerprint(refusal, sha256)}).first():
+            return
+        try:
+            require_room(store, connection, size_bytes)
+        except OutOfResourcesError:
+            _log.warning(
+                "quarantine_full", kind=refusal.kind.value, reason=refusal.reason, source=refusal.source
+            )
+            raise
 
 
 def _record(store: Store, connection: Connection, refusal: Refusal, sha256: str, size_bytes: int) -> None:

@@ -64,8 +64,8 @@ def ends_when_outdated(
     end: Callable[[], None] | None = None,
     look_seconds: float = _LOOK_SECONDS,
     grace_seconds: float = _GRACE_SECONDS,
-) -> Iterator[None]:
-    """Let this process end, as by SIGTERM, once its release is no longer that of the database.
+) -> Iterator[threading.Event]:
+    """Let this process end, as by SIGTERM, once its release is no longer that of the database; give whether.
 
     Args:
         look: raises OutdatedProcessError when it is not.
@@ -73,7 +73,7 @@ def ends_when_outdated(
         look_seconds: between two looks.
         grace_seconds: from then on until it ends, in which it says so to whoever asks.
     """
-    leaving = threading.Event()
+    leaving, outdated = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not leaving.wait(look_seconds):
@@ -81,6 +81,7 @@ def ends_when_outdated(
                 look()
             except OutdatedProcessError as error:
                 _log.error("outdated", why=str(error))
+                outdated.set()
                 if not leaving.wait(grace_seconds):
                     (end or _terminate)()
                 return
@@ -90,7 +91,7 @@ def ends_when_outdated(
     thread = threading.Thread(target=watch, name="release-watch", daemon=True)
     thread.start()
     try:
-        yield
+        yield outdated
     finally:
         leaving.set()
         thread.join()

@@ -18,6 +18,7 @@ from service.store.audit_entries import AuditAction, AuditEntry
 from service.store.audit_trail import record_act
 from service.store.cases import case_of_study
 from service.store.database import Store
+from service.store.quarantine import ActionOutcome, NewAction, QuarantineAction, add_action
 from service.store.records import QuarantineState
 from service.store.schema import instances, quarantine
 from service.store.studies import require_study
@@ -130,7 +131,7 @@ def restore_refused(store: Store, connection: Connection, sha256: str, *, now: d
 
 
 def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Removal) -> bool:
-    """Remove the bytes of a refused thing, and return whether they may go and had not gone before.
+    """Remove the bytes of a refused thing, record it, and return whether they may go and had not gone before.
 
     They stay while the entry waits for a person, or another entry needs them.
     """
@@ -138,6 +139,14 @@ def remove_refused(store: Store, quarantine_id: int, sha256: str, removal: Remov
         bound = {"marked": quarantine_id, "at": removal.at, "why": removal.why[:_WHY_MAX]}
         if connection.execute(_MARK_REFUSED, bound).rowcount != 1:
             return False
+        removed = NewAction(
+            action=QuarantineAction.REMOVED,
+            outcome=ActionOutcome.REMOVED,
+            actor=removal.by,
+            at=removal.at,
+            detail=removal.why,
+        )
+        add_action(connection, quarantine_id, removed)
         record_act(connection, _act(removal, f"quarantine {quarantine_id}", "refused bytes"))
     drop_refused(store, sha256)
     return True

@@ -268,18 +268,19 @@ quarantine = Table(
     UniqueConstraint("fingerprint", name="uq_quarantine_fingerprint"),
     Index("ix_quarantine_sha256", "sha256"),
     Index("ix_quarantine_removed_at_received_at", "removed_at", "received_at"),
+    Index("ix_quarantine_removed_at_size_bytes", "removed_at", "size_bytes"),
     Index("ix_quarantine_received_at", "received_at"),
     Index("ix_quarantine_state_received_at", "state", "received_at"),
 )
 
-# What a person did with something that was refused. Never changed.
+# What was done with something that was refused, by a person or by retention. Never changed.
 quarantine_actions = Table(
     "quarantine_actions",
     metadata,
     Column("action_id", RowNumber, primary_key=True),
     Column("quarantine_id", RowNumber, ForeignKey("quarantine.quarantine_id"), nullable=False),
     Column("happened_at", UtcDateTime, nullable=False),
-    Column("action", String(16), nullable=False),  # REPLAYED, CORRECTED or DISCARDED
+    Column("action", String(16), nullable=False),  # REPLAYED, CORRECTED, DISCARDED or REMOVED
     Column("outcome", String(16), nullable=False),  # STORED, ALREADY_STORED, REFUSED or DISCARDED
     *actor_columns(),
     Column("detail", Text),  # why it was refused again, or discarded, in words

@@ -6,11 +6,12 @@ image at all; the file itself is kept by the folder in any case.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePath
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -192,4 +193,11 @@ def _named_report(names: ReportNames, content: bytes | str, *, charset: str = "u
 def _places(error: ValidationError) -> str:
     """Return what is wrong where, without what was given."""
     found = error.errors(include_input=False, include_context=False, include_url=False)
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'it'}: {item['msg']}" for item in found[:5])
+    return "; ".join(f"{_place(item)}: {item['msg']}" for item in found[:5])
+
+
+def _place(item: Mapping[str, Any]) -> str:
+    """Return where it is, without a name that is not ours."""
+    if item["type"] == "extra_forbidden":
+        return "(unknown name)"
+    return ".".join(map(str, item["loc"])) or "it"

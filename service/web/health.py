@@ -53,7 +53,7 @@ def live() -> dict[str, str]:
 def ready(context: Context, response: Response) -> Readiness:
     """Return 200 if database, disk, objects, model, workers and queue are in order; else 503."""
     checks = readiness_checks(context)
-    warnings = pressure_words(context.store.settings, now=context.clock())
+    warnings = pressure_words(context.store, now=context.clock())
     readiness = Readiness(ready=all(check.ok for check in checks), checks=checks, warnings=warnings)
     if not readiness.ready:
         response.status_code = 503

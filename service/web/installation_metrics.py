@@ -12,6 +12,7 @@ from overread.errors import OutOfResourcesError
 from service.store.database import Store
 from service.store.pressure import read_pressure
 from service.store.quarantine import count_states
+from service.store.quarantine_room import read_room
 from service.store.queue_figures import read_queue_figures
 from service.store.records import QuarantineState
 from service.store.workers import workers_alive
@@ -29,7 +30,7 @@ class InstallationCollector(Collector):
         yield InfoMetricFamily("overread_build", "Release of overread.", {"version": __version__})
         yield from self._of_disk()
         try:
-            of_database = [*self._of_queue(), self._of_quarantine(), self._of_workers()]
+            of_database = [*self._of_queue(), *self._of_quarantine(), self._of_workers()]
         except OutOfResourcesError:
             of_database = []
         yield _gauge(
@@ -68,10 +69,15 @@ class InstallationCollector(Collector):
             },
         )
 
-    def _of_quarantine(self) -> Metric:
+    def _of_quarantine(self) -> Iterator[Metric]:
         waiting = count_states(self._store)[QuarantineState.WAITING]
-        return _gauge(
+        yield _gauge(
             "overread_quarantine_waiting", "Refused objects and reports that wait for a person.", waiting
+        )
+        yield _gauge(
+            "overread_quarantine_filled_ratio",
+            "Share of the room of the quarantine that is in use; at 1 it takes no more.",
+            read_room(self._store).filled,
         )
 
     def _of_workers(self) -> Metric:

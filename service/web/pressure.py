@@ -2,22 +2,24 @@
 
 from datetime import datetime, timedelta
 
-from service.settings import Settings
+from overread.errors import OutOfResourcesError
+from service.store.database import Store
 from service.store.pressure import Pressure, read_pressure
+from service.store.quarantine_room import read_room
 
 _RECENT = timedelta(hours=1)
 
 
-def pressure_words(settings: Settings, *, now: datetime) -> tuple[str, ...]:
+def pressure_words(store: Store, *, now: datetime) -> tuple[str, ...]:
     """Return what a person should know of the room for what arrives, the most urgent first.
 
     Nothing means that all is well. A refusal is told for an hour.
     """
     try:
-        pressure = read_pressure(settings)
+        pressure = read_pressure(store.settings)
     except OSError as error:
         return (f"The data folder cannot be looked at: {error.strerror}.",)
-    words = [_room(pressure)]
+    words = [_room(pressure), _quarantine(store)]
     at = pressure.turned_away_at
     if at is not None and now - at < _RECENT:
         words.append(
@@ -30,6 +32,25 @@ def pressure_words(settings: Settings, *, now: datetime) -> tuple[str, ...]:
 def in_gigabytes(count: int) -> str:
     """Return a number of bytes as people read it."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
+
+
+def _quarantine(store: Store) -> str:
+    try:
+        room = read_room(store)
+    except OutOfResourcesError:
+        return ""  # readiness says that the database cannot be read
+    if not room.is_nearly_full:
+        return ""
+    holds = f"it holds {room.entries:,} things and {in_gigabytes(room.size_bytes)}"
+    remedy = (
+        "Look through it, discard what is of no use, and let its bytes go (OVERREAD_KEEP_DAYS_QUARANTINE)"
+    )
+    if room.filled >= 1:
+        return (
+            f"The quarantine is full: {holds}. Senders of what cannot be used are told to try again later. "
+            f"{remedy}, or raise OVERREAD_QUARANTINE_ENTRIES_MAX and OVERREAD_QUARANTINE_BYTES_MAX."
+        )
+    return f"The quarantine is nearly full: {holds}. {remedy}."
 
 
 def _room(pressure: Pressure) -> str:

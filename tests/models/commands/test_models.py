@@ -40,6 +40,15 @@ def test_the_list_shows_what_runs_and_what_does_not(run, tiny, tmp_path) -> None
     assert lines[SHIPPED][:2] == ["-", "onnx"]
 
 
+@pytest.mark.parametrize("words", [("list",), ("show", SHIPPED)])
+def test_a_data_folder_that_is_not_there_is_refused_and_not_made(run, tmp_path, words) -> None:
+    status, text = run("--data-folder", tmp_path / "dtaa", *words)
+
+    assert status == 1
+    assert "dtaa is no data folder of overread" in text
+    assert not (tmp_path / "dtaa").exists()
+
+
 def test_a_release_that_cannot_be_used_is_listed_with_the_reason(run, tiny) -> None:
     run("activate", tiny, "--shadow")
     (tiny / "network.onnx").unlink()

@@ -13,7 +13,7 @@ from overread.errors import InputError
 from service.store.database import Store
 from service.store.quarantine import list_actions, load_entry
 from service.store.records import QuarantineState
-from tests.service.material import dicom_bytes, send_image, send_report
+from tests.service.material import after, dicom_bytes, send_image, send_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,15 @@ def filled(sqlite_store: Store) -> Store:
     with pytest.raises(InputError):
         send_image(sqlite_store, dicom_bytes(number=2, PatientID="P2"))
     return sqlite_store
+
+
+def test_it_is_told_when_a_refused_report_was_issued(sqlite_store: Store, quarantine: Quarantine) -> None:
+    with pytest.raises(InputError):
+        send_report(sqlite_store, accession=None, issued=after(-60))
+
+    assert "issued     2026-03-01 11:59:00 UTC" in quarantine("show", "1").out
+    listed = json.loads(quarantine("list", "--json").out)
+    assert (listed["report_issued_at"], listed["report_status"]) == ("2026-03-01T11:59:00+00:00", "FINAL")
 
 
 def test_a_person_looks_through_corrects_and_discards_and_each_step_is_told(

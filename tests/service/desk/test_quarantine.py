@@ -10,7 +10,7 @@ from service.store.quarantine import list_actions, load_entry
 from service.store.records import QuarantineState
 from service.store.worklist import load_case
 from tests.service.desk.test_pages import PERSON, get
-from tests.service.material import NOW, STUDY, dicom_bytes, send_image, send_report
+from tests.service.material import NOW, STUDY, after, dicom_bytes, send_image, send_report
 
 
 def refuse_reports(store: Store, count: int = 1) -> None:
@@ -45,6 +45,17 @@ def test_the_list_has_filters_states_and_pages(api: httpx.Client, sqlite_store: 
     assert "Waiting 51 " in get(api, "/quarantine?reason=INVALID_REPORT").text
     assert "Quarantine is empty" in get(api, "/quarantine?since=2030-01-01").text
     assert "Waiting 52 " in get(api, "/quarantine?state=no&kind=no&since=no").text
+
+
+def test_an_entry_says_when_a_report_was_issued(api: httpx.Client, sqlite_store: Store) -> None:
+    with pytest.raises(InputError):
+        send_report(sqlite_store, "No mass.", accession=None, issued=after(-86_400))
+    refuse_image(sqlite_store)
+
+    assert "Issued 2026-02-28 12:00:00 UTC" in get(api, "/quarantine/1").text
+    assert "Issued" not in get(api, "/quarantine/2").text
+    answer = api.get("/api/v1/quarantine/1").json()["entry"]
+    assert (answer["report_status"], answer["report_issued_at"]) == ("FINAL", "2026-02-28T12:00:00Z")
 
 
 def test_an_entry_says_whose_it_is_only_on_request(api: httpx.Client, sqlite_store: Store) -> None:

@@ -88,7 +88,8 @@ def test_the_character_set_is_the_one_that_the_message_names(named, encoded) -> 
 
 
 @pytest.mark.parametrize(
-    ("named", "encoded", "what"), [("ASCII", "utf-8", "ascii"), ("", "latin-1", "utf-8"), ("X", "utf-8", "X")]
+    ("named", "encoded", "what"),
+    [("ASCII", "utf-8", "ascii"), ("", "latin-1", "utf-8"), ("X", "utf-8", "MSH-18 names a character set")],
 )
 def test_a_character_set_that_does_not_fit_is_refused_by_name(named, encoded, what) -> None:
     with pytest.raises(InvalidReportError, match=what):

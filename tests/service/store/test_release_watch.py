@@ -46,11 +46,13 @@ def test_what_only_reads_looks_once_a_second(store: Store) -> None:
 
 def test_a_process_says_why_and_ends(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
     ended = threading.Event()
-    with ends_when_outdated(store.require_release, end=ended.set, look_seconds=0.001, grace_seconds=0.0):
+    watched = ends_when_outdated(store.require_release, end=ended.set, look_seconds=0.001, grace_seconds=0.0)
+    with watched as outdated:
         send_report(store)
         assert not ended.is_set()
         upgrade(store)
         assert ended.wait(60)
+        assert outdated.is_set()
 
     assert "start overread anew" in "".join(capfd.readouterr())
 

@@ -40,7 +40,7 @@ def test_whoever_is_turned_away_is_noted_by_every_way(sqlite_store: Store, send)
 
 
 def test_what_is_well_says_nothing_and_what_was_long_ago_is_forgotten(sqlite_store: Store) -> None:
-    quiet = sqlite_store.settings.model_copy(update={"free_bytes_warn": 0})
+    quiet = with_room(sqlite_store, stops=0, warns=0)
     assert pressure_words(quiet, now=NOW) == ()
     turned_away(sqlite_store, 3601)
     assert pressure_words(quiet, now=NOW) == ()
