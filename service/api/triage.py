@@ -63,7 +63,7 @@ _BODY: dict[str, Any] = {
 }
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is not the multipart message that its Content-Type announces"},
-    413: {"description": f"More than {BODY_BYTES_MAX >> 20} MiB"},
+    413: {"description": f"More than {BODY_BYTES_MAX >> 20} MiB, or the look takes more than its limits"},
     415: {"description": "Not multipart/form-data"},
     422: {"description": "Images, report or priors cannot be used; the detail says why"},
     503: {"description": "Too many such requests wait, or the model cannot be used; try again later"},

@@ -21,7 +21,7 @@ import structlog
 from overread.errors import LostProcessError, OutOfResourcesError, OverLimitError
 from service.confined.channel import Channel, Packed, pack
 from service.confined.limits import TICK_SECONDS, Limits, Watch, memory_bytes_of
-from service.confined.messages import Answer, Call, Failure
+from service.confined.messages import Answer, Begun, Call, Failure
 
 Tenant = TypeVar("Tenant")
 Params = ParamSpec("Params")
@@ -41,6 +41,10 @@ class ConfinedTraceback(Exception):  # noqa: N818  # no error of its own: the ca
     def __init__(self, frames: tuple[str, ...]) -> None:
         super().__init__("\n".join(("in a child process:", *frames)))
         self.frames = frames
+
+
+class _NeverBegunError(LostProcessError):
+    """The child ended before the function began."""
 
 
 class Confined(Generic[Tenant]):
@@ -115,8 +119,10 @@ class Confined(Generic[Tenant]):
         request = pack(Call(function=function, args=args, kwargs=kwargs))
         with self._lock:
             self._most_bytes = max(self._most_bytes, limits.memory_bytes or 0)
-            child = self._ready_child()
-            result: Result = self._exchange(child, request, limits)
+            try:
+                result: Result = self._exchange(self._ready_child(), request, limits)
+            except _NeverBegunError:  # it was killed between two calls: nothing has been done yet
+                result = self._exchange(self._ready_child(), request, limits)
             return result
 
     def close(self) -> None:
@@ -163,12 +169,18 @@ class Confined(Generic[Tenant]):
     def _exchange(self, child: "_Child", request: Packed, limits: Limits) -> Any:
         """Return the child's answer to a request; without a whole answer the child is discarded."""
         watch = Watch(child.process.pid, limits, what=self._what)
+        begun: Begun | None = None
         answer: Answer | Failure | None = None
         try:
             child.channel.send(request, tick=watch.check)
+            begun = child.channel.receive(tick=watch.check)
+            taken_bytes = watch.begin()
+            if begun is not None and begun.has_imported:
+                child.needs(taken_bytes)
             answer = child.channel.receive(tick=watch.check, bytes_max=limits.answer_bytes)
         except (EOFError, OSError):
-            raise LostProcessError(f"{self._what} ended without a result: {child.end_in_words()}") from None
+            kind = _NeverBegunError if begun is None else LostProcessError
+            raise kind(f"{self._what} ended without a result: {child.end_in_words()}") from None
         except OverLimitError as error:
             _log.warning("child_killed", what=self._what, pid=child.process.pid, limit=error.limit)
             raise
@@ -214,6 +226,11 @@ class _Child:
     def note_beginning(self) -> None:
         """Take what it holds now for what it needs."""
         self._first_bytes = memory_bytes_of(self.process.pid)
+
+    def needs(self, more_bytes: int) -> None:
+        """Take so much more for what it needs, such as modules that it imported."""
+        if self._first_bytes is not None:
+            self._first_bytes += more_bytes
 
     def kept_bytes(self) -> int:
         """Return what it keeps of earlier calls; 0 where that cannot be told."""

@@ -20,7 +20,7 @@ class Limits:
 
     wall_seconds: float
     cpu_seconds: float | None = None  # of all threads together
-    memory_bytes: int | None = None  # anonymous memory beyond what the child held when the call began
+    memory_bytes: int | None = None  # anonymous memory beyond what the child held when the function began
     answer_bytes: int = 1 << 28  # of what it returns
 
 
@@ -73,9 +73,20 @@ class Watch:
         self._pid = pid
         self._limits = limits
         self._what = what
-        self._memory_bytes = memory_bytes_of(pid) if limits.memory_bytes is not None else None
+        self._memory_before = memory_bytes_of(pid)
+        self._memory_bytes: int | None = None  # when the function began
         self._cpu_seconds = cpu_seconds_of(pid) if limits.cpu_seconds is not None else None
         self._ends_at = time.monotonic() + limits.wall_seconds
+
+    def begin(self) -> int:
+        """Watch the memory from here on, where the function begins; return what the child took before that.
+
+        Modules that it imports to understand the call, and the arguments, are none of the function's doing.
+        """
+        self._memory_bytes = memory_bytes_of(self._pid)
+        if self._memory_bytes is None or self._memory_before is None:
+            return 0
+        return self._memory_bytes - self._memory_before
 
     def check(self) -> None:
         """Return while the call keeps its limits.

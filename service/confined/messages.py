@@ -16,6 +16,13 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """The call has been understood, and the function runs from here on."""
+
+    has_imported: bool  # modules, to understand it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the function returned; of a tenant nothing, it stays where it is."""
 

@@ -4,6 +4,7 @@ It makes what lives in it as the first message says, then answers one call after
 closes the socket or ends.
 """
 
+import gc
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from service.confined.channel import Channel, Packed, pack, unpack
-from service.confined.messages import Answer, Call, Failure
+from service.confined.messages import Answer, Begun, Call, Failure
 from service.error_boundary import ErrorBoundary
 from service.log import configure_logging
 from service.parent_death import die_with_parent
@@ -35,10 +36,13 @@ def main(arguments: list[str]) -> None:
     tenant: Any = None
     with suppress(EOFError, OSError):
         while True:
+            modules = len(sys.modules)
             call: Call = channel.receive()
+            channel.send(pack(Begun(has_imported=len(sys.modules) > modules)))
             made, packed = _answer(call, tenant)
             if call.makes_tenant:
                 tenant = made
+                gc.freeze()  # what stays for ever is not looked through again and again
             channel.send(packed)
 
 

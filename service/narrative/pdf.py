@@ -7,11 +7,13 @@ from functools import cache
 from pypdf import PdfReader
 
 from overread.errors import InvalidReportError, LostProcessError, OverLimitError
+from service.confined.kernel_limit import take_at_most
 from service.confined.limits import Limits
 from service.confined.pool import ConfinedPool
 from service.error_boundary import ErrorBoundary
 
-LIMITS = Limits(wall_seconds=10.0, cpu_seconds=8.0, memory_bytes=1 << 30, answer_bytes=1 << 24)
+_MEMORY_BYTES = 1 << 30
+LIMITS = Limits(wall_seconds=10.0, cpu_seconds=8.0, memory_bytes=_MEMORY_BYTES, answer_bytes=1 << 24)
 _AT_ONCE = 2  # each may take a gigabyte
 _PAGES_MAX = 200
 _CHARACTERS_MAX = 1 << 20
@@ -45,6 +47,7 @@ class PdfTexts:
     """What lives in a child process: it reads PDFs."""
 
     def __init__(self) -> None:
+        take_at_most(_MEMORY_BYTES)
         logging.disable()  # the library's remarks may quote the content
 
     def read(self, content: bytes) -> str:

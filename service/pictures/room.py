@@ -89,7 +89,9 @@ class PictureRoom:
         self._reading = threads.reading
         self._decoding = CapacityLimiter(settings.archive_decoders)
         self._pool = ConfinedPool(
-            make_decoder, what="the decoding of an image", size=settings.archive_decoders
+            partial(make_decoder, settings.picture_bytes_max),
+            what="the decoding of an image",
+            size=settings.archive_decoders,
         )
 
     def __enter__(self) -> Self:

@@ -4,10 +4,11 @@ A process has few threads for blocking work. Searching, reading and rendering ha
 that no number of viewers keeps a sender or a page waiting.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 
@@ -33,11 +34,22 @@ def threads_of(request: Request) -> ArchiveThreads:
 
 
 async def run(limiter: CapacityLimiter, work: Callable[[], Result]) -> Result:
-    """Return what the work gives, done in a thread."""
-    return await run_sync(work, limiter=limiter)
+    """Return what the work gives, done in a thread.
+
+    Whoever is cancelled meanwhile is so only when the work has ended: what it holds is held for the thread.
+    """
+    async with limiter:
+        doing = asyncio.ensure_future(run_sync(work, limiter=CapacityLimiter(1)))
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            with CancelScope(shield=True):
+                await asyncio.wait({doing})
+            doing.exception()  # nobody is told of it any more
+            raise
 
 
 async def stream(limiter: CapacityLimiter, pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
     """Yield the pieces, each made in a thread when the one before it has been sent."""
-    while (piece := await run_sync(next, pieces, None, limiter=limiter)) is not None:
+    while (piece := await run(limiter, lambda: next(pieces, None))) is not None:
         yield piece

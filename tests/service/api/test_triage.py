@@ -169,7 +169,7 @@ def test_a_study_that_takes_too_much_is_refused_and_the_next_is_answered(sqlite_
         refused = send(client, image(value=BLACK), text("report", CLEAR))
         answered = send(client, image(), text("report", CLEAR))
 
-    assert (refused.status_code, answered.status_code) == (422, 200)
+    assert (refused.status_code, answered.status_code) == (413, 200)
     assert "256 MiB of memory" in refused.json()["detail"]
 
 

@@ -24,6 +24,7 @@ from overread.errors import (
 from service.confined.confined import Confined, ConfinedTraceback
 from service.confined.limits import Limits, cpu_seconds_of, memory_bytes_of
 from service.confined.pool import ConfinedPool
+from tests.service.confined import heavy
 from tests.service.confined.tenants import AMPLE, Tenant, broken, listening_socket, stuck
 
 DEADLINE_SECONDS = 60.0
@@ -140,6 +141,15 @@ def test_memory_that_earlier_calls_left_behind_is_given_back_with_the_child(conf
     confined.call(Limits(wall_seconds=120, memory_bytes=MEBIBYTE), Tenant.count)
 
     assert confined.pid != first
+
+
+def test_modules_that_a_call_needs_are_not_what_it_takes(confined) -> None:
+    limits = Limits(wall_seconds=120, memory_bytes=64 * MEBIBYTE)
+    assert confined.call(limits, heavy.weigh) == heavy.BYTES > 64 * MEBIBYTE
+    first = confined.pid
+
+    assert confined.call(limits, heavy.weigh) == heavy.BYTES
+    assert confined.pid == first
 
 
 def test_a_child_may_keep_what_the_largest_limit_allows(confined) -> None:

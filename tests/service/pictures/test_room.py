@@ -32,8 +32,9 @@ FEW = WebSettings(
     narratives_waiting_max=WAITING_MAX,
 )
 FHIR = {"Content-Type": "application/fhir+json"}
-BESIDE_BYTES = 512 << 20
-"""What children hold from their start on, and may take between two looks at them."""
+CHILDREN_BYTES = 2 * (2 * SMALL.picture_bytes_max + (256 << 20))
+"""What the kernel lets two children take beside what they hold from their start on, however rarely the busy
+parent looks at them."""
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -98,8 +99,8 @@ def test_images_that_blow_up_stay_within_the_budget_and_harm_no_other_request(
             statuses = ask_at_once(url, way, [1, 2, 3, 4])
         after = get(url, way, 5)
 
-    assert set(statuses) <= {413, 422}, statuses
-    assert peak.growth_bytes < SMALL.picture_bytes_max + BESIDE_BYTES
+    assert set(statuses) <= {413, 422, 503}  # the last on a machine that is too busy
+    assert peak.growth_bytes < CHILDREN_BYTES + SMALL.picture_bytes_max
     assert after.status_code == 200
 
 
