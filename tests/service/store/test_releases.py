@@ -159,9 +159,8 @@ def test_what_was_refused_and_what_was_done_with_it_can_be_read(opened) -> None:
         QuarantineState.DISCARDED: 2,
     }
     assert {action.action for action in actions} >= set(QuarantineAction) - {QuarantineAction.REMOVED}
-    assert {ActionOutcome.REFUSED, ActionOutcome.STORED, ActionOutcome.DISCARDED} == {
-        action.outcome for action in actions
-    }
+    outcomes = {action.outcome for action in actions} - {ActionOutcome.REMOVED}  # recorded from 0014 on
+    assert outcomes == {ActionOutcome.REFUSED, ActionOutcome.STORED, ActionOutcome.DISCARDED}
     (correction,) = [action.correction for action in actions if action.correction]
     assert (correction.accession_number, correction.charset, correction.status) == (
         "A9",
