@@ -84,11 +84,12 @@ class AuditRecorder:
         ended = False
         while not ended:
             batch, ended = self._gather()
+            is_last_try = False
             while batch and not self._write(batch):
-                if self._ending.is_set():
+                if is_last_try:
                     _log.error("audit_entries_lost", entries=len(batch))
                     break
-                self._ending.wait(_RETRY_SECONDS)
+                is_last_try = self._ending.wait(_RETRY_SECONDS)
 
     def _gather(self) -> tuple[list[AuditEntry], bool]:
         """Return the entries that came together, and whether there will be no more."""
