@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,8 @@ from service.confined.limits import Limits, cpu_seconds_of, memory_bytes_of
 from service.confined.pool import ConfinedPool
 from tests.service.confined import heavy
 from tests.service.confined.tenants import AMPLE, Tenant, broken, listening_socket, stuck
+from tests.service.waiting import eventually, is_alive
 
-DEADLINE_SECONDS = 60.0
-POLL_SECONDS = 0.02
 MEBIBYTE = 1 << 20
 # Short enough to wait for; what runs under them never ends by itself.
 SHORT = Limits(wall_seconds=0.3)
@@ -44,22 +42,6 @@ def shared() -> Iterator[Confined[Tenant]]:
 def confined() -> Iterator[Confined[Tenant]]:
     with Confined(Tenant, what="the test") as confined:
         yield confined
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Return as soon as it holds."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(POLL_SECONDS)  # what is waited for needs the processor
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def test_a_tenant_lives_in_one_child_from_call_to_call(confined) -> None:

@@ -1,6 +1,5 @@
 """Pictures over HTTP: what they may take at once, who waits, who is turned away, and who need not wait."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -21,6 +20,7 @@ from tests.service.narrative.pdfs import pdf_of
 from tests.service.pictures.bombs import HUGE, MANY_COMPONENTS, jpeg_2000_object
 from tests.service.pictures.processes import MemoryPeak, stopped_children
 from tests.service.pictures.ways import API_PICTURE, WADO_PICTURE, WAYS, app_for, headers_for
+from tests.service.waiting import eventually
 from tests.service.web.listening import listening
 
 SMALL = WebSettings(picture_bytes_max=1 << 28)
@@ -35,13 +35,6 @@ FHIR = {"Content-Type": "application/fhir+json"}
 CHILDREN_BYTES = 2 * (2 * SMALL.picture_bytes_max + (256 << 20))
 """What the kernel lets two children take beside what they hold from their start on, however rarely the busy
 parent looks at them."""
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def get(url: str, way: str, number: int) -> httpx.Response:

@@ -7,16 +7,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from overread.errors import ConfigurationError
 from service.runtime.supervisor import ChildSpec, RestartPolicy, Supervisor
+from tests.service.waiting import DEADLINE_SECONDS, eventually, is_alive
 
-DEADLINE_SECONDS = 60.0
-POLL_SECONDS = 0.02
 QUICK = RestartPolicy(
     first_delay_seconds=0.01, longest_delay_seconds=0.05, healthy_after_seconds=60, give_up_after=3
 )
@@ -33,22 +32,6 @@ specs = [ChildSpec(name=f"child-{n}", command=(sys.executable, "-c", code)) for 
 policy = RestartPolicy(first_delay_seconds=0.01, longest_delay_seconds=0.05, give_up_after=50)
 Supervisor(specs, clock=time.monotonic, policy=policy, stop_seconds=1.0).run()
 """
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Return as soon as it holds."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(POLL_SECONDS)  # what is waited for needs the processor
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 @contextlib.contextmanager
