@@ -26,6 +26,8 @@ SQL = {
     "alembic",
     "sqlalchemy",
     "service.store.account_tables",
+    "service.store.audit_schema",
+    "service.store.metadata",
     "service.store.queries",
     "service.store.schema",
 }

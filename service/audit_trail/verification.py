@@ -10,7 +10,7 @@ from service.store.audit_trail import Anchor, SealedEntry, count_unsealed, seale
 from service.store.database import Store
 
 _FAULTS_MAX = 100  # that are named; the rest is counted
-_PROGRESS_EVERY = 50_000  # entries
+_PROGRESS_EVERY = 5_000  # entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def verify_trail(
     Args:
         store: whose trail.
         anchors: states of the chain that were kept elsewhere.
-        on_progress: told the number of entries looked at, every 50,000.
+        on_progress: told the number of entries looked at, every 5,000.
 
     Raises:
         OutOfResourcesError: the store is not available.
