@@ -36,6 +36,7 @@ from service.store.people import (
     change_password,
     end_sessions_of,
     load_person,
+    site_words,
     takes_passwords,
 )
 from service.web.context import Context, Recognised, ServerContext, act_of
@@ -253,8 +254,9 @@ def _account_page(
     person = None if identity.person_id is None else load_person(context.store, identity.person_id)
     facts = [Fact(name="Roles", value=identity.role_words or "none")]
     if person is not None:
+        seen = Fact(name="Sees", value=site_words(person.sites))
         second = "yes" if person.totp_secret is not None else "no"
-        facts = [Fact(name="Name", value=person.name), *facts, Fact(name="Second factor", value=second)]
+        facts = [Fact(name="Name", value=person.name), *facts, seen, Fact(name="Second factor", value=second)]
     sessions = tuple(
         SessionLine(address=one.address, since=moment(one.started_at), seen=moment(one.seen_at))
         for one in living_sessions(context.store, lifetime, now=now)

@@ -69,6 +69,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/account/password"): A_PERSON,
     ("GET", "/people"): ADMINISTER,
     ("POST", "/people/{person_id}/roles"): ADMINISTER,
+    ("POST", "/people/{person_id}/binding"): ADMINISTER,
     ("POST", "/people/{person_id}/disable"): ADMINISTER,
     ("POST", "/people/{person_id}/enable"): ADMINISTER,
     ("POST", "/people/{person_id}/sign-out"): ADMINISTER,
