@@ -17,7 +17,7 @@ from service.security.passwords import (
     check_password,
     hash_password,
 )
-from service.security.provider import Provider
+from service.security.provider import Confirmed, Provider
 from service.security.routes import ROUTES
 from service.security.sessions import (
     COOKIE,
@@ -186,7 +186,7 @@ def let_in(
     person: PersonRecord,
     wanted: str,
     *,
-    provider_token: str | None = None,
+    confirmed: Confirmed | None = None,
 ) -> Response:
     """Give a browser a session of its own and send it on; one that it had before ends."""
     if before := cookie_of(request):
@@ -198,7 +198,8 @@ def let_in(
         Origin(
             address=address_of(request),
             what=f"{visit.method} {visit.template}",
-            provider_token=provider_token,
+            provider_token=None if confirmed is None else confirmed.id_token,
+            provider_session=None if confirmed is None else confirmed.session,
         ),
         context.access.entrance.lifetime,
         now=context.clock(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, false, insert, or_, select, update
 
 from overread.errors import OutOfResourcesError
 from service.store import locks
@@ -135,10 +135,13 @@ def end_sessions_at_word(
         told = {"token_sha256": logout.token_sha256, "kept_until": logout.expires_at}
         connection.execute(insert(provider_logouts), told)
         wanted = _OF_PROVIDER
-        if logout.session is not None:
-            wanted = wanted.where(sessions.c.provider_session == logout.session)
         if logout.subject is not None:
             wanted = wanted.where(people.c.subject == logout.subject)
+        if logout.session is not None:
+            is_it = sessions.c.provider_session == logout.session
+            # Of a subject, a session that was begun without a number may be the one that is meant.
+            unnumbered = sessions.c.provider_session.is_(None) if logout.subject is not None else false()
+            wanted = wanted.where(or_(is_it, unnumbered))
         ended = connection.execute(wanted).all()
         for row in ended:
             connection.execute(_END_ONE, {"ended": row.session_id})
