@@ -145,6 +145,10 @@ class Entry:
     need: Need
 
 
+BRINGS_MUCH = frozenset({SEND_REPORTS, SEND_IMAGES, TRIAGE})
+"""Needs of the routes whose bodies have limits of their own; every other body is that of a form."""
+
+
 class RouteTable:
     """Finds the entry of a request as the framework finds its route."""
 
@@ -170,6 +174,11 @@ class RouteTable:
             ),
             None,
         )
+
+    def brings_much(self, method: str, path: str) -> bool:
+        """Whether the body of a request has a limit of its own, beyond that of a form."""
+        entry = self.find(method, path)
+        return entry is not None and entry.need in BRINGS_MUCH
 
     def methods(self, path: str) -> frozenset[str]:
         """Return the methods that an address knows; none where there is no such address."""
