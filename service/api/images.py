@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from overread import __version__
 from overread.errors import NotFoundError
 from overread.observation import DetectorObservation
+from service.adjudication.blinding import require_open
 from service.api.cases import CaseNumber
 from service.pictures.drawing import PNG, Drawing, draw
 from service.pictures.overlay import Ground, draw_evidence, overlay_bytes
@@ -18,7 +19,7 @@ from service.pictures.room import PictureOrder, room_of
 from service.store.records import CaseDetail, InstanceRecord
 from service.store.worklist import load_case, load_instance
 from service.web.closing_response import ClosingResponse
-from service.web.context import UID_PATTERN, Context
+from service.web.context import UID_PATTERN, Context, Recognised
 
 router = APIRouter(prefix="/api/v1", tags=["images"])
 
@@ -78,10 +79,12 @@ async def overlay(
     request: Request,
     context: Context,
     case_id: CaseNumber,
+    identity: Recognised,
     asked: Annotated[OverlayQuery, Query()],
     known: KnownTag = None,
 ) -> Response:
     """Return heat map and boxes of one finding, as large as its image at the same `max_side`."""
+    await run_in_threadpool(require_open, context.store, case_id, identity)
     detail = await run_in_threadpool(load_case, context.store, case_id)
     observation = observation_of(detail, asked.finding)
     order = PictureOrder(
