@@ -11,7 +11,7 @@ from enum import StrEnum
 from overread.cohort import Adjudication
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import InputError
-from overread.finding import Actionable, Vocabulary
+from overread.finding import ANY_ABNORMALITY, Actionable, Vocabulary
 from overread.observation import ImageRegion, Laterality
 
 TEXT_MAX = 4000  # characters of a comment or a learning point
@@ -192,7 +192,8 @@ def needs_arbitration(judgements: Sequence[Judgement]) -> bool:
 def adjudications_of(judgement: Judgement) -> tuple[Adjudication, ...]:
     """Return what the judgement teaches of each pair of finding and kind, each once; of the unsure, nothing.
 
-    Where the finding is corrected to another, the flagged one is not confirmed, and the other is.
+    Where the finding is corrected to another, the flagged one is not confirmed, and the other is. A judgement
+    that leaves nothing open and names nothing says that nothing was missed.
     """
     pairs: dict[Flag, bool] = {}
     for item in judgement.added:
@@ -205,6 +206,9 @@ def adjudications_of(judgement: Judgement) -> tuple[Adjudication, ...]:
         if is_confirmed and truth != verdict.finding:
             pairs[truth, verdict.kind] = True
         pairs.setdefault(verdict.flag, is_confirmed and truth == verdict.finding)
+    concurs = judgement.radpeer in {None, Radpeer.CONCUR}
+    if not judgement.verdicts and not judgement.added and concurs:
+        pairs[ANY_ABNORMALITY, DiscrepancyKind.POSSIBLE_MISS] = False
     return tuple(
         Adjudication(finding=finding, kind=kind, confirmed=confirmed)
         for (finding, kind), confirmed in pairs.items()

@@ -146,7 +146,8 @@ def judge(store: Store, case_id: int, judgement: Judgement, sender: Sender) -> R
             new = sender.new(ReadAct.ARBITRATED, content=judgement)
         else:
             event = _event_after(connection, standing_now, judgement)
-        record = add_read(connection, case, new)
+        concludes = event in {CaseEvent.JUDGED, CaseEvent.ARBITRATED}
+        record = add_read(connection, case, replace(new, concludes=concludes))
         state = _changed(connection, case, event, sender).state
     _log.info("judged", case=case_id, entry=record.read_id, state=state.value)
     return Recorded(read_id=record.read_id, state=state, is_new=True)

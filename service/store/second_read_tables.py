@@ -30,6 +30,7 @@ second_reads = Table(
     Column("content_sha256", Sha256, nullable=False),  # of what was sent under it
     Column("content", Text),  # JSON of overread.second_read.OwnRead or Judgement; null of the other acts
     Column("undoes", RowNumber, ForeignKey("second_reads.read_id")),  # null of all but UNDONE
+    Column("concludes", Boolean, nullable=False),  # whether it made the case JUDGED
     UniqueConstraint("submission", name="uq_second_reads_submission"),
     UniqueConstraint("undoes", name="uq_second_reads_undoes"),
     Index("ix_second_reads_case_id", "case_id", "read_id"),

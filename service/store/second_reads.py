@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from overread.actor import Actor
 from overread.errors import ContradictionError
@@ -48,6 +48,7 @@ class NewRead:
     content: Content | None = None
     undoes: int | None = None
     sent_from: str = LOCAL  # address of the client
+    concludes: bool = False  # whether it makes the case JUDGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class ReadRecord:
     own_read: OwnRead | None  # of COMMITTED alone
     judgement: Judgement | None  # of JUDGED and ARBITRATED alone
     undoes: int | None
+    concludes: bool  # whether it made the case JUDGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +92,20 @@ _COMMITTED = select(second_reads.c.case_id).where(
 _DRAWN = select(audit_draws.c.case_id).where(
     audit_draws.c.is_drawn, audit_draws.c.case_id.in_(bindparam("case_ids", expanding=True))
 )
-_DRAWS = (
-    select(audit_draws).where(audit_draws.c.case_id == bindparam("case_id")).order_by(audit_draws.c.revision)
-)
+_DRAWS = select(audit_draws).where(audit_draws.c.case_id.in_(bindparam("case_ids", expanding=True)))
 _ADD_DRAW = insert(audit_draws)
-_JUDGED = (
-    select(second_reads)
-    .where(second_reads.c.read_id > bindparam("after"), second_reads.c.act != ReadAct.OPENED.value)
-    .order_by(second_reads.c.read_id)
+_CASES_READ = (
+    select(second_reads.c.case_id)
+    .where(second_reads.c.case_id > bindparam("after"), second_reads.c.concludes)
+    .group_by(second_reads.c.case_id)
+    .order_by(second_reads.c.case_id)
     .limit(bindparam("limit"))
 )
-_COUNT = select(func.count()).where(second_reads.c.act.in_(bindparam("acts", expanding=True)))
+
+
+def cases_judged(connection: Connection, after: int, *, limit: int) -> tuple[int, ...]:
+    """Return the numbers of cases that were judged to the end at some time, in order, after one of them."""
+    return tuple(connection.execute(_CASES_READ, {"after": after, "limit": limit}).scalars())
 
 
 def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
@@ -144,6 +149,7 @@ def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadReco
             "content_sha256": _sha256(new),
             "content": None if new.content is None else to_json(new.content),
             "undoes": new.undoes,
+            "concludes": new.concludes,
         },
     ).one()
     act = AuditEntry(
@@ -170,18 +176,17 @@ def drawn_cases(connection: Connection, case_ids: Collection[int]) -> frozenset[
     return frozenset(connection.execute(_DRAWN, {"case_ids": list(case_ids)}).scalars())
 
 
-def draws_of(connection: Connection, case_id: int) -> tuple[AuditDraw, ...]:
-    """Return the draws of a case, one for each result that was concordant, oldest first."""
-    rows = connection.execute(_DRAWS, {"case_id": case_id})
-    return tuple(
-        AuditDraw(
+def draws_of(connection: Connection, case_ids: Collection[int]) -> dict[tuple[int, int], AuditDraw]:
+    """Return the draws of cases, by case and revision: one for each result that was concordant."""
+    return {
+        (row.case_id, row.revision): AuditDraw(
             revision=row.revision,
             stratum=row.stratum,
             probability=row.probability,
             is_drawn=bool(row.is_drawn),
         )
-        for row in rows
-    )
+        for row in connection.execute(_DRAWS, {"case_ids": list(case_ids)})
+    }
 
 
 def add_draw(
@@ -202,18 +207,6 @@ def add_draw(
     )
 
 
-def reads_after(connection: Connection, read_id: int, *, limit: int) -> tuple[ReadRecord, ...]:
-    """Return acts of every case but the opening, in their order after one entry."""
-    rows = connection.execute(_JUDGED, {"after": read_id, "limit": limit})
-    return tuple(map(_read_of, rows))
-
-
-def count_acts(connection: Connection, acts: Collection[ReadAct]) -> int:
-    """Return how many acts of these kinds there are, undone ones too."""
-    count: int = connection.execute(_COUNT, {"acts": [act.value for act in acts]}).scalar_one()
-    return count
-
-
 def standing(reads: Sequence[ReadRecord], revision: int | None) -> tuple[ReadRecord, ...]:
     """Return the judgements and arbitrations of a revision that were not undone, oldest first."""
     undone = {item.undoes for item in reads}
@@ -222,6 +215,21 @@ def standing(reads: Sequence[ReadRecord], revision: int | None) -> tuple[ReadRec
         for item in reads
         if item.act in JUDGEMENTS and item.revision == revision and item.read_id not in undone
     )
+
+
+def concluding(reads: Sequence[ReadRecord]) -> ReadRecord | None:
+    """Return the judgement of a case that counts, of the latest revision that has one; None without one.
+
+    What made the case JUDGED counts as long as nothing of its revision was undone after it.
+    """
+    revisions = {item.read_id: item.revision for item in reads}
+    counting: dict[int, ReadRecord] = {}
+    for item in reads:
+        if item.concludes:
+            counting[item.revision] = item
+        elif item.act is ReadAct.UNDONE and item.undoes is not None:
+            counting.pop(revisions[item.undoes], None)
+    return counting[max(counting)] if counting else None
 
 
 def _sha256(new: NewRead) -> str:
@@ -242,4 +250,5 @@ def _read_of(row: Row[Any]) -> ReadRecord:
         own_read=from_json(OwnRead, row.content) if act is ReadAct.COMMITTED else None,
         judgement=from_json(Judgement, row.content) if act in JUDGEMENTS else None,
         undoes=row.undoes,
+        concludes=bool(row.concludes),
     )

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("content_sha256", sa.String(64), nullable=False),
         sa.Column("content", sa.Text()),
         sa.Column("undoes", ROW_NUMBER),
+        sa.Column("concludes", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("read_id", name="pk_second_reads"),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name="fk_second_reads_case_id"),
         sa.ForeignKeyConstraint(["undoes"], ["second_reads.read_id"], name="fk_second_reads_undoes"),
