@@ -34,6 +34,10 @@ cases = some.builds(
     age_years=some.none() | some.floats(0, 150),
     sex=some.none() | some.sampled_from("MFO"),
     view=some.none() | some.sampled_from(["PA", "AP"]),
+    modality=some.none() | some.sampled_from(["DX", "CT"]),
+    first_reader=some.none() | some.text(min_size=1),
+    month=some.none() | some.sampled_from(["2026-01", "1999-12"]),
+    selection_probability=some.none() | some.floats(0, 1, exclude_min=True),
     text=some.none() | some.text(min_size=1),
     observations=some.lists(
         some.builds(
