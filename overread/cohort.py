@@ -7,6 +7,7 @@ only: an earlier study of a patient that informs the later ones and is not order
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,11 @@ from overread.errors import InvalidFileError
 from overread.observation import Laterality, Observation, Presence
 
 T = TypeVar("T")
+
+CIRCUMSTANCES = ("modality", "body_part", "site", "scanner", "shift", "month", "first_reader")
+"""Fields of a case, texts, by which rates are compared; the order does not use them."""
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +72,18 @@ class CohortCase:
     age_years: float | None = None
     sex: str | None = None  # "M", "F", "O", as in DICOM PS3.3 C.7.1.1; None where unknown
     view: str | None = None  # ViewPosition (PS3.3 C.8.11.1), such as "PA"; None where unknown
+    modality: str | None = None  # (PS3.3 C.7.3.1.1.1), such as "DX"
+    body_part: str | None = None  # BodyPartExamined (PS3.16 annex L), such as "CHEST"
+    site: str | None = None  # name or pseudonym of where it was reported
+    scanner: str | None = None
+    shift: str | None = None  # of the report, in the site's own words, such as "night"
+    month: str | None = None  # of the study, such as "2026-03"
+    first_reader: str | None = None  # pseudonym of who wrote the report
+    selection_probability: float | None = None  # of being read, in (0, 1]; None where it is not known
     text: str | None = None  # the report; None where only `observations` are known
     observations: tuple[Observation, ...] = ()  # what the report states, where it was read already
     detections: tuple[CohortDetection, ...] = ()
     adjudications: tuple[Adjudication, ...] = ()
-    selection_probability: float | None = None  # of being read, in (0, 1]; None where it is not known
     second_read: CohortRead | None = None  # None where nobody judged it to the end
 
 
@@ -111,11 +124,9 @@ def record_of(case: CohortCase) -> dict[str, Any]:
     record: dict[str, Any] = {"case": case.case, "patient": case.patient, "order": case.order}
     if case.context_only:
         record["context_only"] = True
-    for name in ("age_years", "sex", "view", "text"):
+    for name in ("age_years", "sex", "view", *CIRCUMSTANCES, "selection_probability", "text"):
         if (value := getattr(case, name)) is not None:
             record[name] = value
-    if case.selection_probability is not None:
-        record["selection_probability"] = case.selection_probability
     record["observations"] = [_observation_record(item) for item in case.observations]
     record["detections"] = [_detection_record(item) for item in case.detections]
     if case.adjudications:
@@ -196,6 +207,13 @@ def _text(value: object, name: str) -> str:
 
 def _optional_text(value: object, name: str) -> str | None:
     return None if value is None or value == "" else _text(value, name)
+
+
+def _month(value: object, name: str) -> str | None:
+    text = _optional_text(value, name)
+    if text is not None and not _MONTH.fullmatch(text):
+        raise InvalidFileError(f"{name!r} must be a year and a month, such as 2026-03, not {value!r}")
+    return text
 
 
 def _whole(value: object, name: str) -> int:
@@ -318,10 +336,12 @@ _CASE_FIELDS: dict[str, Callable[[object, str], Any]] = {
     "age_years": _age,
     "sex": _optional_text,
     "view": _optional_text,
+    **dict.fromkeys(CIRCUMSTANCES, _optional_text),
+    "month": _month,
+    "selection_probability": _chance,
     "text": _optional_text,
     "observations": _list_of(_observation),
     "detections": _list_of(_detection),
     "adjudications": _list_of(_adjudication),
-    "selection_probability": _chance,
     "second_read": _second_read,
 }

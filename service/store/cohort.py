@@ -1,5 +1,6 @@
 """Cases of the store as cases of a cohort, which `overread export` writes for the audit."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ class JudgedRead:
     record: CohortRead
 
 
+_DAY = re.compile(r"\d{4}(0[1-9]|1[0-2])\d{2}")  # DA (PS3.5 6.2)
+
+
 def cohort_case(
     study: StudyRecord,
     reading: ReportReading,
@@ -40,6 +44,9 @@ def cohort_case(
         order=int(date) if date.isascii() and date.isdigit() else 0,
         age_years=study.patient_age_years,
         sex=study.patient_sex,
+        modality=study.modality,
+        body_part=study.body_part,
+        month=f"{date[:4]}-{date[4:6]}" if _DAY.fullmatch(date) else None,
         observations=tuple(
             Observation(finding=item.finding, presence=item.presence, laterality=item.laterality)
             for item in current_observations(reading.observations)
