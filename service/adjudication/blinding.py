@@ -13,7 +13,7 @@ from pydicom.uid import UID
 
 from overread.audit_sample import SecondReadRule
 from overread.case import CaseState
-from overread.errors import TransitionError
+from overread.errors import NotFoundError, TransitionError
 from service.security.identity import Identity
 from service.security.roles import Role
 from service.store.cases import find_case
@@ -21,6 +21,7 @@ from service.store.database import Store, Transaction
 from service.store.policies import policy_in_force
 from service.store.records import CaseDetail, CaseSummary, InstanceRecord, WorklistPage
 from service.store.second_reads import committed_cases, drawn_cases
+from service.store.worklist import find_case as case_number
 
 BEFORE_THE_READ = frozenset(
     {
@@ -124,6 +125,35 @@ def page_as_seen(store: Store, page: WorklistPage, identity: Identity) -> Workli
 def bare_summary(summary: CaseSummary) -> CaseSummary:
     """Return a line without what triage concluded; its place in the list stays."""
     return replace(summary, outcome=None, actionable=None, reasons=(), headline=None, revision=0, attempts=0)
+
+
+def records_as_seen(
+    store: Store, records: Sequence[InstanceRecord], identity: Identity | None
+) -> list[InstanceRecord]:
+    """Return the objects of one study without those that hold a report or a result withheld from somebody.
+
+    Raises:
+        NotFoundError: none is left.
+    """
+    telling = [record for record in records if tells_result(record)]
+    if not telling or identity is None or not is_study_hidden(store, telling[0].study_instance_uid, identity):
+        return list(records)
+    kept = [record for record in records if not tells_result(record)]
+    if not kept:
+        raise NotFoundError("this is shown once your own read is committed")
+    return kept
+
+
+def is_study_hidden(store: Store, study_instance_uid: str, identity: Identity) -> bool:
+    """Whether report and result of a study are withheld from somebody."""
+    if not may_judge(identity):
+        return False
+    try:
+        case_id = case_number(store, study_instance_uid)
+    except NotFoundError:
+        return False
+    with store.reading() as connection:
+        return bool(_hidden(connection, [find_case(connection, case_id)], identity))
 
 
 def tells_result(instance: InstanceRecord) -> bool:
