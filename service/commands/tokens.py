@@ -35,6 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--scope", action="append", required=True, metavar="SCOPE", help="may be given several times"
     )
+    add.add_argument(
+        "--site",
+        action="append",
+        metavar="SITE",
+        help="shows cases of these sites alone",
+    )
     add.add_argument("--days", type=float, default=90.0, help="it expires after so long (default 90)")
     parts.add_parser("list", help="list all tokens, without what is secret")
     parts.add_parser("revoke", help="let nobody in by a token any more").add_argument(
@@ -55,11 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(store: "Store", arguments: argparse.Namespace) -> str:
+    from service.intake.sites import sites_named
     from service.security.roles import scopes_named
     from service.security.tokens import make_token
 
     scopes = scopes_named(arguments.scope)
-    token = make_token(store, arguments.token_name, scopes, days=arguments.days, by=_act("add"))
+    sites = None if arguments.site is None else sites_named(arguments.site)
+    token = make_token(store, arguments.token_name, scopes, days=arguments.days, by=_act("add"), sites=sites)
     sys.stderr.write(
         f"The token of {arguments.token_name}, for {arguments.days:g} days; it is not shown again:\n"
     )
@@ -68,11 +76,13 @@ def _add(store: "Store", arguments: argparse.Namespace) -> str:
 
 def _list(store: "Store", _: argparse.Namespace) -> str:
     from service.store.access_tokens import list_tokens
+    from service.store.people import site_words
 
     now = datetime.now(UTC)
     lines = [
         f"{token.name:20}  {', '.join(token.scopes):40}  {_state(token, now)}, "
         f"made by {token.created_by.display_name}, "
+        f"{'' if token.sites is None else f'{site_words(token.sites)}, '}"
         f"{'not used' if token.used_at is None else f'last used {token.used_at:%Y-%m-%d %H:%M} UTC'}"
         for token in list_tokens(store)
     ]
