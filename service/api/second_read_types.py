@@ -3,10 +3,11 @@
 Types of their own, so that clients see a change only where one is meant.
 """
 
+import math
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, field_validator
 
 from overread.case import CaseState
 from overread.discrepancy import DiscrepancyKind
@@ -212,3 +213,32 @@ class Recorded(Answer):
     read_id: int
     state: CaseState
     is_new: bool = Field(description="False: it was recorded when it was sent before")
+
+
+class Share(Answer):
+    """A share with its count and its interval of 95 % (Wilson)."""
+
+    count: int
+    value: float | None = Field(
+        validation_alias=AliasPath("estimate", "value"), description="Null of nothing"
+    )
+    low: float = Field(validation_alias=AliasPath("estimate", "low"))
+    high: float = Field(validation_alias=AliasPath("estimate", "high"))
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _of_nothing(cls, value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+
+class Summary(Answer):
+    """Shares over all cases whose judgement counts."""
+
+    cases: int
+    flags: int
+    verdicts: dict[Verdict, Share] = Field(description="Of the flags that were judged")
+    causes: dict[RejectionCause, Share] = Field(description="Of the flags that were not confirmed")
+    radpeer: dict[Radpeer, Share] = Field(description="Of the cases that were scored")
+    added: int = Field(description="Discrepancies that nothing had flagged")
+    arbitrated: Share = Field(description="Of the cases")
+    disagreed: Share = Field(description="Of the cases that two people read independently")

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.adjudication.known_reads import known_reads
 from service.adjudication.reads import Recorded, Sender, commit_own_read, judge, undo
+from service.adjudication.summary import summarise
 from service.api import second_read_types as types
 from service.api.cases import CaseNumber
 from service.security.identity import Identity
@@ -11,6 +12,7 @@ from service.store.audit_entries import LOCAL
 from service.web.context import Context, Recognised, ServerContext
 
 router = APIRouter(prefix="/api/v1/cases/{case_id}", tags=["second read"])
+shares = APIRouter(prefix="/api/v1/second-reads", tags=["second read"])
 
 
 def sender_of(
@@ -24,6 +26,12 @@ def sender_of(
         at=context.clock(),
         sent_from=request.client.host if request.client else LOCAL,
     )
+
+
+@shares.get("/summary", summary="Shares over everything that has been judged")
+def summary(context: Context) -> types.Summary:
+    """Return how often flags were confirmed, why others were not, and the scores."""
+    return types.Summary.model_validate(summarise(context.store))
 
 
 @router.get("/second-reads", summary="What second readers did with a case")

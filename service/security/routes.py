@@ -29,6 +29,8 @@ ANYBODY_KNOWN = Need(roles=frozenset(Role), scopes=frozenset(Scope))
 A_PERSON = Need(roles=frozenset(Role))
 SEE_CASES = _need(_READER, _COORDINATOR, _QUALITY, Scope.CASES_READ)
 SEE_CASES_ON_PAGES = _need(_READER, _COORDINATOR, _QUALITY)
+SEE_SHARES = _need(_COORDINATOR, _QUALITY, Scope.CASES_READ)
+SEE_SHARES_ON_PAGES = _need(_COORDINATOR, _QUALITY)
 JUDGE = _need(_READER)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
@@ -51,6 +53,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/cases/{case_id}"): SEE_CASES_ON_PAGES,
     ("POST", "/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
+    ("GET", "/second-reads"): SEE_SHARES_ON_PAGES,
     ("POST", "/cases/{case_id}/own-read"): JUDGE,
     ("POST", "/cases/{case_id}/judgement"): JUDGE,
     ("POST", "/cases/{case_id}/judgement/undo"): JUDGE,
@@ -88,6 +91,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/v1/cases/{case_id}/overlay.png"): SEE_PICTURES,
     ("POST", "/api/v1/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/api/v1/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
+    ("GET", "/api/v1/second-reads/summary"): SEE_SHARES,
     ("GET", "/api/v1/cases/{case_id}/second-reads"): SEE_CASES,
     ("POST", "/api/v1/cases/{case_id}/own-read"): JUDGE,
     ("POST", "/api/v1/cases/{case_id}/judgement"): JUDGE,
