@@ -108,6 +108,7 @@ class Judgement:
     comment: str = ""
     learning_point: str = ""
     tells_author: bool = False  # whether the first reader is to be told
+    asks_for_addendum: bool = False  # of the first reader, who is told then in any case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

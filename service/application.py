@@ -12,6 +12,7 @@ from overread.errors import OverreadError
 from service.api import cases, fhir, images, quarantine, reports, second_reads, triage, workers
 from service.desk import (
     accountpages,
+    authorpages,
     judgingpages,
     judgingsummary,
     pages,
@@ -66,6 +67,7 @@ def make_app(
     app.include_router(pages.router)
     app.include_router(judgingpages.router)
     app.include_router(judgingsummary.router)
+    app.include_router(authorpages.router)
     app.include_router(quarantinepages.router)
     app.include_router(accountpages.router)
     app.include_router(providerpages.router)

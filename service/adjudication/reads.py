@@ -21,6 +21,7 @@ from overread.second_read import (
     needs_arbitration,
 )
 from service.adjudication.blinding import is_withheld, may_judge
+from service.adjudication.telling import is_first_reader
 from service.security.identity import Identity
 from service.store.audit_entries import LOCAL
 from service.store.cases import case_for_change, find_case
@@ -183,6 +184,10 @@ def _require_judgeable(connection: Transaction, case: CaseRecord, sender: Sender
     _require(
         case.result_revision == case.revision == sender.revision,
         f"case {number} changed while you read it; load it again",
+    )
+    _require(
+        not is_first_reader(connection, number, sender.identity),
+        f"you wrote the report of case {number}: another person judges it",
     )
     reads = standing(reads_of(connection, number), case.result_revision)
     mine = [item for item in reads if item.actor.identifier == sender.identity.actor.identifier]

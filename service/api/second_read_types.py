@@ -110,6 +110,7 @@ class JudgementBody(SubmissionBody):
     comment: Text = ""
     learning_point: Text = ""
     tells_author: bool = False
+    asks_for_addendum: bool = Field(False, description="Of the author, who is told then in any case")
 
     def judgement(self) -> Judgement:
         """Return the value of the domain."""
@@ -130,6 +131,7 @@ class JudgementBody(SubmissionBody):
             comment=self.comment,
             learning_point=self.learning_point,
             tells_author=self.tells_author,
+            asks_for_addendum=self.asks_for_addendum,
         )
 
 
@@ -175,6 +177,7 @@ class GivenJudgement(Answer):
     comment: str
     learning_point: str
     tells_author: bool
+    asks_for_addendum: bool
 
 
 class GivenOwnRead(Answer):

@@ -54,6 +54,7 @@ def judgement_of(form: Form) -> Judgement:
         comment=_text(form, "comment"),
         learning_point=_text(form, "learning"),
         tells_author=bool(_text(form, "tells_author")),
+        asks_for_addendum=bool(_text(form, "asks_for_addendum")),
     )
 
 

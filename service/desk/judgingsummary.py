@@ -1,7 +1,7 @@
 """The page of the quality role: what second reads say of the flags, in shares."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -9,8 +9,10 @@ from fastapi.responses import HTMLResponse
 
 from overread.statistics import Estimate
 from service.adjudication.summary import Share, Summary, summarise
+from service.adjudication.telling import OpenAddendum, open_addenda
 from service.desk.judgingview import CAUSES, SCORES, VERDICTS
 from service.desk.render import render_page
+from service.desk.words import moment
 from service.web.context import Context
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -37,9 +39,19 @@ class ShareTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddendumLine:
+    """An addendum that was asked for and has not arrived."""
+
+    address: str
+    case_id: int
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryView:
     """The page."""
 
+    addenda: tuple[AddendumLine, ...]  # asked for, and not arrived
     lead: str
     tables: tuple[ShareTable, ...]
 
@@ -47,16 +59,19 @@ class SummaryView:
 @router.get("/second-reads")
 def second_reads(context: Context, request: Request) -> HTMLResponse:
     """Show the shares over everything that has been judged."""
-    return render_page(
-        request, "secondreads.html", summary_view(summarise(context.store)), here="second reads"
-    )
+    view = summary_view(summarise(context.store), open_addenda(context.store))
+    return render_page(request, "secondreads.html", view, here="second reads")
 
 
-def summary_view(summary: Summary) -> SummaryView:
+def summary_view(summary: Summary, addenda: Sequence[OpenAddendum]) -> SummaryView:
     """Return the page of a summary."""
     rejected = sum(share.count for share in summary.causes.values())
     scored = sum(share.count for share in summary.radpeer.values())
     return SummaryView(
+        addenda=tuple(
+            AddendumLine(address=f"/cases/{item.case_id}", case_id=item.case_id, since=moment(item.asked_at))
+            for item in addenda
+        ),
         lead=f"{summary.cases} judged cases; {summary.added} discrepancies that nothing had flagged.",
         tables=(
             ShareTable(

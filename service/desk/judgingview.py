@@ -1,14 +1,22 @@
 """View of the judging part of the case page, ready for the template."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from overread.case import CaseState
 from overread.finding import Actionable, load_vocabulary
 from overread.observation import Laterality
-from overread.second_read import Judgement, OwnRead, Radpeer, RejectionCause, Verdict
+from overread.second_read import (
+    AddedFinding,
+    FlagVerdict,
+    Judgement,
+    OwnRead,
+    Radpeer,
+    RejectionCause,
+    Verdict,
+)
 from service.adjudication.known_reads import KnownRead, KnownReads
 from service.desk.known import finding_words
 from service.desk.listing import Listing
@@ -199,25 +207,32 @@ def _flags(detail: CaseDetail) -> tuple[FlagBlock, ...]:
 
 
 def _said(reader: str, judgement: Judgement) -> SaidLine:
-    words = [
-        f"{finding_name(item.finding)}: {VERDICTS[item.verdict][0].lower()}"
-        + (f", {CAUSES[item.cause].lower()}" if item.cause else "")
-        + (f"; it is {finding_name(item.corrected.finding).lower()}" if item.corrected else "")
-        for item in judgement.verdicts
-    ]
-    words += [
-        f"{finding_name(item.stated.finding)}{_side(item.stated.laterality)}: added"
-        for item in judgement.added
-    ]
-    if judgement.radpeer is not None:
-        words.append(f"RADPEER {judgement.radpeer.value}")
+    words = [*judged_words(judgement.verdicts, judgement.added, judgement.radpeer)]
     if judgement.acr_category is not None:
         words.append(f"ACR category {CATEGORIES[judgement.acr_category]}")
-    if judgement.tells_author:
+    if judgement.asks_for_addendum:
+        words.append("the author is asked for an addendum")
+    elif judgement.tells_author:
         words.append("the author is to be told")
     return SaidLine(
         reader=reader, words=tuple(words), comment=judgement.comment, learning_point=judgement.learning_point
     )
+
+
+def judged_words(
+    verdicts: Sequence[FlagVerdict], added: Sequence[AddedFinding], radpeer: Radpeer | None
+) -> tuple[str, ...]:
+    """Return what was judged, in words."""
+    words = [
+        f"{finding_name(item.finding)}: {VERDICTS[item.verdict][0].lower()}"
+        + (f", {CAUSES[item.cause].lower()}" if item.cause else "")
+        + (f"; it is {finding_name(item.corrected.finding).lower()}" if item.corrected else "")
+        for item in verdicts
+    ]
+    words += [f"{finding_name(item.stated.finding)}{_side(item.stated.laterality)}: added" for item in added]
+    if radpeer is not None:
+        words.append(f"RADPEER {radpeer.value}")
+    return tuple(words)
 
 
 def _own_said(own_read: OwnRead) -> SaidLine:

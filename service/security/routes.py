@@ -31,6 +31,7 @@ SEE_CASES = _need(_READER, _COORDINATOR, _QUALITY, Scope.CASES_READ)
 SEE_CASES_ON_PAGES = _need(_READER, _COORDINATOR, _QUALITY)
 SEE_SHARES = _need(_COORDINATOR, _QUALITY, Scope.CASES_READ)
 SEE_SHARES_ON_PAGES = _need(_COORDINATOR, _QUALITY)
+BE_TOLD = _need(Role.FIRST_READER)
 JUDGE = _need(_READER)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
@@ -54,6 +55,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
     ("GET", "/second-reads"): SEE_SHARES_ON_PAGES,
+    ("GET", "/own-reports"): BE_TOLD,
     ("POST", "/cases/{case_id}/own-read"): JUDGE,
     ("POST", "/cases/{case_id}/judgement"): JUDGE,
     ("POST", "/cases/{case_id}/judgement/undo"): JUDGE,

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     String,
@@ -34,6 +35,22 @@ second_reads = Table(
     UniqueConstraint("submission", name="uq_second_reads_submission"),
     UniqueConstraint("undoes", name="uq_second_reads_undoes"),
     Index("ix_second_reads_case_id", "case_id", "read_id"),
+)
+
+# Who wrote a version of a report, where its sender says so: nobody is shown it, a judgement is told to them.
+# A table of its own, so that no reading of a report brings the name along.
+report_authors = Table(
+    "report_authors",
+    metadata,
+    Column("case_id", RowNumber, nullable=False, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("author", String(200), nullable=False),  # as an account is named: service.store.people.folded
+    ForeignKeyConstraint(
+        ["case_id", "version"],
+        ["report_versions.case_id", "report_versions.version"],
+        name="fk_report_authors_case_id",
+    ),
+    Index("ix_report_authors_author", "author"),
 )
 
 # The draw of each concordant result, whether it was drawn or not: from both a share of all is estimated.

@@ -11,7 +11,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-_TABLES = ("second_reads", "audit_draws")
+_TABLES = ("second_reads", "audit_draws", "report_authors")
 TIME = sa.DateTime(timezone=True)
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -52,6 +52,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "revision", name="pk_audit_draws"),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name="fk_audit_draws_case_id"),
     )
+    op.create_table(
+        "report_authors",
+        sa.Column("case_id", ROW_NUMBER, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("author", sa.String(200), nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "version", name="pk_report_authors"),
+        sa.ForeignKeyConstraint(
+            ["case_id", "version"],
+            ["report_versions.case_id", "report_versions.version"],
+            name="fk_report_authors_case_id",
+        ),
+    )
+    op.create_index("ix_report_authors_author", "report_authors", ["author"])
     for table in _TABLES:
         _guard(table)
 
