@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from overread.actor import Actor
-from overread.errors import ContradictionError, NotFoundError, OutOfResourcesError
+from overread.errors import ContradictionError, InputError, NotFoundError, OutOfResourcesError
 from service.store import locks
 from service.store.account_tables import access_tokens
 from service.store.audit_trail import record_act
@@ -115,6 +115,24 @@ def revoke_token(store: Store, name: str, *, by: Act) -> None:
         if row.revoked_at is None:
             connection.execute(_CHANGE, {"changed": row.token_id, "revoked_at": by.at})
             record_act(connection, by.entry(f"token {name}", "revoked"))
+
+
+def resume_token(store: Store, name: str, *, by: Act) -> None:
+    """Let a token that a restore suspended let its program in again.
+
+    Raises:
+        NotFoundError: there is none of that name.
+        InputError: it was revoked, or is not suspended.
+    """
+    with store.writing(locks.people()) as connection:
+        row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no token {name}; `overread tokens list` shows them")
+        if row.revoked_at is not None or row.suspended_at is None:
+            state = "was revoked" if row.revoked_at is not None else "is not suspended"
+            raise InputError(f"the token {name} {state}; nothing was changed")
+        connection.execute(_CHANGE, {"changed": row.token_id, "suspended_at": None})
+        record_act(connection, by.entry(f"token {name}", "resumed after a restore"))
 
 
 def _record_of(row: Row[Any]) -> TokenRecord:

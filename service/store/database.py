@@ -31,6 +31,9 @@ from service.store.sqlite_file import sqlite_file, watch_sqlite_file
 Transaction = Connection
 """What `Store.reading` and `Store.writing` give; outside `service/store/` it is only passed on."""
 
+RESTORE_MARK = "restore-unfinished"
+"""File in the data folder while a backup is being restored, see `service.store.restored_entrances`."""
+
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
 
@@ -125,12 +128,17 @@ def open_store(settings: Settings, *, sweep: bool = True) -> Store:
 
 
 def require_database(settings: Settings) -> None:
-    """Return unless objects are kept and the database that names them is not there.
+    """Return unless objects are kept and the database that names them is not there, or not wholly restored.
 
     Raises:
-        ConfigurationError: it is not there: it was lost, or the settings name another.
+        ConfigurationError: it is not there: it was lost, or the settings name another; or its restore was
+            interrupted before what lets somebody in was closed.
         OutOfResourcesError: it cannot be reached.
     """
+    if (settings.data_folder / RESTORE_MARK).exists():
+        raise ConfigurationError(
+            f"a restore into {settings.data_folder} was interrupted: run `overread db restore FOLDER` again"
+        )
     # The order matters: a process that starts beside this one makes the tables, then keeps an object.
     if keeps_objects(settings.data_folder) and not has_tables(settings):
         raise ConfigurationError(
