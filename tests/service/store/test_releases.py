@@ -26,6 +26,7 @@ from service.store.order import Selection
 from service.store.policies import list_policies
 from service.store.quarantine import ActionOutcome, QuarantineAction, list_actions, list_quarantine
 from service.store.records import PolicyOrigin, QuarantineState, ReportStatus
+from service.store.second_reads import ReadAct, concluding, reads_of
 from service.store.shadows import walk_shadows
 from service.store.worklist import count_cases, list_worklist, load_case
 from tests.service.material import after
@@ -125,7 +126,7 @@ def test_who_acted_is_told_apart_whatever_release_recorded_it(opened) -> None:
         (CaseEvent.POLICY_CHANGED, "unverified:Dr Roe"),
     }
     for event in events:
-        is_person = event.actor.identifier.startswith("unverified:")
+        is_person = event.actor.identifier.startswith(("unverified:", "person:"))
         assert event.actor.kind is (ActorKind.PERSON if is_person else ActorKind.PROGRAM)
     site, shipped = list_policies(opened)
     assert site.actor == Actor.unverified("Dr Roe")
@@ -190,3 +191,17 @@ def test_policies_imports_commitments_and_fetches_can_be_read(opened) -> None:
     assert commitment.request.requestor == "MODALITY"
     assert len(commitment.request.instances) == 2
     assert {fetch.state for fetch in list_fetches(opened, tuple(FetchState), limit=10)} == set(FetchState)
+
+
+FROM_0018 = [path for path in RELEASES if path.stem >= "0018"]
+
+
+@pytest.mark.skipif(not FROM_0018, reason="no release with second reads has been kept yet")
+@pytest.mark.parametrize("release", FROM_0018, ids=lambda path: path.stem, scope="module")
+def test_second_reads_of_earlier_releases_can_be_read(opened) -> None:
+    with opened.reading() as connection:
+        reads = reads_of(connection, 13)
+    assert {item.act for item in reads} == set(ReadAct)
+    assert [item.own_read.comment for item in reads if item.own_read] == ["left base"]
+    assert {item.judgement.radpeer.value for item in reads if item.judgement} == {"3b", "2a"}
+    assert concluding(reads) is None
