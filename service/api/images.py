@@ -44,6 +44,7 @@ class OverlayQuery(BaseModel):
 
     finding: str | None = Field(None, max_length=100, description="Default: the leading one")
     ground: Ground = Field(Ground.IMAGE, description="On the image, or to lay over it")
+    boxes: bool = Field(True, description="Whether boxes are drawn, or the heat map alone")
     max_side: int = Field(FIT_PIXELS, ge=64, le=LARGEST_PIXELS, description=_MAX_SIDE)
 
 
@@ -86,8 +87,14 @@ async def overlay(
     observation = observation_of(detail, asked.finding)
     order = PictureOrder(
         record=_instance_of(detail, observation),
-        name=f"{detail.summary.revision}-{observation.finding}-{asked.ground}-{asked.max_side}",
-        draw=partial(draw_evidence, observation=observation, ground=asked.ground, max_side=asked.max_side),
+        name=f"{detail.summary.revision}-{observation.finding}-{asked.ground}-{asked.boxes}-{asked.max_side}",
+        draw=partial(
+            draw_evidence,
+            observation=observation,
+            ground=asked.ground,
+            max_side=asked.max_side,
+            boxes=asked.boxes,
+        ),
         more_bytes=lambda form: overlay_bytes(form.columns, form.rows, asked.max_side),
     )
     return await _picture(request, order, known)

@@ -16,6 +16,7 @@ from service.desk.listing import Listing, listing_of
 from service.desk.listview import PAGE_LENGTH, list_view, tab_named, tab_of
 from service.desk.render import render_page
 from service.store.database import Store
+from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
@@ -86,6 +87,7 @@ def case(
     )
     choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
+    neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
     return render_page(request, "case.html", view, here="case")
