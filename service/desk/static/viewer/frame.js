@@ -8,6 +8,7 @@
 
 /** @typedef {{name: string, black: number, white: number}} NamedWindow */
 /** @typedef {{black: number, white: number, table: boolean}} Window  table: by the lookup table of the image */
+/** @typedef {{values: Uint8Array|Uint16Array|Int16Array, rows: number, columns: number, factor: number}} Level */
 /**
  * @typedef {object} Head
  * @property {"uint8"|"uint16"|"int16"|"rgb8"} kind
@@ -39,6 +40,8 @@ export class Frame {
     const kinds = { uint8: Uint8Array, uint16: Uint16Array, int16: Int16Array, rgb8: Uint8Array };
     /** @type {Uint8Array|Uint16Array|Int16Array} */
     this.values = new kinds[this.head.kind](buffer, start);
+    /** @type {Level[]} */
+    this.levels = [];
     this.table = this.head.table === null ? null : Uint8Array.from(atob(this.head.table), (c) => c.charCodeAt(0));
   }
 
@@ -97,13 +100,31 @@ export class Frame {
   }
 
   /**
-   * Paint every pixel.
-   * @param {Uint32Array} target  of rows * columns, in the byte order of the machine (little endian everywhere)
+   * The grey values at a smaller size: means of squares of 2, 4, 8 ... pixels a side. What is left over at the far
+   * ends is left out. Colour is not reduced.
+   * @param {number} halvings
+   * @returns {Level}
+   */
+  level(halvings) {
+    const { rows, columns } = this.head;
+    if (halvings < 1 || !this.isGrey) return { values: this.values, rows, columns, factor: 1 };
+    let found = this.levels[halvings];
+    if (!found) {
+      found = halved(this.level(halvings - 1));
+      this.levels[halvings] = found;
+    }
+    return found;
+  }
+
+  /**
+   * Paint every pixel of a level.
+   * @param {Uint32Array} target  of its rows * columns, in the byte order of the machine (little endian everywhere)
+   * @param {Level} level
    * @param {Window} window
    * @param {boolean} inverted
    */
-  paint(target, window, inverted) {
-    const values = this.values;
+  paint(target, level, window, inverted) {
+    const { values } = level;
     if (!this.isGrey) {
       const flip = inverted ? 0xffffff : 0;
       for (let at = 0, from = 0; at < target.length; at += 1, from += 3) {
@@ -115,6 +136,20 @@ export class Frame {
     const least = this.head.least;
     for (let at = 0; at < target.length; at += 1) target[at] = shown[values[at] - least];
   }
+}
+
+/** @param {Level} level @returns {Level} */
+function halved({ values, rows, columns, factor }) {
+  const [down, across] = [Math.max(rows >> 1, 1), Math.max(columns >> 1, 1)];
+  const made = new /** @type {Uint16ArrayConstructor} */ (values.constructor)(down * across);
+  const [right, below] = [columns > 1 ? 1 : 0, rows > 1 ? columns : 0];
+  for (let row = 0, to = 0; row < down; row += 1) {
+    let from = 2 * row * columns;
+    for (let column = 0; column < across; column += 1, from += 2, to += 1) {
+      made[to] = (values[from] + values[from + right] + values[from + below] + values[from + below + right] + 2) >> 2;
+    }
+  }
+  return { values: made, rows: down, columns: across, factor: factor * 2 };
 }
 
 /**

@@ -65,6 +65,8 @@ export class Pane {
     /** @type {import("./view.js").Point|null} */
     this.anchor = null; // where a drag began
     this.drawn = 0; // frames that were brought to the screen, for who measures
+    this.halvings = 0; // of what is painted
+    this.factor = 1;
     this.isStale = true; // whether the picture has to be painted again
     this.isAsked = false;
     this.direction = 1;
@@ -283,7 +285,9 @@ export class Pane {
       this.layer.replaceChildren();
       return;
     }
-    if (this.isStale) this.paint(this.frame);
+    const zoom = this.view.zoom * (this.lens ? LENS_TIMES : 1);
+    const halvings = Math.max(Math.floor(Math.log2(1 / zoom)), 0);
+    if (this.isStale || halvings !== this.halvings) this.paint(this.frame, halvings);
     this.stamp(context, this.view);
     if (this.lens) this.magnify(context, this.lens);
     drawLayer(this);
@@ -291,21 +295,26 @@ export class Pane {
     this.root.dataset.shown = this.key;
   }
 
-  /** @param {Frame} frame */
-  paint(frame) {
-    const { rows, columns } = frame.head;
+  /** @param {Frame} frame @param {number} halvings  of its sides: no more pixels than are seen */
+  paint(frame, halvings) {
+    const level = frame.level(halvings);
+    const { rows, columns } = level;
+    this.halvings = halvings;
+    this.factor = level.factor;
     if (this.picture.width !== columns || this.picture.height !== rows || !this.pixels) {
       this.picture.width = columns;
       this.picture.height = rows;
       this.pixels = new ImageData(columns, rows);
     }
-    frame.paint(new Uint32Array(this.pixels.data.buffer), this.window, this.inverted);
+    frame.paint(new Uint32Array(this.pixels.data.buffer), level, this.window, this.inverted);
     const context = /** @type {CanvasRenderingContext2D} */ (
       this.picture.getContext("2d", { alpha: false, willReadFrequently: true })
     );
     context.putImageData(this.pixels, 0, 0);
     this.isStale = false;
     this.drawn += 1;
+    // Where somebody measures from the click to the first image: the screen shows it before the next one is made.
+    if (this.drawn === 1) requestAnimationFrame(() => performance.mark("first-image"));
   }
 
   /** @param {CanvasRenderingContext2D} context @param {View} view */
@@ -314,8 +323,9 @@ export class Pane {
     const isWhole = Math.abs(a) + Math.abs(b) === 1 && view.size.aspect === 1;
     context.setTransform(a, b, c, d, isWhole ? Math.round(e) : e, isWhole ? Math.round(f) : f);
     context.imageSmoothingEnabled = !isWhole;
-    context.imageSmoothingQuality = view.zoom < 1 ? "medium" : "low";
-    context.drawImage(this.picture, 0, 0);
+    context.imageSmoothingQuality = view.zoom * this.factor < 0.5 ? "medium" : "low"; // colour is not reduced
+    const { width, height } = this.picture;
+    context.drawImage(this.picture, 0, 0, width * this.factor, height * this.factor);
     context.resetTransform();
   }
 
