@@ -22,6 +22,7 @@ from service.desk.listview import PAGE_LENGTH, list_view, tab_address, tab_named
 from service.desk.render import render_page
 from service.security.identity import Identity
 from service.store.database import Store
+from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
@@ -97,6 +98,7 @@ def case(
     )
     choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
+    neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
     view = replace(
