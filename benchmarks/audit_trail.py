@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import cast
 
 import httpx
 import numpy as np
@@ -61,7 +62,9 @@ def pages(store: Store, *, recording: bool) -> Iterator[httpx.Client]:
     """A client of the pages of a store, which are recorded or not."""
     app = guarded_app(store)
     if not recording:
-        app.user_middleware = [each for each in app.user_middleware if each.cls is not AuditMiddleware]
+        app.user_middleware = [
+            each for each in app.user_middleware if cast(object, each.cls) is not AuditMiddleware
+        ]
     with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
