@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.audit.archive_table import archive_table, reading_of
 from evaluation.audit.audited_cases import AuditedCases, Dimension, joined, load_cases, source_hash
 from evaluation.audit.cohort_shards import shards_of
 from evaluation.audit.figures import MEANINGS, figure_table
@@ -120,12 +121,14 @@ def _model(audit: Audit, arrays: CaseArrays, detector: str, version: str) -> tup
 
 
 def _tables(audit: Audit, cases: AuditedCases, order: CohortOrder, progress: Progress) -> list[Table]:
-    figures = figure_table(cases.arrays, flagged_rows(cases.arrays, order, audit.flagged_share))
+    flagged = flagged_rows(cases.arrays, order, audit.flagged_share)
+    figures = figure_table(cases.arrays, flagged)
     places: dict[str, int] = {}
     patients = np.array([places.setdefault(name, len(places)) for name in cases.arrays.patients])
     progress("count", len(cases))
     found = counted(cases, figures, patients)
     return [
+        archive_table(reading_of(cases, flagged)),
         rates_table(found),
         comparisons_table(found),
         months_table(found, seed=audit.seed),

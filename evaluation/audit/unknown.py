@@ -7,9 +7,11 @@ import numpy as np
 from evaluation.audit.audited_cases import AuditedCases
 from evaluation.audit.rate_tables import LEAST_MONTHS, LEAST_PATIENTS
 from evaluation.audit.result_folder import Table
+from evaluation.audit.weighting import expected_reads
 from overread.case_arrays import NOBODY_LOOKED
 
 _HALF_WIDTH = 0.01  # of a rate that one would want to know
+_SHARE = 0.02  # that it is taken to be, while nobody knows
 
 
 def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
@@ -26,8 +28,8 @@ def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
     if not read.any():
         found.append(
             "Confirmed discrepancies: no case was read by a second reader. About "
-            f"{_reads_wanted(0.02)} reads drawn by `overread audit sample` would carry a rate of 2 % to plus "
-            f"or minus {_HALF_WIDTH:.0%}."
+            f"{expected_reads(_SHARE, _HALF_WIDTH)} reads drawn by `overread audit sample` would carry a "
+            f"rate of {_SHARE:.0%} to plus or minus {_HALF_WIDTH:.0%}."
         )
     elif np.isnan(cases.selection[read]).any():
         found.append(
@@ -47,8 +49,3 @@ def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
             f"A trend: it takes at least {LEAST_MONTHS} months of {LEAST_PATIENTS} patients or more."
         )
     return found
-
-
-def _reads_wanted(share: float) -> int:
-    """Return how many reads at random bring the interval of a share to plus or minus `_HALF_WIDTH`."""
-    return round(1.96**2 * share * (1 - share) / _HALF_WIDTH**2)
