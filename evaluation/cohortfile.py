@@ -11,7 +11,7 @@ from overread.cohort import CIRCUMSTANCES, CohortCase, case_of, encode_case, rea
 from overread.errors import ConfigurationError, InvalidFileError
 
 _ROWS_PER_GROUP = 10_000
-_NESTED = ("observations", "detections", "adjudications")  # JSON text in a Parquet column
+_NESTED = ("observations", "detections", "adjudications", "second_read")  # JSON text in a Parquet column
 
 
 def open_cohort(path: Path) -> Iterator[CohortCase]:
@@ -77,7 +77,7 @@ def _write_lines(cases: Iterable[CohortCase], path: Path) -> int:
 def _flat(case: CohortCase) -> dict[str, Any]:
     record = record_of(case)
     for name in _NESTED:
-        record[name] = json.dumps(record.get(name, []), separators=(",", ":"))
+        record[name] = json.dumps(record.get(name), separators=(",", ":"))
     return record
 
 
@@ -161,7 +161,7 @@ def case_of_record(record: dict[str, Any]) -> CohortCase:
 def _nested(row: dict[str, Any]) -> dict[str, Any]:
     record = {name: value for name, value in row.items() if value is not None}
     for name in _NESTED:
-        record[name] = json.loads(record.get(name) or "[]")
+        record[name] = json.loads(record.get(name) or "null")
     return record
 
 

@@ -51,6 +51,17 @@ class Adjudication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CohortRead:
+    """Second read of a case beside its adjudications."""
+
+    radpeer: str | None = None  # RADPEER 2016: 1, 2a, 2b, 3a or 3b; None where it was not scored
+    is_arbitrated: bool = False
+    causes: Mapping[str, str] = field(default_factory=dict)  # of rejected flags, by finding
+    taken_up: tuple[str, ...] | None = None  # findings after the reveal; None without an own read before it
+    given_up: tuple[str, ...] | None = None  # the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortCase:
     """One study and its report, as a line of a cohort file."""
 
@@ -73,6 +84,7 @@ class CohortCase:
     observations: tuple[Observation, ...] = ()  # what the report states, where it was read already
     detections: tuple[CohortDetection, ...] = ()
     adjudications: tuple[Adjudication, ...] = ()
+    second_read: CohortRead | None = None  # None where nobody judged it to the end
 
 
 def read_cohort(path: Path) -> Iterator[CohortCase]:
@@ -122,6 +134,8 @@ def record_of(case: CohortCase) -> dict[str, Any]:
             {"finding": item.finding, "kind": item.kind.value, "confirmed": item.confirmed}
             for item in case.adjudications
         ]
+    if case.second_read is not None:
+        record["second_read"] = _read_record(case.second_read)
     return record
 
 
@@ -170,6 +184,18 @@ def _detection_record(detection: CohortDetection) -> dict[str, Any]:
             record[name] = dict(values)
     if detection.present is not None:
         record["present"] = sorted(detection.present)
+    return record
+
+
+def _read_record(read: CohortRead) -> dict[str, Any]:
+    record: dict[str, Any] = {} if read.radpeer is None else {"radpeer": read.radpeer}
+    if read.is_arbitrated:
+        record["is_arbitrated"] = True
+    if read.causes:
+        record["causes"] = dict(read.causes)
+    for name in ("taken_up", "given_up"):
+        if (findings := getattr(read, name)) is not None:
+            record[name] = list(findings)
     return record
 
 
@@ -263,6 +289,26 @@ def _adjudication(value: object, name: str) -> Adjudication:
     )
 
 
+def _second_read(value: object, name: str) -> CohortRead | None:
+    if value is None:
+        return None
+    table = _table(value, name)
+    causes: Mapping[str, Any] = _table(table.get("causes") or {}, "causes")
+    radpeer = _optional_text(table.get("radpeer"), "radpeer")
+    if radpeer not in {None, "1", "2a", "2b", "3a", "3b"}:
+        raise InvalidFileError(f"'radpeer' cannot be {radpeer!r}")
+    changes = {
+        item: None if (found := table.get(item)) is None else _texts(found, item)
+        for item in ("taken_up", "given_up")
+    }
+    return CohortRead(
+        radpeer=radpeer,
+        is_arbitrated=_flag(table.get("is_arbitrated", False), "is_arbitrated"),
+        causes={finding: _text(cause, "causes") for finding, cause in causes.items()},
+        **changes,
+    )
+
+
 def _table(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidFileError(f"{name!r} must be an object with named fields")
@@ -297,4 +343,5 @@ _CASE_FIELDS: dict[str, Callable[[object, str], Any]] = {
     "observations": _list_of(_observation),
     "detections": _list_of(_detection),
     "adjudications": _list_of(_adjudication),
+    "second_read": _second_read,
 }

@@ -8,6 +8,7 @@ from overread.cohort import (
     Adjudication,
     CohortCase,
     CohortDetection,
+    CohortRead,
     encode_case,
     parse_case,
     read_cohort,
@@ -69,6 +70,15 @@ cases = some.builds(
         ),
         max_size=2,
     ).map(tuple),
+    second_read=some.none()
+    | some.builds(
+        CohortRead,
+        radpeer=some.none() | some.sampled_from(["1", "2a", "2b", "3a", "3b"]),
+        is_arbitrated=some.booleans(),
+        causes=some.dictionaries(some.just("mass"), some.just("TECHNICAL")),
+        taken_up=some.none() | some.just(("mass",)),
+        given_up=some.none() | some.just(()),
+    ),
 )
 
 
@@ -90,6 +100,7 @@ def test_a_case_is_read_as_it_was_written(case) -> None:
         ({"age_years": -1}, "'age_years'"),
         ({"age_years": True}, "'age_years'"),
         ({"context_only": "yes"}, "true or false"),
+        ({"second_read": {"radpeer": "4"}}, "'radpeer' cannot be '4'"),
         ({"surprise": 1}, "unknown field 'surprise'"),
         ({"observations": {}}, "must be a list"),
         ({"observations": [{"finding": "mass", "presence": "MAYBE"}]}, "'presence' cannot be 'MAYBE'"),
