@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.audited_cases import AuditedCases
+from evaluation.audit.findings import FEW_FOUND
 from evaluation.audit.result_folder import Cell, Table
 from evaluation.audit.stratified import Stratum, rate, share_within
 from evaluation.audit.weighting import WeightedReads, hajek, horvitz_thompson, share_inside
@@ -76,8 +77,12 @@ def _weighted(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:
         except InputError as error:
             yield ("discrepancy_rate", name, None, None, None, len(reads.found), found, str(error))
     share = share_inside(reads, reading.flagged[rows])
-    if share is not None:
+    outside = int((reading.found & ~reading.flagged).sum())
+    if share is not None and outside >= FEW_FOUND:
         yield _row("sensitivity_of_flags", "Hajek", share, found)
+    elif share is not None:
+        why = f"{outside} found among the cases that are not flagged: too few for this estimator"
+        yield ("sensitivity_of_flags", "Hajek", None, None, None, len(reads.found), found, why)
 
 
 def _exact(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:
@@ -86,10 +91,7 @@ def _exact(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:
     kinds = np.unique(reading.probability)  # NaN once
     if np.isnan(kinds).any() or len(kinds) > _STRATA_MAX:
         return
-    strata = {
-        flag: [item for kind in kinds if (item := _stratum(reading, flag=flag, kind=kind)).size]
-        for flag in (True, False)
-    }
+    strata = exact_strata(reading)
     every = [*strata[True], *strata[False]]
     try:
         yield _row("discrepancy_rate", EXACT, rate(every), found)
@@ -100,6 +102,18 @@ def _exact(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:
             yield _row("sensitivity_of_flags", EXACT, share, found)
     except InputError as error:
         yield ("discrepancy_rate", EXACT, None, None, None, reads, found, str(error))
+
+
+def exact_strata(reading: Reading) -> dict[bool, list[Stratum]]:
+    """Return the strata of equal probability, of the flagged cases and of the others."""
+    return {
+        flag: [
+            item
+            for kind in np.unique(reading.probability)
+            if (item := _stratum(reading, flag=flag, kind=float(kind))).size
+        ]
+        for flag in (True, False)
+    }
 
 
 def _stratum(reading: Reading, *, flag: bool, kind: float) -> Stratum:

@@ -14,6 +14,8 @@ from evaluation.audit.figures import ANY, CONFIRMED, DISAGREEMENT, FLAGGED, Figu
 from evaluation.audit.pooling import false_discovery, pool, two_sided
 from evaluation.audit.result_folder import Cell, Table
 
+Floats = NDArray[np.float64]
+
 ALL = "all"
 LEAST_PATIENTS = 10
 """Of a group with fewer patients nothing but its being small is told."""
@@ -151,7 +153,9 @@ def _comparison(item: Counted, figure: int) -> Iterator[tuple[Cell, ...]]:
     pooled = pool(shares * units, units)
     spread = overdispersion(shares, units, expected)
     low, high = funnel_limits(expected, units, spread)[1]
-    p_values = [_against_rest(counts, told, group, figure) for group in told]
+    found = np.array([counts.hits[group, figure] for group in told])
+    of = np.array([counts.cases[group, figure] for group in told])
+    p_values = _against_rest(found, of, units)
     q_values = false_discovery(p_values)
     for place, group in enumerate(told):
         share = counts.estimate(group, figure)
@@ -165,22 +169,18 @@ def _comparison(item: Counted, figure: int) -> Iterator[tuple[Cell, ...]]:
         )  # fmt: skip
 
 
-def _against_rest(counts: GroupCounts, told: Sequence[int], group: int, figure: int) -> float:
-    """Return p of a group against all others that are told of, by the larger of their variances and chance's.
+def _against_rest(hits: Floats, cases: Floats, units: Floats) -> list[float]:
+    """Return p of each group against all others, by the effective cases of both sides.
 
-    The variance under no difference is that of the common share with each side's effective cases.
+    The variance is that of the common share, as if there were no difference; NaN where there is none.
     """
-    others = [other for other in told if other != group]
-    cases, hits = counts.cases[others, figure].sum(), counts.hits[others, figure].sum()
-    mine = counts.hits[group, figure] / counts.cases[group, figure]
-    rest = hits / cases
-    units = (
-        counts.effective_cases(group, figure),
-        sum(counts.effective_cases(other, figure) for other in others),
-    )
-    common = (mine * units[0] + rest * units[1]) / sum(units)
-    variance = common * (1 - common) * (1 / units[0] + 1 / units[1])
-    return two_sided(float((mine - rest) / math.sqrt(variance))) if variance > 0 else math.nan
+    rest = (hits.sum() - hits) / (cases.sum() - cases)
+    rest_units = units.sum() - units
+    common = (hits / cases * units + rest * rest_units) / (units + rest_units)
+    variance = common * (1 - common) * (1 / units + 1 / rest_units)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = np.where(variance > 0, (hits / cases - rest) / np.sqrt(variance), np.nan)
+    return [two_sided(float(score)) for score in scores]
 
 
 def _months(item: Counted, figure: int, seed: int) -> Iterator[tuple[Cell, ...]]:
