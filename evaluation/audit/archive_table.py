@@ -17,7 +17,7 @@ from overread.statistics import Estimate, proportion
 
 EXACT = "strata, exact"
 _STRATA_MAX = 25  # different probabilities that are taken for strata
-_COLUMNS = ("figure", "estimator", "value", "low", "high", "reads", "found", "why_not")
+_COLUMNS = ("figure", "estimator", "value", "low", "high", "reads", "found", "remark")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,12 +58,33 @@ def _rows(reading: Reading) -> Iterator[tuple[Cell, ...]]:
     inside = int((reading.found & reading.flagged).sum())
     if found:
         yield _row("sensitivity_of_flags", "naive", proportion(inside, found), found)
-    if np.isnan(reading.probability[reading.read]).any():
-        why = "not every read says with which probability its case was chosen"
+    part, left_out = with_known_chance(reading)
+    if not part.read.any():
+        why = "no read says with which probability its case was chosen"
         yield ("discrepancy_rate", "weighted", None, None, None, read, found, why)
         return
-    yield from _weighted(reading, found)
-    yield from _exact(reading, found)
+    remark = f"without {left_out} cases whose chance of being read is not known" if left_out else None
+    found = int(part.found.sum())
+    for row in (*_weighted(part, found), *_exact(part, found)):
+        yield (*row[:-1], row[-1] or remark)
+
+
+def with_known_chance(reading: Reading) -> tuple[Reading, int]:
+    """Return the cases of which estimates can be made, and how many others there are.
+
+    Where only the reads say with which probability they were chosen, they speak for all cases. Where others
+    do too, a case that does not, such as a flagged one that waits for its read, is spoken for by nobody.
+    """
+    known = ~np.isnan(reading.probability)
+    if known[reading.read].all() and not (known & ~reading.read).any():
+        return reading, 0
+    part = Reading(
+        read=reading.read[known],
+        found=reading.found[known],
+        flagged=reading.flagged[known],
+        probability=reading.probability[known],
+    )
+    return part, int((~known).sum())
 
 
 def _weighted(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:

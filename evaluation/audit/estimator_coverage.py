@@ -4,8 +4,8 @@
 
 Archives of 5,000 cases of 1,700 patients and 40 first readers, who differ; a detector of known AUC flags the
 first tenth of its order; all flagged cases and a random part of the others are read. Prints for each quantity
-the share of intervals that hold the truth, with its own interval, their mean width, the bias, and the bias of the
-naive figure. A line whose coverage is not within .93 to .97 is marked; it stays.
+the share of intervals that hold the truth, with its own interval, their mean width, the bias, and the bias of
+the naive figure. A line whose coverage is not within .93 to .97 is marked; it stays.
 """
 
 import argparse

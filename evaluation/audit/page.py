@@ -67,6 +67,7 @@ def page_of(record: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> s
         findings=[row for row in tables["rates"] if row["dimension"] == "all"],
         archive=tables["archive"],
         list=tables["list"],
+        radpeer=tables["radpeer"],
         standing_out=_standing_out(tables["comparisons"]),
         alarms=[row for row in tables["months"] if row["alarm"] == "True" or row["outside"] == "True"],
         plots=[(plot, Markup(plot.svg)) for plot in plots_of(tables)],  # noqa: S704 - it escapes every text

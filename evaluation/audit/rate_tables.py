@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.audited_cases import AuditedCases, Dimension
+from evaluation.audit.audited_cases import DIMENSIONS, RADPEER, AuditedCases, Dimension
 from evaluation.audit.clustered import GroupCounts, group_counts
 from evaluation.audit.control_charts import binomial_limits, cusum, funnel_limits, overdispersion
 from evaluation.audit.figures import ANY, CONFIRMED, DISAGREEMENT, FLAGGED, FigureTable
@@ -44,7 +44,8 @@ def counted(cases: AuditedCases, figures: FigureTable, patients: NDArray[np.inte
     """Return the counts of all cases, then by each circumstance of which something is known."""
     ordered = cases.arrays.ordered
     found = [_counted(ALL, Dimension(levels=(ALL,), codes=np.where(ordered, 0, -1)), figures, patients)]
-    for name, dimension in cases.dimensions.items():
+    for name in DIMENSIONS:
+        dimension = cases.dimensions[name]
         codes = np.where(ordered, dimension.codes, -1)
         if (codes >= 0).any():
             found.append(_counted(name, Dimension(levels=dimension.levels, codes=codes), figures, patients))
@@ -101,6 +102,28 @@ def months_table(found: Sequence[Counted], *, seed: int) -> Table:
             row for item in months for figure in _compared(item) for row in _months(item, figure, seed)
         ],
     )  # fmt: skip
+
+
+def radpeer_table(cases: AuditedCases, patients: NDArray[np.integer]) -> Table:
+    """Return the shares of RADPEER scores, of the cases that were scored."""
+    scores = cases.dimensions[RADPEER]
+    scored = cases.arrays.ordered & (scores.codes >= 0)
+    hits = np.column_stack(
+        [scored & (scores.codes == place) for place in range(len(scores.levels))] or [scored]
+    )
+    counts = group_counts(hits, scored[:, None], np.where(scored, 0, -1), patients, 1)
+    rows: list[tuple[Cell, ...]] = []
+    for place, level in enumerate(scores.levels):
+        share = counts.estimate(0, place)
+        numbers = int(counts.hits[0, place]), int(counts.cases[0, place]), share.n
+        rows.append((level, *numbers, share.value, share.low, share.high))
+    return Table(
+        name="radpeer",
+        meaning="RADPEER scores (2016) of the cases that were scored; these are mostly flagged ones, so that "
+        "the shares are not those of all reports",
+        columns=("score", "hits", "cases", "patients", "value", "low", "high"),
+        rows=rows,
+    )
 
 
 def _counted(name: str, dimension: Dimension, figures: FigureTable, patients: NDArray[np.integer]) -> Counted:

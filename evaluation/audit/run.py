@@ -16,7 +16,7 @@ from evaluation.audit.audited_cases import AuditedCases, Dimension, joined, load
 from evaluation.audit.cohort_shards import shards_of
 from evaluation.audit.figures import MEANINGS, figure_table
 from evaluation.audit.list_table import list_table
-from evaluation.audit.rate_tables import comparisons_table, counted, months_table, rates_table
+from evaluation.audit.rate_tables import comparisons_table, counted, months_table, radpeer_table, rates_table
 from evaluation.audit.result_folder import Table, has_parquet, write_result, write_tables
 from evaluation.audit.shard_folder import SHARDS, Progress, ShardWork, complete, shard_path
 from evaluation.audit.unknown import unknown_of
@@ -132,6 +132,7 @@ def _tables(audit: Audit, cases: AuditedCases, order: CohortOrder, progress: Pro
         rates_table(found),
         comparisons_table(found),
         months_table(found, seed=audit.seed),
+        radpeer_table(cases, patients),
         list_table(cases.arrays, order, list_rows(cases.arrays, order)),
     ]
 
