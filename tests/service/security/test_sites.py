@@ -294,6 +294,37 @@ def test_an_administrator_binds_on_the_page(sqlite_store: Store) -> None:
         assert "cases of every site" in other.get("/account").text
 
 
+def test_whoever_has_a_subspecialty_opens_the_list_with_its_second_looks(sqlite_store: Store) -> None:
+    ada = add(sqlite_store, "ada")
+    seen_case(sqlite_store)
+    with desk_on(sqlite_store) as desk, desk.signed_in() as browser:
+        assert _current(browser.get("/")) == "everybody"
+        for own, shown in (
+            (("cardiac",), "cardiac"),
+            (("cardiac", "thoracic"), "everybody"),
+            ((), "everybody"),
+        ):
+            bind_person(sqlite_store, ada.person_id, None, own, by=BY)
+            assert _current(browser.get("/")) == shown
+        bind_person(sqlite_store, ada.person_id, None, ("cardiac",), by=BY)
+        page = browser.get("/")
+        everybody = re.search(r'href="(/\?for=everybody)"', page.text)
+        assert everybody is not None
+        assert _current(browser.get(everybody[1])) == "everybody"
+        assert _current(browser.get("/?for=thoracic")) == "thoracic"
+        assert browser.get("/cases/1").status_code == 200  # it hides nothing
+
+
+def _current(page: httpx.Response) -> str:
+    found = re.search(
+        r'<nav class="subspecialties" aria-label="Cases by subspecialty">.*?</nav>', page.text, re.DOTALL
+    )
+    assert found is not None
+    current = re.search(r'aria-current="[a-z]+"[^>]*>\s*([a-z]+)', found[0])
+    assert current is not None, found[0]
+    return current[1]
+
+
 def _forget_sites(store: Store) -> None:
     with store.writing() as connection:
         for table in ("studies", "cases"):
