@@ -290,6 +290,9 @@ def test_an_administrator_binds_on_the_page(sqlite_store: Store) -> None:
         assert other.get("/account").text.count("north, south") == 1
         wrong = browser.post(address, data={**token, "subspecialty": "phrenology"})
         assert (wrong.status_code, "no subspecialty" in wrong.text) == (409, True)
+        forgotten = browser.post(address, data={**token, "sites": "north"})
+        assert (forgotten.status_code, "of these sites alone" in forgotten.text) == (409, True)
+        assert "north, south" in other.get("/account").text
         assert browser.post(address, data=token).status_code == 303
         assert "cases of every site" in other.get("/account").text
 
