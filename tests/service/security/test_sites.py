@@ -19,7 +19,7 @@ from service.intake.sites import learn_sites, site_of
 from service.security.roles import Role, Scope
 from service.security.routes import ROUTES
 from service.security.tokens import make_token
-from service.store.audit_entries import AuditOutcome
+from service.store.audit_entries import AuditAction, AuditOutcome
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.order import Selection
@@ -219,12 +219,17 @@ def test_who_asks_for_a_case_of_another_site_is_recorded_as_refused(sqlite_store
     with two_sites(sqlite_store, {"south"}) as house:
         house.pages.get("/cases/1")
         house.pages.get("/cases/2")
+        house.ask("POST", "/cases/1/retry")
     told = [
-        (sealed.entry.subject, sealed.entry.outcome)
+        (sealed.entry.what, sealed.entry.subject, sealed.entry.action, sealed.entry.outcome)
         for sealed in find_entries(sqlite_store, TrailFilter())
-        if sealed.entry and sealed.entry.what == "GET /cases/{case_id}"
+        if sealed.entry and sealed.entry.what.partition(" ")[2].startswith("/cases/{case_id}")
     ]
-    assert told == [("case 1", AuditOutcome.REFUSED), ("case 2", AuditOutcome.SUCCEEDED)]
+    assert told == [
+        ("GET /cases/{case_id}", "case 1", AuditAction.SAW, AuditOutcome.REFUSED),
+        ("GET /cases/{case_id}", "case 2", AuditAction.SAW, AuditOutcome.SUCCEEDED),
+        ("POST /cases/{case_id}/retry", "case 1", AuditAction.CHANGED, AuditOutcome.REFUSED),
+    ]
 
 
 def test_images_decide_on_the_site_and_the_report_where_they_do_not_say(store: Store) -> None:
