@@ -237,7 +237,7 @@ def _parts(source: Source, ratios: TriggerRatios, processes: int) -> Iterator[Ca
 
 
 def _read_block(source: Source, ratios: TriggerRatios, block: Block) -> CaseArrays:
-    return _case_reader(source.detector, source.findings, ratios).arrays(_cases(source.path, block))
+    return case_reader(source.detector, source.findings, ratios).arrays(_cases(source.path, block))
 
 
 def _cases(path: Path, block: Block) -> Iterator[CohortCase]:
@@ -251,5 +251,6 @@ def _cases(path: Path, block: Block) -> Iterator[CohortCase]:
 
 
 @cache  # one in each process
-def _case_reader(detector: str, findings: tuple[str, ...], ratios: TriggerRatios) -> CaseReader:
+def case_reader(detector: str, findings: tuple[str, ...], ratios: TriggerRatios) -> CaseReader:
+    """Return what turns cases into arrays for the outputs of a detector."""
     return CaseReader(detector, findings, load_vocabulary(), ratios, load_reader().read)
