@@ -51,7 +51,13 @@ SHOW_NOTHING_HERE = {
         "/studies/{study}/series/{series}/instances/{instance}/bulkdata/{place}",
     ),  # nothing is long enough
 }
-BODIES: dict[str, dict[str, str]] = {"discard": {"because": "of no use"}, "correct": {"accepts": "true"}}
+BODIES: dict[str, dict[str, str]] = {
+    "discard": {"because": "of no use"},
+    "correct": {"accepts": "true"},
+    "own-read": {"submission": "1"},
+    "judgement": {"submission": "2", "revision": "1"},
+    "undo": {"submission": "3", "read_id": "1"},
+}
 SEES_ALL = (Role.SECOND_READER, Role.COORDINATOR, Role.QUALITY)
 
 
