@@ -11,6 +11,7 @@ from service.application import make_app
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.pressure import read_pressure
+from service.web.guard import GuardMiddleware, access_for
 from service.web.pressure import pressure_words
 from tests.service.material import NOW, send_image, send_report
 from tests.service.web.listening import listening, opener
@@ -56,7 +57,9 @@ def test_the_worklist_and_readiness_tell_a_nearly_full_disk_and_a_full_one(sqlit
         (0, 0, "", 200),
     ):
         store = with_room(sqlite_store, stops=stops, warns=warns)
-        with listening(make_app(opener(store), list)) as url:
+        app = make_app(opener(store), list)
+        app.add_middleware(GuardMiddleware, access=access_for("127.0.0.1", None))
+        with listening(app) as url:
             page = httpx.get(url, headers={"Accept": "text/html"}).text
             ready = httpx.get(f"{url}/health/ready")
         assert ('class="alarm" role="alert"' in page) == bool(words)
