@@ -22,7 +22,7 @@ from service.desk.judgingview import JudgingView, judging_view
 from service.desk.listing import Listing, listing_of
 from service.desk.listview import PAGE_LENGTH, list_view, tab_address, tab_named, tab_of
 from service.desk.render import render_page
-from service.security.identity import Identity
+from service.security.identity import VISIT_KEY, Identity, Visit
 from service.store.database import Store
 from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
@@ -47,12 +47,15 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 def listed_as(
+    request: Request,
     subspecialty: Annotated[str, Query(alias="for", max_length=64)] = "",
     share: Annotated[str, Query(max_length=20)] = "",
     part: Annotated[str, Query(max_length=20)] = "",
 ) -> Listing:
     """Return how the list is looked at."""
-    return listing_of(subspecialty, share, part)
+    visit: Visit | None = request.scope.get(VISIT_KEY)
+    looking = None if visit is None else visit.identity
+    return listing_of(subspecialty, share, part, () if looking is None else looking.subspecialties)
 
 
 @router.get("/")
