@@ -12,7 +12,8 @@
                                   v
                IN_TRIAGE --complete--> LISTED / CONCORDANT / NOT_APPLICABLE, in the same transaction
 
-A case that is READY is work to do; one that is LISTED waits for a second reader.
+A case that is READY is work to do; one that is LISTED waits for a second reader. Who has taken it up changes
+nothing about its state: it stays LISTED while somebody reads it.
 """
 
 from enum import StrEnum
@@ -51,6 +52,10 @@ class CaseEvent(StrEnum):
     RETRIED = "RETRIED"  # by a person, after the cause was corrected
     POLICY_CHANGED = "POLICY_CHANGED"  # weighed again under another policy, from what was seen before
     RESTORED = "RESTORED"  # a person brought back a finding that was known before; the detail is its id
+    READ_CLAIMED = "READ_CLAIMED"  # a second reader has taken the case up
+    READ_RELEASED = "READ_RELEASED"  # it was put back, by who had it or by a coordinator
+    READ_TAKEN_OVER = "READ_TAKEN_OVER"  # from the reader whom the detail names
+    READ_ASSIGNED = "READ_ASSIGNED"  # to the reader whom the detail names
 
 
 TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
@@ -73,6 +78,10 @@ _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.RETRIED: {CaseState.FAILED: CaseState.READY},
     CaseEvent.POLICY_CHANGED: dict.fromkeys(TRIAGED, CaseState.IN_TRIAGE),
     CaseEvent.RESTORED: dict.fromkeys(TRIAGED, CaseState.IN_TRIAGE),
+    CaseEvent.READ_CLAIMED: {CaseState.LISTED: CaseState.LISTED},
+    CaseEvent.READ_RELEASED: {CaseState.LISTED: CaseState.LISTED},
+    CaseEvent.READ_TAKEN_OVER: {CaseState.LISTED: CaseState.LISTED},
+    CaseEvent.READ_ASSIGNED: {CaseState.LISTED: CaseState.LISTED},
 }
 
 

@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, images, quarantine, reports, triage, workers
+from service.api import cases, claims, fhir, images, quarantine, reports, triage, workers
 from service.desk import accountpages, pages, peoplepages, providerpages, quarantinepages
 from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
@@ -49,7 +49,7 @@ def make_app(
     )
     app.state.archive_threads = threads
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, images, triage, quarantine, workers, health):
+    for room in (reports, fhir, cases, claims, images, triage, quarantine, workers, health):
         app.include_router(room.router)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
     openapi.publish(app, further_documents)

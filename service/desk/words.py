@@ -73,6 +73,10 @@ EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.RETRIED: "Started again by a person",
     CaseEvent.POLICY_CHANGED: "Weighed again under another policy",
     CaseEvent.RESTORED: "Known finding brought back",
+    CaseEvent.READ_CLAIMED: "Claimed for a second read",
+    CaseEvent.READ_RELEASED: "Put back on the list",
+    CaseEvent.READ_TAKEN_OVER: "Taken over for a second read",
+    CaseEvent.READ_ASSIGNED: "Assigned for a second read",
 }
 
 

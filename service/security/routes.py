@@ -31,6 +31,9 @@ SEE_CASES = _need(_READER, _COORDINATOR, _QUALITY, Scope.CASES_READ)
 SEE_CASES_ON_PAGES = _need(_READER, _COORDINATOR, _QUALITY)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
+READ = _need(_READER)
+PUT_BACK = _need(_READER, _COORDINATOR)
+ASSIGN = _need(_COORDINATOR)
 SEND_REPORTS = _need(_COORDINATOR, Scope.REPORTS_WRITE)
 SEND_IMAGES = _need(_COORDINATOR, Scope.IMAGES_WRITE)
 SEE_IMAGES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ)
@@ -75,6 +78,12 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     # The API
     ("GET", "/api/v1/worklist"): SEE_CASES,
     ("GET", "/api/v1/cases/{case_id}"): SEE_CASES,
+    ("GET", "/api/v1/cases/{case_id}/claim"): SEE_CASES,
+    ("POST", "/api/v1/cases/{case_id}/claim"): READ,
+    ("POST", "/api/v1/cases/{case_id}/claim/renew"): READ,
+    ("POST", "/api/v1/cases/{case_id}/claim/take-over"): READ,
+    ("POST", "/api/v1/cases/{case_id}/claim/release"): PUT_BACK,
+    ("POST", "/api/v1/assignments"): ASSIGN,
     ("GET", "/api/v1/studies/{study_instance_uid}/case"): SEE_CASES,
     ("GET", "/api/v1/counts"): SEE_STATE,
     ("GET", "/api/v1/workers"): SEE_STATE,

@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from service.store.account_tables import people as people  # noqa: PLC0414  # all tables are here
 from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
+from service.store.claim_tables import reading_claims as reading_claims  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
 
