@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
 from service.api import cases, claims, fhir, images, quarantine, reports, triage, workers
-from service.desk import accountpages, pages, peoplepages, providerpages, quarantinepages
+from service.desk import accountpages, claimpages, pages, peoplepages, providerpages, quarantinepages
 from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -55,6 +55,7 @@ def make_app(
     openapi.publish(app, further_documents)
     app.include_router(docs_page.router)
     app.include_router(pages.router)
+    app.include_router(claimpages.router)
     app.include_router(quarantinepages.router)
     app.include_router(accountpages.router)
     app.include_router(providerpages.router)

@@ -12,11 +12,14 @@ from starlette.exceptions import HTTPException
 from overread.case import CaseState
 from overread.finding import load_vocabulary
 from service.desk.caseview import Choice, Neighbours, case_view
+from service.desk.claimpages import Asking
+from service.desk.claimview import claim_bar
 from service.desk.listing import Listing, listing_of
 from service.desk.listview import PAGE_LENGTH, list_view, tab_named, tab_of
 from service.desk.render import render_page
 from service.store.database import Store
 from service.store.queue import retry_case
+from service.store.reading_claims import find_claim
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
 from service.triage.reconsideration import restore_finding
@@ -76,6 +79,7 @@ def chosen(
 def case(
     context: Context,
     request: Request,
+    asking: Asking,
     choice: Annotated[Choice, Depends(chosen)],
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
 ) -> HTMLResponse:
@@ -88,6 +92,9 @@ def case(
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    if detail.summary.state is CaseState.LISTED:
+        claim = find_claim(context.store, case_id, now=asking.now)
+        view = replace(view, claim=claim_bar(case_id, claim, asking))
     return render_page(request, "case.html", view, here="case")
 
 

@@ -44,6 +44,9 @@ SEE_STATE = _need(_COORDINATOR, _QUALITY, _ADMINISTRATOR, Scope.MONITORING, Scop
 MONITOR = _need(_COORDINATOR, _ADMINISTRATOR, Scope.MONITORING)
 ADMINISTER = _need(_ADMINISTRATOR)
 
+BACKGROUND: frozenset[tuple[str, str]] = frozenset({("POST", "/api/v1/cases/{case_id}/claim/renew")})
+"""Routes that an open page calls by itself: that uses no session, which may end meanwhile."""
+
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = f"{_SERIES}/instances/{{instance}}"
 
@@ -52,6 +55,9 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/"): SEE_CASES_ON_PAGES,
     ("GET", "/cases/{case_id}"): SEE_CASES_ON_PAGES,
     ("POST", "/cases/{case_id}/retry"): RUN_CASES,
+    ("POST", "/cases/{case_id}/claim"): READ,
+    ("POST", "/cases/{case_id}/take-over"): READ,
+    ("POST", "/cases/{case_id}/release"): PUT_BACK,
     ("POST", "/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
     ("GET", "/quarantine"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/replay"): CLEAR_QUARANTINE,
@@ -150,6 +156,11 @@ class Entry:
     method: str
     template: str
     need: Need
+
+    @property
+    def is_background(self) -> bool:
+        """Whether an open page calls it by itself."""
+        return (self.method, self.template) in BACKGROUND
 
 
 class RouteTable:

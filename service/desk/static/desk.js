@@ -41,6 +41,8 @@ const actions = {
   i: () => viewer?.classList.toggle("inverted"),
   f: toggleFull,
   u: () => follow("a[data-key=u]"),
+  c: () => follow("button[data-press=c]"),
+  r: () => follow("button[data-press=r]"),
   "?": () => help?.showModal(),
 };
 
