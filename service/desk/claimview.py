@@ -5,7 +5,7 @@ from datetime import datetime
 
 from service.second_read.claiming import Claimant
 from service.security.roles import Role
-from service.store.reading_claims import Claim
+from service.store.worklist_records import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

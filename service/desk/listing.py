@@ -7,7 +7,7 @@ from urllib.parse import quote
 from overread.finding import load_vocabulary
 from service.desk.words import TABS, Tab
 from service.store.order import Selection
-from service.store.records import WorklistLine
+from service.store.worklist_records import WorklistLine
 
 SUBSPECIALTIES = tuple(sorted({finding.subspecialty for finding in load_vocabulary().values()}))
 REST = "rest"

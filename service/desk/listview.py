@@ -24,7 +24,8 @@ from service.desk.words import (
     waited,
 )
 from service.store.headline import Headline
-from service.store.records import CaseSummary, WorklistPage
+from service.store.records import CaseSummary
+from service.store.worklist_records import WorklistPage
 
 PAGE_LENGTH = 50
 _ELSEWHERE = "What else is listed is one link away."

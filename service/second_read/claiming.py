@@ -12,7 +12,8 @@ from service.security.roles import Role, kept_roles
 from service.security.sessions import actor_of
 from service.store.database import Store
 from service.store.people import PersonRecord, find_person, list_people
-from service.store.reading_claims import Claim, Hold, hold_case, release_claim, renew_claim
+from service.store.reading_claims import Hold, hold_case, release_claim, renew_claim
+from service.store.worklist_records import Claim
 
 ASSIGNED_MAX = 500
 """Cases that are assigned at once."""

@@ -21,6 +21,7 @@ from service.store.claim_tables import reading_claims
 from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.records import CaseRecord, actor_columns, actor_of
+from service.store.worklist_records import Claim
 
 _LONGEST = timedelta(days=31)  # that a claim may be held without being renewed, by any setting
 
@@ -32,17 +33,6 @@ _OF_CASES = select(reading_claims).where(
 _ADD = insert(reading_claims)
 _CHANGE = update(reading_claims).where(reading_claims.c.case_id == bindparam("changed"))
 _END = delete(reading_claims).where(reading_claims.c.case_id == bindparam("ended"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A case that a second reader has taken up."""
-
-    case_id: int
-    holder: Actor
-    claimed_at: datetime
-    held_until: datetime  # nobody's from then on, unless it is renewed
-    assigned_by: str | None  # name of who gave it to the holder; None where the holder took it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

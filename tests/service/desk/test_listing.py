@@ -3,7 +3,7 @@
 import pytest
 
 from service.desk.listing import Listing, lead_of, listing_of, share_links
-from service.store.records import WorklistLine
+from service.store.worklist_records import WorklistLine
 
 
 def line(*, above: int, below: int, triaged: int, share: float = 0.1) -> WorklistLine:

@@ -12,7 +12,6 @@ from service.store.audit_entries import AuditAction
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store, open_store
 from service.store.reading_claims import (
-    Claim,
     Hold,
     find_claim,
     find_claims,
@@ -21,6 +20,7 @@ from service.store.reading_claims import (
     renew_claim,
 )
 from service.store.worklist import load_case
+from service.store.worklist_records import Claim
 from tests.service.conftest import settings_on
 from tests.service.material import CLEAR, MASS, NOW, after, ready_case, triaged_case
 from tests.service.store.racing import race
