@@ -10,7 +10,16 @@ from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
 from service.api import cases, claims, fhir, images, quarantine, reports, triage, workers
-from service.desk import accountpages, claimpages, pages, peoplepages, providerpages, quarantinepages
+from service.desk import (
+    accountpages,
+    claimpages,
+    listpages,
+    pages,
+    peoplepages,
+    providerpages,
+    quarantinepages,
+)
+from service.desk.feed import ListFeed
 from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -48,6 +57,7 @@ def make_app(
         open_pictures=partial(PictureRoom, web, threads),
     )
     app.state.archive_threads = threads
+    app.state.feed = ListFeed(connections_max=web.live_pages_max)
     app.state.narratives = NarrativeTurns(web)
     for room in (reports, fhir, cases, claims, images, triage, quarantine, workers, health):
         app.include_router(room.router)
@@ -55,6 +65,7 @@ def make_app(
     openapi.publish(app, further_documents)
     app.include_router(docs_page.router)
     app.include_router(pages.router)
+    app.include_router(listpages.router)
     app.include_router(claimpages.router)
     app.include_router(quarantinepages.router)
     app.include_router(accountpages.router)

@@ -44,7 +44,13 @@ SEE_STATE = _need(_COORDINATOR, _QUALITY, _ADMINISTRATOR, Scope.MONITORING, Scop
 MONITOR = _need(_COORDINATOR, _ADMINISTRATOR, Scope.MONITORING)
 ADMINISTER = _need(_ADMINISTRATOR)
 
-BACKGROUND: frozenset[tuple[str, str]] = frozenset({("POST", "/api/v1/cases/{case_id}/claim/renew")})
+BACKGROUND: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("POST", "/api/v1/cases/{case_id}/claim/renew"),
+        ("GET", "/worklist/rows"),
+        ("GET", "/worklist/changes"),
+    }
+)
 """Routes that an open page calls by itself: that uses no session, which may end meanwhile."""
 
 _SERIES = "/studies/{study}/series/{series}"
@@ -53,6 +59,12 @@ _INSTANCE = f"{_SERIES}/instances/{{instance}}"
 ROUTES: Mapping[tuple[str, str], Need] = {
     # Pages
     ("GET", "/"): SEE_CASES_ON_PAGES,
+    ("GET", "/worklist/rows"): SEE_CASES_ON_PAGES,
+    ("GET", "/worklist/changes"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/search"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/views"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/views/{view_id}/drop"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/assign"): ASSIGN,
     ("GET", "/cases/{case_id}"): SEE_CASES_ON_PAGES,
     ("POST", "/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/cases/{case_id}/claim"): READ,

@@ -55,6 +55,8 @@ class Page(HTMLParser):
             pass
 
     def handle_data(self, data: str) -> None:
+        if "option" in self._open:
+            return  # what there is to choose from says nothing of what is shown
         words = " ".join(data.split())
         self.text += f"{words} " if words else ""
         if "a" in self._open and self._link and words:
