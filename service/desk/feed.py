@@ -8,7 +8,7 @@ number that the browser repeats then, it is told what it missed. A stream ends w
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -36,7 +36,7 @@ class _Told:
     """One change, as it is sent."""
 
     number: int
-    pieces: tuple[bytes, ...]
+    change: ListChange
 
 
 class FeedStream:
@@ -85,13 +85,20 @@ class ListFeed:
         return self._streams
 
     async def open(
-        self, store: Store, clock: Clock, *, last_seen: int | None, is_allowed: IsAllowed
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        sites: Collection[str] | None,
+        last_seen: int | None,
+        is_allowed: IsAllowed,
     ) -> FeedStream:
         """Return a stream, which counts until it is closed.
 
         Args:
-            store: whose list it is.
+            store: whose list it is, with the cases of every site.
             clock: tells the time.
+            sites: whose cases who listens may see; None: of all.
             last_seen: number of the last change that the browser was told; None: it opens its first stream.
             is_allowed: whether who listens may still do so.
 
@@ -108,29 +115,32 @@ class ListFeed:
         except OutOfResourcesError:
             self._leave()
             raise
-        return FeedStream(self._stream(self._mark.last, last_seen, is_allowed), self._leave)
+        return FeedStream(self._stream(sites, last_seen, is_allowed), self._leave)
 
     async def _stream(
-        self, start: int, last_seen: int | None, is_allowed: IsAllowed
+        self, sites: Collection[str] | None, last_seen: int | None, is_allowed: IsAllowed
     ) -> AsyncGenerator[bytes]:
+        seen = start = self._mark.last
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        seen = start
-        if last_seen is not None and last_seen != start:
-            yield _piece("list", {}, start)
-        else:
-            yield _piece("begun", {}, start)
+        yield _piece("begun" if last_seen is None or last_seen == start else "list", {}, start)
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + STREAM_SECONDS
         while loop.time() < ends_at and await run_in_threadpool(is_allowed):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), BEAT_SECONDS)
-            newer = [told for told in self._told if told.number > seen]
+            newer = self._newer(seen) or await self._wait_for_newer(seen)
             for told in newer:
-                for piece in told.pieces:
+                for piece in _pieces(told.change, sites):
                     yield piece
             seen = newer[-1].number if newer else seen
             if not newer:
                 yield b": still here\n\n"
+
+    def _newer(self, seen: int) -> list[_Told]:
+        return [told for told in self._told if told.number > seen]
+
+    async def _wait_for_newer(self, seen: int) -> list[_Told]:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), BEAT_SECONDS)
+        return self._newer(seen)
 
     def _leave(self) -> None:
         self._streams -= 1
@@ -149,16 +159,19 @@ class ListFeed:
 
     def _publish(self, change: ListChange) -> None:
         self._mark = change.mark
-        pieces = _pieces(change)
-        if pieces:
+        if change.hands or change.is_changed:
             number = max(change.mark.last, self._told[-1].number + 1 if self._told else 0)
-            self._told.append(_Told(number=number, pieces=pieces))
+            self._told.append(_Told(number=number, change=change))
             self._news.set()
             self._news = asyncio.Event()
 
 
-def _pieces(change: ListChange) -> tuple[bytes, ...]:
-    hands = {str(case_id): _holder(claim) for case_id, claim in change.hands.items()}
+def _pieces(change: ListChange, sites: Collection[str] | None) -> tuple[bytes, ...]:
+    hands = {
+        str(case_id): _holder(claim)
+        for case_id, claim in change.hands.items()
+        if sites is None or change.sites.get(case_id) in sites
+    }
     return (
         *((_piece("hands", hands, change.mark.last),) if hands else ()),
         *((_piece("list", {}, change.mark.last),) if change.is_changed else ()),

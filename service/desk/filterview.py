@@ -56,16 +56,16 @@ class FilterView:
     clear_address: str | None  # None where nothing is left out
 
 
-def filter_view(listing: Listing, modalities: Sequence[str]) -> FilterView:
-    """Return the form and the links; `modalities` are those that there are."""
+def filter_view(listing: Listing, modalities: Sequence[str], sites: Sequence[str]) -> FilterView:
+    """Return the form and the links; `modalities` and `sites` are those that there are."""
     only = listing.only
-    some = (*modalities, *(code for code in only.modalities if code not in modalities))
     fields = (
         _field("flag", "Finding", _findings(), only.findings),
         _field(
             "kind", "Kind", [(kind.value.lower(), KINDS[kind]) for kind in DiscrepancyKind], _low(only.kinds)
         ),
-        _field("modality", "Modality", [(code, code) for code in some], only.modalities),
+        _field("modality", "Modality", _as_they_are(modalities, only.modalities), only.modalities),
+        *((_field("site", "Site", _as_they_are(sites, only.sites), only.sites),) if sites else ()),
         _field(
             "subspecialty", "Subspecialty", [(name, name) for name in SUBSPECIALTIES], only.subspecialties
         ),
@@ -92,6 +92,11 @@ def _field(name: str, label: str, known: Iterable[tuple[str, str]], chosen: Sequ
     options = tuple(Option(value=value, name=words, chosen=value in chosen) for value, words in known)
     is_many = name not in {"waited", "who", "sort"}
     return Field(name=name, label=label, options=options, is_many=is_many)
+
+
+def _as_they_are(known: Sequence[str], chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what there is, and what is asked for though there is none."""
+    return [(value, value) for value in dict.fromkeys((*known, *chosen))]
 
 
 def _findings() -> list[tuple[str, str]]:
@@ -139,6 +144,7 @@ def _without(listing: Listing) -> tuple[Link, ...]:
         *links("findings", only.findings, finding_name),
         *links("kinds", only.kinds, lambda kind: KINDS[DiscrepancyKind(kind)]),
         *links("modalities", only.modalities, str),
+        *links("sites", only.sites, str),
         *links("subspecialties", only.subspecialties, lambda name: f"only {name}"),
         *links("urgencies", only.urgencies, lambda one: URGENCIES[Actionable(one)] or "no urgency"),
         *(() if only.waited is None else (link(f"waited {_waited_words(only.waited)}", waited=None),)),

@@ -15,12 +15,13 @@ from service.store.case_filter import EVERYTHING, CaseFilter, ReadingState, Sort
 from service.store.order import Selection
 from service.store.worklist_records import WorklistLine
 
-SUBSPECIALTIES = tuple(sorted({finding.subspecialty for finding in load_vocabulary().values()}))
+SUBSPECIALTIES = load_vocabulary().subspecialties
 REST = "rest"
 COMPACT = "compact"
 CASES_MAX = 100  # whose numbers an address carries
 _WAITED_HOURS_MAX = 24 * 365
 _CODE_MAX = 16  # characters of a modality (PS3.5 CS)
+_SITE_MAX = 64  # characters
 _FIELDS_MAX = 200
 _SHARES = (0.05, 0.1, 0.2)
 _ROUNDING = 0.1  # of a share, within which what is shown may be called so
@@ -126,6 +127,7 @@ def filter_pairs(only: CaseFilter) -> tuple[str, ...]:
         *(_pair("flag", finding) for finding in only.findings),
         *(_pair("kind", kind.value.lower()) for kind in only.kinds),
         *(_pair("modality", modality) for modality in only.modalities),
+        *(_pair("site", site) for site in only.sites),
         *(_pair("subspecialty", name) for name in only.subspecialties),
         *(_pair("urgency", urgency.value.lower()) for urgency in only.urgencies),
         *((f"waited={only.waited / timedelta(hours=1):g}",) if only.waited is not None else ()),
@@ -197,6 +199,11 @@ def _filter_of(given: Mapping[str, Sequence[str]], first: Mapping[str, str]) -> 
             code
             for code in dict.fromkeys(given.get("modality", ()))
             if code.isalnum() and len(code) <= _CODE_MAX
+        ),
+        sites=tuple(
+            site
+            for site in dict.fromkeys(given.get("site", ()))
+            if site.isprintable() and len(site) <= _SITE_MAX
         ),
         subspecialties=tuple(name for name in given.get("subspecialty", ()) if name in SUBSPECIALTIES),
         urgencies=_members(Actionable, given.get("urgency", ())),

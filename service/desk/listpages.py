@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from overread.errors import InputError
+from overread.errors import InputError, OutOfResourcesError
 from service.desk.accountpages import address_within
 from service.desk.claimpages import Asking
 from service.desk.feed import ListFeed
@@ -22,7 +22,7 @@ from service.security.sessions import recognise_session
 from service.store.audit_entries import AuditAction, AuditEntry
 from service.store.audit_trail import record_acts
 from service.store.case_filter import CaseFilter
-from service.store.case_search import cases_named, modalities_of
+from service.store.case_search import cases_named, modalities_of, sites_of
 from service.store.saved_views import QUERY_MAX, SavedView, drop_view, list_views, save_view
 from service.store.worklist import count_cases, list_worklist
 from service.web.closing_response import ClosingResponse
@@ -129,12 +129,17 @@ async def changes(
     def is_allowed() -> bool:
         if identity.means is not Means.SESSION:
             return True
-        found = recognise_session(context.store, cookie, lifetime, now=context.clock(), is_use=False)
+        try:
+            found = recognise_session(context.store, cookie, lifetime, now=context.clock(), is_use=False)
+        except OutOfResourcesError:
+            return False
         return found is not None and found.actor == identity.actor
 
+    whole: ServerContext = request.app.state.context  # one reader of the history serves every stream
     stream = await feed.open(
-        context.store,
+        whole.store,
         context.clock,
+        sites=identity.sites,
         last_seen=int(last_event_id) if last_event_id.isdecimal() else None,
         is_allowed=is_allowed,
     )
@@ -225,7 +230,7 @@ def _list(
     view = list_view(tab, page, count_cases(context.store), looking)
     if tab is not TABS[0]:
         return view
-    return replace(view, filter=filter_view(listing, modalities_of(context.store)))
+    return replace(view, filter=filter_view(listing, modalities_of(context.store), sites_of(context.store)))
 
 
 def _assigned(made: tuple[Assignment, ...], to: str, back: str) -> AssignedView:

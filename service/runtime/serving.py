@@ -45,7 +45,7 @@ class Addresses:
     hl7_port: int | None = None  # None: no HL7 listener
 
 
-def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> None:
+def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api_processes: int = 1) -> None:
     """Run everything until SIGTERM or SIGINT, with the settings of an environment.
 
     Raises:
@@ -60,6 +60,8 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
     )
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
+    if api_processes < 1:
+        raise ConfigurationError("--api-processes must be 1 or more")
     wanted = _wanted_listeners(addresses, environ)
     fetching = PacsSettings.read(environ)
     if fetching.archive is not None:
@@ -83,7 +85,10 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
             environment["OVERREAD_PROBE_PORT"] = str(probe.getsockname()[1])
         environment[METRICS_FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
-            _http_child("api", (api, *probes), environment),
+            *(
+                _http_child("api", (api, *probes), environment, number=number)
+                for number in range(1, api_processes + 1)
+            ),
             _http_child("stow", (stow,), environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
@@ -162,10 +167,13 @@ def _environment(
     }
 
 
-def _http_child(name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str]) -> ChildSpec:
+def _http_child(
+    name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str], *, number: int = 1
+) -> ChildSpec:
+    """Return one process of an application; several share its sockets and take requests in turn."""
     descriptors = (str(listener.fileno()) for listener in listeners)
     return ChildSpec(
-        name=name,
+        name=name if number == 1 else f"{name}-{number}",
         command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, *descriptors),
         listeners=listeners,
         environment=environment,

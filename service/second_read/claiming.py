@@ -1,10 +1,9 @@
 """Claims by the rules of the site: who may take up, put back, take over and assign a case."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from overread.actor import Actor
 from overread.errors import ClaimedError, InputError, NotFoundError, NotPermittedError, TransitionError
 from service.second_read.settings import SecondReadSettings, TakeOver
 from service.security.identity import Identity
@@ -106,18 +105,19 @@ def assign(
     Raises:
         InputError: nobody who may read has this name, or the cases are too many.
     """
-    holder = reader_named(store, reader)
+    person = reader_named(store, reader)
     wanted = tuple(dict.fromkeys(case_ids))
     if len(wanted) > ASSIGNED_MAX:
         raise InputError(f"{len(wanted)} cases are too many to be assigned at once; {ASSIGNED_MAX} are not")
     hold = Hold(
-        holder=holder,
+        holder=actor_of(person),
         at=claimant.now,
         seconds=claimant.rules.assignment_seconds,
         may_take=may_take,
         assigned_by=claimant.identity.actor,
     )
-    return tuple(_assigned(store, case_id, hold) for case_id in wanted)
+    both = store if person.sites is None else store.seen_from(_of_both(person.sites, store.sites))
+    return tuple(_assigned(both, case_id, hold) for case_id in wanted)
 
 
 def readers(store: Store) -> tuple[PersonRecord, ...]:
@@ -125,7 +125,7 @@ def readers(store: Store) -> tuple[PersonRecord, ...]:
     return tuple(person for person in list_people(store) if _reads(person))
 
 
-def reader_named(store: Store, name: str) -> Actor:
+def reader_named(store: Store, name: str) -> PersonRecord:
     """Return the reader of a name.
 
     Raises:
@@ -134,7 +134,12 @@ def reader_named(store: Store, name: str) -> Actor:
     person = find_person(store, name)
     if person is None or not _reads(person):
         raise InputError("nobody of that name has an account as a second reader")
-    return actor_of(person)
+    return person
+
+
+def _of_both(sites: Collection[str], others: Collection[str] | None) -> frozenset[str]:
+    """Return the sites whose cases both who assigns and who reads may see."""
+    return frozenset(sites) if others is None else frozenset(sites) & frozenset(others)
 
 
 def _reads(person: PersonRecord) -> bool:

@@ -87,7 +87,7 @@ def identify(store: Store, entrance: Entrance, shown: Shown, *, now: datetime) -
     if shown.bearer is not None:
         return _of_installation(entrance, shown.bearer) or recognise_token(store, shown.bearer, now=now)
     if shown.named is not None:
-        return person_named(store, shown.named, entrance.security.group_roles, now=now)
+        return person_named(store, shown.named, entrance.security, now=now)
     if shown.cookie:
         found = recognise_session(store, shown.cookie, entrance.lifetime, now=now, is_use=shown.is_use)
         if found is not None:

@@ -41,6 +41,7 @@ class CaseFilter:
     findings: tuple[str, ...] = ()  # of the leading discrepancy, with all that is a kind of one where given
     kinds: tuple[DiscrepancyKind, ...] = ()  # of the leading discrepancy
     modalities: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     subspecialties: tuple[str, ...] = ()
     urgencies: tuple[Actionable, ...] = ()
     waited: timedelta | None = None  # at least
@@ -72,6 +73,7 @@ class CaseFilter:
             columns.finding.in_(self.findings) if self.findings else None,
             columns.kind.in_(_values(self.kinds)) if self.kinds else None,
             columns.modality.in_(self.modalities) if self.modalities else None,
+            columns.site.in_(self.sites) if self.sites else None,
             columns.subspecialty.in_(self.subspecialties) if self.subspecialties else None,
             columns.actionable.in_(_values(self.urgencies)) if self.urgencies else None,
             columns.waiting_since <= as_of - self.waited if self.waited is not None else None,

@@ -15,7 +15,7 @@ from sqlalchemy import Row, bindparam, func, select
 from overread.case import CaseEvent, CaseState
 from service.store.database import Store
 from service.store.reading_claims import claims_of
-from service.store.schema import events
+from service.store.schema import cases, events
 from service.store.worklist_records import Claim
 
 _STRETCH = 500  # numbers that are looked through again
@@ -28,6 +28,9 @@ _SINCE = (
     .where(events.c.event_id > bindparam("after"))
     .order_by(events.c.event_id.desc())
     .limit(_EVENTS_MAX)
+)
+_SITES = select(cases.c.case_id, cases.c.site).where(
+    cases.c.case_id.in_(bindparam("case_ids", expanding=True))
 )
 _HANDS = frozenset(
     event.value
@@ -55,6 +58,7 @@ class ListChange:
     mark: Mark  # of the later one
     is_changed: bool  # a case came on the list or left it
     hands: Mapping[int, Claim | None]  # who has the cases that changed hands; None: nobody
+    sites: Mapping[int, str | None]  # of those cases
 
 
 def mark_now(store: Store) -> Mark:
@@ -83,9 +87,10 @@ def changes_since(store: Store, mark: Mark, *, now: datetime) -> ListChange:
         )
         told = sorted(changed)[:_HANDS_MAX]
         claims = claims_of(connection, told, now=now)
+        sites = {row.case_id: row.site for row in connection.execute(_SITES, {"case_ids": told})}
     seen = frozenset(row.event_id for row in rows if row.event_id > last - _STRETCH)
     hands = {case_id: claims.get(case_id) for case_id in told}
-    return ListChange(mark=Mark(last=last, seen=seen), is_changed=is_changed, hands=hands)
+    return ListChange(mark=Mark(last=last, seen=seen), is_changed=is_changed, hands=hands, sites=sites)
 
 
 def _touches_the_list(row: Row[*tuple[Any, ...]]) -> bool:

@@ -10,6 +10,7 @@ _TOLD_APART_BY = (
     "overdue_at",
     "subspecialty",
     "open_to_all_at",
+    "site",
     "finding",
     "kind",
     "actionable",
@@ -41,6 +42,8 @@ def make_list_indexes(cases: Table) -> None:
         named = {getattr(column, "name", "priority") for column in order}
         rest = (columns[other] for other in _TOLD_APART_BY if other not in named)
         Index(name, columns.state, *order, *rest)
+    for column in (columns.modality, columns.site, columns.patient_id):  # for what there is to choose from
+        Index(f"ix_cases_{column.name}", column)
 
 
 def make_event_index(events: Table) -> None:

@@ -171,13 +171,16 @@ class Group:
         )
 
 
-def groups_of(selection: Selection, line: float | None, *, as_of: datetime) -> tuple[Group, ...]:
+def groups_of(
+    selection: Selection, line: float | None, *, as_of: datetime, seen: ColumnElement[bool]
+) -> tuple[Group, ...]:
     """Return the groups of the list as it stands at one moment, in their order.
 
     Args:
         selection: which cases.
         line: the priority from which a LISTED case stands above the line; None: all of them do.
         as_of: the moment.
+        seen: which cases whoever asks may see, as `service.store.sight` says it.
     """
     states = tuple(sorted(set(selection.states)))
     if selection.above_line is not None:  # nothing but what is LISTED stands on a side of it
@@ -189,9 +192,9 @@ def groups_of(selection: Selection, line: float | None, *, as_of: datetime) -> t
         below = _below(states, line, selection.subspecialty, as_of)
     else:
         above, below = _sorted(selection, line, as_of)
-    groups = {None: (*above, *below), True: above, False: below}[selection.above_line]
-    wanted = selection.only.conditions(as_of)
-    return tuple(replace(group, only=and_(group.only, *wanted)) for group in groups) if wanted else groups
+    chosen = {None: (*above, *below), True: above, False: below}[selection.above_line]
+    wanted = (seen, *selection.only.conditions(as_of))
+    return tuple(replace(group, only=and_(group.only, *wanted)) for group in chosen)
 
 
 def sides_of(

@@ -15,20 +15,26 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from overread.actor import Actor
 from overread.case import CaseEvent, CaseState
 from overread.errors import ClaimedError, TransitionError
-from service.store.cases import case_for_change
+from service.store.cases import case_for_change, find_case
 from service.store.changes import Entry, change_case
 from service.store.claim_tables import reading_claims
 from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.records import CaseRecord, actor_columns, actor_of
+from service.store.schema import cases
+from service.store.sight import cases_in_sight
 from service.store.worklist_records import Claim
 
 _LONGEST = timedelta(days=31)  # that a claim may be held without being renewed, by any setting
 
 _ONE = select(reading_claims).where(reading_claims.c.case_id == bindparam("claimed_case"))
-_OF_CASES = select(reading_claims).where(
-    reading_claims.c.case_id.in_(bindparam("case_ids", expanding=True)),
-    reading_claims.c.held_until > bindparam("now"),
+_OF_CASES = (
+    select(reading_claims)
+    .join(cases)
+    .where(
+        reading_claims.c.case_id.in_(bindparam("case_ids", expanding=True)),
+        reading_claims.c.held_until > bindparam("now"),
+    )
 )
 _ADD = insert(reading_claims)
 _CHANGE = update(reading_claims).where(reading_claims.c.case_id == bindparam("changed"))
@@ -89,10 +95,12 @@ def renew_claim(store: Store, case_id: int, holder: Actor, *, now: datetime, sec
     """Let a claim run on from now, also one that has run out and that nobody else took; return it.
 
     Raises:
+        NotFoundError: there is no such case.
         ClaimedError: another reader has the case by now; the message says who.
         TransitionError: the holder has not claimed it, or it does not wait for a second reader any more.
     """
     with store.writing(durable=False) as connection:
+        find_case(connection, case_id)
         row = connection.execute(_ONE.with_for_update(), {"claimed_case": case_id}).one_or_none()
         if row is None or row.actor_identifier != holder.identifier:
             if row is not None and not _has_run_out(row, now):
@@ -135,8 +143,14 @@ def end_claim(connection: Connection, case_id: int) -> None:
 
 
 def find_claim(store: Store, case_id: int, *, now: datetime) -> Claim | None:
-    """Return who has a case; None where nobody does."""
-    return find_claims(store, (case_id,), now=now).get(case_id)
+    """Return who has a case; None where nobody does.
+
+    Raises:
+        NotFoundError: there is no such case.
+    """
+    with store.reading() as connection:
+        find_case(connection, case_id)
+        return claims_of(connection, (case_id,), now=now).get(case_id)
 
 
 def find_claims(store: Store, case_ids: Collection[int], *, now: datetime) -> Mapping[int, Claim]:
@@ -147,7 +161,8 @@ def find_claims(store: Store, case_ids: Collection[int], *, now: datetime) -> Ma
 
 def claims_of(connection: Connection, case_ids: Collection[int], *, now: datetime) -> dict[int, Claim]:
     """Return the same inside a transaction."""
-    rows = connection.execute(_OF_CASES, {"case_ids": list(case_ids), "now": now})
+    wanted = _OF_CASES.where(cases_in_sight(connection))
+    rows = connection.execute(wanted, {"case_ids": list(case_ids), "now": now})
     return {row.case_id: claim_of(row) for row in rows if not _has_run_out(row, now)}
 
 

@@ -134,12 +134,19 @@ def send_report(  # one column per thing that a sender may say
     return receive_report(store, report, now=now)
 
 
-def ready_case(
-    store: Store, number: int = 1, *, value: int = WHITE, report: str = CLEAR, now: datetime = NOW
+def ready_case(  # one column per thing that tells cases apart
+    store: Store,
+    number: int = 1,
+    *,
+    value: int = WHITE,
+    report: str = CLEAR,
+    site: str | None = None,
+    now: datetime = NOW,
 ) -> int:
     """A case of its own study that waits for a worker; returns its number."""
     study, accession = f"2.25.{number}", f"A{number}"
-    send_image(store, dicom_bytes(study=study, value=value, AccessionNumber=accession), now=now)
+    content = dicom_bytes(study=study, value=value, AccessionNumber=accession, InstitutionName=site)
+    send_image(store, content, now=now)
     receipt = send_report(store, report, accession=accession, now=now)
     assert close_study(store, study, now=now) is CaseState.READY
     return receipt.case_id

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -17,6 +17,7 @@ _TOLD_APART_BY = (
     "overdue_at",
     "subspecialty",
     "open_to_all_at",
+    "site",
     "finding",
     "kind",
     "actionable",
@@ -54,6 +55,8 @@ def upgrade() -> None:
         named = {column.partition(" ")[0] for column in order}
         rest = [column for column in _TOLD_APART_BY if column not in named]
         op.create_index(name, "cases", [sa.literal_column(column) for column in ("state", *order, *rest)])
+    for column in ("modality", "site", "patient_id"):
+        op.create_index(f"ix_cases_{column}", "cases", [column])
     op.create_index(
         "ix_events_second_read",
         "events",
