@@ -21,6 +21,7 @@ from service.web.errors import Problem, problem_response
 SEARCHES = frozenset(
     {
         "/",
+        "/worklist/rows",
         "/quarantine",
         "/api/v1/worklist",
         "/api/v1/quarantine",
@@ -43,6 +44,7 @@ SHOW_NO_PATIENT = frozenset(
         "/docs",
         "/docs/{name}",
         "/sign-in",
+        "/worklist/changes",
         "/fhir/metadata",
         "/api/v1/counts",
         "/api/v1/second-reads/summary",

@@ -61,6 +61,11 @@ class WebSettings(SettingsModel):
         meaning="connections at once to API and page, and as many to DICOMweb; then a silent one makes room",
         ge=1,
     )
+    live_pages_max: int = setting(
+        128,
+        meaning="open pages of the worklist that are kept up to date at once; further ones ask now and then",
+        ge=0,
+    )
     search_headers_max: int = setting(
         2000, meaning="headers that one search by DICOMweb reads to find what the tables do not hold", ge=1
     )

@@ -41,8 +41,13 @@ const actions = {
   i: () => viewer?.classList.toggle("inverted"),
   f: toggleFull,
   u: () => follow("a[data-key=u]"),
+  c: () => follow("button[data-press=c]"),
+  r: () => follow("button[data-press=r]"),
+  d: () => follow("a[data-press=d]"),
+  "/": () => document.querySelector(".search input[type=search]")?.focus(),
   "?": () => help?.showModal(),
 };
+document.addEventListener("action", (event) => Object.assign(actions, event.detail)); // of a page of its own
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -108,7 +113,7 @@ async function sendWhenSignedIn(form, field) {
 
 document.addEventListener("submit", (event) => {
   const field = event.target.elements.namedItem("csrf_token");
-  if (!field || event.target.action.includes("/sign-out")) return;
+  if (!field || "live" in event.target.dataset || event.target.action.includes("/sign-out")) return;
   event.preventDefault();
   sendWhenSignedIn(event.target, field);
 });

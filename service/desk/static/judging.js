@@ -48,6 +48,25 @@
     return true;
   }
 
+  // Who begins to judge has the case; where another reader has it, that is said before more is typed.
+  let isClaimed = false;
+  async function claimOnce() {
+    if (isClaimed || !form || part.dataset.claim === "") return;
+    isClaimed = true;
+    const headers = { Accept: "application/json" };
+    const token = form.elements.namedItem("csrf_token")?.value;
+    if (token) headers["X-CSRF-Token"] = token;
+    const answer = await fetch(part.dataset.claim, { method: "POST", headers }).catch(() => null);
+    if (answer?.status !== 409) return;
+    const told = document.createElement("p");
+    told.className = "session-ended";
+    told.setAttribute("role", "alert");
+    told.textContent = (await answer.json()).detail ?? "Another reader has this case.";
+    form.append(told);
+  }
+
+  form?.addEventListener("input", claimOnce);
+  form?.addEventListener("change", claimOnce);
   form?.addEventListener("change", (event) => {
     const step = event.target.closest("[data-step]");
     if (!step) return;

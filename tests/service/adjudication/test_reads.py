@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from overread.actor import Actor, ActorKind
 from overread.case import CaseEvent, CaseState
 from overread.discrepancy import DiscrepancyKind
-from overread.errors import ContradictionError, InputError, TransitionError
+from overread.errors import ClaimedError, ContradictionError, InputError, TransitionError
 from overread.priority import shipped_policy_text
 from overread.second_read import (
     FlagVerdict,
@@ -21,6 +21,7 @@ from overread.second_read import (
     StatedFinding,
     Verdict,
 )
+from service.adjudication.blinding import selection_as_seen
 from service.adjudication.known_reads import known_reads
 from service.adjudication.reads import Sender, commit_own_read, judge, note_opened, undo
 from service.security.identity import Identity, Means
@@ -29,6 +30,7 @@ from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.order import Selection
 from service.store.policies import activate_policy
+from service.store.reading_claims import Hold, find_claim, hold_case
 from service.store.second_reads import ReadAct
 from service.store.worklist import list_worklist, load_case
 from tests.service.material import NOW, ROE, after, send_report
@@ -107,6 +109,17 @@ def test_what_is_sent_twice_is_recorded_once(store: Store) -> None:
     assert len(known_reads(store, case_id, person()).reads) == 1
 
 
+def test_who_has_the_case_judges_it_and_nobody_has_it_then(store: Store) -> None:
+    case_id = seen_case(store)
+    hold_case(store, case_id, Hold(holder=person("ada").actor, at=after(10), seconds=600))
+    with pytest.raises(ClaimedError, match="Ada has case"):
+        judge(store, case_id, CONFIRMED, sender("bob"))
+    recorded = judge(store, case_id, CONFIRMED, sender())
+    assert find_claim(store, case_id, now=after(61)) is None
+    undo(store, case_id, recorded.read_id, sender(submission="u"))
+    assert judge(store, case_id, CONFIRMED, sender("bob")).is_new
+
+
 def test_a_case_is_judged_once_and_only_as_it_was_shown(store: Store) -> None:
     case_id = seen_case(store)
     with pytest.raises(TransitionError, match="load it again"):
@@ -177,6 +190,10 @@ def test_two_independent_readers_agree_or_a_third_person_decides(store: Store) -
         assert known_reads(store, case_id, person("bob")).reads == ()
     with pytest.raises(TransitionError, match="judged case"):
         judge(store, alike, CONFIRMED, sender(submission="a third"))
+    mine = selection_as_seen(store, Selection(), person("ada"))
+    theirs = selection_as_seen(store, Selection(), person("bob"))
+    assert list_worklist(store, mine, now=after(100)).cases == ()
+    assert len(list_worklist(store, theirs, now=after(100)).cases) == 2
     judge(store, alike, CONFIRMED, sender("bob", "b"))
     assert states_of(store, alike) is CaseState.JUDGED
     judge(store, differing, REJECTED, sender("bob", "c"))

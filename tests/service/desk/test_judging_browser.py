@@ -67,7 +67,7 @@ def test_a_reader_commits_is_shown_the_result_judges_and_takes_it_back(
     case_id = seen_case(sqlite_store, findings={"mass": 0.9, "cardiomegaly": 0.5})
     browser.get(str(api.base_url))
     wait_for(browser, ".scripted")
-    assert "mass" not in browser.page_source.lower()
+    assert "mass" not in wait_for(browser, ".rows").text.lower()
     picture(browser, "hidden-list")
     press(browser, "j")
     press(browser, Keys.ENTER)
