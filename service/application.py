@@ -9,10 +9,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, claims, fhir, images, quarantine, reports, triage, workers
+from service.api import cases, claims, fhir, images, quarantine, reports, second_reads, triage, workers
 from service.desk import (
     accountpages,
+    authorpages,
     claimpages,
+    judgingpages,
+    judgingsummary,
     listpages,
     pages,
     peoplepages,
@@ -59,12 +62,16 @@ def make_app(
     app.state.archive_threads = threads
     app.state.feed = ListFeed(connections_max=web.live_pages_max)
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, claims, images, triage, quarantine, workers, health):
+    for room in (reports, fhir, cases, claims, second_reads, images, triage, quarantine, workers, health):
         app.include_router(room.router)
+    app.include_router(second_reads.shares)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
     openapi.publish(app, further_documents)
     app.include_router(docs_page.router)
     app.include_router(pages.router)
+    app.include_router(judgingpages.router)
+    app.include_router(judgingsummary.router)
+    app.include_router(authorpages.router)
     app.include_router(listpages.router)
     app.include_router(claimpages.router)
     app.include_router(quarantinepages.router)

@@ -13,6 +13,7 @@ from service.desk.claimview import ClaimBar
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
+from service.desk.judgingview import JudgingView
 from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
 from service.desk.listview import study_words, tab_address, tab_of
@@ -92,6 +93,7 @@ class CaseView:
     events: tuple[EventLine, ...]
     own_address: str  # of this page, to come back to
     claim: ClaimBar | None = None  # None where it does not wait for a second reader
+    judging: JudgingView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

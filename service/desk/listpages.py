@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from overread.errors import InputError, OutOfResourcesError
+from service.adjudication.blinding import page_as_seen, selection_as_seen
 from service.desk.accountpages import address_within
 from service.desk.claimpages import Asking
 from service.desk.feed import ListFeed
@@ -225,7 +226,9 @@ def _list(
 ) -> ListView:
     tab, identifier = tab_named(show), asking.identity.actor.identifier
     selection = listing.selection(tab, identifier)
+    selection = selection_as_seen(context.store, selection, asking.identity)
     page = list_worklist(context.store, selection, now=asking.now, after=after, limit=PAGE_LENGTH)
+    page = page_as_seen(context.store, page, asking.identity)
     looking = Looking(listing=listing, identifier=identifier, now=asking.now, after=after)
     view = list_view(tab, page, count_cases(context.store), looking)
     if tab is not TABS[0]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from overread.case import CaseState
+from overread.case import SECOND_READ, TRIAGED, CaseState
 from overread.finding import Actionable
 from service.desk.claimview import holder_words
 from service.desk.filterview import FilterView
@@ -184,7 +184,7 @@ def _row(case: CaseSummary, tab: Tab, claim: Claim | None, looking: Looking) -> 
     listing = looking.listing if tab is TABS[0] else Listing()
     now = looking.now
     listed = case.state is CaseState.LISTED
-    headline = case.headline if listed else None
+    headline = case.headline if listed or case.state in SECOND_READ else None
     urgency = case.actionable if listed and case.actionable else Actionable.NONE
     overdue_at = case.overdue_at if case.above_line else None
     is_mixed = len(tab.states) > 1 or listing.is_found
@@ -206,7 +206,7 @@ def _row(case: CaseSummary, tab: Tab, claim: Claim | None, looking: Looking) -> 
         subspecialty=case.subspecialty or "anybody",
         late=overdue_at is not None and overdue_at <= now,
         since_label="Waiting" if listed else "Since",
-        since=case.waiting_since or case.updated_at,
+        since=(case.waiting_since if listed else None) or case.updated_at,
         age=waited(case.waiting_since, overdue_at, now)
         if listed and case.waiting_since
         else age(case.updated_at, now),
@@ -234,5 +234,4 @@ def _why(case: CaseSummary, headline: Headline) -> str:
 def _reasons(case: CaseSummary) -> tuple[str, ...]:
     if case.state is CaseState.FAILED:
         return (case.failure or "the reason was not recorded",)
-    triaged = {CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE}
-    return case.reasons if case.state in triaged else ()
+    return case.reasons if case.state in TRIAGED | SECOND_READ else ()

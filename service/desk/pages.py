@@ -10,14 +10,20 @@ from starlette.exceptions import HTTPException
 
 from overread.case import CaseState
 from overread.finding import load_vocabulary
+from service.adjudication.blinding import SeenCase, as_seen, may_judge, require_open, selection_as_seen
+from service.adjudication.known_reads import first_unjudged, known_reads
+from service.adjudication.reads import note_opened
+from service.api.second_reads import sender_of
 from service.desk.caseview import Choice, Neighbours, case_view
 from service.desk.claimpages import Asking
 from service.desk.claimview import claim_bar
+from service.desk.judgingview import JudgingView, judging_view
 from service.desk.listing import Listing
 from service.desk.listpages import listed_as
-from service.desk.listview import tab_of
+from service.desk.listview import tab_address, tab_of
 from service.desk.render import render_page
 from service.second_read.claiming import Claimant
+from service.security.identity import Identity
 from service.store.database import Store
 from service.store.queue import retry_case
 from service.store.reading_claims import find_claim
@@ -25,11 +31,12 @@ from service.store.records import CaseSummary
 from service.store.worklist import list_numbers, load_case
 from service.triage.reconsideration import restore_finding
 from service.web import errors
-from service.web.context import Context, Recognised
+from service.web.context import Context, Recognised, ServerContext
 from service.web.picture import sizes_of
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
+_HIDDEN = "The report is shown once your own read is committed."
 _REFUSALS = {
     401: ("You are not signed in", "Sign in and try again."),
     403: ("You may not do this", "Your roles do not allow it. An administrator can give you others."),
@@ -60,6 +67,8 @@ def case(
 ) -> HTMLResponse:
     """Show one case."""
     detail = load_case(context.store, case_id, share=choice.listing.share)
+    seen = as_seen(context.store, detail, asking.identity)
+    detail = seen.detail
     listing = replace(
         choice.listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
     )
@@ -67,6 +76,11 @@ def case(
     neighbours = _neighbours(context.store, detail.summary, listing, asking)
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    view = replace(
+        view,
+        judging=_judging(context, request, asking.identity, seen, listing),
+        no_report=_HIDDEN if seen.is_hidden else view.no_report,
+    )
     if detail.summary.state is CaseState.LISTED:
         claim = find_claim(context.store, case_id, now=asking.now)
         view = replace(view, claim=claim_bar(case_id, claim, asking))
@@ -90,6 +104,7 @@ def restore(
     finding: Annotated[str, Path(max_length=100)],
 ) -> Response:
     """Bring back a finding that an earlier report knew, and show the case."""
+    require_open(context.store, case_id, identity)
     restore_finding(context.store, case_id, finding, actor=identity.actor, now=context.clock())
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
@@ -122,12 +137,44 @@ def answer_refusal(request: Request, problem: errors.Problem) -> Response:
     return render_page(request, "problem.html", {"title": title, "detail": detail}, status=problem.status)
 
 
+def next_to_judge(context: ServerContext, identity: Identity, case_id: int, listing: Listing) -> str:
+    """Return the address of the case that follows on the list, from the last one the first; else the list's.
+
+    On which side of the line the case stands, the next one is looked for too.
+    """
+    summary = load_case(context.store, case_id, share=listing.share).summary
+    rest = summary.state is CaseState.LISTED and not summary.above_line
+    listing = replace(listing, rest=rest)
+    selection = listing.selection(tab_of(summary.state), identity.actor.identifier)
+    selection = selection_as_seen(context.store, selection, identity)
+    numbers = list_numbers(context.store, selection, now=context.clock(), limit=_NEIGHBOURS_MAX)
+    at = numbers.index(case_id) if case_id in numbers else -1
+    others = [*numbers[at + 1 :], *(numbers[:at] if at > 0 else ())]
+    following = first_unjudged(context.store, others, identity)
+    return tab_address(tab_of(summary.state)) if following is None else listing.case_address(following)
+
+
+def _judging(
+    context: ServerContext, request: Request, identity: Identity, seen: SeenCase, listing: Listing
+) -> JudgingView | None:
+    case_id = seen.detail.summary.case_id
+    note_opened(context.store, case_id, sender_of(request, context, identity, ""))
+    return judging_view(
+        seen.detail,
+        known_reads(context.store, case_id, identity),
+        listing,
+        is_hidden=seen.is_hidden,
+        may_judge=may_judge(identity),
+    )
+
+
 def _is_for_a_person(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
 
 
 def _neighbours(store: Store, case: CaseSummary, listing: Listing, asking: Claimant) -> Neighbours:
     selection = listing.selection(tab_of(case.state), asking.identity.actor.identifier)
+    selection = selection_as_seen(store, selection, asking.identity)
     numbers = list_numbers(store, selection, now=asking.now, limit=_NEIGHBOURS_MAX)
     if case.case_id not in numbers:
         return Neighbours()

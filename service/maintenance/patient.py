@@ -4,6 +4,7 @@
 <folder>/cases/<number>/objects/<SOP instance UID>.dcm   bytes as received
 <folder>/cases/<number>/results.json                     what triage concluded of the latest revision
 <folder>/cases/<number>/history.json                     what happened to the case, and who did it
+<folder>/cases/<number>/second-reads.json                what second readers said of the case, and who did
 <folder>/quarantine/<number>                             bytes as received, of what was refused
 <folder>/who-saw-what.jsonl                              the audit trail about all of them
 <folder>/missing.txt                                     what is named and not kept, and why
@@ -29,11 +30,13 @@ from overread.errors import (
 from service.audit_trail.formats import as_json
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
+from service.store.erasure import Erasure, erase_case, erase_refusal
 from service.store.json_format import to_json
 from service.store.patients import Holdings
 from service.store.quarantine import discard, load_entry
 from service.store.records import CaseDetail, InstanceRecord, QuarantineEntry, QuarantineState
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.second_reads import reads_of
 from service.store.worklist import find_case, load_case, load_instance
 
 STAYS = (
@@ -41,6 +44,22 @@ STAYS = (
     "audit trail. They are the record of a medical decision and of who saw it; they go with the database of "
     "the installation, after the time for which the law asks to keep them."
 )
+
+
+ERASED_STAYS = (
+    "What stays: the audit trail, which says under the numbers of the cases and the UIDs of the images who "
+    "saw them and who erased them, and which words people searched for. Backups and copies that were handed "
+    "on are not touched; what is sent again comes in again."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseCount:
+    """Result of an erasure."""
+
+    cases: int
+    refused: int
+    kept: tuple[str, ...]  # what could not go now, with the reason, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +86,7 @@ def copy_everything(store: Store, held: Holdings, folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for case_id in held.case_ids:
             _copy_case(load_case(store, case_id), folder / "cases" / str(case_id), missing)
+            _copy_second_reads(store, case_id, folder / "cases" / str(case_id))
         for number in held.quarantine_ids:
             entry = load_entry(store, number)
             _copy_bytes(entry, folder / "quarantine" / str(number), f"quarantine {number}", missing)
@@ -97,6 +117,23 @@ def remove_bytes(store: Store, held: Holdings, *, actor: Actor, because: str, no
     for number in held.quarantine_ids:
         refused += _remove_entry(store, load_entry(store, number), actor, because, now)
     return RemovalCount(objects=objects, refused=refused, kept=kept)
+
+
+def erase_rows(store: Store, held: Holdings, erasure: Erasure) -> EraseCount:
+    """Erase all that names a patient's cases, studies and images but the audit trail; the bytes go first.
+
+    Raises:
+        InputError: no reason is given.
+        OutOfResourcesError: the store is not available.
+    """
+    removed = remove_bytes(store, held, actor=erasure.actor, because=erasure.why, now=erasure.at)
+    reasons = {number: erase_case(store, number, erasure) for number in held.case_ids}
+    for number in held.quarantine_ids:
+        erase_refusal(store, number, erasure)
+    kept = tuple(f"case {number}: {why}" for number, why in reasons.items() if why is not None)
+    return EraseCount(
+        cases=len(reasons) - len(kept), refused=len(held.quarantine_ids), kept=(*removed.kept, *kept)
+    )
 
 
 def _remove_study(store: Store, uid: str, actor: Actor, because: str, now: datetime) -> int:
@@ -138,6 +175,23 @@ def _copy_case(case: CaseDetail, folder: Path, missing: list[str]) -> None:
         for event in case.events
     ]
     _write(folder / "history.json", json.dumps(history, indent=2, ensure_ascii=False) + "\n")
+
+
+def _copy_second_reads(store: Store, case_id: int, folder: Path) -> None:
+    with store.reading() as connection:
+        reads = reads_of(connection, case_id)
+    lines = [
+        {
+            "at": item.at.isoformat(),
+            "act": item.act.value,
+            "by": item.actor.display_name,
+            "said": None if item.content is None else json.loads(to_json(item.content))["value"],
+            "undoes": item.undoes,
+        }
+        for item in reads
+    ]
+    if lines:
+        _write(folder / "second-reads.json", json.dumps(lines, indent=2, ensure_ascii=False) + "\n")
 
 
 def _copy_bytes(kept: InstanceRecord | QuarantineEntry, path: Path, name: str, missing: list[str]) -> None:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from overread.errors import ConfigurationError
 from overread.settings_file import FOLDER_VARIABLE
@@ -85,10 +85,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
             environment["OVERREAD_PROBE_PORT"] = str(probe.getsockname()[1])
         environment[METRICS_FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
-            *(
-                _http_child("api", (api, *probes), environment, number=number)
-                for number in range(1, api_processes + 1)
-            ),
+            *_api_children(api_processes, (api, *probes), environment),
             _http_child("stow", (stow,), environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
@@ -167,13 +164,18 @@ def _environment(
     }
 
 
-def _http_child(
-    name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str], *, number: int = 1
-) -> ChildSpec:
-    """Return one process of an application; several share its sockets and take requests in turn."""
+def _api_children(
+    count: int, listeners: tuple[socket.socket, ...], environment: dict[str, str]
+) -> list[ChildSpec]:
+    """Return processes of page and API that take the connections of the same sockets in turn."""
+    first = _http_child("api", listeners, environment)
+    return [first, *(replace(first, name=f"api-{number}") for number in range(2, count + 1))]
+
+
+def _http_child(name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str]) -> ChildSpec:
     descriptors = (str(listener.fileno()) for listener in listeners)
     return ChildSpec(
-        name=name if number == 1 else f"{name}-{number}",
+        name=name,
         command=(sys.executable, "-P", "-m", "service.runtime.http_process", name, *descriptors),
         listeners=listeners,
         environment=environment,

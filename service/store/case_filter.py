@@ -11,6 +11,8 @@ from overread.discrepancy import DiscrepancyKind
 from overread.finding import Actionable
 from service.store.claim_tables import reading_claims
 from service.store.schema import cases
+from service.store.second_read_tables import second_reads
+from service.store.second_reads import ReadAct
 
 _HELD_MAX = 5000  # claims that are looked through for cases that somebody has
 _NEVER = -1  # the number of no case
@@ -48,6 +50,8 @@ class CaseFilter:
     reading: ReadingState | None = None
     reader: str = ""  # identifier of who asks, for what is MINE
     case_ids: tuple[int, ...] | None = None
+    committed_by: str = ""  # identifier: only what this reader has committed an own read of
+    unjudged_by: str = ""  # identifier: nothing of which a judgement of this reader stands
 
     @property
     def is_empty(self) -> bool:
@@ -78,6 +82,8 @@ class CaseFilter:
             columns.actionable.in_(_values(self.urgencies)) if self.urgencies else None,
             columns.waiting_since <= as_of - self.waited if self.waited is not None else None,
             _is_open(as_of) if self.reading is ReadingState.OPEN else None,
+            _is_committed(self.committed_by) if self.committed_by else None,
+            ~_is_judged(self.unjudged_by) if self.unjudged_by else None,
             None if self.case_ids is None else columns.case_id.in_(self.case_ids or (_NEVER,)),
         ]
         return tuple(condition for condition in made if condition is not None)
@@ -88,6 +94,27 @@ EVERYTHING = CaseFilter()
 
 def _values(members: Iterable[StrEnum]) -> list[str]:
     return [member.value for member in members]
+
+
+def _is_committed(identifier: str) -> ColumnElement[bool]:
+    committed = select(second_reads.c.case_id).where(
+        second_reads.c.case_id == cases.c.case_id,
+        second_reads.c.act == ReadAct.COMMITTED.value,
+        second_reads.c.actor_identifier == identifier,
+    )
+    return exists(committed)
+
+
+def _is_judged(identifier: str) -> ColumnElement[bool]:
+    undoing = second_reads.alias()
+    judged = select(second_reads.c.case_id).where(
+        second_reads.c.case_id == cases.c.case_id,
+        second_reads.c.revision == cases.c.result_revision,
+        second_reads.c.act == ReadAct.JUDGED.value,
+        second_reads.c.actor_identifier == identifier,
+        ~exists(select(undoing.c.read_id).where(undoing.c.undoes == second_reads.c.read_id)),
+    )
+    return exists(judged)
 
 
 def _is_open(now: datetime) -> ColumnElement[bool]:

@@ -21,6 +21,7 @@ from service.store.claim_tables import reading_claims
 from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.records import CaseRecord, actor_columns, actor_of
+from service.store.report_authors import wrote_report
 from service.store.schema import cases
 from service.store.sight import cases_in_sight
 from service.store.worklist_records import Claim
@@ -57,7 +58,7 @@ def hold_case(store: Store, case_id: int, hold: Hold) -> Claim:
 
     Raises:
         NotFoundError: there is no such case.
-        TransitionError: it does not wait for a second reader.
+        TransitionError: it does not wait for a second reader, or the holder wrote its report.
         ClaimedError: another reader has it, and it may not be taken; the message says who.
     """
     with store.writing() as connection:
@@ -67,6 +68,8 @@ def hold_case(store: Store, case_id: int, hold: Hold) -> Claim:
 def hold_in(connection: Connection, case_id: int, hold: Hold) -> Claim:
     """Do the same inside a transaction."""
     case = _waiting_case(connection, case_id)
+    if wrote_report(connection, case_id, hold.holder):
+        raise TransitionError(f"case {case_id} goes to another reader")
     row = connection.execute(_ONE, {"claimed_case": case_id}).one_or_none()
     standing = None if row is None or _has_run_out(row, hold.at) else claim_of(row)
     is_anothers = standing is not None and standing.holder.identifier != hold.holder.identifier

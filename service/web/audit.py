@@ -47,6 +47,8 @@ SHOW_NO_PATIENT = frozenset(
         "/worklist/changes",
         "/fhir/metadata",
         "/api/v1/counts",
+        "/api/v1/second-reads/summary",
+        "/second-reads",
         "/api/v1/workers",
         STATIC_ADDRESS,
     }
