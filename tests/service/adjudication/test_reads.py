@@ -235,3 +235,16 @@ def test_an_own_read_comes_before_everything_and_only_once(store: Store) -> None
         (ReadAct.JUDGED, after(60)),
     ]
     assert reads[1].own_read == own
+
+
+def test_what_was_judged_counts_towards_the_share_that_is_looked_at(sqlite_store: Store) -> None:
+    numbers = [seen_case(sqlite_store, n, findings={"mass": 0.5 + 0.01 * n}) for n in range(1, 25)]
+    half = Selection(share=0.5)
+    before = list_worklist(sqlite_store, half, now=after(9)).line
+    for case_id in numbers[-2:]:
+        judge(sqlite_store, case_id, CONFIRMED, sender(submission=str(case_id)))
+    line = list_worklist(sqlite_store, half, now=after(9)).line
+    assert before is not None
+    assert line is not None
+    # Half of 24 is 12; two of them have been looked at, and ten of the other 22 stand above the line.
+    assert (before.triaged, before.above, line.triaged, line.above, line.below) == (24, 12, 24, 10, 12)
