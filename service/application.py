@@ -21,6 +21,7 @@ from service.desk import (
     peoplepages,
     providerpages,
     quarantinepages,
+    queuepages,
 )
 from service.desk.feed import ListFeed
 from service.pictures.room import PictureRoom
@@ -73,6 +74,7 @@ def make_app(
     app.include_router(judgingsummary.router)
     app.include_router(authorpages.router)
     app.include_router(listpages.router)
+    app.include_router(queuepages.router)
     app.include_router(claimpages.router)
     app.include_router(quarantinepages.router)
     app.include_router(accountpages.router)

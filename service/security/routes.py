@@ -44,6 +44,7 @@ SEE_IMAGES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ)
 SEE_PICTURES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ, Scope.CASES_READ)
 CLEAR_QUARANTINE = _need(_COORDINATOR, Scope.QUARANTINE)
 TRIAGE = _need(_READER, _QUALITY, Scope.TRIAGE)
+SEE_QUEUE = _need(_COORDINATOR, _QUALITY)
 SEE_STATE = _need(_COORDINATOR, _QUALITY, _ADMINISTRATOR, Scope.MONITORING, Scope.CASES_READ)
 MONITOR = _need(_COORDINATOR, _ADMINISTRATOR, Scope.MONITORING)
 ADMINISTER = _need(_ADMINISTRATOR)
@@ -80,6 +81,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/cases/{case_id}/own-read"): JUDGE,
     ("POST", "/cases/{case_id}/judgement"): JUDGE,
     ("POST", "/cases/{case_id}/judgement/undo"): JUDGE,
+    ("GET", "/queue"): SEE_QUEUE,
     ("GET", "/quarantine"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/replay"): CLEAR_QUARANTINE,
     ("GET", "/quarantine/{quarantine_id}"): CLEAR_QUARANTINE,

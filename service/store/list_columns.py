@@ -19,6 +19,9 @@ _TOLD_APART_BY = (
     "priority",
 )
 
+SECOND_READ_EVENTS = "event IN ('FOUND_DISCREPANT', 'READ_CLAIMED', 'JUDGED')"
+"""What the throughput of the list is counted by, as the index of these events says it."""
+
 
 def filter_columns() -> tuple[Column[str], ...]:
     """Return columns of a case for the filters of the list; null where it is not on it."""
@@ -48,7 +51,7 @@ def make_list_indexes(cases: Table) -> None:
 
 def make_event_index(events: Table) -> None:
     """Give the history of the cases an index of what the throughput of the list is counted by."""
-    counted = text("event IN ('FOUND_DISCREPANT', 'READ_CLAIMED', 'JUDGED')")
+    counted = text(SECOND_READ_EVENTS)
     Index(
         "ix_events_second_read",
         events.c.event,

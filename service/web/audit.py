@@ -45,6 +45,7 @@ SHOW_NO_PATIENT = frozenset(
         "/docs/{name}",
         "/sign-in",
         "/worklist/changes",
+        "/queue",
         "/fhir/metadata",
         "/api/v1/counts",
         "/api/v1/second-reads/summary",
