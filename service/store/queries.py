@@ -166,7 +166,8 @@ CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).
 ADD_EVENT = insert(events)
 
 SUMMARY = select(
-    cases,
+    # A case has its modality once it was concluded; its images have it before.
+    *(column for column in cases.c if column.name not in {"modality", "actionable"}),
     studies.c.modality,
     studies.c.body_part,
     studies.c.description,
