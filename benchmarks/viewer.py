@@ -31,6 +31,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import url_changes
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.pictures import Serving, serving, written
@@ -166,11 +167,9 @@ def open_radiographs(page: webdriver.Chrome, service: Serving, rounds: int) -> T
         WebDriverWait(page, 60).until(lambda _: "/cases/" in page.current_url)
         first.append(seen(page))
         time.sleep(LOOK_SECONDS)
-        before = page.current_url
+        here = page.current_url
         ActionChains(page).send_keys("j").perform()
-        WebDriverWait(page, 60, poll_frequency=0.02).until(
-            lambda _, before=before: page.current_url != before
-        )
+        WebDriverWait(page, 60, poll_frequency=0.02).until(url_changes(here))
         following.append(seen(page))
     return first, following
 

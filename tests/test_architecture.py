@@ -37,7 +37,6 @@ BROAD_EXCEPTS = {
     "models.decoding _decoded": "a panic of a decoder in Rust is no Exception, and its class is in no module",
     "models.library_errors as_model_error": "ONNX Runtime, torch and MONAI raise classes with no common one",
     "models.prefetch _Preparation.run": "outermost in its thread; raised again where the result is asked for",
-    "service.triage.worker triage_case": "one case must not end the worker",
 }
 """Functions that catch Exception, BaseException or everything, and why each has to."""
 GOES_ON_AFTER_AN_ERROR = {
@@ -49,6 +48,8 @@ GOES_ON_AFTER_AN_ERROR = {
     "service.hl7.listener": "a message; its sender gets an acknowledgement that says so",
     "service.narrative.pdf": "a PDF; whoever sent it gets the reason",
     "service.triage.shadow": "the look of a candidate; its failure is kept with it",
+    "service.triage.storing": "the storing of a conclusion; its case is tried again",
+    "service.triage.worker": "the look at a case; it is tried again, or fails with its reason",
     "service.watch.folder": "a file; it stays where it is",
 }
 """Modules whose outermost loop goes on after an item that failed (`ErrorBoundary`), and the item."""

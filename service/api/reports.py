@@ -43,6 +43,7 @@ class ReportNames(BaseModel):
         None, max_length=64, description="Instead of, or beside, the accession number"
     )
     patient_id: str | None = Field(None, max_length=64, description="Checked against the images where given")
+    site: str | None = Field(None, max_length=64, description="Where the study was made; images decide")
     status: ReportStatus = Field(
         ReportStatus.FINAL, description="A preliminary report waits for the final one"
     )
@@ -143,6 +144,7 @@ def _from_json(body: ReportBody, source: str) -> IncomingReport:
         accession_number=body.accession_number,
         study_instance_uid=body.study_instance_uid,
         patient_id=body.patient_id,
+        site=body.site,
         issued_at=body.issued_at,
         source=source,
     )
@@ -155,6 +157,7 @@ def _from_text(content: bytes, content_type: ContentType, names: ReportNames, so
         accession_number=names.accession_number,
         study_instance_uid=names.study_instance_uid,
         patient_id=names.patient_id,
+        site=names.site,
         issued_at=names.issued_at,
         charset=content_type.parameters.get("charset", "utf-8"),
         source=source,

@@ -220,6 +220,7 @@ def _facts(detail: CaseDetail, now: datetime) -> tuple[Fact, ...]:
         ("Study", study_words(summary)),
         ("Description", summary.description),
         ("Patient", patient),
+        ("Site", summary.site),
         ("For", summary.subspecialty),
         ("Waited", _standing(summary, now)),
     )

@@ -14,6 +14,7 @@ from service.intake.issued import usable_time
 from service.intake.matching import case_for_report, locks_of_case, study_for_report
 from service.intake.receipt import ReceiptOutcome, Replay
 from service.intake.report_order import is_in_force, is_said_anew, version_repeated, whole_text
+from service.intake.sites import site_of
 from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store, Transaction
 from service.store.locks import Lock
@@ -36,6 +37,7 @@ class IncomingReport:
     accession_number: str | None = None
     study_instance_uid: str | None = None
     patient_id: str | None = field(default=None, repr=False)
+    site: str | None = None  # where the study was made, as the sender calls it
     issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
     message: bytes | None = field(default=None, repr=False)  # what it came in, which quarantine keeps instead
@@ -90,7 +92,8 @@ def receive_reports(
         with store.writing(*_locks(reports[number] for number in usable)) as connection:
             for number in usable:
                 try:
-                    outcomes[number] = _receive(connection, reports[number], str(outcomes[number]), now)
+                    report = _at_site(store, reports[number])
+                    outcomes[number] = _receive(connection, report, str(outcomes[number]), now)
                 except InputError as error:  # which is raised before anything is changed
                     outcomes[number] = error
     return tuple(_concluded(store, *pair, now) for pair in zip(reports, outcomes, strict=True))
@@ -115,7 +118,7 @@ def receive_together(
                 text = _checked_text(report, store.settings.report_bytes_max)
                 if isinstance(text, InputError):
                     raise text
-                receipts.append(_receive(connection, report, text, now))
+                receipts.append(_receive(connection, _at_site(store, report), text, now))
     except InputError as error:
         if report is not None and report.replay is None:
             _refuse(store, report, error, now)
@@ -151,6 +154,11 @@ def check_report(store: Store, report: IncomingReport, *, now: datetime) -> Rece
 def refuse_message(store: Store, message: bytes, error: InputError, *, source: str, now: datetime) -> None:
     """Put a message from which no report can be read into quarantine; it is durable when this returns."""
     _refuse(store, IncomingReport(content=message, source=source), error, now)
+
+
+def _at_site(store: Store, report: IncomingReport) -> IncomingReport:
+    """Return a report with its site as it is called here."""
+    return replace(report, site=site_of(_storable(report.site), store.settings.site_names))
 
 
 def _locks(reports: Iterable[IncomingReport]) -> set[Lock]:
@@ -297,6 +305,7 @@ def _open(connection: Transaction, report: IncomingReport, now: datetime) -> Cas
         study_instance_uid=uid,
         accession_number=report.accession_number,
         patient_id=report.patient_id,
+        site=report.site,
         report_version=None if report.status is ReportStatus.PRELIMINARY else 1,
     )
 
@@ -310,6 +319,7 @@ def _take_note(
         for column, value in (
             ("accession_number", report.accession_number),
             ("patient_id", report.patient_id),
+            ("site", report.site),
         )
         if value is not None and getattr(case, column) is None
     }
@@ -342,6 +352,7 @@ def _refuse(store: Store, report: IncomingReport, error: InputError, now: dateti
         study_instance_uid=_storable(report.study_instance_uid),
         accession_number=_storable(report.accession_number),
         patient_id=_storable(report.patient_id),
+        site=_at_site(store, report).site,
         report_status=report.status.value,
         report_issued_at=usable_time(report.issued_at, now=now),
         report_charset=_storable(report.charset, 64),

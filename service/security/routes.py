@@ -62,6 +62,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/sign-in"): PUBLIC,
     ("GET", "/sign-in/provider"): PUBLIC,
     ("GET", "/sign-in/provider/callback"): PUBLIC,
+    ("POST", "/sign-in/provider/logout"): PUBLIC,  # by the provider, whose signature is looked at
     ("POST", "/sign-out"): A_PERSON,
     ("POST", "/sign-out/everywhere"): A_PERSON,
     ("GET", "/session"): A_PERSON,
@@ -69,6 +70,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/account/password"): A_PERSON,
     ("GET", "/people"): ADMINISTER,
     ("POST", "/people/{person_id}/roles"): ADMINISTER,
+    ("POST", "/people/{person_id}/binding"): ADMINISTER,
     ("POST", "/people/{person_id}/disable"): ADMINISTER,
     ("POST", "/people/{person_id}/enable"): ADMINISTER,
     ("POST", "/people/{person_id}/sign-out"): ADMINISTER,

@@ -12,6 +12,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from overread.actor import Actor
@@ -45,6 +46,7 @@ from service.store.people import (
     NewPerson,
     PersonSource,
     add_person,
+    bind_person,
     change_second_factor,
     disable_person,
     use_step,
@@ -62,6 +64,7 @@ from service.store.queue import (
 from service.store.records import ClaimedCase, ReportStatus
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
 from service.store.schema import metadata
+from service.store.sessions import ProviderLogout, end_sessions_at_word
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import load_case
 from service.triage.reconsideration import reorder_list, restore_finding
@@ -101,9 +104,9 @@ def fill(store: Store) -> None:
 
 
 def _fill_accounts(store: Store) -> None:
-    """People of every source, one closed, a session, two tokens, one revoked, and an attempt that failed."""
+    """People of every source, one closed and one bound, sessions, tokens, an attempt and a log-out."""
     by = Act(actor=Actor.account("root"), at=NOW, what="overread users")
-    ada, bob, _ = (
+    ada, bob, eve = (
         add_person(
             store,
             NewPerson(
@@ -123,7 +126,15 @@ def _fill_accounts(store: Store) -> None:
     disable_person(store, bob.person_id, by=by)
     lifetime = Lifetime.of(SecuritySettings())
     begin_session(store, ada, Origin(address="10.1.1.1", what="POST /sign-in"), lifetime, now=NOW)
-    make_token(store, "viewer", frozenset({Scope.IMAGES_READ}), days=30, by=by)
+    bind_person(store, eve.person_id, {"north"}, ("thoracic",), by=by)
+    origin = Origin(
+        address="10.1.1.1", what="GET /callback", provider_token="an ID token", provider_session="s1"
+    )
+    begin_session(store, eve, origin, lifetime, now=NOW)
+    logout = ProviderLogout(token_sha256="a" * 64, expires_at=after(60), subject=None, session="s2")
+    assert end_sessions_at_word(store, logout, now=NOW, entry_of=lambda _: pytest.fail("nobody's")) == 0
+    north = frozenset({"north"})
+    make_token(store, "viewer", frozenset({Scope.IMAGES_READ}), days=30, by=by, sites=north)
     make_token(store, "ris", frozenset({Scope.REPORTS_WRITE}), days=30, by=by)
     revoke_token(store, "ris", by=by)
     attempt = Attempt(name="ada", address="10.1.1.1")
@@ -148,7 +159,7 @@ def _conclude_whole(store: Store, claimed: ClaimedCase, now: datetime) -> None:
 
 def _fill_results(store: Store) -> None:
     """Cases of every outcome, one of them with looks in shadow, one with a finding that a person restored."""
-    listed = _ready(store, 1)
+    listed = _ready(store, 1, site="North")
     triage_one(store, listed, clock=lambda: NOW)
     looks = [
         ShadowLook(
