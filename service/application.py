@@ -49,6 +49,7 @@ def make_app(
     )
     app.state.archive_threads = threads
     app.state.narratives = NarrativeTurns(web)
+    app.state.web = web
     for room in (reports, fhir, cases, images, frames, triage, quarantine, workers, health):
         app.include_router(room.router)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads

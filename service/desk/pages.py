@@ -15,6 +15,7 @@ from service.desk.caseview import Choice, Neighbours, case_view
 from service.desk.listing import Listing, listing_of
 from service.desk.listview import PAGE_LENGTH, list_view, tab_named, tab_of
 from service.desk.render import render_page
+from service.desk.viewerpart import ohif_address
 from service.store.database import Store
 from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
@@ -90,6 +91,8 @@ def case(
     neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    elsewhere = ohif_address(request.app.state.web, detail)
+    view = replace(view, viewer=replace(view.viewer, ohif_address=elsewhere))
     return render_page(request, "case.html", view, here="case")
 
 

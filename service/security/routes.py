@@ -121,6 +121,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", f"{_INSTANCE}/frames/{{frame}}/rendered"): SEE_IMAGES,
     ("GET", f"{_INSTANCE}/pixeldata"): SEE_IMAGES,
     ("GET", f"{_INSTANCE}/rendered"): SEE_IMAGES,
+    ("GET", "/ohif/{path:path}"): SEE_IMAGES,
     # Health, metrics and documentation
     ("GET", "/health/live"): PUBLIC,
     ("GET", "/health/ready"): MONITOR,

@@ -47,6 +47,7 @@ SHOW_NO_PATIENT = frozenset(
         "/api/v1/counts",
         "/api/v1/workers",
         STATIC_ADDRESS,
+        "/ohif/{path:path}",  # the program; what it shows it asks of DICOMweb
     }
 )
 """Routes whose answers hold nothing of a patient; every other one that shows something is recorded."""
