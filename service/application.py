@@ -9,7 +9,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, claims, fhir, images, quarantine, reports, second_reads, triage, workers
+from service.api import (
+    cases,
+    claims,
+    fhir,
+    frames,
+    images,
+    quarantine,
+    reports,
+    second_reads,
+    triage,
+    workers,
+)
 from service.desk import (
     accountpages,
     authorpages,
@@ -63,7 +74,9 @@ def make_app(
     app.state.archive_threads = threads
     app.state.feed = ListFeed(connections_max=web.live_pages_max)
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, claims, second_reads, images, triage, quarantine, workers, health):
+    app.state.web = web
+    rooms = (reports, fhir, cases, claims, second_reads, images, frames, triage, quarantine, workers, health)
+    for room in rooms:
         app.include_router(room.router)
     app.include_router(second_reads.shares)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads

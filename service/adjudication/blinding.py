@@ -164,6 +164,16 @@ def records_as_seen(
     return kept
 
 
+def images_as_seen(
+    store: Store, records: Sequence[InstanceRecord], identity: Identity | None
+) -> list[InstanceRecord]:
+    """Return the same, and nothing where nothing is left."""
+    try:
+        return records_as_seen(store, records, identity)
+    except NotFoundError:
+        return []
+
+
 def is_study_hidden(store: Store, study_instance_uid: str, identity: Identity) -> bool:
     """Whether report and result of a study are withheld from somebody."""
     if not may_judge(identity):

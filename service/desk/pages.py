@@ -22,9 +22,11 @@ from service.desk.listing import Listing
 from service.desk.listpages import listed_as
 from service.desk.listview import tab_address, tab_of
 from service.desk.render import render_page
+from service.desk.viewerpart import ohif_address
 from service.second_read.claiming import Claimant
 from service.security.identity import Identity
 from service.store.database import Store
+from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
 from service.store.reading_claims import find_claim
 from service.store.records import CaseSummary
@@ -74,10 +76,13 @@ def case(
     )
     choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, asking)
+    neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    elsewhere = ohif_address(request.app.state.web, detail)
     view = replace(
         view,
+        viewer=replace(view.viewer, ohif_address=elsewhere),
         judging=_judging(context, request, asking.identity, seen, listing),
         no_report=_HIDDEN if seen.is_hidden else view.no_report,
     )

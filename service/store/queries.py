@@ -1,6 +1,8 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -165,7 +167,7 @@ ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)
 
-SUMMARY = select(
+SUMMARY: Select[Any] = select(
     # A case has its modality once it was concluded; its images have it before.
     *(column for column in cases.c if column.name not in {"modality", "actionable"}),
     studies.c.modality,
@@ -275,6 +277,19 @@ EARLIER_REPORTS = (
     .limit(bindparam("limit"))
 )
 """The reports that count of a patient's studies before a day, the latest first."""
+
+PRIOR_STUDIES = (
+    select(cases.c.case_id, studies.c.study_date, studies.c.modality, studies.c.description)
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .where(
+        studies.c.patient_id == bindparam("patient_id"),
+        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
+        studies.c.study_date < bindparam("before"),
+    )
+    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+"""The studies of a patient before a day of which there are images, the latest first."""
 
 CONCLUDED = (
     select(
