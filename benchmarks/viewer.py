@@ -159,7 +159,7 @@ def open_radiographs(page: webdriver.Chrome, service: Serving, rounds: int) -> T
     """Return the seconds of a click on the list, and of the next case after that."""
     first, following = [], []
     waiting = f"{service.api}/?show=incomplete"
-    for number in range(0, 2 * rounds, 2):
+    for number in range(1, 2 * rounds, 2):  # the list itself fetches its first
         page.get(waiting)
         rows = page.find_elements(By.CSS_SELECTOR, "a.row")
         time.sleep(0.5)
@@ -167,9 +167,9 @@ def open_radiographs(page: webdriver.Chrome, service: Serving, rounds: int) -> T
         WebDriverWait(page, 60).until(lambda _: "/cases/" in page.current_url)
         first.append(seen(page))
         time.sleep(LOOK_SECONDS)
-        before = page.current_url
+        here = page.current_url
         ActionChains(page).send_keys("j").perform()
-        WebDriverWait(page, 60, poll_frequency=0.02).until(url_changes(before))
+        WebDriverWait(page, 60, poll_frequency=0.02).until(url_changes(here))
         following.append(seen(page))
     return first, following
 

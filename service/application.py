@@ -9,17 +9,32 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, frames, images, quarantine, reports, second_reads, triage, workers
+from service.api import (
+    cases,
+    claims,
+    fhir,
+    frames,
+    images,
+    quarantine,
+    reports,
+    second_reads,
+    triage,
+    workers,
+)
 from service.desk import (
     accountpages,
     authorpages,
+    claimpages,
     judgingpages,
     judgingsummary,
+    listpages,
     pages,
     peoplepages,
     providerpages,
     quarantinepages,
+    queuepages,
 )
+from service.desk.feed import ListFeed
 from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -57,8 +72,11 @@ def make_app(
         open_pictures=partial(PictureRoom, web, threads),
     )
     app.state.archive_threads = threads
+    app.state.feed = ListFeed(connections_max=web.live_pages_max)
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, second_reads, images, frames, triage, quarantine, workers, health):
+    app.state.web = web
+    rooms = (reports, fhir, cases, claims, second_reads, images, frames, triage, quarantine, workers, health)
+    for room in rooms:
         app.include_router(room.router)
     app.include_router(second_reads.shares)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
@@ -68,6 +86,9 @@ def make_app(
     app.include_router(judgingpages.router)
     app.include_router(judgingsummary.router)
     app.include_router(authorpages.router)
+    app.include_router(listpages.router)
+    app.include_router(queuepages.router)
+    app.include_router(claimpages.router)
     app.include_router(quarantinepages.router)
     app.include_router(accountpages.router)
     app.include_router(providerpages.router)

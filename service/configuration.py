@@ -15,6 +15,7 @@ from overread.settings_file import CONFIG_VARIABLE, SettingsFile, read_settings_
 from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
 from service.pacs.settings import PacsSettings
+from service.second_read.settings import SecondReadSettings
 from service.security.settings import SecuritySettings
 from service.settings import Settings
 from service.settings_sources import Key, Origin, SettingsModel, Sources, faults_of
@@ -27,6 +28,7 @@ MODELS: tuple[type[SettingsModel], ...] = (
     Settings,
     WebSettings,
     SecuritySettings,
+    SecondReadSettings,
     DicomSettings,
     Hl7Settings,
     WatchSettings,

@@ -1,6 +1,8 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -165,8 +167,9 @@ ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)
 
-SUMMARY = select(
-    cases,
+SUMMARY: Select[Any] = select(
+    # A case has its modality once it was concluded; its images have it before.
+    *(column for column in cases.c if column.name not in {"modality", "actionable"}),
     studies.c.modality,
     studies.c.body_part,
     studies.c.description,

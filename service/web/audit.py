@@ -21,6 +21,7 @@ from service.web.errors import Problem, problem_response
 SEARCHES = frozenset(
     {
         "/",
+        "/worklist/rows",
         "/quarantine",
         "/api/v1/worklist",
         "/api/v1/quarantine",
@@ -43,12 +44,15 @@ SHOW_NO_PATIENT = frozenset(
         "/docs",
         "/docs/{name}",
         "/sign-in",
+        "/worklist/changes",
+        "/queue",
         "/fhir/metadata",
         "/api/v1/counts",
         "/api/v1/second-reads/summary",
         "/second-reads",
         "/api/v1/workers",
         STATIC_ADDRESS,
+        "/ohif/{path:path}",  # the program; what it shows it asks of DICOMweb
     }
 )
 """Routes whose answers hold nothing of a patient; every other one that shows something is recorded."""
