@@ -209,7 +209,7 @@ def time_paint(desk: Desk, repeats: int) -> int:
             browser.find_element(By.ID, "name").send_keys("ada")
             browser.find_element(By.ID, "password").send_keys("correct horse battery staple")
             browser.find_element(By.CSS_SELECTOR, ".sign-in button").click()
-            taken = []
+            taken: list[float] = []
             while len(taken) < repeats:
                 browser.get(f"{desk.url}/")
                 painted = browser.execute_async_script(_PAINTED)

@@ -67,7 +67,7 @@ def _waiting(connection: Connection, line: float | None, now: datetime) -> tuple
     by = (columns.subspecialty, columns.actionable, is_above)
     counts = select(
         *by,
-        func.count().label("count"),
+        func.count().label("cases"),
         func.sum(case((columns.overdue_at <= now, 1), else_=0)).label("late"),
         func.min(columns.waiting_since).label("oldest"),
         func.max(columns.priority).label("priority_max"),
@@ -80,7 +80,7 @@ def _waiting(connection: Connection, line: float | None, now: datetime) -> tuple
             subspecialty=row.subspecialty,
             urgency=Actionable(row.actionable) if row.actionable else Actionable.NONE,
             is_above=bool(row.is_above),
-            count=row.count,
+            count=row.cases,
             claimed=claimed.get((row.subspecialty, row.actionable, row.is_above), 0),
             late=row.late,
             oldest=row.oldest,
