@@ -11,7 +11,7 @@ ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check bench licences ohif clean
+.PHONY: help demo test check bench licences ohif package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
@@ -20,6 +20,8 @@ help:
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make ohif    fetch the ready-built OHIF viewer into the folder ohif (MIT; never needed)"
+	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
+	@echo "make sbom      what the runtime set consists of, as CycloneDX, in dist/"
 	@echo "make clean   remove the environment"
 
 demo: $(VENV)/.runtime
@@ -53,6 +55,17 @@ $(OHIF)/index.html:
 
 licences: $(VENV)/.runtime
 	@$(BIN)/overread licences $(ARGS)
+
+package: $(VENV)/.test
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist .
+
+# The program that writes it has an environment of its own, so that it does not list itself.
+sbom: $(VENV)/.runtime
+	$(PYTHON) -m venv $(VENV)/sbom
+	$(VENV)/sbom/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt cyclonedx-bom
+	mkdir -p dist
+	$(VENV)/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible \
+	    --output-file dist/overread.cdx.json
 
 clean:
 	rm -rf $(VENV) $(TYPES)/node_modules

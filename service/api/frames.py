@@ -12,17 +12,18 @@ from starlette.concurrency import run_in_threadpool
 
 from overread import __version__
 from overread.errors import NotFoundError, OutOfResourcesError, OverLimitError, UndecodablePixelsError
+from service.adjudication.blinding import records_as_seen
 from service.api.cases import CaseNumber
-from service.api.images import KnownTag
+from service.api.images import KnownTag, seen_instance
 from service.pictures.describing import ImageDescription, describe_images
 from service.pictures.room import PictureOrder, PictureRoom, room_of
 from service.pictures.stacks import Stack, stacks_of
 from service.pictures.viewing import OCTETS, read_for_viewer, viewing_bytes
 from service.store.records import InstanceRecord
-from service.store.worklist import load_case, load_instance
+from service.store.worklist import load_case
 from service.web.archive_threads import run, threads_of
 from service.web.closing_response import ClosingResponse
-from service.web.context import UID_PATTERN, Context
+from service.web.context import UID_PATTERN, Context, recognised_or_none
 
 router = APIRouter(prefix="/api/v1", tags=["images"])
 
@@ -53,7 +54,10 @@ class CaseImages:
 async def case_images(request: Request, context: Context, case_id: CaseNumber) -> CaseImages:
     """Return what a viewer has to know of each image; what is no image, or was removed, is left out."""
     detail = await run_in_threadpool(load_case, context.store, case_id)
-    kept = [item for item in detail.instances if item.removal is None and item.rows != 0]
+    records = await run_in_threadpool(
+        records_as_seen, context.store, detail.instances, recognised_or_none(request)
+    )
+    kept = [item for item in records if item.removal is None and item.rows != 0]
     paths = await run(threads_of(request).reading, lambda: _paths(kept))
     room = room_of(request)
     found: list[ImageDescription | None] = []
@@ -76,7 +80,7 @@ async def pixels(
     known: KnownTag = None,
 ) -> Response:
     """Return a head in JSON and the values: grey in 8 or 16 bits, or RGB; see the documentation."""
-    record = await run_in_threadpool(load_instance, context.store, sop_instance_uid)
+    record = await run_in_threadpool(seen_instance, context, sop_instance_uid, recognised_or_none(request))
     room = room_of(request)
     room.require_kept(record)
     tag = f'"{__version__}-{record.sha256[:32]}-{frame}"'

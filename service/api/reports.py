@@ -47,6 +47,9 @@ class ReportNames(BaseModel):
     status: ReportStatus = Field(
         ReportStatus.FINAL, description="A preliminary report waits for the final one"
     )
+    author: str | None = Field(
+        None, max_length=200, description="Who wrote it, as accounts here are named; no second reader is told"
+    )
     issued_at: Annotated[AwareDatetime | None, BeforeValidator(_iso_time)] = Field(
         None, description="When it was made, with its zone: of several versions the latest counts"
     )
@@ -145,6 +148,7 @@ def _from_json(body: ReportBody, source: str) -> IncomingReport:
         study_instance_uid=body.study_instance_uid,
         patient_id=body.patient_id,
         site=body.site,
+        author=body.author,
         issued_at=body.issued_at,
         source=source,
     )
@@ -158,6 +162,7 @@ def _from_text(content: bytes, content_type: ContentType, names: ReportNames, so
         study_instance_uid=names.study_instance_uid,
         patient_id=names.patient_id,
         site=names.site,
+        author=names.author,
         issued_at=names.issued_at,
         charset=content_type.parameters.get("charset", "utf-8"),
         source=source,

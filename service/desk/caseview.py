@@ -12,6 +12,7 @@ from overread.triage import TriageResult
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
+from service.desk.judgingview import JudgingView
 from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
 from service.desk.listview import study_words, tab_address, tab_of
@@ -92,6 +93,7 @@ class CaseView:
     no_report: str
     provenance: tuple[Fact, ...]
     events: tuple[EventLine, ...]
+    judging: JudgingView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,7 +48,7 @@ VIEWER_KEYS = (
     _key("narrower window, wider", ("<", "narrower"), (">", "wider")),
     _key("invert the image", ("i", "invert")),
     _key("zoom in, zoom out", ("+", "zoom-in"), ("-", "zoom-out")),
-    _key("fit the image, pixel for pixel", ("f", "fit"), ("z", "one-to-one")),
+    _key("fit the image, pixel for pixel", ("f", "fit"), ("s", "one-to-one")),
     _key(
         "move the image",
         ("Shift+ArrowLeft", "pan-left"),
@@ -63,9 +63,9 @@ VIEWER_KEYS = (
     _key(
         "measure a length, an angle: drag, or arrows and Enter for each point",
         ("l", "length"),
-        ("a", "angle"),
+        ("v", "angle"),
     ),
-    _key("magnifier", ("m", "magnifier")),
+    _key("magnifier", ("g", "magnifier")),
     _key("draw a box: drag, or arrows, Shift with arrows, Enter", ("d", "box")),
     _key("put the tool down", ("Escape", "put-down")),
     _key("take back what was drawn last", ("Backspace", "take-back")),

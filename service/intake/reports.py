@@ -21,6 +21,7 @@ from service.store.locks import Lock
 from service.store.pressure import notes_turned_away
 from service.store.records import CaseRecord, QuarantineKind, ReportStatus, ReportVersion
 from service.store.refusals import Refusal, refuse
+from service.store.report_authors import note_author
 from service.store.report_versions import add_report_resend, add_report_version, report_versions
 
 _log = structlog.get_logger("overread.intake")
@@ -37,6 +38,7 @@ class IncomingReport:
     accession_number: str | None = None
     study_instance_uid: str | None = None
     patient_id: str | None = field(default=None, repr=False)
+    author: str | None = None  # who wrote it, as accounts here are named; None where the sender does not say
     site: str | None = None  # where the study was made, as the sender calls it
     issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
@@ -245,6 +247,7 @@ def _receive(connection: Transaction, report: IncomingReport, text: str, now: da
     if case is None:
         case = _open(connection, report, now)
         add_report_version(connection, case.case_id, _version(report, text, 1, now))
+        note_author(connection, case.case_id, 1, report.author)
         return _receipt(case, 1, ReceiptOutcome.STORED)
     versions = report_versions(connection, case.case_id)
     new = _version(report, text, len(versions) + 1, now)
@@ -257,6 +260,7 @@ def _receive(connection: Transaction, report: IncomingReport, text: str, now: da
     whole = whole_text(new, versions)
     stored = new if whole == new.text else replace(new, text=whole, sent_text=new.text)
     add_report_version(connection, case.case_id, stored)
+    note_author(connection, case.case_id, stored.version, report.author)
     counting = new.version if is_in_force(new, versions) else None
     case = _take_note(connection, case, report, counting, now)
     return _receipt(case, new.version, ReceiptOutcome.STORED)

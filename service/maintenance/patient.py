@@ -29,6 +29,7 @@ from overread.errors import (
 from service.audit_trail.formats import as_json
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
+from service.store.erasure import Erasure, erase_case, erase_refusal
 from service.store.json_format import to_json
 from service.store.patients import Holdings
 from service.store.quarantine import discard, load_entry
@@ -41,6 +42,22 @@ STAYS = (
     "audit trail. They are the record of a medical decision and of who saw it; they go with the database of "
     "the installation, after the time for which the law asks to keep them."
 )
+
+
+ERASED_STAYS = (
+    "What stays: the audit trail, which says under the numbers of the cases and the UIDs of the images who "
+    "saw them and who erased them, and which words people searched for. Backups and copies that were handed "
+    "on are not touched; what is sent again comes in again."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseCount:
+    """Result of an erasure."""
+
+    cases: int
+    refused: int
+    kept: tuple[str, ...]  # what could not go now, with the reason, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +114,23 @@ def remove_bytes(store: Store, held: Holdings, *, actor: Actor, because: str, no
     for number in held.quarantine_ids:
         refused += _remove_entry(store, load_entry(store, number), actor, because, now)
     return RemovalCount(objects=objects, refused=refused, kept=kept)
+
+
+def erase_rows(store: Store, held: Holdings, erasure: Erasure) -> EraseCount:
+    """Erase all that names a patient's cases, studies and images but the audit trail; the bytes go first.
+
+    Raises:
+        InputError: no reason is given.
+        OutOfResourcesError: the store is not available.
+    """
+    removed = remove_bytes(store, held, actor=erasure.actor, because=erasure.why, now=erasure.at)
+    reasons = {number: erase_case(store, number, erasure) for number in held.case_ids}
+    for number in held.quarantine_ids:
+        erase_refusal(store, number, erasure)
+    kept = tuple(f"case {number}: {why}" for number, why in reasons.items() if why is not None)
+    return EraseCount(
+        cases=len(reasons) - len(kept), refused=len(held.quarantine_ids), kept=(*removed.kept, *kept)
+    )
 
 
 def _remove_study(store: Store, uid: str, actor: Actor, because: str, now: datetime) -> int:

@@ -289,7 +289,13 @@ PRIOR_STUDIES = (
 """The studies of a patient before a day of which there are images, the latest first."""
 
 CONCLUDED = (
-    select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
+    select(
+        studies,
+        cases.c.case_id,
+        triage_results.c.revision,
+        triage_results.c.outcome,
+        triage_results.c.reading,
+    )
     .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
     .join(
         triage_results,

@@ -18,6 +18,7 @@ from service.store.account_tables import people as people  # noqa: PLC0414  # al
 from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
+from service.store.second_read_tables import audit_draws, report_authors, second_reads
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
@@ -390,5 +391,8 @@ APPEND_ONLY = (
     policies,
     quarantine_actions,
     detector_registry,
+    second_reads,
+    audit_draws,
+    report_authors,
 )
 """Tables whose rows the database itself refuses to change or delete."""

@@ -45,6 +45,8 @@ SHOW_NO_PATIENT = frozenset(
         "/sign-in",
         "/fhir/metadata",
         "/api/v1/counts",
+        "/api/v1/second-reads/summary",
+        "/second-reads",
         "/api/v1/workers",
         STATIC_ADDRESS,
         "/ohif/{path:path}",  # the program; what it shows it asks of DICOMweb

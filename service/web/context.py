@@ -58,6 +58,12 @@ def _identity_of(request: Request) -> Identity:
     return visit.identity
 
 
+def recognised_or_none(request: Request) -> Identity | None:
+    """Return who was recognised by the guard; None where no guard stands before this application."""
+    visit: Visit | None = request.scope.get(VISIT_KEY)
+    return None if visit is None else visit.identity
+
+
 Recognised = Annotated[Identity, Depends(_identity_of)]
 
 

@@ -82,7 +82,7 @@ def open_image(page: webdriver.Chrome, api: httpx.Client, store: Store, dataset:
 
 def at_one_to_one(page: webdriver.Chrome, rows: int, columns: int) -> NDArray[np.uint8]:
     """The image as it is on the screen, pixel for pixel."""
-    press(page, "z")
+    press(page, "s")
     until(page, lambda: told(page, "pane.view.zoom === 1 && !pane.isAsked"))
     left, top = told(page, "[Math.round(pane.view.matrix.e), Math.round(pane.view.matrix.f)]")  # type: ignore[misc]
     return drawn(page)[top : top + rows, left : left + columns]
@@ -319,7 +319,7 @@ def test_a_length_is_measured_by_keys_alone_and_arrows_go_as_they_are_seen(
 def test_an_angle_takes_two_drags(browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store) -> None:
     open_image(browser, api, sqlite_store, grey_image(ramp(96, 96)))
 
-    press(browser, "a")
+    press(browser, "v")
     pane = browser.find_element(By.CSS_SELECTOR, ".pane")
     chain = ActionChains(browser).move_to_element_with_offset(pane, 100, 0).click_and_hold()
     chain.move_by_offset(-100, 0).release().move_by_offset(0, -100).click().perform()
@@ -338,7 +338,7 @@ def test_a_box_is_told_to_the_page_in_pixels_as_stored_whatever_way_the_image_is
     browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
 ) -> None:
     open_image(browser, api, sqlite_store, grey_image(ramp(96, 96)))
-    browser.execute_script("document.addEventListener('viewer:box', (e) => { window.told = e.detail })")
+    browser.execute_script("document.addEventListener('overread:box', (e) => { window.told = e.detail })")
     press(browser, "r")
     zoom = float(str(told(browser, "pane.view.zoom")))
 
@@ -348,9 +348,9 @@ def test_a_box_is_told_to_the_page_in_pixels_as_stored_whatever_way_the_image_is
     chain.move_by_offset(round(20 * zoom), round(10 * zoom)).release().perform()
 
     found = box_told(browser)
-    assert (found["sopInstanceUid"], found["frame"]) == (INSTANCE, 0)
+    assert (found["image"], found["frame"]) == (INSTANCE, 0)
     # Turned right by a quarter, what goes right on the screen goes up in the image.
-    box = [found[side] for side in ("columnMin", "rowMin", "columnMax", "rowMax")]
+    box = [found[side] for side in ("left", "top", "right", "bottom")]
     assert box == pytest.approx([48, 28, 58, 48], abs=1)
 
 
@@ -358,7 +358,7 @@ def test_a_box_is_drawn_by_keys_alone(
     browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
 ) -> None:
     open_image(browser, api, sqlite_store, grey_image(ramp(100, 100)))
-    browser.execute_script("document.addEventListener('viewer:box', (e) => { window.told = e.detail })")
+    browser.execute_script("document.addEventListener('overread:box', (e) => { window.told = e.detail })")
 
     press(browser, "d")
     press(browser, Keys.ARROW_RIGHT)
@@ -366,7 +366,7 @@ def test_a_box_is_drawn_by_keys_alone(
     press(browser, Keys.ENTER)
 
     found = box_told(browser)
-    assert [found[side] for side in ("columnMin", "rowMin", "columnMax", "rowMax")] == [41, 40, 61, 62]
+    assert [found[side] for side in ("left", "top", "right", "bottom")] == [41, 40, 61, 62]
 
 
 def test_marks_say_finding_probability_and_model_and_one_key_hides_them(

@@ -16,12 +16,18 @@ export function bindKeys(root, viewer) {
     const { viewerKey = "", viewerAction = "", inPane } = item.dataset;
     keys.set(viewerKey, { action: viewerAction, inPane: inPane !== undefined });
   }
+  // Before every other key of the page: Enter ends what is drawn, and sends no form.
+  const first = (/** @type {KeyboardEvent} */ event) => {
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    const isInPane = event.target instanceof Element && event.target.matches(".pane");
+    if (isPlain && isInPane && drawsByKeys(event, viewer)) event.stopImmediatePropagation();
+  };
+  window.addEventListener("keydown", first, true);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest("input, textarea, select, dialog[open]") || document.querySelector("dialog[open]")) return;
     const isInPane = target.closest(".pane") !== null;
-    if (isInPane && drawsByKeys(event, viewer)) return;
     // A letter comes with its case; what Shift adds to arrows and the like has a name of its own.
     const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
     const bound = keys.get(name);

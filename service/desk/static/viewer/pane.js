@@ -192,7 +192,7 @@ export class Pane {
     this.box = { key: this.key, box, isDraft: true };
   }
 
-  /** Tells the page of the reader's box: `viewer:box`, with the place in the image as it is stored. */
+  /** Tells the page of the reader's box: `overread:box`, with the place in the image as it is stored. */
   keepBox() {
     const { slice } = this;
     if (!this.box || !slice) return;
@@ -200,14 +200,14 @@ export class Pane {
     const round = (/** @type {number} */ value) => Math.round(value * 10) / 10;
     const { columnMin, rowMin, columnMax, rowMax } = this.box.box;
     const detail = {
-      sopInstanceUid: slice.image.sop_instance_uid,
+      image: slice.image.sop_instance_uid,
       frame: slice.frame,
-      columnMin: round(columnMin),
-      rowMin: round(rowMin),
-      columnMax: round(columnMax),
-      rowMax: round(rowMax),
+      left: round(columnMin),
+      top: round(rowMin),
+      right: round(columnMax),
+      bottom: round(rowMax),
     };
-    this.root.dispatchEvent(new CustomEvent("viewer:box", { bubbles: true, detail }));
+    this.root.dispatchEvent(new CustomEvent("overread:box", { bubbles: true, detail }));
     this.redraw(false);
   }
 

@@ -9,26 +9,32 @@ import base64
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from overread.actor import Actor
+from overread.actor import Actor, ActorKind
+from overread.audit_sample import AuditStratum
 from overread.errors import InputError
 from overread.priority import shipped_policy_text
+from overread.second_read import Judgement, OwnRead, Radpeer, StatedFinding
+from service.adjudication.reads import Sender, judge, note_opened, undo
 from service.hl7.settings import Hl7Settings
 from service.importing.tally import ImportOutcome
 from service.intake.closing import close_study
 from service.quarantine.replay import replay_entry
+from service.security.identity import Identity, Means
 from service.security.lockout import Attempt
-from service.security.roles import Scope
+from service.security.roles import Role, Scope
 from service.security.sessions import Lifetime, Origin, begin_session
 from service.security.settings import SecuritySettings
 from service.security.tokens import make_token
 from service.settings import load_settings
 from service.store.access_tokens import revoke_token
+from service.store.cases import case_for_change
 from service.store.commitments import (
     CommitmentRequest,
     ReferencedInstance,
@@ -63,7 +69,9 @@ from service.store.queue import (
 )
 from service.store.records import ClaimedCase, ReportStatus
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.report_authors import note_author
 from service.store.schema import metadata
+from service.store.second_reads import AuditDraw, ReadAct, add_draw, add_read
 from service.store.sessions import ProviderLogout, end_sessions_at_word
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import load_case
@@ -98,9 +106,37 @@ def fill(store: Store) -> None:
     changed = shipped_policy_text().replace('version = "', 'version = "site ', 1)
     activate_policy(store, changed, actor=Actor.unverified("Dr Roe"), now=after(600))
     reorder_list(store, now=after(601), actor=Actor.unverified("Dr Roe"))
-    _conclude_whole(store, _ready(store, 20), after(700))
+    whole = _ready(store, 20)
+    _conclude_whole(store, whole, after(700))
+    _fill_second_reads(store, whole.lease.case_id)
     assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
     _fill_accounts(store)
+
+
+def _fill_second_reads(store: Store, case_id: int) -> None:
+    """Every act on one listed case, which stands in the list again at the end; its author, and a draw."""
+    mass = Judgement(radpeer=Radpeer.UNDERSTANDABLE_INSIGNIFICANT, learning_point="Look behind the heart.")
+    severe = replace(mass, radpeer=Radpeer.USUALLY_MADE_SIGNIFICANT, tells_author=True)
+    note_opened(store, case_id, _second_reader("ada", "", 701))
+    own = OwnRead(findings=(StatedFinding(finding="mass", size_mm=9.0),), comment="left base")
+    with store.writing() as connection:
+        committed = _second_reader("ada", "own", 702).new(ReadAct.COMMITTED, content=own)
+        add_read(connection, case_for_change(connection, case_id), committed)
+        drawn = AuditDraw(revision=1, stratum=AuditStratum.NEITHER.value, probability=0.1, is_drawn=False)
+        add_draw(connection, case_id, drawn, policy_version="1", now=after(700))
+        note_author(connection, case_id, 1, "fay")
+    first = judge(store, case_id, severe, _second_reader("ada", "1", 703))
+    second = judge(store, case_id, mass, _second_reader("bob", "2", 704))
+    undo(store, case_id, second.read_id, _second_reader("bob", "3", 705))
+    undo(store, case_id, first.read_id, _second_reader("ada", "4", 706))
+    third = judge(store, case_id, mass, _second_reader("ada", "5", 707))
+    undo(store, case_id, third.read_id, _second_reader("ada", "6", 708))
+
+
+def _second_reader(name: str, submission: str, seconds: float) -> Sender:
+    actor = Actor(identifier=f"person:{name}", kind=ActorKind.PERSON, display_name=name.title())
+    identity = Identity(actor=actor, means=Means.SESSION, roles=frozenset({Role.SECOND_READER}))
+    return Sender(identity=identity, submission=submission, revision=1, at=after(seconds))
 
 
 def _fill_accounts(store: Store) -> None:
