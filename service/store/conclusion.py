@@ -14,6 +14,7 @@ from service.store.changes import Entry, change_case
 from service.store.headline import headline_of
 from service.store.json_format import to_json
 from service.store.records import CaseRecord, TriageRecord
+from service.store.result_occasions import Moment, add_occasion, has_occasion
 
 _EVENTS = {
     Outcome.DISCREPANT: CaseEvent.FOUND_DISCREPANT,
@@ -33,6 +34,9 @@ def conclude(
     ]
     if details:
         connection.execute(queries.ADD_DETECTION, details)
+    if record.result.outcome is Outcome.DISCREPANT or has_occasion(connection, case.case_id):
+        revision, at = record.revision, record.triaged_at
+        add_occasion(connection, case.case_id, moment=Moment.TRIAGE, revision=revision, now=at)
     return change_case(
         connection,
         case,

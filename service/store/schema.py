@@ -18,6 +18,7 @@ from service.store.account_tables import people as people  # noqa: PLC0414  # al
 from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
+from service.store.result_tables import results as results  # noqa: PLC0414  # all tables are here
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
@@ -59,6 +60,7 @@ instances = Table(
     Column("removed_why", String(256)),  # in words
     Column("rows", Integer),  # of a frame; 0 for what is no image, null where it has not been looked at
     Column("columns", Integer),  # the same
+    Column("result_of", RowNumber),  # case whose result it is, made here; null of what was received
     Index("ix_instances_study_instance_uid", "study_instance_uid"),
     Index("ix_instances_removed_at_received_at", "removed_at", "received_at"),
     UniqueConstraint("sha256", name="uq_instances_sha256"),
