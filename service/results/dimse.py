@@ -1,11 +1,12 @@
 """Sends results by C-STORE (PS3.4 annex B), the bytes of each as they were made, over one association."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, _config
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 
 from overread.errors import NotFoundError, PeerError
@@ -26,6 +27,13 @@ _WHY = {
     0xA900: "it says that the object is not of its class",
     0xC000: "it cannot understand the object",
 }
+
+
+def send_at_once(event: evt.Event) -> None:
+    """Let no fragment wait for the acknowledgement of the one before, as TCP does by itself (RFC 896)."""
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class StoreScu:
@@ -78,7 +86,11 @@ class StoreScu:
         for sop_class, syntax in pairs:
             entity.add_requested_context(UID(sop_class or ""), [UID(syntax or "")])
         association = entity.associate(
-            address.peer.host, address.peer.port, ae_title=address.ae_title, tls_args=self._tls
+            address.peer.host,
+            address.peer.port,
+            ae_title=address.ae_title,
+            tls_args=self._tls,
+            evt_handlers=[(evt.EVT_CONN_OPEN, send_at_once)],
         )
         if association.is_established:
             return association

@@ -5,6 +5,7 @@ growing delay, while the others go on; while it is not there, everything waits a
 """
 
 import threading
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -19,7 +20,8 @@ from service.store.database import Store
 from service.store.outbox import Delivery, due_deliveries, note_not_sent, note_sent, note_unreachable
 
 BATCH = 64  # sent again at most, under the same UIDs, by who follows a sender that died
-_NOTE_AFTER = 16  # taken ones that are noted in one transaction
+_NOTE_AFTER = 16  # taken ones that are noted in one transaction, at the latest
+_NOTE_AFTER_SECONDS = 0.1  # the same, of a destination that takes longer for so many
 _PAUSE_SECONDS = 2.0  # of a destination that is not there; doubled with each further time
 _PAUSE_SECONDS_MAX = 300.0
 _POLL_SECONDS = 1.0
@@ -74,7 +76,7 @@ class Sender:
 
     def _send(self, batch: Sequence[Delivery]) -> int:
         taken: list[tuple[Delivery, str]] = []
-        answered = 0
+        answered, noted_at = 0, time.monotonic()
         try:
             for sent in self._destination.send(batch):
                 RESULTS_SENT.labels(self._destination.name, sent.answer.value).inc()
@@ -86,9 +88,10 @@ class Sender:
                     taken.append((sent.delivery, sent.words))
                 answered += 1
                 self._failures = 0
-                if len(taken) >= _NOTE_AFTER:
+                if len(taken) >= _NOTE_AFTER or time.monotonic() - noted_at > _NOTE_AFTER_SECONDS:
                     note_sent(self._store, taken, now=self._clock())
                     taken.clear()
+                    noted_at = time.monotonic()
         finally:
             note_sent(self._store, taken, now=self._clock())
         _log.info("results_sent", destination=self._destination.name, count=answered)
