@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
 from service.api import cases, fhir, images, quarantine, reports, triage, workers
-from service.desk import accountpages, pages, peoplepages, providerpages, quarantinepages
+from service.desk import accountpages, pages, peoplepages, providerpages, quarantinepages, resultpages
 from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -59,6 +59,7 @@ def make_app(
     app.include_router(accountpages.router)
     app.include_router(providerpages.router)
     app.include_router(peoplepages.router)
+    app.include_router(resultpages.router)
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)

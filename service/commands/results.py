@@ -70,8 +70,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    import getpass
     from datetime import UTC, datetime
 
+    from overread.actor import Actor
     from overread.errors import InputError
     from service.commands.installation import opened_store
     from service.store.outbox import DeliveryState, Query, send_again
@@ -86,7 +88,8 @@ def _replay(arguments: argparse.Namespace) -> int:
         case_id=arguments.case,
     )
     with opened_store(arguments) as store:
-        count = send_again(store, query, now=datetime.now(UTC))
+        actor = Actor.account(getpass.getuser())
+        count = send_again(store, query, now=datetime.now(UTC), actor=actor)
     print(f"{count} deliveries are due again")
     return EXIT_OK if count else EXIT_FAILED
 

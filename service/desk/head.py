@@ -12,6 +12,7 @@ from service.web.csrf import FIELD
 PAGES = (
     ("worklist", "Worklist", "/"),
     ("quarantine", "Quarantine", "/quarantine"),
+    ("results", "Results", "/results"),
     ("people", "People", "/people"),
 )
 """Pages of the navigation: name, words and address, which is the template of its route too."""

@@ -31,6 +31,7 @@ SEE_CASES = _need(_READER, _COORDINATOR, _QUALITY, Scope.CASES_READ)
 SEE_CASES_ON_PAGES = _need(_READER, _COORDINATOR, _QUALITY)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
+RUN_CASES_ON_PAGES = _need(_COORDINATOR)
 SEND_REPORTS = _need(_COORDINATOR, Scope.REPORTS_WRITE)
 SEND_IMAGES = _need(_COORDINATOR, Scope.IMAGES_WRITE)
 SEE_IMAGES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ)
@@ -56,6 +57,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/quarantine/{quarantine_id}/replay"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/correct"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
+    ("GET", "/results"): RUN_CASES_ON_PAGES,
+    ("POST", "/results/replay"): RUN_CASES_ON_PAGES,
     ("GET", "/desk/static/{path:path}"): PUBLIC,
     # Signing in
     ("GET", "/sign-in"): PUBLIC,

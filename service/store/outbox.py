@@ -13,6 +13,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
 
+from overread.actor import Actor
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
 from service.store.backlog import DELAY_SECONDS_MAX
 from service.store.clock import beyond_reason
 from service.store.database import Store
@@ -119,12 +122,18 @@ _DUE = (
 _CHANGE_DUE = update(deliveries).where(
     deliveries.c.delivery_id == bindparam("changed"), deliveries.c.state == DeliveryState.DUE.value
 )
-_FIGURES = select(
-    deliveries.c.destination,
-    deliveries.c.state,
-    func.count().label("count"),
-    func.min(deliveries.c.asked_at).label("oldest_asked_at"),
-).group_by(deliveries.c.destination, deliveries.c.state)
+_FIGURES = (
+    select(
+        deliveries.c.destination,
+        deliveries.c.state,
+        func.count().label("count"),
+        func.min(deliveries.c.asked_at).label("oldest_asked_at"),
+    )
+    .where(deliveries.c.state.in_([DeliveryState.DUE.value, DeliveryState.GIVEN_UP.value]))
+    .group_by(deliveries.c.destination, deliveries.c.state)
+)
+"""What has not left; what has is only ever counted by who sends it."""
+
 _ANSWER = update(deliveries).where(
     deliveries.c.transaction_uid == bindparam("transaction"),
     deliveries.c.result_id.in_(
@@ -186,10 +195,16 @@ def note_unreachable(store: Store, delivery: Delivery, why: str, *, now: datetim
         connection.execute(_CHANGE_DUE, {"changed": delivery.delivery_id, "detail": why, "due_at": now})
 
 
-def send_again(store: Store, query: Query, *, now: datetime) -> int:
+def send_again(store: Store, query: Query, *, now: datetime, actor: Actor | None = None) -> int:
     """Make what a person means due at once, with a fresh count of attempts, and return how many.
 
     What a later result of the case has replaced is left alone.
+
+    Args:
+        store: of the outbox.
+        query: what is meant.
+        now: when it is due.
+        actor: who wants it, for the audit trail; None where no person does.
     """
     states = query.states or (DeliveryState.DUE, DeliveryState.SENT, DeliveryState.GIVEN_UP)
     allowed = [state.value for state in states if state is not DeliveryState.SUPERSEDED]
@@ -203,7 +218,18 @@ def send_again(store: Store, query: Query, *, now: datetime) -> int:
     }
     statement = update(deliveries).where(_meant(query), deliveries.c.state.in_(allowed)).values(**fresh)
     with store.writing() as connection:
-        return connection.execute(statement).rowcount
+        count = connection.execute(statement).rowcount
+        if actor is not None:
+            act = AuditEntry(
+                at=now,
+                actor=actor,
+                action=AuditAction.CHANGED,
+                what="results",
+                subject=query.destination,
+                detail=f"{count} are sent again",
+            )
+            record_act(connection, act)
+        return count
 
 
 def list_deliveries(store: Store, query: Query, *, limit: int) -> tuple[Delivery, ...]:
@@ -214,7 +240,7 @@ def list_deliveries(store: Store, query: Query, *, limit: int) -> tuple[Delivery
 
 
 def outbox_figures(store: Store) -> tuple[OutboxFigure, ...]:
-    """Return how many deliveries stand how, and since when the oldest does."""
+    """Return how many deliveries wait or were given up, by destination, and since when the oldest of them."""
     with store.reading() as connection:
         return tuple(
             OutboxFigure(**(dict(row._mapping) | {"state": DeliveryState(row.state)}))

@@ -22,6 +22,7 @@ SEARCHES = frozenset(
     {
         "/",
         "/quarantine",
+        "/results",
         "/api/v1/worklist",
         "/api/v1/quarantine",
         "/studies",
