@@ -7,7 +7,7 @@ ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check bench licences clean
+.PHONY: help demo test check bench licences package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
@@ -15,6 +15,8 @@ help:
 	@echo "make check   lint, format, types"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
+	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
+	@echo "make sbom      what the runtime set consists of, as CycloneDX, in dist/"
 	@echo "make clean   remove the environment"
 
 demo: $(VENV)/.runtime
@@ -33,6 +35,17 @@ bench: $(VENV)/.runtime
 
 licences: $(VENV)/.runtime
 	@$(BIN)/overread licences $(ARGS)
+
+package: $(VENV)/.test
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist .
+
+# The program that writes it has an environment of its own, so that it does not list itself.
+sbom: $(VENV)/.runtime
+	$(PYTHON) -m venv $(VENV)/sbom
+	$(VENV)/sbom/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt cyclonedx-bom
+	mkdir -p dist
+	$(VENV)/sbom/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible \
+	    --output-file dist/overread.cdx.json
 
 clean:
 	rm -rf $(VENV)

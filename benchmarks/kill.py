@@ -58,6 +58,7 @@ class Installation:
     log: Path
     database_url: str = ""  # SQLite in the folder, if empty
     environment: dict[str, str] = field(default_factory=dict)  # besides the usual one
+    api_processes: int = 1
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -75,6 +76,7 @@ class Installation:
             "hl7-": self.ports.hl7,
         }
         command = ["-m", "overread", "serve", "--workers", str(WORKERS)]
+        command += ["--api-processes", str(self.api_processes)]
         command += [word for name, port in ports.items() for word in (f"--{name}port", str(port))]
         environment = {**os.environ, **ENVIRONMENT, "OVERREAD_FOLDER": str(self.folder), **self.environment}
         if self.database_url:

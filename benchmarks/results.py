@@ -3,8 +3,8 @@
     python -m benchmarks.results --results 600 --rounds 5
 
 The PACS is a process of its own that takes everything and keeps nothing. Rounds alternate, so that what
-else the machine does meets all; a ratio is given with a bootstrap interval over the rounds. Pynetdicom as it comes
-waits for TCP between the fragments of one object (RFC 896); the outbox does not, so both are measured against.
+else the machine does meets all; a ratio is given with a bootstrap interval over the rounds. Pynetdicom as it
+comes waits for TCP between the fragments of one object (RFC 896); the outbox does not, so both are compared.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydicom.uid import UID
@@ -53,7 +54,7 @@ def send_bare(address: StoreScp, paths: Sequence[Path], *, at_once: bool) -> flo
     entity = AE(ae_title="OVERREAD")
     entity.add_requested_context(UID(SR), [UID(EXPLICIT)])
     started = time.perf_counter()
-    handlers = [(evt.EVT_CONN_OPEN, send_at_once)] if at_once else []
+    handlers: list[Any] = [(evt.EVT_CONN_OPEN, send_at_once)] if at_once else []
     association = entity.associate(
         address.peer.host, address.peer.port, ae_title="PACS", evt_handlers=handlers
     )

@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from overread.cohort import CohortCase, case_of, encode_case, read_cohort, record_of
+from overread.cohort import CIRCUMSTANCES, CohortCase, case_of, encode_case, read_cohort, record_of
 from overread.errors import ConfigurationError, InvalidFileError
 
 _ROWS_PER_GROUP = 10_000
-_NESTED = ("observations", "detections", "adjudications")  # JSON text in a Parquet column
+_NESTED = ("observations", "detections", "adjudications", "second_read")  # JSON text in a Parquet column
 
 
 def open_cohort(path: Path) -> Iterator[CohortCase]:
@@ -77,12 +77,12 @@ def _write_lines(cases: Iterable[CohortCase], path: Path) -> int:
 def _flat(case: CohortCase) -> dict[str, Any]:
     record = record_of(case)
     for name in _NESTED:
-        record[name] = json.dumps(record.get(name, []), separators=(",", ":"))
+        record[name] = json.dumps(record.get(name), separators=(",", ":"))
     return record
 
 
 def _write_parquet(cases: Iterable[CohortCase], path: Path) -> int:
-    arrow, parquet = _parquet()
+    arrow, parquet = parquet_modules()
     schema = arrow.schema(
         [
             ("case", arrow.string()),
@@ -90,7 +90,8 @@ def _write_parquet(cases: Iterable[CohortCase], path: Path) -> int:
             ("order", arrow.int64()),
             ("context_only", arrow.bool_()),
             ("age_years", arrow.float64()),
-            *((name, arrow.string()) for name in ("sex", "view", "text", *_NESTED)),
+            ("selection_probability", arrow.float64()),
+            *((name, arrow.string()) for name in ("sex", "view", *CIRCUMSTANCES, "text", *_NESTED)),
         ]
     )
     remaining, count = iter(cases), 0
@@ -102,7 +103,7 @@ def _write_parquet(cases: Iterable[CohortCase], path: Path) -> int:
 
 
 def _read_parquet(path: Path) -> Iterator[CohortCase]:
-    arrow, parquet = _parquet()
+    arrow, parquet = parquet_modules()
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
@@ -116,14 +117,60 @@ def _read_parquet(path: Path) -> Iterator[CohortCase]:
         raise InvalidFileError(f"cannot read the cohort {path}: {error}") from error
 
 
+def row_groups(path: Path) -> int:
+    """Return how many row groups a Parquet file has.
+
+    Raises:
+        InvalidFileError: it cannot be read.
+    """
+    arrow, parquet = parquet_modules()
+    try:
+        with parquet.ParquetFile(path) as file:
+            return int(file.num_row_groups)
+    except (OSError, arrow.ArrowException) as error:
+        raise InvalidFileError(f"cannot read the cohort {path}: {error}") from error
+
+
+def row_group_records(path: Path, number: int) -> list[dict[str, Any]]:
+    """Return the rows of one row group of a Parquet file, as plain values.
+
+    Raises:
+        InvalidFileError: it cannot be read.
+    """
+    arrow, parquet = parquet_modules()
+    try:
+        with parquet.ParquetFile(path) as file:
+            records: list[dict[str, Any]] = file.read_row_group(number).to_pylist()
+    except (OSError, arrow.ArrowException) as error:
+        raise InvalidFileError(f"cannot read the cohort {path}: {error}") from error
+    return records
+
+
+def case_of_record(record: dict[str, Any]) -> CohortCase:
+    """Return the case of one row of a Parquet file.
+
+    Raises:
+        InvalidFileError: a field is missing, unknown or out of its range.
+    """
+    try:
+        return case_of(_nested(record))
+    except json.JSONDecodeError as error:
+        raise InvalidFileError(f"a column holds no JSON: {error}") from error
+
+
 def _nested(row: dict[str, Any]) -> dict[str, Any]:
     record = {name: value for name, value in row.items() if value is not None}
     for name in _NESTED:
-        record[name] = json.loads(record.get(name) or "[]")
+        record[name] = json.loads(record.get(name) or "null")
     return record
 
 
-def _parquet() -> tuple[Any, Any]:
+def parquet_modules() -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet module.
+
+    Raises:
+        ConfigurationError: they are not installed.
+    """
     try:
         import pyarrow  # type: ignore[import-untyped]
         import pyarrow.parquet  # type: ignore[import-untyped]

@@ -23,6 +23,7 @@ from overread.policy_tables import TriggerRatios
 from overread.priority import Policy
 from overread.report.reader import load_reader
 from overread.reporting_model import ReportingModel
+from overread.spreadsheet import as_cell
 
 Progress = Callable[[str, int], None]  # what is being done, and how many of it are
 Block = tuple[int, list[bytes]] | list[CohortCase]  # number of the first line and the lines, or cases
@@ -193,7 +194,8 @@ def _write(path: Path, heading: str, lines: Iterable[str], progress: Progress) -
 
 
 def _quoted(case: str) -> str:
-    """Return the name of a case as a field of a CSV file (RFC 4180)."""
+    """Return the name of a case as a field of a CSV file (RFC 4180) that no spreadsheet runs."""
+    case = as_cell(case)
     if not any(character in case for character in ',"\r\n'):
         return case
     text = io.StringIO()
@@ -235,7 +237,7 @@ def _parts(source: Source, ratios: TriggerRatios, processes: int) -> Iterator[Ca
 
 
 def _read_block(source: Source, ratios: TriggerRatios, block: Block) -> CaseArrays:
-    return _case_reader(source.detector, source.findings, ratios).arrays(_cases(source.path, block))
+    return case_reader(source.detector, source.findings, ratios).arrays(_cases(source.path, block))
 
 
 def _cases(path: Path, block: Block) -> Iterator[CohortCase]:
@@ -249,5 +251,6 @@ def _cases(path: Path, block: Block) -> Iterator[CohortCase]:
 
 
 @cache  # one in each process
-def _case_reader(detector: str, findings: tuple[str, ...], ratios: TriggerRatios) -> CaseReader:
+def case_reader(detector: str, findings: tuple[str, ...], ratios: TriggerRatios) -> CaseReader:
+    """Return what turns cases into arrays for the outputs of a detector."""
     return CaseReader(detector, findings, load_vocabulary(), ratios, load_reader().read)

@@ -12,6 +12,11 @@
                                   v
                IN_TRIAGE --complete--> LISTED / CONCORDANT / NOT_APPLICABLE, in the same transaction
 
+    CONCORDANT --drawn for the audit--> LISTED
+    LISTED --judged--> JUDGED, or --needs another's word--> AWAITING_ARBITRATION --arbitrated--> JUDGED
+    JUDGED / AWAITING_ARBITRATION --undone--> LISTED; JUDGED --arbitration undone--> AWAITING_ARBITRATION
+    JUDGED / AWAITING_ARBITRATION --new report version or image--> READY
+
 A case that is READY is work to do; one that is LISTED waits for a second reader.
 """
 
@@ -31,6 +36,8 @@ class CaseState(StrEnum):
     CONCORDANT = "CONCORDANT"
     NOT_APPLICABLE = "NOT_APPLICABLE"
     FAILED = "FAILED"
+    AWAITING_ARBITRATION = "AWAITING_ARBITRATION"  # judged, and another person has to decide
+    JUDGED = "JUDGED"
 
 
 class CaseEvent(StrEnum):
@@ -51,9 +58,16 @@ class CaseEvent(StrEnum):
     RETRIED = "RETRIED"  # by a person, after the cause was corrected
     POLICY_CHANGED = "POLICY_CHANGED"  # weighed again under another policy, from what was seen before
     RESTORED = "RESTORED"  # a person brought back a finding that was known before; the detail is its id
+    SAMPLED = "SAMPLED"  # concordant, drawn for the audit: it stands in the list like any other
+    JUDGED = "JUDGED"  # by a second reader, or by two who agree
+    SENT_TO_ARBITRATION = "SENT_TO_ARBITRATION"  # judged with a score that asks for it, or two disagree
+    ARBITRATED = "ARBITRATED"
+    JUDGEMENT_UNDONE = "JUDGEMENT_UNDONE"  # by who made it
+    ARBITRATION_UNDONE = "ARBITRATION_UNDONE"  # by who made it
 
 
 TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
+SECOND_READ = frozenset({CaseState.AWAITING_ARBITRATION, CaseState.JUDGED})
 
 _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.STUDY_CLOSED: {CaseState.AWAITING_IMAGES: CaseState.AWAITING_REPORT},
@@ -61,7 +75,7 @@ _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.COMPLETED_BY_REPORT: {CaseState.AWAITING_REPORT: CaseState.READY},
     # A revision during triage puts the case back: the worker loses its lease, its result is dropped.
     CaseEvent.REVISED: dict.fromkeys(
-        (*TRIAGED, CaseState.READY, CaseState.IN_TRIAGE, CaseState.FAILED), CaseState.READY
+        (*TRIAGED, *SECOND_READ, CaseState.READY, CaseState.IN_TRIAGE, CaseState.FAILED), CaseState.READY
     ),
     CaseEvent.CLAIMED: {CaseState.READY: CaseState.IN_TRIAGE},
     CaseEvent.LEASE_EXPIRED: {CaseState.IN_TRIAGE: CaseState.READY},
@@ -73,6 +87,12 @@ _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.RETRIED: {CaseState.FAILED: CaseState.READY},
     CaseEvent.POLICY_CHANGED: dict.fromkeys(TRIAGED, CaseState.IN_TRIAGE),
     CaseEvent.RESTORED: dict.fromkeys(TRIAGED, CaseState.IN_TRIAGE),
+    CaseEvent.SAMPLED: {CaseState.CONCORDANT: CaseState.LISTED},
+    CaseEvent.JUDGED: {CaseState.LISTED: CaseState.JUDGED},
+    CaseEvent.SENT_TO_ARBITRATION: {CaseState.LISTED: CaseState.AWAITING_ARBITRATION},
+    CaseEvent.ARBITRATED: {CaseState.AWAITING_ARBITRATION: CaseState.JUDGED},
+    CaseEvent.JUDGEMENT_UNDONE: dict.fromkeys(SECOND_READ, CaseState.LISTED),
+    CaseEvent.ARBITRATION_UNDONE: {CaseState.JUDGED: CaseState.AWAITING_ARBITRATION},
 }
 
 

@@ -7,6 +7,7 @@ only: an earlier study of a patient that informs the later ones and is not order
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,11 @@ from overread.errors import InvalidFileError
 from overread.observation import Laterality, Observation, Presence
 
 T = TypeVar("T")
+
+CIRCUMSTANCES = ("modality", "body_part", "site", "scanner", "shift", "month", "first_reader")
+"""Fields of a case, texts, by which rates are compared; the order does not use them."""
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,17 @@ class Adjudication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CohortRead:
+    """Second read of a case beside its adjudications."""
+
+    radpeer: str | None = None  # RADPEER 2016: 1, 2a, 2b, 3a or 3b; None where it was not scored
+    is_arbitrated: bool = False
+    causes: Mapping[str, str] = field(default_factory=dict)  # of rejected flags, by finding
+    taken_up: tuple[str, ...] | None = None  # findings after the reveal; None without an own read before it
+    given_up: tuple[str, ...] | None = None  # the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CohortCase:
     """One study and its report, as a line of a cohort file."""
 
@@ -55,10 +72,19 @@ class CohortCase:
     age_years: float | None = None
     sex: str | None = None  # "M", "F", "O", as in DICOM PS3.3 C.7.1.1; None where unknown
     view: str | None = None  # ViewPosition (PS3.3 C.8.11.1), such as "PA"; None where unknown
+    modality: str | None = None  # (PS3.3 C.7.3.1.1.1), such as "DX"
+    body_part: str | None = None  # BodyPartExamined (PS3.16 annex L), such as "CHEST"
+    site: str | None = None  # name or pseudonym of where it was reported
+    scanner: str | None = None
+    shift: str | None = None  # of the report, in the site's own words, such as "night"
+    month: str | None = None  # of the study, such as "2026-03"
+    first_reader: str | None = None  # pseudonym of who wrote the report
+    selection_probability: float | None = None  # of being read, in (0, 1]; None where it is not known
     text: str | None = None  # the report; None where only `observations` are known
     observations: tuple[Observation, ...] = ()  # what the report states, where it was read already
     detections: tuple[CohortDetection, ...] = ()
     adjudications: tuple[Adjudication, ...] = ()
+    second_read: CohortRead | None = None  # None where nobody judged it to the end
 
 
 def read_cohort(path: Path) -> Iterator[CohortCase]:
@@ -98,7 +124,7 @@ def record_of(case: CohortCase) -> dict[str, Any]:
     record: dict[str, Any] = {"case": case.case, "patient": case.patient, "order": case.order}
     if case.context_only:
         record["context_only"] = True
-    for name in ("age_years", "sex", "view", "text"):
+    for name in ("age_years", "sex", "view", *CIRCUMSTANCES, "selection_probability", "text"):
         if (value := getattr(case, name)) is not None:
             record[name] = value
     record["observations"] = [_observation_record(item) for item in case.observations]
@@ -108,6 +134,8 @@ def record_of(case: CohortCase) -> dict[str, Any]:
             {"finding": item.finding, "kind": item.kind.value, "confirmed": item.confirmed}
             for item in case.adjudications
         ]
+    if case.second_read is not None:
+        record["second_read"] = _read_record(case.second_read)
     return record
 
 
@@ -159,6 +187,18 @@ def _detection_record(detection: CohortDetection) -> dict[str, Any]:
     return record
 
 
+def _read_record(read: CohortRead) -> dict[str, Any]:
+    record: dict[str, Any] = {} if read.radpeer is None else {"radpeer": read.radpeer}
+    if read.is_arbitrated:
+        record["is_arbitrated"] = True
+    if read.causes:
+        record["causes"] = dict(read.causes)
+    for name in ("taken_up", "given_up"):
+        if (findings := getattr(read, name)) is not None:
+            record[name] = list(findings)
+    return record
+
+
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidFileError(f"{name!r} must be text and not empty")
@@ -167,6 +207,13 @@ def _text(value: object, name: str) -> str:
 
 def _optional_text(value: object, name: str) -> str | None:
     return None if value is None or value == "" else _text(value, name)
+
+
+def _month(value: object, name: str) -> str | None:
+    text = _optional_text(value, name)
+    if text is not None and not _MONTH.fullmatch(text):
+        raise InvalidFileError(f"{name!r} must be a year and a month, such as 2026-03, not {value!r}")
+    return text
 
 
 def _whole(value: object, name: str) -> int:
@@ -186,6 +233,14 @@ def _age(value: object, name: str) -> float | None:
         return None
     if type(value) not in (int, float) or not 0 <= value <= 150:  # type: ignore[operator]
         raise InvalidFileError(f"{name!r} must be a number of years, not {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _chance(value: object, name: str) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 < value <= 1:  # type: ignore[operator]
+        raise InvalidFileError(f"{name!r} must be above 0 and at most 1, not {value!r}")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -234,6 +289,26 @@ def _adjudication(value: object, name: str) -> Adjudication:
     )
 
 
+def _second_read(value: object, name: str) -> CohortRead | None:
+    if value is None:
+        return None
+    table = _table(value, name)
+    causes: Mapping[str, Any] = _table(table.get("causes") or {}, "causes")
+    radpeer = _optional_text(table.get("radpeer"), "radpeer")
+    if radpeer not in {None, "1", "2a", "2b", "3a", "3b"}:
+        raise InvalidFileError(f"'radpeer' cannot be {radpeer!r}")
+    changes = {
+        item: None if (found := table.get(item)) is None else _texts(found, item)
+        for item in ("taken_up", "given_up")
+    }
+    return CohortRead(
+        radpeer=radpeer,
+        is_arbitrated=_flag(table.get("is_arbitrated", False), "is_arbitrated"),
+        causes={finding: _text(cause, "causes") for finding, cause in causes.items()},
+        **changes,
+    )
+
+
 def _table(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidFileError(f"{name!r} must be an object with named fields")
@@ -261,8 +336,12 @@ _CASE_FIELDS: dict[str, Callable[[object, str], Any]] = {
     "age_years": _age,
     "sex": _optional_text,
     "view": _optional_text,
+    **dict.fromkeys(CIRCUMSTANCES, _optional_text),
+    "month": _month,
+    "selection_probability": _chance,
     "text": _optional_text,
     "observations": _list_of(_observation),
     "detections": _list_of(_detection),
     "adjudications": _list_of(_adjudication),
+    "second_read": _second_read,
 }

@@ -1,13 +1,13 @@
 """The finding vocabulary: kinds of things that a report can state and a detector can see."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from overread.errors import ConfigurationError
+from overread.errors import ConfigurationError, InputError
 
 ANY_ABNORMALITY = "any_abnormality"
 """Id of the finding that every other finding is a kind of, but for devices that are in place."""
@@ -70,6 +70,11 @@ class Vocabulary(Mapping[str, Finding]):
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    @property
+    def subspecialties(self) -> tuple[str, ...]:
+        """Return whose second looks there are, in alphabetical order."""
+        return tuple(sorted({finding.subspecialty for finding in self._by_id.values()}))
 
     def kinds_of(self, finding: str) -> frozenset[str]:
         """Return the finding and what is a kind of it, at any depth; for any abnormality all but devices."""
@@ -137,6 +142,19 @@ def parse_vocabulary(text: str) -> Vocabulary:
 def load_vocabulary() -> Vocabulary:
     """Return the vocabulary that comes with overread."""
     return parse_vocabulary((files("overread") / "data" / "findings.toml").read_text(encoding="utf-8"))
+
+
+def subspecialties_named(names: Collection[str]) -> tuple[str, ...]:
+    """Return the subspecialties of these names, each once, in alphabetical order.
+
+    Raises:
+        InputError: one is none; the message lists them.
+    """
+    known = load_vocabulary().subspecialties
+    for name in names:
+        if name not in known:
+            raise InputError(f"{name!r} is no subspecialty; there are {', '.join(known)}")
+    return tuple(sorted(set(names)))
 
 
 def _finding(table: dict[str, object]) -> Finding:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from overread.audit_sample import SecondReadRule, second_read_rule
 from overread.errors import ConfigurationError
 from overread.finding import Actionable, load_vocabulary
 
@@ -114,6 +115,7 @@ class PolicyTables:
     known_before: KnownRule
     waiting: Waiting
     line: ListLine
+    second_read: SecondReadRule
 
 
 def take_policy_tables(table: dict[str, Any]) -> PolicyTables:
@@ -134,6 +136,7 @@ def take_policy_tables(table: dict[str, Any]) -> PolicyTables:
         known_before=_checked("known_before", KnownRule, table),
         waiting=_waiting(table.pop("waiting")),
         line=_checked("line", ListLine, table),
+        second_read=second_read_rule(table.pop("second_read", None)),
     )
 
 

@@ -52,11 +52,24 @@ def proportion(hits: int, total: int) -> Estimate:
     """
     if not total:
         return Estimate(value=math.nan, low=0.0, high=1.0, n=0)
+    share = hits / total
+    low, high = share_limits(share, total)
+    return Estimate(value=share, low=low, high=high, n=total)
+
+
+def share_limits(share: float, units: float) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson, JASA 1927;22:209-212).
+
+    Args:
+        share: in [0, 1].
+        units: above 0, as many independent ones as carry what is known; need not be a whole number, where
+            the cases of one patient are alike (effective sample size).
+    """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share, spread = hits / total, z * z / total
+    spread = z * z / units
     middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / total / 4)
-    return Estimate(value=share, low=max(0.0, middle - half), high=min(1.0, middle + half), n=total)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / units + spread / units / 4)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def mean_estimate(values: Sequence[float], *, confidence: float = CONFIDENCE) -> Estimate:

@@ -9,8 +9,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, images, quarantine, reports, triage, workers
-from service.desk import accountpages, pages, peoplepages, providerpages, quarantinepages, resultpages
+from service.api import cases, fhir, images, quarantine, reports, second_reads, triage, workers
+from service.desk import (
+    accountpages,
+    authorpages,
+    judgingpages,
+    judgingsummary,
+    pages,
+    peoplepages,
+    providerpages,
+    quarantinepages,
+    resultpages,
+)
 from service.pictures.room import PictureRoom
 from service.web import docs_page, health, openapi
 from service.web.access_log import STATIC_ADDRESS
@@ -49,12 +59,16 @@ def make_app(
     )
     app.state.archive_threads = threads
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, images, triage, quarantine, workers, health):
+    for room in (reports, fhir, cases, second_reads, images, triage, quarantine, workers, health):
         app.include_router(room.router)
+    app.include_router(second_reads.shares)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
     openapi.publish(app, further_documents)
     app.include_router(docs_page.router)
     app.include_router(pages.router)
+    app.include_router(judgingpages.router)
+    app.include_router(judgingsummary.router)
+    app.include_router(authorpages.router)
     app.include_router(quarantinepages.router)
     app.include_router(accountpages.router)
     app.include_router(providerpages.router)

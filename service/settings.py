@@ -13,7 +13,7 @@ from models.registry import FILE_VARIABLE as DETECTORS_VARIABLE
 from overread.errors import ConfigurationError
 from overread.settings_file import DATA_FOLDER_DEFAULT, FOLDER_VARIABLE
 from service.network_settings import AbsolutePath
-from service.settings_sources import SPLIT_WORDS, SettingsModel, setting
+from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, SettingsModel, setting
 
 _MODEL_NAME_MAX = 64  # characters; it stands in the provenance of every conclusion that it had a part in
 _KEPT_FOR_EVER: dict[str, Any] = {"table": "retention", "unit": "days", "default_words": "for ever", "ge": 0}
@@ -49,6 +49,13 @@ class Settings(SettingsModel):
     report_titles: Annotated[tuple[str, ...], SPLIT_WORDS] = setting(
         (),
         meaning="further titles of DICOM documents that are reports: words, or scheme:value",
+        table="store",
+        default_words="none",
+    )
+    site_names: Annotated[Mapping[str, str], SPLIT_PAIRS] = setting(
+        dict,
+        meaning="what a site is called here, by what images (Institution Name) or messages (MSH-4) write, "
+        "such as SMH=st mary; what is not named is called as it is written",
         table="store",
         default_words="none",
     )

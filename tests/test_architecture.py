@@ -30,6 +30,7 @@ SQL = {
     "service.store.metadata",
     "service.store.queries",
     "service.store.schema",
+    "service.store.second_read_tables",
 }
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50  # its docstring not counted
@@ -37,7 +38,6 @@ BROAD_EXCEPTS = {
     "models.decoding _decoded": "a panic of a decoder in Rust is no Exception, and its class is in no module",
     "models.library_errors as_model_error": "ONNX Runtime, torch and MONAI raise classes with no common one",
     "models.prefetch _Preparation.run": "outermost in its thread; raised again where the result is asked for",
-    "service.triage.worker triage_case": "one case must not end the worker",
 }
 """Functions that catch Exception, BaseException or everything, and why each has to."""
 GOES_ON_AFTER_AN_ERROR = {
@@ -52,6 +52,8 @@ GOES_ON_AFTER_AN_ERROR = {
     "service.results.process": "one round of making; what is due stays so",
     "service.results.sending": "one round of a destination; it waits, and tries again",
     "service.triage.shadow": "the look of a candidate; its failure is kept with it",
+    "service.triage.storing": "the storing of a conclusion; its case is tried again",
+    "service.triage.worker": "the look at a case; it is tried again, or fails with its reason",
     "service.watch.folder": "a file; it stays where it is",
 }
 """Modules whose outermost loop goes on after an item that failed (`ErrorBoundary`), and the item."""

@@ -5,6 +5,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.commands.audit_run import configure_run
 from evaluation.commands.progress import TerminalProgress
 from overread.command import EXIT_OK, Command
 from overread.errors import ConfigurationError, InvalidFileError, words_of
@@ -35,6 +36,7 @@ _SEED = 2026
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
+    configure_run(parts)
     sample = parts.add_parser("sample", help="draw cases for people to read")
     sample.add_argument("order", type=Path, help="case,probability,... in the order of the list")
     size = sample.add_mutually_exclusive_group(required=True)
@@ -56,7 +58,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    return {"sample": _sample, "rates": _rates}[arguments.part](arguments)
+    from evaluation.commands import audit_run
+
+    return {"run": audit_run.run, "sample": _sample, "rates": _rates}[arguments.part](arguments)
 
 
 def _sample(arguments: argparse.Namespace) -> int:
@@ -174,4 +178,5 @@ command = Command(
     description=DESCRIPTION,
     configure=_configure,
     run=_run,
+    uses_installation=True,
 )

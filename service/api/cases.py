@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from overread.case import CaseState
+from service.adjudication.blinding import as_seen, page_as_seen, require_open
 from service.api import types
 from service.intake.closing import close_study
+from service.security.identity import Identity
 from service.store.order import Selection
 from service.store.quarantine import WAITING, count_quarantine
 from service.store.queue import retry_case
@@ -43,32 +45,36 @@ def selected(
 @router.get("/worklist", summary="Cases in the order in which a second look helps most")
 def worklist(
     context: Context,
+    identity: Recognised,
     selection: Annotated[Selection, Depends(selected)],
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     after: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
 ) -> types.WorklistPage:
     """Return what stands above the line, the late ones first, then the rest by falling priority."""
     page = list_worklist(context.store, selection, now=context.clock(), limit=limit, after=after)
-    return types.WorklistPage.model_validate(page)
+    return types.WorklistPage.model_validate(page_as_seen(context.store, page, identity))
 
 
 @router.get("/cases/{case_id}", summary="One case with findings, spans, reasons, provenance and events")
-def case(context: Context, case_id: CaseNumber) -> types.CaseReply:
-    """Return everything about a case; spans are half-open character ranges of the triaged report version."""
-    return _case(context, case_id)
+def case(context: Context, case_id: CaseNumber, identity: Recognised) -> types.CaseReply:
+    """Return everything about a case; spans are half-open character ranges of the triaged report version.
+
+    A second reader who has to commit an own read first is told neither report nor result.
+    """
+    return _case(context, case_id, identity)
 
 
 @router.get("/studies/{study_instance_uid}/case", summary="The case of a study")
-def case_of_study(context: Context, study_instance_uid: StudyUid) -> types.CaseReply:
+def case_of_study(context: Context, study_instance_uid: StudyUid, identity: Recognised) -> types.CaseReply:
     """Return the case of a study."""
-    return _case(context, find_case(context.store, study_instance_uid))
+    return _case(context, find_case(context.store, study_instance_uid), identity)
 
 
 @router.post("/cases/{case_id}/retry", summary="Triage a failed case again")
 def retry(context: Context, case_id: CaseNumber, identity: Recognised) -> types.CaseReply:
     """Put a FAILED case back in the queue, after its cause was corrected."""
     retry_case(context.store, case_id, actor=identity.actor, now=context.clock())
-    return _case(context, case_id)
+    return _case(context, case_id, identity)
 
 
 @router.post(
@@ -81,8 +87,9 @@ def restore(
     identity: Recognised,
 ) -> types.CaseReply:
     """Weigh the case again with a finding that was set aside as known before; an event records who asked."""
+    require_open(context.store, case_id, identity)
     restore_finding(context.store, case_id, finding, actor=identity.actor, now=context.clock())
-    return _case(context, case_id)
+    return _case(context, case_id, identity)
 
 
 @router.post("/studies/{study_instance_uid}/close", summary="All images of the study have been sent")
@@ -98,6 +105,7 @@ def counts(context: Context) -> types.Counts:
     return types.Counts(cases=count_cases(context.store), quarantine=count_quarantine(context.store, WAITING))
 
 
-def _case(context: ServerContext, case_id: int) -> types.CaseReply:
+def _case(context: ServerContext, case_id: int, identity: Identity) -> types.CaseReply:
     """Return what the API tells of a case: neither the patient's identity nor where files lie."""
-    return types.CaseReply.model_validate(load_case(context.store, case_id))
+    seen = as_seen(context.store, load_case(context.store, case_id), identity)
+    return types.CaseReply.model_validate(seen.detail)

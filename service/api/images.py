@@ -11,14 +11,16 @@ from starlette.concurrency import run_in_threadpool
 from overread import __version__
 from overread.errors import NotFoundError
 from overread.observation import DetectorObservation
+from service.adjudication.blinding import records_as_seen, require_open
 from service.api.cases import CaseNumber
 from service.pictures.drawing import PNG, Drawing, draw
 from service.pictures.overlay import Ground, draw_evidence, overlay_bytes
 from service.pictures.room import PictureOrder, room_of
+from service.security.identity import Identity
 from service.store.records import CaseDetail, InstanceRecord
 from service.store.worklist import load_case, load_instance
 from service.web.closing_response import ClosingResponse
-from service.web.context import UID_PATTERN, Context
+from service.web.context import UID_PATTERN, Context, Recognised, ServerContext, recognised_or_none
 
 router = APIRouter(prefix="/api/v1", tags=["images"])
 
@@ -62,7 +64,7 @@ async def rendered(
     known: KnownTag = None,
 ) -> Response:
     """Return one frame with the window that the object names, for a look beside the diagnostic monitor."""
-    record = await run_in_threadpool(load_instance, context.store, sop_instance_uid)
+    record = await run_in_threadpool(_seen_instance, context, sop_instance_uid, recognised_or_none(request))
     drawing = Drawing(frame=frame, media_type=PNG, max_side=max_side)
     order = PictureOrder(record=record, name=f"{frame}-{max_side}", draw=partial(draw, drawing=drawing))
     return await _picture(request, order, known)
@@ -78,10 +80,12 @@ async def overlay(
     request: Request,
     context: Context,
     case_id: CaseNumber,
+    identity: Recognised,
     asked: Annotated[OverlayQuery, Query()],
     known: KnownTag = None,
 ) -> Response:
     """Return heat map and boxes of one finding, as large as its image at the same `max_side`."""
+    await run_in_threadpool(require_open, context.store, case_id, identity)
     detail = await run_in_threadpool(load_case, context.store, case_id)
     observation = observation_of(detail, asked.finding)
     order = PictureOrder(
@@ -122,6 +126,17 @@ def observation_of(detail: CaseDetail, finding: str | None) -> DetectorObservati
         if finding is None or observation.finding == finding:
             return observation
     raise NotFoundError(f"no detector looked for this finding in case {number}")
+
+
+def _seen_instance(
+    context: ServerContext, sop_instance_uid: str, identity: Identity | None
+) -> InstanceRecord:
+    """Return an instance that somebody may see.
+
+    Raises:
+        NotFoundError: it is not stored, or holds a result that is shown after the own read.
+    """
+    return records_as_seen(context.store, [load_instance(context.store, sop_instance_uid)], identity)[0]
 
 
 def _instance_of(detail: CaseDetail, observation: DetectorObservation) -> InstanceRecord:

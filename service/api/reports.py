@@ -43,8 +43,12 @@ class ReportNames(BaseModel):
         None, max_length=64, description="Instead of, or beside, the accession number"
     )
     patient_id: str | None = Field(None, max_length=64, description="Checked against the images where given")
+    site: str | None = Field(None, max_length=64, description="Where the study was made; images decide")
     status: ReportStatus = Field(
         ReportStatus.FINAL, description="A preliminary report waits for the final one"
+    )
+    author: str | None = Field(
+        None, max_length=200, description="Who wrote it, as accounts here are named; no second reader is told"
     )
     issued_at: Annotated[AwareDatetime | None, BeforeValidator(_iso_time)] = Field(
         None, description="When it was made, with its zone: of several versions the latest counts"
@@ -143,6 +147,8 @@ def _from_json(body: ReportBody, source: str) -> IncomingReport:
         accession_number=body.accession_number,
         study_instance_uid=body.study_instance_uid,
         patient_id=body.patient_id,
+        site=body.site,
+        author=body.author,
         issued_at=body.issued_at,
         source=source,
     )
@@ -155,6 +161,8 @@ def _from_text(content: bytes, content_type: ContentType, names: ReportNames, so
         accession_number=names.accession_number,
         study_instance_uid=names.study_instance_uid,
         patient_id=names.patient_id,
+        site=names.site,
+        author=names.author,
         issued_at=names.issued_at,
         charset=content_type.parameters.get("charset", "utf-8"),
         source=source,

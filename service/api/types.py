@@ -42,6 +42,7 @@ class CaseSummary(Answer):
     body_part: str | None
     description: str | None
     study_date: str | None = Field(description="YYYYMMDD")
+    site: str | None = Field(description="Where the study was made, as images or report say")
     opened_at: datetime
     updated_at: datetime
     attempts: int

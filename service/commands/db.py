@@ -93,12 +93,24 @@ def _backup(settings: "Settings", folder: Path) -> int:
 
 
 def _restore(settings: "Settings", folder: Path) -> int:
-    from service.maintenance.backup import restore
-    from service.store.database import open_store
+    from getpass import getuser
 
-    manifest = restore(folder, settings)
-    open_store(settings).close()  # brings the tables to this release
+    from overread.actor import Actor
+    from service.maintenance.backup import restore
+    from service.store.people import Act
+
+    by = Act(actor=Actor.account(getuser()), at=datetime.now(UTC), what="overread db restore")
+    manifest, closed = restore(folder, settings, by=by)
     print(f"restored what was backed up at {manifest.made_at}: {manifest.objects} objects; run overread fsck")
+    print(
+        "Every session has ended. Accounts stand as they did at the backup: look through `overread users "
+        "list` for those that were disabled, or given another password, roles or sites, since then."
+    )
+    if closed.tokens:
+        print(
+            f"Tokens that may have been revoked since then let nobody in until you say so, with `overread "
+            f"tokens resume NAME`: {', '.join(closed.tokens)}"
+        )
     return EXIT_OK
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from overread.command import EXIT_FAILED, EXIT_OK, EXIT_USAGE, Command, requested_output
 from overread.errors import InvalidFileError
+from overread.spreadsheet import as_cell
 
 if TYPE_CHECKING:
     from service.importing.reports import ImportOptions, Problem
@@ -139,7 +140,7 @@ def _problems(arguments: argparse.Namespace) -> Iterator["Problem"]:
         with opened as file:
             rows = csv.writer(file)
             rows.writerow(("place", "why"))
-            yield lambda place, why: rows.writerow((place, why))
+            yield lambda place, why: rows.writerow((as_cell(place), as_cell(why)))
     except OSError as error:
         raise InvalidFileError(f"cannot write {path}: {error.strerror}") from error
 

@@ -13,7 +13,7 @@ Starts the page and API (a BentoML service), the intake (STOW-RS, C-STORE, HL7 o
 restarts what dies, and stops everything on Ctrl-C or SIGTERM.
 
   overread serve
-  overread serve --data-folder /var/lib/overread --workers 4 --port {DEFAULT_PORT}
+  overread serve --data-folder /var/lib/overread --workers 4 --api-processes 2 --port {DEFAULT_PORT}
 
 Only this machine can reach it by default. For others set OVERREAD_API_TOKEN to a secret, say who may send by
 C-STORE and HL7 (OVERREAD_DICOM_CALLING_AE_TITLES, OVERREAD_HL7_SENDERS), and give --host.
@@ -47,6 +47,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=f"{name} (default {default}; 0: any free one; none: no such listener)",
         )
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default 1)")
+    parser.add_argument(
+        "--api-processes",
+        type=int,
+        default=1,
+        help="processes of page and API (default 1); of two, one answers while the other starts again",
+    )
 
 
 def _port(text: str) -> int | None:
@@ -71,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         environ,
         workers=arguments.workers,
+        api_processes=arguments.api_processes,
     )
     return EXIT_OK
 

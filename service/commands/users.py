@@ -20,9 +20,15 @@ the service (`overread serve --host`).
   overread users add ada --name "Ada Lovelace" --role administrator --role coordinator
   overread users list
   overread users role ada second-reader quality     these and no others
+  overread users bind ada --site "st mary"          sees the cases of these sites alone; `list` shows it
+  overread users bind ada --every-site --subspecialty thoracic
   overread users reset ada                          another password; every session ends
   overread users second-factor ada                  codes of an app (TOTP) beside the password
   overread users disable ada                        the account and its sessions; `enable` opens it again
+
+A site is what images name as their institution, or the report where they do not, as OVERREAD_SITE_NAMES calls
+it; `overread users sites` lists those of the cases, and with --learn reads those of studies that came before
+sites were recorded. A subspecialty hides nothing: its second looks come first in the list.
 
 Roles: second-reader, coordinator, quality, administrator. A password is asked for at the terminal, or read
 as one line from standard input; it has 15 characters or more, 8 with a second factor.
@@ -42,6 +48,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     role = parts.add_parser("role", help="give an account other roles")
     role.add_argument("account", metavar="NAME")
     role.add_argument("role", nargs="+", metavar="ROLE")
+    bind = parts.add_parser("bind", help="bind an account to sites and subspecialties, and to no others")
+    bind.add_argument("account", metavar="NAME")
+    where = bind.add_mutually_exclusive_group(required=True)
+    where.add_argument("--site", action="append", metavar="SITE", help="may be given several times")
+    where.add_argument("--every-site", action="store_true", help="the account sees every case")
+    bind.add_argument("--subspecialty", action="append", default=[], metavar="NAME", help="the same")
+    sites = parts.add_parser("sites", help="list the sites that cases name")
+    sites.add_argument("--learn", action="store_true", help="read those of studies without one first")
     for name, words in (
         ("reset", "give an account another password, and end its sessions"),
         ("disable", "close an account, and end its sessions"),
@@ -63,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
         "add": _add,
         "list": _list,
         "role": _change_roles,
+        "bind": _bind,
+        "sites": _sites,
         "reset": _reset,
         "disable": _disable,
         "enable": _enable,
@@ -95,7 +111,7 @@ def _list(store: "Store", _: argparse.Namespace) -> str:
     from service.store.people import list_people
 
     lines = [
-        f"{person.name:20}  {person.display_name:24}  {_roles_of(person):30}  {_how(person)}"
+        f"{person.name:20}  {person.display_name:24}  {_roles_of(person):30}  {_how(person)}{_where(person)}"
         for person in list_people(store)
     ]
     return "\n".join(lines) or "nobody has an account"
@@ -108,6 +124,30 @@ def _change_roles(store: "Store", arguments: argparse.Namespace) -> str:
     person, roles = _named(store, arguments), roles_named(arguments.role)
     change_roles(store, person.person_id, tuple(roles), by=_act(arguments))
     return f"{person.name} is now {_roles_of(_named(store, arguments))}."
+
+
+def _bind(store: "Store", arguments: argparse.Namespace) -> str:
+    from overread.finding import subspecialties_named
+    from service.intake.sites import sites_named
+    from service.store.people import bind_person, site_words
+
+    person, by = _named(store, arguments), _act(arguments)
+    sites = None if arguments.every_site else sites_named(arguments.site)
+    subspecialties = subspecialties_named(arguments.subspecialty)
+    bind_person(store, person.person_id, sites, subspecialties, by=by)
+    first = f"; {', '.join(subspecialties)} comes first" if subspecialties else ""
+    return f"{person.name} sees {site_words(sites)}{first}."
+
+
+def _sites(store: "Store", arguments: argparse.Namespace) -> str:
+    from service.intake.sites import learn_sites
+    from service.store.sites import count_sites
+
+    if arguments.learn:
+        learned, silent = learn_sites(store, now=datetime.now(UTC))
+        print(f"{learned} studies have a site now; the images of {silent} name none or are not kept.")
+    lines = [f"{site or 'none that is known':64}  {count} cases" for site, count in count_sites(store)]
+    return "\n".join(lines) or "there is no case"
 
 
 def _reset(store: "Store", arguments: argparse.Namespace) -> str:
@@ -205,8 +245,15 @@ def _how(person: "PersonRecord") -> str:
     return f"{person.source.lower()}{factor}{state}"
 
 
+def _where(person: "PersonRecord") -> str:
+    from service.store.people import site_words
+
+    seen = "" if person.sites is None else f"  {site_words(person.sites)}"
+    return f"{seen}  {', '.join(person.subspecialties)} first" if person.subspecialties else seen
+
+
 command = Command(
-    summary="the people who may sign in: add, list, role, reset, second-factor, disable, enable",
+    summary="the people who may sign in: add, list, role, bind, reset, second-factor, disable, enable",
     description=DESCRIPTION,
     configure=configure,
     run=run,

@@ -16,6 +16,7 @@ from pydicom.dataset import FileDataset
 
 from models.dicom import BROKEN_INPUT
 from overread.errors import ConfigurationError, InvalidFileError, NotFoundError, OutOfResourcesError, words_of
+from overread.spreadsheet import as_cell
 from service.deidentification.objects import (
     Known,
     deidentify,
@@ -98,7 +99,7 @@ class _Copier:
             except _NotCopiedError as error:
                 left_out.append(LeftOut(case=name, what=f"image {number}", why=str(error)))
         reports = self._report(case, Known(words=tuple(sorted(words)))) if with_reports else 0
-        self._left.writerows((item.case, item.what, item.why) for item in left_out)
+        self._left.writerows((item.case, as_cell(item.what), as_cell(item.why)) for item in left_out)
         return CopyCount(
             case_id=case.summary.case_id, images=copied, reports=reports, left_out=tuple(left_out)
         )
@@ -124,7 +125,7 @@ class _Copier:
                 pseudonyms.uid(summary.study_instance_uid) if summary.study_instance_uid else "",
                 "",
                 case.report.status.value,
-                clean_text(case.report.text, known),
+                as_cell(clean_text(case.report.text, known)),
             )
         )
         return 1

@@ -17,7 +17,7 @@ from service.security.passwords import (
     check_password,
     hash_password,
 )
-from service.security.provider import Provider
+from service.security.provider import Confirmed, Provider
 from service.security.routes import ROUTES
 from service.security.sessions import (
     COOKIE,
@@ -36,6 +36,7 @@ from service.store.people import (
     change_password,
     end_sessions_of,
     load_person,
+    site_words,
     takes_passwords,
 )
 from service.web.context import Context, Recognised, ServerContext, act_of
@@ -185,7 +186,7 @@ def let_in(
     person: PersonRecord,
     wanted: str,
     *,
-    provider_token: str | None = None,
+    confirmed: Confirmed | None = None,
 ) -> Response:
     """Give a browser a session of its own and send it on; one that it had before ends."""
     if before := cookie_of(request):
@@ -197,7 +198,8 @@ def let_in(
         Origin(
             address=address_of(request),
             what=f"{visit.method} {visit.template}",
-            provider_token=provider_token,
+            provider_token=None if confirmed is None else confirmed.id_token,
+            provider_session=None if confirmed is None else confirmed.session,
         ),
         context.access.entrance.lifetime,
         now=context.clock(),
@@ -253,8 +255,9 @@ def _account_page(
     person = None if identity.person_id is None else load_person(context.store, identity.person_id)
     facts = [Fact(name="Roles", value=identity.role_words or "none")]
     if person is not None:
+        seen = Fact(name="Sees", value=site_words(person.sites))
         second = "yes" if person.totp_secret is not None else "no"
-        facts = [Fact(name="Name", value=person.name), *facts, Fact(name="Second factor", value=second)]
+        facts = [Fact(name="Name", value=person.name), *facts, seen, Fact(name="Second factor", value=second)]
     sessions = tuple(
         SessionLine(address=one.address, since=moment(one.started_at), seen=moment(one.seen_at))
         for one in living_sessions(context.store, lifetime, now=now)

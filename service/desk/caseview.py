@@ -12,6 +12,7 @@ from overread.triage import TriageResult
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
+from service.desk.judgingview import JudgingView
 from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
 from service.desk.listview import study_words, tab_address, tab_of
@@ -89,6 +90,7 @@ class CaseView:
     no_report: str
     provenance: tuple[Fact, ...]
     events: tuple[EventLine, ...]
+    judging: JudgingView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,7 @@ def _facts(detail: CaseDetail, now: datetime) -> tuple[Fact, ...]:
         ("Study", study_words(summary)),
         ("Description", summary.description),
         ("Patient", patient),
+        ("Site", summary.site),
         ("For", summary.subspecialty),
         ("Waited", _standing(summary, now)),
     )

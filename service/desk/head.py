@@ -11,6 +11,8 @@ from service.web.csrf import FIELD
 
 PAGES = (
     ("worklist", "Worklist", "/"),
+    ("own reports", "Your reports", "/own-reports"),
+    ("second reads", "Second reads", "/second-reads"),
     ("quarantine", "Quarantine", "/quarantine"),
     ("results", "Results", "/results"),
     ("people", "People", "/people"),

@@ -9,7 +9,7 @@ from service.desk.words import TABS, Tab
 from service.store.order import Selection
 from service.store.records import WorklistLine
 
-SUBSPECIALTIES = tuple(sorted({finding.subspecialty for finding in load_vocabulary().values()}))
+SUBSPECIALTIES = load_vocabulary().subspecialties
 REST = "rest"
 _SHARES = (0.05, 0.1, 0.2)
 _ROUNDING = 0.1  # of a share, within which what is shown may be called so

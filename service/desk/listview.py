@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from overread.case import CaseState
+from overread.case import SECOND_READ, TRIAGED, CaseState
 from overread.finding import Actionable
 from service.desk.listing import Link, Listing, lead_of, other_side, share_links, subspecialty_links
 from service.desk.words import (
@@ -149,7 +149,7 @@ def _tab_link(tab: Tab, counts: Mapping[CaseState, int], *, current: bool) -> Ta
 
 def _row(case: CaseSummary, tab: Tab, now: datetime, listing: Listing) -> Row:
     listed = case.state is CaseState.LISTED
-    headline = case.headline if listed else None
+    headline = case.headline if listed or case.state in SECOND_READ else None
     urgency = case.actionable if listed and case.actionable else Actionable.NONE
     overdue_at = case.overdue_at if case.above_line else None
     return Row(
@@ -167,7 +167,7 @@ def _row(case: CaseSummary, tab: Tab, now: datetime, listing: Listing) -> Row:
         study=study_words(case),
         late=overdue_at is not None and overdue_at <= now,
         since_label="Waiting" if listed else "Since",
-        since=case.waiting_since or case.updated_at,
+        since=(case.waiting_since if listed else None) or case.updated_at,
         age=waited(case.waiting_since, overdue_at, now)
         if listed and case.waiting_since
         else age(case.updated_at, now),
@@ -184,5 +184,4 @@ def _why(case: CaseSummary, headline: Headline) -> str:
 def _reasons(case: CaseSummary) -> tuple[str, ...]:
     if case.state is CaseState.FAILED:
         return (case.failure or "the reason was not recorded",)
-    triaged = {CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE}
-    return case.reasons if case.state in triaged else ()
+    return case.reasons if case.state in TRIAGED | SECOND_READ else ()

@@ -11,22 +11,29 @@ from starlette.exceptions import HTTPException
 
 from overread.case import CaseState
 from overread.finding import load_vocabulary
+from service.adjudication.blinding import SeenCase, as_seen, may_judge, page_as_seen, require_open
+from service.adjudication.known_reads import first_unjudged, known_reads
+from service.adjudication.reads import note_opened
+from service.api.second_reads import sender_of
 from service.desk.caseview import Choice, Neighbours, case_view
+from service.desk.judgingview import JudgingView, judging_view
 from service.desk.listing import Listing, listing_of
-from service.desk.listview import PAGE_LENGTH, list_view, tab_named, tab_of
+from service.desk.listview import PAGE_LENGTH, list_view, tab_address, tab_named, tab_of
 from service.desk.render import render_page
+from service.security.identity import Identity
 from service.store.database import Store
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
 from service.triage.reconsideration import restore_finding
 from service.web import errors
-from service.web.context import Context, Recognised
+from service.web.context import Context, Recognised, ServerContext
 from service.web.picture import sizes_of
 from service.web.pressure import pressure_words
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
+_HIDDEN = "The report is shown once your own read is committed."
 _REFUSALS = {
     401: ("You are not signed in", "Sign in and try again."),
     403: ("You may not do this", "Your roles do not allow it. An administrator can give you others."),
@@ -49,6 +56,7 @@ def listed_as(
 def worklist(
     context: Context,
     request: Request,
+    identity: Recognised,
     listing: Annotated[Listing, Depends(listed_as)],
     show: Annotated[str, Query(max_length=40)] = "",
     after: Annotated[str | None, Query(max_length=400)] = None,
@@ -56,6 +64,7 @@ def worklist(
     """Show one tab of the worklist; of what is to be read, one side of the line."""
     tab, now = tab_named(show), context.clock()
     page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
+    page = page_as_seen(context.store, page, identity)
     view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
     alarms = pressure_words(context.store, now=now)
     return render_page(request, "worklist.html", view, here="worklist", alarms=alarms)
@@ -76,11 +85,13 @@ def chosen(
 def case(
     context: Context,
     request: Request,
+    identity: Recognised,
     choice: Annotated[Choice, Depends(chosen)],
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
 ) -> HTMLResponse:
     """Show one case."""
-    detail = load_case(context.store, case_id, share=choice.listing.share)
+    seen = as_seen(context.store, load_case(context.store, case_id, share=choice.listing.share), identity)
+    detail = seen.detail
     listing = replace(
         choice.listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
     )
@@ -88,6 +99,11 @@ def case(
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    view = replace(
+        view,
+        judging=_judging(context, request, identity, seen, listing),
+        no_report=_HIDDEN if seen.is_hidden else view.no_report,
+    )
     return render_page(request, "case.html", view, here="case")
 
 
@@ -108,6 +124,7 @@ def restore(
     finding: Annotated[str, Path(max_length=100)],
 ) -> Response:
     """Bring back a finding that an earlier report knew, and show the case."""
+    require_open(context.store, case_id, identity)
     restore_finding(context.store, case_id, finding, actor=identity.actor, now=context.clock())
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
@@ -138,6 +155,36 @@ def answer_refusal(request: Request, problem: errors.Problem) -> Response:
         return errors.problem_response(problem)
     title, detail = _REFUSALS.get(problem.status, ("That did not work", problem.title))
     return render_page(request, "problem.html", {"title": title, "detail": detail}, status=problem.status)
+
+
+def next_to_judge(context: ServerContext, identity: Identity, case_id: int, listing: Listing) -> str:
+    """Return the address of the case that follows on the list, from the last one the first; else the list's.
+
+    On which side of the line the case stands, the next one is looked for too.
+    """
+    summary = load_case(context.store, case_id, share=listing.share).summary
+    rest = summary.state is CaseState.LISTED and not summary.above_line
+    listing = replace(listing, rest=rest)
+    selection = listing.selection(tab_of(summary.state))
+    numbers = list_numbers(context.store, selection, now=context.clock(), limit=_NEIGHBOURS_MAX)
+    at = numbers.index(case_id) if case_id in numbers else -1
+    others = [*numbers[at + 1 :], *(numbers[:at] if at > 0 else ())]
+    following = first_unjudged(context.store, others, identity)
+    return tab_address(tab_of(summary.state)) if following is None else listing.case_address(following)
+
+
+def _judging(
+    context: ServerContext, request: Request, identity: Identity, seen: SeenCase, listing: Listing
+) -> JudgingView | None:
+    case_id = seen.detail.summary.case_id
+    note_opened(context.store, case_id, sender_of(request, context, identity, ""))
+    return judging_view(
+        seen.detail,
+        known_reads(context.store, case_id, identity),
+        listing,
+        is_hidden=seen.is_hidden,
+        may_judge=may_judge(identity),
+    )
 
 
 def _is_for_a_person(request: Request) -> bool:

@@ -5,15 +5,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
 
+from overread.errors import InputError
+from overread.finding import load_vocabulary, subspecialties_named
 from service.desk.render import render_page
 from service.desk.words import moment
+from service.intake.sites import sites_named
 from service.security.identity import Identity
 from service.security.roles import Role, kept_roles
 from service.security.sessions import living_sessions
 from service.store.people import (
     PersonRecord,
     PersonSource,
+    bind_person,
     change_roles,
     disable_person,
     enable_person,
@@ -21,6 +26,7 @@ from service.store.people import (
     list_people,
 )
 from service.store.sessions import SessionRecord
+from service.store.sites import count_sites
 from service.web.context import Context, Recognised, ServerContext, act_of
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -35,8 +41,8 @@ _SOURCES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoleChoice:
-    """One role as a form offers it."""
+class BoxChoice:
+    """One role or subspecialty as a form offers it."""
 
     value: str
     words: str
@@ -53,7 +59,10 @@ class PersonLine:
     signs_in_by: str
     is_active: bool
     is_oneself: bool
-    roles: tuple[RoleChoice, ...]
+    roles: tuple[BoxChoice, ...]
+    sites: str  # whose cases are seen, one a line; empty where every site's are, or none
+    is_bound: bool  # to these sites
+    subspecialties: tuple[BoxChoice, ...]
     sessions: tuple[str, ...]  # where from and since when
 
 
@@ -62,7 +71,16 @@ class PeopleView:
     """What the page shows."""
 
     lines: tuple[PersonLine, ...]
+    known_sites: tuple[str, ...]  # those that cases name
     problem: str = ""
+
+
+class BindingForm(BaseModel):
+    """Binding of an account as its form sends it."""
+
+    bound: bool = False  # to these sites; else every case is seen
+    sites: str = Field("", max_length=10_000)  # one a line
+    subspecialty: list[str] = Field(default_factory=list, max_length=100)
 
 
 @router.get("/people")
@@ -84,6 +102,25 @@ def give_roles(
     if person_id == identity.person_id and Role.ADMINISTRATOR not in roles:
         return _page(context, request, identity, problem="You cannot take this role from yourself.")
     change_roles(context.store, person_id, tuple(roles), by=act_of(request, context))
+    return _back()
+
+
+@router.post("/people/{person_id}/binding")
+def bind(
+    context: Context,
+    request: Request,
+    identity: Recognised,
+    person_id: PersonNumber,
+    form: Annotated[BindingForm, Form()],
+) -> Response:
+    """Bind an account to sites and subspecialties."""
+    try:
+        sites = sites_named([line for line in form.sites.splitlines() if line.strip()])
+        subspecialties = subspecialties_named(form.subspecialty)
+    except InputError as error:
+        return _page(context, request, identity, problem=f"{error}.".capitalize())
+    seen = sites if form.bound else None
+    bind_person(context.store, person_id, seen, subspecialties, by=act_of(request, context))
     return _back()
 
 
@@ -122,7 +159,8 @@ def _page(context: ServerContext, request: Request, identity: Identity, *, probl
         _line(person, living.get(person.person_id, []), is_oneself=person.person_id == identity.person_id)
         for person in list_people(context.store)
     )
-    view = PeopleView(lines=lines, problem=problem)
+    known = tuple(site for site, _ in count_sites(context.store) if site is not None)
+    view = PeopleView(lines=lines, known_sites=known, problem=problem)
     return render_page(request, "people.html", view, here="people", status=409 if problem else 200)
 
 
@@ -136,6 +174,12 @@ def _line(person: PersonRecord, sessions: list[SessionRecord], *, is_oneself: bo
         signs_in_by=f"{_SOURCES[person.source]}{second}",
         is_active=person.is_active,
         is_oneself=is_oneself,
-        roles=tuple(RoleChoice(value=role.value, words=role.words, chosen=role in kept) for role in Role),
+        roles=tuple(BoxChoice(value=role.value, words=role.words, chosen=role in kept) for role in Role),
+        sites="\n".join(sorted(person.sites or ())),
+        is_bound=person.sites is not None,
+        subspecialties=tuple(
+            BoxChoice(value=name, words=name, chosen=name in person.subspecialties)
+            for name in load_vocabulary().subspecialties
+        ),
         sessions=tuple(f"{one.address} since {moment(one.started_at)}" for one in sessions),
     )

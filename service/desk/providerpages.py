@@ -5,21 +5,26 @@ import json
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+import structlog
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from overread.errors import InputError, NotFoundError
-from service.desk.accountpages import PROVIDER_PATH, address_within, let_in
+from service.desk.accountpages import PROVIDER_PATH, address_of, address_within, let_in
 from service.desk.render import render_page
 from service.security.elsewhere import person_confirmed
+from service.security.identity import VISIT_KEY, Visit
 from service.security.provider import Handshake, Provider
+from service.security.provider_logout import end_sessions, read_logout
 from service.web.context import Context, ServerContext
 from service.web.guard import is_secure
 
 CALLBACK_PATH = f"{PROVIDER_PATH}/callback"
+LOGOUT_PATH = f"{PROVIDER_PATH}/logout"
 _COOKIE = "overread_handshake"
 _SECONDS = 600  # to type a password elsewhere
 
+_log = structlog.get_logger("overread.security")
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
@@ -54,6 +59,22 @@ def come_back(context: Context, request: Request) -> Response:
     return response
 
 
+@router.post(LOGOUT_PATH)
+def log_out(context: Context, request: Request, logout_token: Annotated[str, Form()] = "") -> Response:
+    """End the sessions of who has signed out at the provider (Back-Channel Logout 1.0 section 2.5)."""
+    headers = {"Cache-Control": "no-store"}
+    visit: Visit = request.scope[VISIT_KEY]
+    now, what = context.clock(), f"{visit.method} {visit.template}"
+    try:
+        logout = read_logout(_provider(context), context.access.security, logout_token, now=now)
+        ended = end_sessions(context.store, logout, now=now, what=what, sent_from=address_of(request))
+    except InputError as error:
+        _log.warning("provider_logout_refused", reason=str(error))
+        return JSONResponse({"error": "invalid_request"}, status_code=400, headers=headers)
+    _log.info("provider_logout", sessions=ended)
+    return Response(status_code=200, headers=headers)
+
+
 def _let_in_or_refuse(context: ServerContext, request: Request) -> Response:
     now = context.clock()
     try:
@@ -61,12 +82,11 @@ def _let_in_or_refuse(context: ServerContext, request: Request) -> Response:
         confirmed = _provider(context).confirm(
             request.query_params, handshake, _callback(request), now=now.timestamp()
         )
-        roles = context.access.security.group_roles
-        person = person_confirmed(context.store, confirmed, roles, now=now)
+        person = person_confirmed(context.store, confirmed, context.access.security, now=now)
     except InputError as error:
         page = {"title": "You are not signed in", "detail": f"{error}.".capitalize()}
         return render_page(request, "problem.html", page, status=403)
-    return let_in(context, request, person, handshake.wanted, provider_token=confirmed.id_token)
+    return let_in(context, request, person, handshake.wanted, confirmed=confirmed)
 
 
 def _provider(context: ServerContext) -> Provider:

@@ -48,6 +48,8 @@ STATES: Mapping[CaseState, str] = {
     CaseState.CONCORDANT: "Concordant",
     CaseState.NOT_APPLICABLE: "Not applicable",
     CaseState.FAILED: "Failed",
+    CaseState.AWAITING_ARBITRATION: "For arbitration",
+    CaseState.JUDGED: "Judged",
 }
 STATE_HEADINGS: Mapping[CaseState, str] = {
     **STATES,
@@ -73,6 +75,12 @@ EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.RETRIED: "Started again by a person",
     CaseEvent.POLICY_CHANGED: "Weighed again under another policy",
     CaseEvent.RESTORED: "Known finding brought back",
+    CaseEvent.SAMPLED: "Drawn for the audit, and listed unmarked",
+    CaseEvent.JUDGED: "Judged",
+    CaseEvent.SENT_TO_ARBITRATION: "Judged; another person decides",
+    CaseEvent.ARBITRATED: "Arbitrated",
+    CaseEvent.JUDGEMENT_UNDONE: "Judgement taken back",
+    CaseEvent.ARBITRATION_UNDONE: "Arbitration taken back",
 }
 
 
@@ -98,6 +106,23 @@ TABS: tuple[Tab, ...] = (
         empty_heading="Nothing to read",
         empty_text="No case is waiting for a second look. Cases appear here, the most important first, once "
         "their images and final report have arrived and may disagree.",
+    ),
+    Tab(
+        slug="arbitration",
+        name="Arbitration",
+        title="Cases for arbitration",
+        states=(CaseState.AWAITING_ARBITRATION,),
+        empty_heading="Nothing to arbitrate",
+        empty_text="Cases that two readers judged differently, or that one scored 2b, 3a or 3b, wait here "
+        "for another person.",
+    ),
+    Tab(
+        slug="judged",
+        name="Judged",
+        title="Judged cases",
+        states=(CaseState.JUDGED,),
+        empty_heading="Nothing judged yet",
+        empty_text="Cases whose second read is done are kept here.",
     ),
     Tab(
         slug="in-progress",

@@ -1,21 +1,29 @@
 """QIDO-RS (PS3.18 section 10.6): searches for what is stored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from pydicom.datadict import tag_for_keyword
 
+from service.adjudication.blinding import is_study_hidden
+from service.dicomweb.dicom_json import DicomJson, tag_key
 from service.dicomweb.qido_query import parse_query
-from service.dicomweb.qido_search import find, too_broad
+from service.dicomweb.qido_search import Results, find, too_broad
+from service.security.identity import Identity
 from service.store.archive import Attribute, Level
 from service.web.addresses import base_url
 from service.web.archive_threads import run, threads_of
-from service.web.context import Context, ServerContext
+from service.web.context import Context, ServerContext, recognised_or_none
 from service.web.negotiation import Offer, accepted, require
 
 DICOM_JSON = "application/dicom+json"
 OFFERS = (Offer(media_type=DICOM_JSON), Offer(media_type="application/json"))
+
+_STUDY_UID = "0020000D"
+_TELLING = ("ContentSequence", "EncapsulatedDocument", "ImageComments", "InterpretationText")
 
 router = APIRouter(tags=["DICOMweb"])
 
@@ -79,9 +87,13 @@ async def _search(
     query = parse_query(level, request.query_params.multi_items(), within)
     base = base_url(request)
     headers_max = request.app.state.web.search_headers_max
-    results = await run(
-        threads_of(request).reading, lambda: find(context.store, query, base, headers_max=headers_max)
-    )
+    identity = recognised_or_none(request)
+
+    def look() -> Results:
+        results = find(context.store, query, base, headers_max=headers_max)
+        return replace(results, datasets=_as_seen(context, results.datasets, identity))
+
+    results = await run(threads_of(request).reading, look)
     service = request.url.netloc
     warnings = []
     if query.fuzzy:
@@ -95,3 +107,20 @@ async def _search(
     if not results.datasets:
         return Response(status_code=204, headers=headers)
     return JSONResponse(results.datasets, media_type=offer.media_type, headers=headers)
+
+
+def _as_seen(context: ServerContext, datasets: list[DicomJson], identity: Identity | None) -> list[DicomJson]:
+    """Return the results without what a report says, where that is withheld from somebody."""
+    telling = {tag_key(tag) for keyword in _TELLING if (tag := tag_for_keyword(keyword)) is not None}
+    if identity is None or not any(telling & dataset.keys() for dataset in datasets):
+        return datasets
+    return [
+        {key: value for key, value in dataset.items() if key not in telling}
+        if is_study_hidden(context.store, _study_of(dataset), identity)
+        else dataset
+        for dataset in datasets
+    ]
+
+
+def _study_of(dataset: DicomJson) -> str:
+    return str(dataset[_STUDY_UID]["Value"][0])

@@ -14,6 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from starlette.exceptions import HTTPException
 
 from overread.errors import InputError, NotFoundError, RemovedError
+from service.adjudication.blinding import records_as_seen
 from service.dicomweb.dicom_json import DicomJson, find_bulk, read_json
 from service.dicomweb.qido import DICOM_JSON, OFFERS
 from service.dicomweb.related import Part, RelatedBody, file_pieces
@@ -24,7 +25,7 @@ from service.store.records import InstanceRecord
 from service.web.addresses import base_url, instance_address
 from service.web.archive_threads import run, stream, threads_of
 from service.web.closing_response import BegunPieces, ClosingResponse
-from service.web.context import Context, ServerContext
+from service.web.context import Context, ServerContext, recognised_or_none
 from service.web.negotiation import Offer, accepted, choose, require
 
 DICOM = "application/dicom"
@@ -156,7 +157,11 @@ async def found_instance(
 
 
 async def _found(request: Request, context: ServerContext, *uids: str) -> list[InstanceRecord]:
-    return await run(threads_of(request).reading, lambda: instances_within(context.store, *uids))
+    identity = recognised_or_none(request)
+    return await run(
+        threads_of(request).reading,
+        lambda: records_as_seen(context.store, instances_within(context.store, *uids), identity),
+    )
 
 
 def address_of(request: Request, record: InstanceRecord) -> str:

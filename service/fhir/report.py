@@ -146,7 +146,14 @@ def _reports(
             accession_number=subject.accession_number,
             study_instance_uid=subject.study_instance_uid,
             patient_id=patient_id_of(entry, report, collection),
+            author=_author(report),
             issued_at=report.issued or report.meta.last_updated,
             message=content,
             source=source,
         )
+
+
+def _author(report: DiagnosticReport) -> str | None:
+    """Return the identifier of the first interpreter who is named by one."""
+    identifiers = (item.identifier for item in report.results_interpreter)
+    return next((item.value for item in identifiers if item is not None and item.value), None)

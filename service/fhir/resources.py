@@ -151,6 +151,7 @@ class DiagnosticReport(Resource):
     subject: Reference = Reference()
     imaging_study: tuple[Reference, ...] = ()  # R4
     study: tuple[Reference, ...] = ()  # R5
+    results_interpreter: tuple[Reference, ...] = ()
     result: tuple[Reference, ...] = ()
     issued: Annotated[datetime | None, BeforeValidator(partial(read_iso_time, field="issued"))] = None
     meta: Annotated[Meta, BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = Meta()

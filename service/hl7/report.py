@@ -106,6 +106,8 @@ def read_reports(
                     accession_number=_accession_number(order.request, settings.accession_fields),
                     study_instance_uid=order.study_instance_uid,
                     patient_id=patient_id,
+                    author=order.request.component(32) or None,  # OBR-32 principal result interpreter
+                    site=message.header.component(4) or None,
                     issued_at=_issued_at(order.request, message.header),
                     message=content,
                     source=source,

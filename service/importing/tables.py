@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from overread.errors import ConfigurationError, InvalidFileError
+from overread.spreadsheet import from_cell
 from service.importing.columns import Columns, match_columns
 
 _LINE_BYTES_MAX = 64 << 20
@@ -86,6 +87,7 @@ def _read_csv(path: Path, options: TableOptions) -> Iterator[ReportRow]:
             if values is None:
                 return
             if values:
+                values = [from_cell(value) for value in values]
                 yield _row(values, columns, line=started, share=file.tell() / size)
             started = rows.line_num + 2
 

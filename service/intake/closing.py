@@ -87,6 +87,7 @@ def _open(connection: Transaction, study: StudyRecord, now: datetime) -> CaseRec
         study_instance_uid=study.study_instance_uid,
         accession_number=study.accession_number,
         patient_id=study.patient_id,
+        site=study.site,
     )
 
 
@@ -96,6 +97,7 @@ def _complete(connection: Transaction, case: CaseRecord, study: StudyRecord, now
         "study_instance_uid": study.study_instance_uid,
         "accession_number": case.accession_number or study.accession_number,
         "patient_id": case.patient_id or study.patient_id,
+        "site": study.site or case.site,
     }
     if case.state is CaseState.AWAITING_REPORT:
         return describe_case(connection, case, now, **learned)
@@ -122,6 +124,7 @@ def _set_apart(
         study_instance_uid=study.study_instance_uid,
         accession_number=case.accession_number,
         patient_id=case.patient_id,
+        site=case.site,
         report_status=report.status.value,
         report_issued_at=report.issued_at,
     )

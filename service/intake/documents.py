@@ -130,6 +130,7 @@ def _reports(document: Dataset, header: InstanceHeader, source: str) -> Iterable
             accession_number=requested.get(uid) or own or only,
             study_instance_uid=uid,
             patient_id=header.patient_id,
+            site=header.institution,
             issued_at=_issued_at(document),
             source=source,
         )

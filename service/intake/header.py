@@ -29,6 +29,7 @@ _KEYWORDS = (
     "AccessionNumber",
     "BodyPartExamined",
     "Columns",
+    "InstitutionName",
     "Modality",
     "PatientAge",
     "PatientID",
@@ -66,6 +67,7 @@ class InstanceHeader:
     study_date: str | None  # YYYYMMDD
     patient_age_years: float | None
     patient_sex: str | None
+    institution: str | None
     rows: int  # of a frame; 0 where the object is no image
     columns: int  # the same
 
@@ -129,6 +131,7 @@ def _header(elements: Elements) -> InstanceHeader:
         study_date=_date(element_text(values, "StudyDate")),
         patient_age_years=_years(element_text(values, "PatientAge")),
         patient_sex=element_text(values, "PatientSex", longest=16),
+        institution=element_text(values, "InstitutionName", encoding),
         rows=_count(values, "Rows"),
         columns=_count(values, "Columns"),
     )

@@ -11,6 +11,7 @@ from service.intake.documents import ArrivedDocument, read_document
 from service.intake.header import InstanceHeader, has_same_data_set, read_header
 from service.intake.receipt import ReceiptOutcome, Replay
 from service.intake.reports import ReportReceipt, receive_reports
+from service.intake.sites import site_of
 from service.store import locks
 from service.store.database import Store, Transaction
 from service.store.files import IncomingFile
@@ -109,9 +110,10 @@ def receive_instance(
         document = read_document(incoming.path, header, titles=store.settings.report_titles, source=source)
     except InputError as error:
         if replay is None:
-            refuse(store, incoming, _refusal(error, header, source=source, now=now))
+            refuse(store, incoming, _refusal(store, error, header, source=source, now=now))
         raise
-    arrival = _Arrival(header=header, document=document, source=source, now=now, replay=replay)
+    site = _site(store, header)
+    arrival = _Arrival(header=header, document=document, site=site, source=source, now=now, replay=replay)
     return _take_in(store, incoming, arrival, stored)
 
 
@@ -129,6 +131,7 @@ class _Arrival:
 
     header: InstanceHeader
     document: ArrivedDocument | None  # None: an image, or any other object that is no document
+    site: str | None
     source: str
     now: datetime
     replay: Replay | None
@@ -178,7 +181,7 @@ def _receive_document(
         return (), None
     if document.error is not None:
         if arrival.replay is None:
-            refusal = _refusal(document.error, arrival.header, source=arrival.source, now=arrival.now)
+            refusal = _refusal(store, document.error, arrival.header, source=arrival.source, now=arrival.now)
             with store.files.begin() as copy, store.files.path_of(sha256).open("rb") as kept:
                 while chunk := kept.read(_CHUNK_BYTES):
                     copy.write(chunk)
@@ -209,7 +212,7 @@ def _record(store: Store, incoming: IncomingFile, arrival: _Arrival) -> ReceiptO
         if replay is not None:
             store.files.set_aside_kept(incoming.sha256)
         else:
-            refusal = _refusal(error, header, source=source, now=now)
+            refusal = _refusal(store, error, header, source=source, now=now)
             refuse_kept(store, incoming.sha256, incoming.size_bytes, refusal)
         raise
     return ReceiptOutcome.STORED
@@ -268,19 +271,21 @@ def _record_study(connection: Transaction, study: StudyRecord | None, arrival: _
     """Let the study learn of an object; one that no detector looks at neither opens it nor keeps it open."""
     header, now = arrival.header, arrival.now
     columns = [column for column in _DESCRIPTIVE if arrival.counts or column not in _OF_IMAGES]
+    said = {column: getattr(header, column) for column in columns}
+    if arrival.counts:
+        said["site"] = arrival.site
     if study is None:
-        described = {column: getattr(header, column) for column in columns}
         times = {
             "first_received_at": now,
             "last_received_at": now,
             "closed_at": None if arrival.counts else now,
         }
-        add_study(connection, header.study_instance_uid, **times, **described)
+        add_study(connection, header.study_instance_uid, **times, **said)
         return
     changed = {
-        column: getattr(header, column)
-        for column in columns
-        if getattr(study, column) is None and getattr(header, column) is not None
+        column: value
+        for column, value in said.items()
+        if getattr(study, column) is None and value is not None
     }
     if arrival.counts:
         changed |= {"last_received_at": now, "closed_at": None}
@@ -307,7 +312,13 @@ def _instance_row(
     }
 
 
-def _refusal(error: InputError, header: InstanceHeader | None, *, source: str, now: datetime) -> Refusal:
+def _site(store: Store, header: InstanceHeader | None) -> str | None:
+    return site_of(header.institution, store.settings.site_names) if header else None
+
+
+def _refusal(
+    store: Store, error: InputError, header: InstanceHeader | None, *, source: str, now: datetime
+) -> Refusal:
     return Refusal(
         kind=QuarantineKind.INSTANCE,
         reason=error.reason,
@@ -318,4 +329,5 @@ def _refusal(error: InputError, header: InstanceHeader | None, *, source: str, n
         sop_instance_uid=header.sop_instance_uid if header else None,
         accession_number=header.accession_number if header else None,
         patient_id=header.patient_id if header else None,
+        site=_site(store, header),
     )

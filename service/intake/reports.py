@@ -14,12 +14,14 @@ from service.intake.issued import usable_time
 from service.intake.matching import case_for_report, locks_of_case, study_for_report
 from service.intake.receipt import ReceiptOutcome, Replay
 from service.intake.report_order import is_in_force, is_said_anew, version_repeated, whole_text
+from service.intake.sites import site_of
 from service.store.changes import Entry, change_case, describe_case, open_case, revise_case
 from service.store.database import Store, Transaction
 from service.store.locks import Lock
 from service.store.pressure import notes_turned_away
 from service.store.records import CaseRecord, QuarantineKind, ReportStatus, ReportVersion
 from service.store.refusals import Refusal, refuse
+from service.store.report_authors import note_author
 from service.store.report_versions import add_report_resend, add_report_version, report_versions
 
 _log = structlog.get_logger("overread.intake")
@@ -36,6 +38,8 @@ class IncomingReport:
     accession_number: str | None = None
     study_instance_uid: str | None = None
     patient_id: str | None = field(default=None, repr=False)
+    author: str | None = None  # who wrote it, as accounts here are named; None where the sender does not say
+    site: str | None = None  # where the study was made, as the sender calls it
     issued_at: datetime | None = None  # when it was made, as the sender says; None where it does not say
     charset: str = "utf-8"  # of `content` where it is bytes; a name that Python knows
     message: bytes | None = field(default=None, repr=False)  # what it came in, which quarantine keeps instead
@@ -90,7 +94,8 @@ def receive_reports(
         with store.writing(*_locks(reports[number] for number in usable)) as connection:
             for number in usable:
                 try:
-                    outcomes[number] = _receive(connection, reports[number], str(outcomes[number]), now)
+                    report = _at_site(store, reports[number])
+                    outcomes[number] = _receive(connection, report, str(outcomes[number]), now)
                 except InputError as error:  # which is raised before anything is changed
                     outcomes[number] = error
     return tuple(_concluded(store, *pair, now) for pair in zip(reports, outcomes, strict=True))
@@ -115,7 +120,7 @@ def receive_together(
                 text = _checked_text(report, store.settings.report_bytes_max)
                 if isinstance(text, InputError):
                     raise text
-                receipts.append(_receive(connection, report, text, now))
+                receipts.append(_receive(connection, _at_site(store, report), text, now))
     except InputError as error:
         if report is not None and report.replay is None:
             _refuse(store, report, error, now)
@@ -151,6 +156,11 @@ def check_report(store: Store, report: IncomingReport, *, now: datetime) -> Rece
 def refuse_message(store: Store, message: bytes, error: InputError, *, source: str, now: datetime) -> None:
     """Put a message from which no report can be read into quarantine; it is durable when this returns."""
     _refuse(store, IncomingReport(content=message, source=source), error, now)
+
+
+def _at_site(store: Store, report: IncomingReport) -> IncomingReport:
+    """Return a report with its site as it is called here."""
+    return replace(report, site=site_of(_storable(report.site), store.settings.site_names))
 
 
 def _locks(reports: Iterable[IncomingReport]) -> set[Lock]:
@@ -237,6 +247,7 @@ def _receive(connection: Transaction, report: IncomingReport, text: str, now: da
     if case is None:
         case = _open(connection, report, now)
         add_report_version(connection, case.case_id, _version(report, text, 1, now))
+        note_author(connection, case.case_id, 1, report.author)
         return _receipt(case, 1, ReceiptOutcome.STORED)
     versions = report_versions(connection, case.case_id)
     new = _version(report, text, len(versions) + 1, now)
@@ -249,6 +260,7 @@ def _receive(connection: Transaction, report: IncomingReport, text: str, now: da
     whole = whole_text(new, versions)
     stored = new if whole == new.text else replace(new, text=whole, sent_text=new.text)
     add_report_version(connection, case.case_id, stored)
+    note_author(connection, case.case_id, stored.version, report.author)
     counting = new.version if is_in_force(new, versions) else None
     case = _take_note(connection, case, report, counting, now)
     return _receipt(case, new.version, ReceiptOutcome.STORED)
@@ -297,6 +309,7 @@ def _open(connection: Transaction, report: IncomingReport, now: datetime) -> Cas
         study_instance_uid=uid,
         accession_number=report.accession_number,
         patient_id=report.patient_id,
+        site=report.site,
         report_version=None if report.status is ReportStatus.PRELIMINARY else 1,
     )
 
@@ -310,6 +323,7 @@ def _take_note(
         for column, value in (
             ("accession_number", report.accession_number),
             ("patient_id", report.patient_id),
+            ("site", report.site),
         )
         if value is not None and getattr(case, column) is None
     }
@@ -342,6 +356,7 @@ def _refuse(store: Store, report: IncomingReport, error: InputError, now: dateti
         study_instance_uid=_storable(report.study_instance_uid),
         accession_number=_storable(report.accession_number),
         patient_id=_storable(report.patient_id),
+        site=_at_site(store, report).site,
         report_status=report.status.value,
         report_issued_at=usable_time(report.issued_at, now=now),
         report_charset=_storable(report.charset, 64),

@@ -37,6 +37,13 @@ from service.store.object_store import (
     sync_file,
     sync_folder,
 )
+from service.store.people import Act
+from service.store.restored_entrances import (
+    ClosedEntrances,
+    begin_restore,
+    end_restore,
+    interrupted_restore,
+)
 
 _MANIFEST = "backup.json"
 _FORMAT = 1
@@ -92,10 +99,11 @@ def back_up(store: Store, folder: Path, *, now: datetime) -> Manifest:
     return manifest
 
 
-def restore(folder: Path, settings: Settings) -> Manifest:
-    """Bring a backup into an installation that has no database yet; open the store afterwards.
+def restore(folder: Path, settings: Settings, *, by: Act) -> tuple[Manifest, ClosedEntrances]:
+    """Bring a backup into an installation that has no database yet, and return it with what was closed then.
 
-    The database comes last, so that a restore that was interrupted can be run again.
+    The database comes last, so that a restore that was interrupted can be run again. Every session ends and
+    every token is suspended, since some may have been ended or revoked after the backup.
 
     Raises:
         InvalidFileError: the folder is no backup, or one that was interrupted.
@@ -109,8 +117,11 @@ def restore(folder: Path, settings: Settings) -> Manifest:
             files = ObjectFiles.in_folder(settings)
             for _, name, shelf in _shelves(files):
                 _put_back(folder / name, shelf, files)
-        restore_database(folder, settings)
-    return manifest
+        begin_restore(settings, manifest.made_at)
+        if not has_database(settings):
+            restore_database(folder, settings)
+        closed = end_restore(settings, by=by)
+    return manifest, closed
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -189,7 +200,7 @@ def _check_target(settings: Settings, manifest: Manifest) -> None:
             f"the objects of the backup are in {manifest.objects_url or 'the backup itself'}: "
             "set OVERREAD_OBJECTS_URL to the same"
         )
-    if has_database(settings):
+    if has_database(settings) and interrupted_restore(settings) is None:
         raise ConfigurationError("there is a database already; restore into an installation that has none")
 
 

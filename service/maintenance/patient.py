@@ -11,7 +11,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,8 +27,10 @@ from overread.errors import (
     words_of,
 )
 from service.audit_trail.formats import as_json
+from service.store.archive import instances_within
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
+from service.store.erasure import Erasure, erase_case, erase_refusal
 from service.store.json_format import to_json
 from service.store.patients import Holdings
 from service.store.quarantine import discard, load_entry
@@ -41,6 +43,22 @@ STAYS = (
     "audit trail. They are the record of a medical decision and of who saw it; they go with the database of "
     "the installation, after the time for which the law asks to keep them."
 )
+
+
+ERASED_STAYS = (
+    "What stays: the audit trail, which says under the numbers of the cases and the UIDs of the images who "
+    "saw them and who erased them, and which words people searched for. Backups and copies that were handed "
+    "on are not touched; what is sent again comes in again."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseCount:
+    """Result of an erasure."""
+
+    cases: int
+    refused: int
+    kept: tuple[str, ...]  # what could not go now, with the reason, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +84,8 @@ def copy_everything(store: Store, held: Holdings, folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for case_id in held.case_ids:
-            _copy_case(load_case(store, case_id), folder / "cases" / str(case_id), missing)
+            case = load_case(store, case_id)
+            _copy_case(case, _objects_of(store, case), folder / "cases" / str(case_id), missing)
         for number in held.quarantine_ids:
             entry = load_entry(store, number)
             _copy_bytes(entry, folder / "quarantine" / str(number), f"quarantine {number}", missing)
@@ -99,6 +118,23 @@ def remove_bytes(store: Store, held: Holdings, *, actor: Actor, because: str, no
     return RemovalCount(objects=objects, refused=refused, kept=kept)
 
 
+def erase_rows(store: Store, held: Holdings, erasure: Erasure) -> EraseCount:
+    """Erase all that names a patient's cases, studies and images but the audit trail; the bytes go first.
+
+    Raises:
+        InputError: no reason is given.
+        OutOfResourcesError: the store is not available.
+    """
+    removed = remove_bytes(store, held, actor=erasure.actor, because=erasure.why, now=erasure.at)
+    reasons = {number: erase_case(store, number, erasure) for number in held.case_ids}
+    for number in held.quarantine_ids:
+        erase_refusal(store, number, erasure)
+    kept = tuple(f"case {number}: {why}" for number, why in reasons.items() if why is not None)
+    return EraseCount(
+        cases=len(reasons) - len(kept), refused=len(held.quarantine_ids), kept=(*removed.kept, *kept)
+    )
+
+
 def _remove_study(store: Store, uid: str, actor: Actor, because: str, now: datetime) -> int:
     """Remove the images of one study, and return how many went; none of one that is open or in work."""
     try:
@@ -107,7 +143,8 @@ def _remove_study(store: Store, uid: str, actor: Actor, because: str, now: datet
         return 0
     if case.summary.state is CaseState.IN_TRIAGE:
         return 0
-    wanted = [each.sop_instance_uid for each in case.instances if each.removal is None]
+    held = instances_within(store, uid)  # with the results that were made of them
+    wanted = [each.sop_instance_uid for each in held if each.removal is None]
     removal = Removal(at=now, why=because, state=case.summary.state, by=actor)
     if not wanted or mark_removed(store, uid, wanted, removal) == 0:
         return 0
@@ -120,10 +157,21 @@ def _remove_entry(store: Store, entry: QuarantineEntry, actor: Actor, because: s
     return remove_refused(store, entry.quarantine_id, entry.sha256, Removal(at=now, why=because, by=actor))
 
 
-def _copy_case(case: CaseDetail, folder: Path, missing: list[str]) -> None:
+def _objects_of(store: Store, case: CaseDetail) -> Sequence[InstanceRecord]:
+    """Return the objects of the study of a case, with the results that were made of it."""
+    uid = case.summary.study_instance_uid
+    if uid is None:
+        return ()
+    try:
+        return instances_within(store, uid)
+    except NotFoundError:
+        return ()
+
+
+def _copy_case(case: CaseDetail, objects: Sequence[InstanceRecord], folder: Path, missing: list[str]) -> None:
     for report in case.reports:
         _write(folder / "reports" / f"{report.version}-{report.status.value.lower()}.txt", report.text)
-    for instance in case.instances:
+    for instance in objects:
         name = f"{instance.sop_instance_uid}.dcm"
         _copy_bytes(instance, folder / "objects" / name, f"image {instance.sop_instance_uid}", missing)
     if case.triage is not None:

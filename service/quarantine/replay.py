@@ -159,6 +159,7 @@ def _reports(entry: QuarantineEntry, correction: Correction, hl7: Hl7Settings) -
         accession_number=entry.accession_number,
         study_instance_uid=entry.study_instance_uid,
         patient_id=entry.patient_id,
+        site=entry.site,
         issued_at=entry.report_issued_at,
         charset=correction.charset or entry.report_charset or "utf-8",
         source=entry.source,

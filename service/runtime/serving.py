@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from overread.errors import ConfigurationError
 from overread.settings_file import FOLDER_VARIABLE
@@ -46,7 +46,7 @@ class Addresses:
     hl7_port: int | None = None  # None: no HL7 listener
 
 
-def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> None:
+def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api_processes: int = 1) -> None:
     """Run everything until SIGTERM or SIGINT, with the settings of an environment.
 
     Raises:
@@ -61,6 +61,8 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
     )
     if workers < 0:
         raise ConfigurationError("--workers must be 0 or more")
+    if api_processes < 1:
+        raise ConfigurationError("--api-processes must be 1 or more")
     wanted = _wanted_listeners(addresses, environ)
     fetching = PacsSettings.read(environ)
     if fetching.archive is not None:
@@ -86,7 +88,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int) -> 
             environment["OVERREAD_PROBE_PORT"] = str(probe.getsockname()[1])
         environment[METRICS_FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
-            _http_child("api", (api, *probes), environment),
+            *_api_children(api_processes, (api, *probes), environment),
             _http_child("stow", (stow,), environment),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
@@ -164,6 +166,14 @@ def _environment(
         "OVERREAD_HOST": host,
         "OVERREAD_STOW_ADDRESS": _url(stow),
     }
+
+
+def _api_children(
+    count: int, listeners: tuple[socket.socket, ...], environment: dict[str, str]
+) -> list[ChildSpec]:
+    """Return processes of page and API that take the connections of the same sockets in turn."""
+    first = _http_child("api", listeners, environment)
+    return [first, *(replace(first, name=f"api-{number}") for number in range(2, count + 1))]
 
 
 def _http_child(name: str, listeners: tuple[socket.socket, ...], environment: dict[str, str]) -> ChildSpec:

@@ -86,7 +86,7 @@ def identify(store: Store, entrance: Entrance, shown: Shown, *, now: datetime) -
     if shown.bearer is not None:
         return _of_installation(entrance, shown.bearer) or recognise_token(store, shown.bearer, now=now)
     if shown.named is not None:
-        return person_named(store, shown.named, entrance.security.group_roles, now=now)
+        return person_named(store, shown.named, entrance.security, now=now)
     if shown.cookie and (found := recognise_session(store, shown.cookie, entrance.lifetime, now=now)):
         return found
     if entrance.may_be_open and shown.is_from_this_machine and not has_people(store):

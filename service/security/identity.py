@@ -25,6 +25,8 @@ class Identity:
     means: Means
     roles: frozenset[Role] = frozenset()
     scopes: frozenset[Scope] = frozenset()
+    sites: frozenset[str] | None = None  # whose cases are seen; None: of every site
+    subspecialties: tuple[str, ...] = ()  # whose second looks are listed first
     person_id: int | None = None  # of the account; None where there is none
     ends_at: datetime | None = None  # of the session; None where there is none
 

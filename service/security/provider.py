@@ -8,6 +8,7 @@ else can end it.
 import hmac
 import secrets
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Signatures that are taken: none that somebody with the public key could make."""
 
 _TIMEOUT_SECONDS = 10.0
+_ASKED_MAX, _ASKING_SECONDS = 10, 60.0  # how often the keys are fetched, at most, within so long
 _REFUSED = "the provider's answer cannot be used"
 
 
@@ -60,6 +62,7 @@ class Confirmed:
     display_name: str
     groups: frozenset[str]
     id_token: str
+    session: str | None = None  # of the provider; None where it names none
 
 
 class Provider:
@@ -70,6 +73,7 @@ class Provider:
         self._lock = threading.Lock()
         self._metadata: dict[str, Any] | None = None
         self._keys: KeySet | None = None
+        self._asked: list[float] = []  # when the keys were fetched, by a steady clock
 
     def address_to_sign_in(self, handshake: Handshake, redirect_uri: str) -> str:
         """Return where a browser is sent to sign in.
@@ -138,7 +142,7 @@ class Provider:
         return f"{place}{'&' if '?' in place else '?'}{urlencode(given)}"
 
     def _checked(self, id_token: str, handshake: Handshake, *, now: float) -> Confirmed:
-        claims = self._claims(id_token)
+        _, claims = self.checked_token(id_token)
         client_id = self._settings.oidc_client_id or ""
         registry = jwt.JWTClaimsRegistry(
             now=int(now),
@@ -170,18 +174,26 @@ class Provider:
             display_name=str(claims.get("name") or name),
             groups=frozenset(group for group in found if isinstance(group, str)),
             id_token=id_token,
+            session=claims["sid"] if isinstance(claims.get("sid"), str) else None,
         )
 
-    def _claims(self, id_token: str) -> dict[str, Any]:
-        """Return what a token says, its signature checked; new keys of the provider are fetched once."""
+    def checked_token(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return header and claims of a token of the provider; its signature alone is checked.
+
+        New keys of the provider are fetched once.
+
+        Raises:
+            InputError: the signature is not the provider's.
+            OutOfResourcesError: the provider does not answer.
+        """
         for is_last, keys in ((False, self._known_keys()), (True, None)):
             try:
-                token = jwt.decode(id_token, keys or self._fetched_keys(), algorithms=list(ALGORITHMS))
+                found = jwt.decode(token, keys or self._fetched_keys(), algorithms=list(ALGORITHMS))
             except (JoseError, ValueError) as error:
                 if is_last:
                     raise InputError(f"{_REFUSED} (signature); begin again") from error
             else:
-                return dict(token.claims)
+                return dict(found.header), dict(found.claims)
         raise InputError(_REFUSED)
 
     @property
@@ -224,6 +236,13 @@ class Provider:
         return self._keys or self._fetched_keys()
 
     def _fetched_keys(self) -> KeySet:
+        """Return the keys as the provider has them now; strangers cannot make us ask for them without end."""
+        now = time.monotonic()
+        with self._lock:
+            self._asked = [at for at in self._asked if now - at < _ASKING_SECONDS]
+            if len(self._asked) >= _ASKED_MAX and self._keys is not None:
+                return self._keys
+            self._asked.append(now)
         try:
             self._keys = KeySet.import_key_set(self._fetched(self._place("jwks_uri")))  # type: ignore[arg-type]
         except JoseError as error:

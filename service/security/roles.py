@@ -14,6 +14,9 @@ class Role(StrEnum):
     COORDINATOR = "COORDINATOR"
     QUALITY = "QUALITY"
     ADMINISTRATOR = "ADMINISTRATOR"
+    FIRST_READER = (
+        "FIRST_READER"  # is told what second reads say of reports of one's own, and sees nothing else
+    )
 
     @property
     def words(self) -> str:

@@ -29,6 +29,10 @@ ANYBODY_KNOWN = Need(roles=frozenset(Role), scopes=frozenset(Scope))
 A_PERSON = Need(roles=frozenset(Role))
 SEE_CASES = _need(_READER, _COORDINATOR, _QUALITY, Scope.CASES_READ)
 SEE_CASES_ON_PAGES = _need(_READER, _COORDINATOR, _QUALITY)
+SEE_SHARES = _need(_COORDINATOR, _QUALITY, Scope.CASES_READ)
+SEE_SHARES_ON_PAGES = _need(_COORDINATOR, _QUALITY)
+BE_TOLD = _need(Role.FIRST_READER)
+JUDGE = _need(_READER)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
 RUN_CASES_ON_PAGES = _need(_COORDINATOR)
@@ -51,6 +55,11 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/cases/{case_id}"): SEE_CASES_ON_PAGES,
     ("POST", "/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
+    ("GET", "/second-reads"): SEE_SHARES_ON_PAGES,
+    ("GET", "/own-reports"): BE_TOLD,
+    ("POST", "/cases/{case_id}/own-read"): JUDGE,
+    ("POST", "/cases/{case_id}/judgement"): JUDGE,
+    ("POST", "/cases/{case_id}/judgement/undo"): JUDGE,
     ("GET", "/quarantine"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/replay"): CLEAR_QUARANTINE,
     ("GET", "/quarantine/{quarantine_id}"): CLEAR_QUARANTINE,
@@ -65,6 +74,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/sign-in"): PUBLIC,
     ("GET", "/sign-in/provider"): PUBLIC,
     ("GET", "/sign-in/provider/callback"): PUBLIC,
+    ("POST", "/sign-in/provider/logout"): PUBLIC,  # by the provider, whose signature is looked at
     ("POST", "/sign-out"): A_PERSON,
     ("POST", "/sign-out/everywhere"): A_PERSON,
     ("GET", "/session"): A_PERSON,
@@ -72,6 +82,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/account/password"): A_PERSON,
     ("GET", "/people"): ADMINISTER,
     ("POST", "/people/{person_id}/roles"): ADMINISTER,
+    ("POST", "/people/{person_id}/binding"): ADMINISTER,
     ("POST", "/people/{person_id}/disable"): ADMINISTER,
     ("POST", "/people/{person_id}/enable"): ADMINISTER,
     ("POST", "/people/{person_id}/sign-out"): ADMINISTER,
@@ -85,6 +96,11 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/v1/cases/{case_id}/overlay.png"): SEE_PICTURES,
     ("POST", "/api/v1/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/api/v1/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
+    ("GET", "/api/v1/second-reads/summary"): SEE_SHARES,
+    ("GET", "/api/v1/cases/{case_id}/second-reads"): SEE_CASES,
+    ("POST", "/api/v1/cases/{case_id}/own-read"): JUDGE,
+    ("POST", "/api/v1/cases/{case_id}/judgement"): JUDGE,
+    ("POST", "/api/v1/cases/{case_id}/judgement/undo"): JUDGE,
     ("POST", "/api/v1/studies/{study_instance_uid}/close"): RUN_CASES,
     ("POST", "/api/v1/reports"): SEND_REPORTS,
     ("POST", "/api/v1/triage"): TRIAGE,
@@ -146,6 +162,10 @@ class Entry:
     need: Need
 
 
+BRINGS_MUCH = frozenset({SEND_REPORTS, SEND_IMAGES, TRIAGE})
+"""Needs of the routes whose bodies have limits of their own; every other body is that of a form."""
+
+
 class RouteTable:
     """Finds the entry of a request as the framework finds its route."""
 
@@ -171,6 +191,11 @@ class RouteTable:
             ),
             None,
         )
+
+    def brings_much(self, method: str, path: str) -> bool:
+        """Whether the body of a request has a limit of its own, beyond that of a form."""
+        entry = self.find(method, path)
+        return entry is not None and entry.need in BRINGS_MUCH
 
     def methods(self, path: str) -> frozenset[str]:
         """Return the methods that an address knows; none where there is no such address."""

@@ -46,6 +46,7 @@ class Origin:
     address: str  # of the machine that signs in
     what: str  # route template of the sign-in
     provider_token: str | None = None  # ID token of OpenID Connect
+    provider_session: str | None = None  # its claim sid
 
 
 def begin_session(
@@ -60,6 +61,7 @@ def begin_session(
         "ends_at": now + lifetime.whole,
         "address": origin.address[:64],
         "provider_token": origin.provider_token,
+        "provider_session": origin.provider_session,
     }
     entry = AuditEntry(
         at=now,
@@ -95,6 +97,8 @@ def identity_of(person: PersonRecord, means: Means, *, ends_at: datetime | None 
         actor=actor_of(person),
         means=means,
         roles=kept_roles(person.roles),
+        sites=person.sites,
+        subspecialties=person.subspecialties,
         person_id=person.person_id,
         ends_at=ends_at,
     )

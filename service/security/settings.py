@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, model_validator
 from overread.errors import InputError
 from service.network_settings import Networks, is_loopback
 from service.security.roles import Role, roles_named
-from service.settings_sources import SPLIT_WORDS, SettingsModel, setting, split_pairs
+from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, SettingsModel, setting, split_pairs
 
 
 def _group_roles(value: object) -> object:
@@ -59,6 +59,12 @@ class SecuritySettings(SettingsModel):
         meaning="role that a group of a proxy or provider gives, such as radiology=second-reader; a group "
         "that is not named gives none",
         default_words="none",
+    )
+    group_sites: Annotated[Mapping[str, str], SPLIT_PAIRS] = setting(
+        dict,
+        meaning="site to which a group of a proxy or provider binds, such as north-radiology=north, or * for "
+        "every site; whoever has no group that is named sees no case then",
+        default_words="nobody is bound by groups",
     )
     oidc_issuer: str | None = setting(
         meaning="address of a provider of OpenID Connect, such as https://login.example.org/realms/hospital",

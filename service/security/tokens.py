@@ -17,7 +17,15 @@ _NAME_MAX = 100
 _DAYS_MAX = 3660
 
 
-def make_token(store: Store, name: str, scopes: frozenset[Scope], *, days: float, by: Act) -> str:
+def make_token(
+    store: Store,
+    name: str,
+    scopes: frozenset[Scope],
+    *,
+    days: float,
+    by: Act,
+    sites: frozenset[str] | None = None,
+) -> str:
     """Add a token and return it; it is kept nowhere and cannot be shown again.
 
     Raises:
@@ -36,6 +44,7 @@ def make_token(store: Store, name: str, scopes: frozenset[Scope], *, days: float
         token_sha256=sha256_of(token),
         scopes=tuple(scope.value for scope in scopes),
         expires_at=by.at + timedelta(days=days),
+        sites=sites,
     )
     add_token(store, new, by=by)
     return token
@@ -52,5 +61,6 @@ def recognise_token(store: Store, token: str, *, now: datetime) -> Identity | No
         actor=Actor.program(f"token {found.name}"),
         means=Means.TOKEN,
         scopes=kept_scopes(found.scopes),
+        sites=found.sites,
         ends_at=found.expires_at,
     )

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from overread.actor import Actor
-from overread.errors import ContradictionError, NotFoundError, OutOfResourcesError
+from overread.errors import ContradictionError, InputError, NotFoundError, OutOfResourcesError
 from service.store import locks
 from service.store.account_tables import access_tokens
 from service.store.audit_trail import record_act
 from service.store.database import Store
-from service.store.people import Act
+from service.store.people import Act, kept_sites, site_words, sites_of
 from service.store.records import actor_columns, actor_of
 
 NOTED_EVERY = timedelta(hours=1)
@@ -25,6 +25,7 @@ _VALID = select(access_tokens).where(
     access_tokens.c.token_sha256 == bindparam("sha256"),
     access_tokens.c.expires_at > bindparam("now"),
     access_tokens.c.revoked_at.is_(None),
+    access_tokens.c.suspended_at.is_(None),
 )
 _ALL = select(access_tokens).order_by(access_tokens.c.created_at, access_tokens.c.token_id)
 _ADD = insert(access_tokens)
@@ -43,6 +44,8 @@ class TokenRecord:
     expires_at: datetime
     revoked_at: datetime | None
     used_at: datetime | None
+    sites: frozenset[str] | None  # whose cases are seen; None: of every site
+    suspended_at: datetime | None  # by a restore; None while it lets somebody in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class NewToken:
     token_sha256: str
     scopes: tuple[str, ...]
     expires_at: datetime
+    sites: frozenset[str] | None = None
 
 
 def add_token(store: Store, new: NewToken, *, by: Act) -> None:
@@ -66,6 +70,7 @@ def add_token(store: Store, new: NewToken, *, by: Act) -> None:
         "token_sha256": new.token_sha256,
         "scopes": json.dumps(sorted(new.scopes)),
         "expires_at": new.expires_at,
+        "sites": kept_sites(new.sites),
         "created_at": by.at,
         **actor_columns(by.actor),
     }
@@ -74,9 +79,9 @@ def add_token(store: Store, new: NewToken, *, by: Act) -> None:
             raise ContradictionError(f"there is or was a token {new.name} already; choose another name")
         connection.execute(_ADD, values)
         scopes = ", ".join(sorted(new.scopes))
-        record_act(
-            connection, by.entry(f"token {new.name}", f"added, {scopes}, to {new.expires_at:%Y-%m-%d}")
-        )
+        seen = "" if new.sites is None else f", {site_words(new.sites)}"
+        detail = f"added, {scopes}{seen}, to {new.expires_at:%Y-%m-%d}"
+        record_act(connection, by.entry(f"token {new.name}", detail))
 
 
 def find_token(store: Store, token_sha256: str, *, now: datetime) -> TokenRecord | None:
@@ -112,6 +117,24 @@ def revoke_token(store: Store, name: str, *, by: Act) -> None:
             record_act(connection, by.entry(f"token {name}", "revoked"))
 
 
+def resume_token(store: Store, name: str, *, by: Act) -> None:
+    """Let a token that a restore suspended let its program in again.
+
+    Raises:
+        NotFoundError: there is none of that name.
+        InputError: it was revoked, or is not suspended.
+    """
+    with store.writing(locks.people()) as connection:
+        row = connection.execute(_BY_NAME, {"wanted": name}).one_or_none()
+        if row is None:
+            raise NotFoundError(f"there is no token {name}; `overread tokens list` shows them")
+        if row.revoked_at is not None or row.suspended_at is None:
+            state = "was revoked" if row.revoked_at is not None else "is not suspended"
+            raise InputError(f"the token {name} {state}; nothing was changed")
+        connection.execute(_CHANGE, {"changed": row.token_id, "suspended_at": None})
+        record_act(connection, by.entry(f"token {name}", "resumed after a restore"))
+
+
 def _record_of(row: Row[Any]) -> TokenRecord:
     return TokenRecord(
         token_id=row.token_id,
@@ -122,4 +145,6 @@ def _record_of(row: Row[Any]) -> TokenRecord:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         used_at=row.used_at,
+        sites=sites_of(row.sites),
+        suspended_at=row.suspended_at,
     )

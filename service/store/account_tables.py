@@ -23,6 +23,9 @@ people = Table(
     Column("totp_step", BigInteger),  # the last time step that was used, which cannot be used again
     Column("created_at", UtcDateTime, nullable=False),
     Column("disabled_at", UtcDateTime),  # null while the account may be used
+    Column("sites", Text),  # JSON array of the sites whose cases are seen; null: of every site
+    # JSON array of whose second looks are listed first.
+    Column("subspecialties", Text, nullable=False, server_default="[]"),
     UniqueConstraint("name", name="uq_people_name"),
     UniqueConstraint("subject", name="uq_people_subject"),
 )
@@ -39,6 +42,7 @@ sessions = Table(
     Column("ends_at", UtcDateTime, nullable=False),  # however much it is used
     Column("address", String(64), nullable=False),  # of the machine that signed in
     Column("provider_token", Text),  # ID token of OpenID Connect, to sign out there too
+    Column("provider_session", String(255)),  # claim sid of that token; null where it has none
     UniqueConstraint("cookie_sha256", name="uq_sessions_cookie_sha256"),
     Index("ix_sessions_person_id", "person_id"),
 )
@@ -56,6 +60,8 @@ access_tokens = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
     Column("used_at", UtcDateTime),  # within an hour; null where it has not been used
+    Column("sites", Text),  # JSON array of the sites whose cases are seen; null: of every site
+    Column("suspended_at", UtcDateTime),  # by a restore; null while it lets somebody in
     UniqueConstraint("name", name="uq_access_tokens_name"),
     UniqueConstraint("token_sha256", name="uq_access_tokens_token_sha256"),
 )
@@ -68,4 +74,12 @@ sign_in_failures = Table(
     Column("failures", Integer, nullable=False),  # since the last success; 0 of what has succeeded
     Column("kept_until", UtcDateTime, nullable=False),  # then the row goes, and the count begins anew
     Column("open_at", UtcDateTime, nullable=False),  # from then on the next attempt is looked at
+)
+
+# Log-outs that a provider of OpenID Connect told, so that none of them is told twice.
+provider_logouts = Table(
+    "provider_logouts",
+    metadata,
+    Column("token_sha256", Sha256, primary_key=True),  # of issuer and jti of the logout token
+    Column("kept_until", UtcDateTime, nullable=False),  # then the token has expired, and the row goes
 )

@@ -24,6 +24,7 @@ from service.store.database import Store
 from service.store.records import InstanceRecord, StudyRecord
 from service.store.rows import instance_of, study_of
 from service.store.schema import instances, studies
+from service.store.sight import instances_in_sight, studies_in_sight
 
 _BATCH = 500
 
@@ -117,8 +118,9 @@ def search(
     """Return what fits every condition: latest study date first, then by UID, so that pages fit together."""
     dialect = store.engine.dialect.name
     clauses = [_clause(attribute, condition, dialect) for attribute, condition in conditions]
-    statement = _STATEMENTS[level].where(and_(True, *clauses)).limit(limit).offset(offset)
     with store.reading() as connection:
+        fits = and_(studies_in_sight(connection), *clauses)
+        statement = _STATEMENTS[level].where(fits).limit(limit).offset(offset)
         rows = connection.execute(statement).all()
         if level is Level.STUDY:  # looked up for the page alone, not for each study before they are sorted
             groups = _by(connection, _GROUPS, "study_instance_uid", [row.study_instance_uid for row in rows])
@@ -174,7 +176,8 @@ def instances_within(
     if sop_instance_uid is not None:
         statement = statement.where(instances.c.sop_instance_uid == sop_instance_uid)
     with store.reading() as connection:
-        rows = connection.execute(statement, {"study_instance_uid": study_instance_uid}).all()
+        seen = statement.where(instances_in_sight(connection))
+        rows = connection.execute(seen, {"study_instance_uid": study_instance_uid}).all()
     if not rows:
         names = " of ".join(
             f"{word} {uid}"

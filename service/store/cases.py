@@ -13,6 +13,7 @@ from service.store import queries
 from service.store.database import Transaction
 from service.store.records import CaseRecord
 from service.store.rows import case_of
+from service.store.sight import cases_in_sight
 
 
 def find_case(transaction: Transaction, case_id: int) -> CaseRecord:
@@ -55,7 +56,7 @@ def listed_under_other_policy(
 
 
 def _case(transaction: Transaction, query: Select[Any], case_id: int) -> CaseRecord:
-    row = transaction.execute(query, {"case_id": case_id}).one_or_none()
+    row = transaction.execute(query.where(cases_in_sight(transaction)), {"case_id": case_id}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no case {case_id}")
     return case_of(row)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from overread.actor import Actor, ActorKind
-from overread.case import CaseEvent, CaseState, advance
+from overread.case import SECOND_READ, CaseEvent, CaseState, advance
 from service.store import queries
 from service.store.audit_entries import AuditAction, AuditEntry
 from service.store.audit_trail import record_act
@@ -59,8 +59,18 @@ def change_case(connection: Connection, case: CaseRecord, entry: Entry, **column
 
 
 def revise_case(connection: Connection, case: CaseRecord, entry: Entry, **columns: object) -> CaseRecord:
-    """Send a complete case back to triage as a new revision, with a fresh count of attempts."""
-    fresh = {"revision": case.revision + 1, "attempts": 0, "due_at": entry.at, "failure": None}
+    """Send a complete case back to triage as a new revision, with a fresh count of attempts.
+
+    One that was judged has waited to its end: its wait begins anew.
+    """
+    fresh: dict[str, object] = {
+        "revision": case.revision + 1,
+        "attempts": 0,
+        "due_at": entry.at,
+        "failure": None,
+    }
+    if case.state in SECOND_READ:
+        fresh["waiting_since"] = None
     return change_case(connection, case, entry, **(fresh | columns))
 
 

@@ -1,17 +1,39 @@
 """Cases of the store as cases of a cohort, which `overread export` writes for the audit."""
 
-from overread.cohort import CohortCase, CohortDetection
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from overread.cohort import Adjudication, CohortCase, CohortDetection, CohortRead
+from overread.errors import UnreadableRecordError
 from overread.observation import Detection, Observation, Presence, ReportReading
 from overread.report_position import current_observations
+from overread.second_read import adjudications_of, changes_after_reveal
+from overread.triage import Outcome
 from service.store.records import StudyRecord
+from service.store.second_reads import AuditDraw, ReadAct, ReadRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRead:
+    """The judgement of a case that counts, as a cohort holds it."""
+
+    adjudications: tuple[Adjudication, ...]
+    record: CohortRead
+
+
+_DAY = re.compile(r"\d{4}(0[1-9]|1[0-2])\d{2}")  # DA (PS3.5 6.2)
 
 
 def cohort_case(
     study: StudyRecord,
     reading: ReportReading,
     detections: tuple[Detection, ...],
+    *,
+    second_read: JudgedRead | None = None,
+    selection_probability: float | None = None,
 ) -> CohortCase:
-    """Return a study with its report and what the detectors saw, under its own identifiers.
+    """Return a study with its report, what the detectors saw and its judgement, under its own identifiers.
 
     The order of a patient's studies is their date as a number, 0 where it is unknown.
     """
@@ -22,12 +44,60 @@ def cohort_case(
         order=int(date) if date.isascii() and date.isdigit() else 0,
         age_years=study.patient_age_years,
         sex=study.patient_sex,
+        modality=study.modality,
+        body_part=study.body_part,
+        month=f"{date[:4]}-{date[4:6]}" if _DAY.fullmatch(date) else None,
         observations=tuple(
             Observation(finding=item.finding, presence=item.presence, laterality=item.laterality)
             for item in current_observations(reading.observations)
         ),
         detections=tuple(_detection(item) for item in detections if item.not_applicable is None),
+        adjudications=() if second_read is None else second_read.adjudications,
+        selection_probability=selection_probability,
+        second_read=None if second_read is None else second_read.record,
     )
+
+
+def second_read_of(judged: ReadRecord, reads: Sequence[ReadRecord]) -> JudgedRead:
+    """Return what the judgement that counts teaches, and what its own read before the reveal differed in.
+
+    Args:
+        judged: the judgement that counts.
+        reads: everything that second readers did with the case.
+    """
+    judgement = judged.judgement
+    if judgement is None:
+        raise UnreadableRecordError(f"entry {judged.read_id} of the second reads holds no judgement")
+    own = next(
+        (
+            item.own_read
+            for item in reads
+            if item.own_read and item.actor.identifier == judged.actor.identifier
+        ),
+        None,
+    )
+    changes = None if own is None else changes_after_reveal(own, judgement)
+    return JudgedRead(
+        adjudications=adjudications_of(judgement),
+        record=CohortRead(
+            radpeer=None if judgement.radpeer is None else judgement.radpeer.value,
+            is_arbitrated=judged.act is ReadAct.ARBITRATED,
+            causes={item.finding: item.cause.value for item in judgement.verdicts if item.cause},
+            taken_up=None if changes is None else changes.taken_up,
+            given_up=None if changes is None else changes.given_up,
+        ),
+    )
+
+
+def selection_probability(outcome: str, draw: AuditDraw | None, *, is_read: bool) -> float | None:
+    """Return how likely a case was to be read; None where nobody knows.
+
+    A flagged case that was read was chosen by rule, not by chance: 1. Of a concordant one it is that of the
+    draw, whether it was drawn or not.
+    """
+    if outcome == Outcome.DISCREPANT.value:
+        return 1.0 if is_read else None
+    return draw.probability if draw is not None and draw.probability > 0 else None
 
 
 def _detection(detection: Detection) -> CohortDetection:

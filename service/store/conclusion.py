@@ -10,6 +10,7 @@ from overread.observation import Detection
 from overread.priority import Policy
 from overread.triage import Outcome, TriageResult
 from service.store import queries
+from service.store.audit_draws import list_if_drawn
 from service.store.changes import Entry, change_case
 from service.store.headline import headline_of
 from service.store.json_format import to_json
@@ -37,7 +38,7 @@ def conclude(
     if record.result.outcome is Outcome.DISCREPANT or has_occasion(connection, case.case_id):
         revision, at = record.revision, record.triaged_at
         add_occasion(connection, case.case_id, moment=Moment.TRIAGE, revision=revision, now=at)
-    return change_case(
+    concluded = change_case(
         connection,
         case,
         Entry(event=_EVENTS[record.result.outcome], at=record.triaged_at, actor=actor),
@@ -46,6 +47,9 @@ def conclude(
         failure=None,
         **place_of(record.result, policy, since=case.waiting_since or record.triaged_at),
     )
+    if record.result.outcome is not Outcome.CONCORDANT:
+        return concluded
+    return list_if_drawn(connection, concluded, record, policy, since=case.waiting_since or record.triaged_at)
 
 
 def place_of(result: TriageResult, policy: Policy, *, since: datetime) -> dict[str, object]:

@@ -8,9 +8,9 @@ default.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -25,10 +25,14 @@ from service.store.migration import migrate, revision_of
 from service.store.modes import correct_database_file
 from service.store.outages import raise_outage
 from service.store.release_watch import TablesRevision
+from service.store.sight import SITES
 from service.store.sqlite_file import sqlite_file, watch_sqlite_file
 
 Transaction = Connection
 """What `Store.reading` and `Store.writing` give; outside `service/store/` it is only passed on."""
+
+RESTORE_MARK = "restore-unfinished"
+"""File in the data folder while a backup is being restored, see `service.store.restored_entrances`."""
 
 _BUSY_SECONDS = 30.0
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
@@ -42,6 +46,13 @@ class Store:
     engine: Engine
     files: ObjectFiles
     tables: TablesRevision = field(default_factory=TablesRevision, compare=False, repr=False)
+    sites: tuple[str, ...] | None = (
+        None  # whose cases are seen, see `service.store.sight`; None: every site's
+    )
+
+    def seen_from(self, sites: Collection[str] | None) -> "Store":
+        """Return the same store as somebody sees it who may see the cases of these sites; None: of all."""
+        return replace(self, sites=None if sites is None else tuple(sorted(sites)))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -51,7 +62,7 @@ class Store:
             OutOfResourcesError: the database cannot be reached or is busy for too long, or is of another
                 release by now.
         """
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._limited(self.engine).connect() as connection:
             self.tables.require_now_and_then(connection)
             yield connection
 
@@ -66,13 +77,16 @@ class Store:
             OutOfResourcesError: the database cannot be reached, is full, is busy for too long, or is of
                 another release by now.
         """
-        engine = self.engine.execution_options(writes="FULL" if durable else "NORMAL")
+        engine = self._limited(self.engine.execution_options(writes="FULL" if durable else "NORMAL"))
         with translated(), engine.begin() as connection:
             if not durable and connection.dialect.name == "postgresql":
                 connection.execute(_NOT_DURABLE)
             take_locks(connection, locks)
             self.tables.require(connection)
             yield connection
+
+    def _limited(self, engine: Engine) -> Engine:
+        return engine if self.sites is None else engine.execution_options(**{SITES: self.sites})
 
     def require_release(self) -> None:
         """Return if the tables are those of this release.
@@ -114,12 +128,17 @@ def open_store(settings: Settings, *, sweep: bool = True) -> Store:
 
 
 def require_database(settings: Settings) -> None:
-    """Return unless objects are kept and the database that names them is not there.
+    """Return unless objects are kept and the database that names them is not there, or not wholly restored.
 
     Raises:
-        ConfigurationError: it is not there: it was lost, or the settings name another.
+        ConfigurationError: it is not there: it was lost, or the settings name another; or its restore was
+            interrupted before what lets somebody in was closed.
         OutOfResourcesError: it cannot be reached.
     """
+    if (settings.data_folder / RESTORE_MARK).exists():
+        raise ConfigurationError(
+            f"a restore into {settings.data_folder} was interrupted: run `overread db restore FOLDER` again"
+        )
     # The order matters: a process that starts beside this one makes the tables, then keeps an object.
     if keeps_objects(settings.data_folder) and not has_tables(settings):
         raise ConfigurationError(

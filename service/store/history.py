@@ -1,6 +1,6 @@
 """History of a patient besides one study: earlier reports, and findings that a person brought back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -11,11 +11,12 @@ from overread.comparison import days_between
 from overread.errors import UnreadableRecordError
 from overread.observation import Detection, ReportReading
 from service.store import queries
-from service.store.cohort import cohort_case
+from service.store.cohort import cohort_case, second_read_of, selection_probability
 from service.store.database import Store
 from service.store.json_format import from_json
 from service.store.records import CaseRecord, EarlierReport, UnreadableCase
 from service.store.rows import earlier_of, study_of
+from service.store.second_reads import AuditDraw, concluding, draws_of, reads_of
 
 _PAGE = 500
 _MOST = 20  # the latest; older ones are known through them
@@ -49,31 +50,53 @@ def earlier_reports(connection: Connection, case: CaseRecord) -> tuple[EarlierRe
 def concluded_cases(store: Store) -> Iterator[CohortCase | UnreadableCase]:
     """Yield every case that triage concluded, by its latest result, a page of them in memory at a time.
 
+    Of a case that was judged, the result that was judged is meant: a later one may be of a corrected report.
     A case whose result this release cannot read is named with the reason in its place.
     """
     after = 0
     while True:
         with store.reading() as connection:
             rows = connection.execute(queries.CONCLUDED, {"after": after, "limit": _PAGE}).all()
-            cases = [_concluded(connection, row) for row in rows]
+            cases = list(_concluded_page(connection, rows))
         yield from cases
         if not rows:
             return
         after = rows[-1].case_id
 
 
-def _concluded(connection: Connection, row: Row[Any]) -> CohortCase | UnreadableCase:
-    """Return the case of a row of CONCLUDED."""
-    key = {"case_id": row.case_id, "revision": row.revision}
-    detections = connection.execute(queries.DETECTIONS, key)
-    try:
-        return cohort_case(
-            study_of(row),
-            from_json(ReportReading, row.reading),
-            tuple(from_json(Detection, item.detection) for item in detections),
-        )
-    except UnreadableRecordError as error:
-        return UnreadableCase(case_id=row.case_id, study_instance_uid=row.study_instance_uid, why=str(error))
+def _concluded_page(
+    connection: Connection, rows: Sequence[Row[Any]]
+) -> Iterator[CohortCase | UnreadableCase]:
+    numbers = [row.case_id for row in rows]
+    draws = draws_of(connection, numbers)
+    for row in rows:
+        try:
+            yield _concluded(connection, row, draws)
+        except UnreadableRecordError as error:
+            yield UnreadableCase(
+                case_id=row.case_id, study_instance_uid=row.study_instance_uid, why=str(error)
+            )
+
+
+def _concluded(
+    connection: Connection, row: Row[Any], draws: Mapping[tuple[int, int], AuditDraw]
+) -> CohortCase:
+    """Return the case of a row of CONCLUDED, as it was judged or else as it was concluded last."""
+    reads = reads_of(connection, row.case_id)
+    judged = concluding(reads)
+    result = row
+    if judged is not None and judged.revision != row.revision:
+        key = {"case_id": row.case_id, "revision": judged.revision}
+        result = connection.execute(queries.RESULT, key).one()
+    detections = connection.execute(queries.DETECTIONS, {"case_id": row.case_id, "revision": result.revision})
+    draw = draws.get((row.case_id, result.revision))
+    return cohort_case(
+        study_of(row),
+        from_json(ReportReading, result.reading),
+        tuple(from_json(Detection, item.detection) for item in detections),
+        second_read=None if judged is None else second_read_of(judged, reads),
+        selection_probability=selection_probability(result.outcome, draw, is_read=judged is not None),
+    )
 
 
 def restored_findings(connection: Connection, case_id: int) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """The line on the list: what stands above it is what a second reader is asked to look at.
 
-A share of all that was triaged stands above it: so many of the listed cases, those with the highest priority.
+A share of all that was triaged is looked at: what was judged counts towards it, and so many of the listed
+cases as it leaves, those with the highest priority, stand above the line.
 It is found along the index of the list whenever it is asked for, and nothing is written when it moves.
 """
 
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from overread.case import CaseState
+from overread.case import SECOND_READ, TRIAGED, CaseState
 from overread.errors import InputError
 from service.store import queries
 from service.store.policies import policy_in_force
 
-_TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
+_TRIAGED = TRIAGED | SECOND_READ
+_LOOKED_AT = tuple(state.value for state in sorted(SECOND_READ))
 _NOT_TRIAGED = tuple(state.value for state in CaseState if state not in _TRIAGED)
 _EVERYTHING = 1.0  # the share of a site that chose thresholds of its own for what is listed at all
 
@@ -42,7 +44,8 @@ def line_of(connection: Connection, share: float | None) -> Line:
     # Most cases are triaged: to count them all and take off the others is several times as fast on SQLite.
     others = connection.execute(queries.COUNT_IN_STATES, {"states": _NOT_TRIAGED}).scalar_one()
     triaged = connection.execute(queries.COUNT_CASES).scalar_one() - others
-    wanted = max(policy.tables.line.cases_min, cases_of_share(share, triaged))
+    looked_at = connection.execute(queries.COUNT_IN_STATES, {"states": _LOOKED_AT}).scalar_one()
+    wanted = max(policy.tables.line.cases_min, cases_of_share(share, triaged) - looked_at)
     priority = None if share == _EVERYTHING else _priority_at(connection, wanted)
     return Line(share=share, priority=priority, triaged=triaged)
 

@@ -89,6 +89,11 @@ def people() -> Lock:
     return Lock("people")
 
 
+def erasure() -> Lock:
+    """Return the lock of erasures: one at a time lifts the guard of what is only added to."""
+    return Lock("erasure")
+
+
 def sign_in_failures() -> Lock:
     """Return the lock of the counts of failed attempts to sign in."""
     return Lock("failed attempts to sign in")

@@ -8,7 +8,7 @@ the same on SQLite and PostgreSQL.
 import base64
 import binascii
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -140,13 +140,16 @@ class Group:
         )
 
 
-def groups_of(selection: Selection, line: float | None, *, as_of: datetime) -> tuple[Group, ...]:
+def groups_of(
+    selection: Selection, line: float | None, *, as_of: datetime, seen: ColumnElement[bool]
+) -> tuple[Group, ...]:
     """Return the groups of the list as it stands at one moment, in their order.
 
     Args:
         selection: which cases.
         line: the priority from which a LISTED case stands above the line; None: all of them do.
         as_of: the moment.
+        seen: which cases whoever asks may see, as `service.store.sight` says it.
     """
     states = tuple(sorted(set(selection.states)))
     if selection.above_line is not None:  # nothing but what is LISTED stands on a side of it
@@ -155,7 +158,8 @@ def groups_of(selection: Selection, line: float | None, *, as_of: datetime) -> t
         return ()
     above = _above(states, line, selection.subspecialty, as_of)
     below = _below(states, line, selection.subspecialty, as_of)
-    return {None: (*above, *below), True: above, False: below}[selection.above_line]
+    chosen = {None: (*above, *below), True: above, False: below}[selection.above_line]
+    return tuple(replace(group, only=and_(seen, group.only)) for group in chosen)
 
 
 def sides_of(

@@ -93,7 +93,6 @@ class OutboxFigure:
 _JOINED = (
     select(
         deliveries,
-        results.c.case_id,
         results.c.form,
         results.c.withdraws,
         results.c.sop_instance_uid,
@@ -293,8 +292,7 @@ def _meant(query: Query) -> ColumnElement[bool]:
     if query.delivery_ids:
         conditions.append(deliveries.c.delivery_id.in_(query.delivery_ids))
     if query.case_id is not None:
-        of_case = select(results.c.result_id).where(results.c.case_id == query.case_id)
-        conditions.append(deliveries.c.result_id.in_(of_case))
+        conditions.append(deliveries.c.case_id == query.case_id)
     return and_(*conditions)
 
 

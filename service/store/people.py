@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -79,6 +80,8 @@ class PersonRecord:
     totp_secret: str | None
     created_at: datetime
     disabled_at: datetime | None
+    sites: frozenset[str] | None  # whose cases are seen; None: of every site
+    subspecialties: tuple[str, ...]  # whose second looks are listed first
 
     @property
     def is_active(self) -> bool:
@@ -96,6 +99,7 @@ class NewPerson:
     source: PersonSource = PersonSource.LOCAL
     subject: str | None = None
     password_hash: str | None = None
+    sites: frozenset[str] | None = None
 
 
 def folded(name: str) -> str:
@@ -185,6 +189,7 @@ def add_person(store: Store, new: NewPerson, *, by: Act) -> PersonRecord:
         "source": new.source.value,
         "subject": new.subject,
         "password_hash": new.password_hash,
+        "sites": kept_sites(new.sites),
         "created_at": by.at,
     }
     with store.writing(locks.people()) as connection:
@@ -193,7 +198,8 @@ def add_person(store: Store, new: NewPerson, *, by: Act) -> PersonRecord:
             taken = connection.execute(_BY_SUBJECT, {"wanted": new.subject}).first()
         if taken is not None:
             raise ContradictionError(f"there is an account {taken.name} already")
-        record_act(connection, by.entry(f"person {name}", f"added, {_words(new.roles)}"))
+        detail = f"added, {_words(new.roles)}{'' if new.sites is None else f', {site_words(new.sites)}'}"
+        record_act(connection, by.entry(f"person {name}", detail))
         return person_of(connection.execute(_ADD, values).one())
 
 
@@ -201,6 +207,23 @@ def change_roles(store: Store, person_id: int, roles: tuple[str, ...], *, by: Ac
     """Give a person other roles; they count from the next request on."""
     values = {"roles": json.dumps(sorted(roles))}
     _change(store, person_id, values, by=by, detail=f"roles: {_words(roles)}")
+
+
+def bind_person(
+    store: Store, person_id: int, sites: Collection[str] | None, subspecialties: Collection[str], *, by: Act
+) -> None:
+    """Bind a person to sites and subspecialties; it counts from the next request on.
+
+    Args:
+        store: where.
+        person_id: whom.
+        sites: whose cases are seen, as `service.intake.sites.site_of` calls them; None: of every site.
+        subspecialties: whose second looks are listed first; empty: nobody's in particular.
+        by: who does it.
+    """
+    values = {"sites": kept_sites(sites), "subspecialties": json.dumps(sorted(subspecialties))}
+    first = f", {', '.join(sorted(subspecialties))} first" if subspecialties else ""
+    _change(store, person_id, values, by=by, detail=f"sees {site_words(sites)}{first}")
 
 
 def change_password(store: Store, person_id: int, password_hash: str, *, by: Act) -> None:
@@ -256,7 +279,26 @@ def person_of(row: Row[Any]) -> PersonRecord:
         totp_secret=row.totp_secret,
         created_at=row.created_at,
         disabled_at=row.disabled_at,
+        sites=sites_of(row.sites),
+        subspecialties=tuple(json.loads(row.subspecialties)),
     )
+
+
+def kept_sites(sites: Collection[str] | None) -> str | None:
+    """Return sites as a row keeps them; None: every site."""
+    return None if sites is None else json.dumps(sorted(sites))
+
+
+def sites_of(kept: str | None) -> frozenset[str] | None:
+    """Return the sites that a row keeps; None: every site."""
+    return None if kept is None else frozenset(json.loads(kept))
+
+
+def site_words(sites: Collection[str] | None) -> str:
+    """Return whose cases are seen, in words."""
+    if sites is None:
+        return "cases of every site"
+    return f"cases of {', '.join(sorted(sites))}" if sites else "no case"
 
 
 def _words(roles: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
 
 from overread.actor import Actor
 from overread.errors import InputError, NotFoundError, TransitionError, UnreadableRecordError
@@ -29,6 +29,7 @@ from service.store.records import (
 )
 from service.store.rows import quarantine_of
 from service.store.schema import cases, quarantine, quarantine_actions
+from service.store.sight import refusals_in_sight
 
 _log = structlog.get_logger("overread.quarantine")
 
@@ -150,32 +151,35 @@ def list_quarantine(
     store: Store, wanted: QuarantineFilter = EVERYTHING, *, limit: int = 50, offset: int = 0
 ) -> tuple[QuarantineEntry, ...]:
     """Return what was refused, the latest first."""
-    page = select(quarantine).where(_matches(wanted)).order_by(*_NEWEST_FIRST).limit(limit).offset(offset)
     with store.reading() as connection:
+        fits = _matches(wanted, connection)
+        page = select(quarantine).where(fits).order_by(*_NEWEST_FIRST).limit(limit).offset(offset)
         return tuple(quarantine_of(row, store.files) for row in connection.execute(page))
 
 
 def count_quarantine(store: Store, wanted: QuarantineFilter = EVERYTHING) -> int:
     """Return how many things were refused."""
-    query = select(func.count()).select_from(quarantine).where(_matches(wanted))
     with store.reading() as connection:
+        query = select(func.count()).select_from(quarantine).where(_matches(wanted, connection))
         count: int = connection.execute(query).scalar_one()
     return count
 
 
 def numbers_of(store: Store, wanted: QuarantineFilter) -> tuple[int, ...]:
     """Return the numbers of all such entries, in the order in which they came."""
-    query = select(quarantine.c.quarantine_id).where(_matches(wanted)).order_by(quarantine.c.quarantine_id)
+    numbers = select(quarantine.c.quarantine_id).order_by(quarantine.c.quarantine_id)
     with store.reading() as connection:
+        query = numbers.where(_matches(wanted, connection))
         return tuple(connection.execute(query).scalars())
 
 
 def count_states(store: Store, wanted: QuarantineFilter = EVERYTHING) -> dict[QuarantineState, int]:
     """Return how many of the wanted entries are in each state, whatever state is wanted."""
     any_state = replace(wanted, state=None)
-    query = select(quarantine.c.state, func.count()).where(_matches(any_state)).group_by(quarantine.c.state)
     counts = dict.fromkeys(QuarantineState, 0)
     with store.reading() as connection:
+        fits = _matches(any_state, connection)
+        query = select(quarantine.c.state, func.count()).where(fits).group_by(quarantine.c.state)
         for state, count in connection.execute(query):
             counts[QuarantineState(state)] = count
     return counts
@@ -263,7 +267,7 @@ def discard(store: Store, quarantine_id: int, *, actor: Actor, because: str, now
     _log.info("quarantine_action", quarantine=quarantine_id, performed=new.action.value)
 
 
-def _matches(wanted: QuarantineFilter) -> ColumnElement[bool]:
+def _matches(wanted: QuarantineFilter, connection: Connection) -> ColumnElement[bool]:
     columns = quarantine.c
     given = [
         *([columns.kind == wanted.kind.value] if wanted.kind else []),
@@ -271,13 +275,12 @@ def _matches(wanted: QuarantineFilter) -> ColumnElement[bool]:
         *([columns.state == wanted.state.value] if wanted.state else []),
         *([columns.received_at >= wanted.since] if wanted.since else []),
     ]
-    return and_(true(), *given)
+    return and_(refusals_in_sight(connection), *given)
 
 
 def _row(connection: Connection, quarantine_id: int) -> Row[Any]:
-    row = connection.execute(
-        select(quarantine).where(quarantine.c.quarantine_id == quarantine_id)
-    ).one_or_none()
+    is_it = quarantine.c.quarantine_id == quarantine_id
+    row = connection.execute(select(quarantine).where(is_it, refusals_in_sight(connection))).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no entry {quarantine_id} of the quarantine")
     return row

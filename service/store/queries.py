@@ -276,7 +276,13 @@ EARLIER_REPORTS = (
 """The reports that count of a patient's studies before a day, the latest first."""
 
 CONCLUDED = (
-    select(studies, cases.c.case_id, triage_results.c.revision, triage_results.c.reading)
+    select(
+        studies,
+        cases.c.case_id,
+        triage_results.c.revision,
+        triage_results.c.outcome,
+        triage_results.c.reading,
+    )
     .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
     .join(
         triage_results,

@@ -64,6 +64,7 @@ class StudyRecord:
     study_date: str | None  # YYYYMMDD
     patient_age_years: float | None
     patient_sex: str | None
+    site: str | None
     first_received_at: datetime
     last_received_at: datetime
     closed_at: datetime | None  # None while images may still come
@@ -79,6 +80,7 @@ class CaseRecord:
     study_instance_uid: str | None
     accession_number: str | None
     patient_id: str | None = field(repr=False)
+    site: str | None  # as the images say, else as the report says
     report_version: int | None  # the one that counts; None while there is none but preliminary
     result_revision: int | None  # of the latest triage result; None while there is none
     policy_version: str | None  # that made it
@@ -251,6 +253,7 @@ class CaseSummary:
     body_part: str | None
     description: str | None
     study_date: str | None
+    site: str | None  # as the images say, else as the report says
     opened_at: datetime
     updated_at: datetime
     attempts: int
@@ -334,6 +337,7 @@ class QuarantineEntry:
     case_id: int | None  # of the report that it became
     removed_at: datetime | None  # its bytes, on purpose; None while they are kept
     removed_why: str | None
+    site: str | None  # as far as it could be read
     files: ObjectFiles = field(repr=False, compare=False)
 
     @property

@@ -31,6 +31,7 @@ class Refusal:
     sop_instance_uid: str | None = None
     accession_number: str | None = None
     patient_id: str | None = field(default=None, repr=False)
+    site: str | None = None
     report_status: str | None = None
     report_issued_at: datetime | None = None
     report_charset: str | None = None
@@ -113,6 +114,7 @@ def _record(store: Store, connection: Connection, refusal: Refusal, sha256: str,
             "sop_instance_uid": refusal.sop_instance_uid,
             "accession_number": refusal.accession_number,
             "patient_id": refusal.patient_id,
+            "site": refusal.site,
             "report_status": refusal.report_status,
             "report_issued_at": refusal.report_issued_at,
             "report_charset": refusal.report_charset,

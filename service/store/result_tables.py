@@ -48,6 +48,7 @@ deliveries = Table(
     metadata,
     Column("delivery_id", RowNumber, primary_key=True),
     Column("result_id", RowNumber, ForeignKey("results.result_id"), nullable=False),
+    Column("case_id", RowNumber, ForeignKey("cases.case_id"), nullable=False),
     Column("destination", String(64), nullable=False),  # its name in the settings
     Column("state", String(16), nullable=False),  # DUE, SENT, GIVEN_UP or SUPERSEDED
     Column("attempts", Integer, nullable=False),
@@ -61,4 +62,5 @@ deliveries = Table(
     Index("ix_deliveries_destination_state_due_at", "destination", "state", "due_at"),
     Index("ix_deliveries_state_due_at", "state", "due_at"),
     Index("ix_deliveries_transaction_uid", "transaction_uid"),
+    Index("ix_deliveries_case_id", "case_id"),
 )

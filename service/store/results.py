@@ -240,7 +240,8 @@ def _record(connection: Any, occasion: Occasion, item: MadeResult, now: datetime
             "at": now,
         }
         connection.execute(_SUPERSEDE, out_of_date)
-    fresh = {"state": DUE, "attempts": 0, "due_at": now, "asked_at": now, "result_id": result_id}
+    fresh = {"state": DUE, "attempts": 0, "due_at": now, "asked_at": now}
+    fresh |= {"result_id": result_id, "case_id": occasion.case_id}
     if item.destinations:
         connection.execute(_ADD_DELIVERIES, [{"destination": name, **fresh} for name in item.destinations])
 

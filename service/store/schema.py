@@ -19,6 +19,7 @@ from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC04
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
 from service.store.result_tables import results as results  # noqa: PLC0414  # all tables are here
+from service.store.second_read_tables import audit_draws, report_authors, second_reads
 
 # One DICOM study; what describes it comes from its first instance that says so.
 studies = Table(
@@ -34,6 +35,7 @@ studies = Table(
     Column("study_date", String(8)),  # DICOM DA: YYYYMMDD
     Column("patient_age_years", Float),
     Column("patient_sex", String(16)),
+    Column("site", String(64)),  # as service.intake.sites.site_of gives it; null where no image says
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),  # null while images may still come
@@ -83,6 +85,7 @@ cases = Table(
     Column("waiting_since", UtcDateTime),  # on the list since then; null while it is not
     Column("overdue_at", UtcDateTime),  # from then on it comes first
     Column("open_to_all_at", UtcDateTime),  # from then on every subspecialty is shown it
+    Column("site", String(64)),  # of the images, else of the report; null where neither says
     Column("subspecialty", String(64)),  # whose second look it is; null: anybody's
     Column("policy_version", String(64)),  # that made the latest result
     Column("attempts", Integer, nullable=False),  # claims of this revision
@@ -108,6 +111,7 @@ Index(
     cases.c.overdue_at,
     cases.c.subspecialty,
     cases.c.open_to_all_at,
+    cases.c.site,
 )
 
 # Each version of a report, as received; never changed.
@@ -268,6 +272,7 @@ quarantine = Table(
     Column("case_id", RowNumber),  # of the report that it became; null for images, whose case the study has
     Column("removed_at", UtcDateTime),  # its bytes, on purpose; null while they are kept
     Column("removed_why", String(256)),  # in words
+    Column("site", String(64)),  # as far as it could be read
     UniqueConstraint("fingerprint", name="uq_quarantine_fingerprint"),
     Index("ix_quarantine_sha256", "sha256"),
     Index("ix_quarantine_removed_at_received_at", "removed_at", "received_at"),
@@ -388,5 +393,8 @@ APPEND_ONLY = (
     policies,
     quarantine_actions,
     detector_registry,
+    second_reads,
+    audit_draws,
+    report_authors,
 )
 """Tables whose rows the database itself refuses to change or delete."""

@@ -7,6 +7,7 @@ from service.store import queries
 from service.store.database import Store, Transaction
 from service.store.records import StudyRecord
 from service.store.rows import study_of
+from service.store.sight import studies_in_sight
 
 
 def find_study(transaction: Transaction, study_instance_uid: str) -> StudyRecord | None:
@@ -22,10 +23,11 @@ def require_study(transaction: Transaction, study_instance_uid: str) -> StudyRec
     Raises:
         NotFoundError: no object of it has been recorded.
     """
-    study = find_study(transaction, study_instance_uid)
-    if study is None:
+    key = {"study_instance_uid": study_instance_uid}
+    row = transaction.execute(queries.STUDY.where(studies_in_sight(transaction)), key).one_or_none()
+    if row is None:
         raise NotFoundError(f"no image of study {study_instance_uid} has been received")
-    return study
+    return study_of(row)
 
 
 def studies_of_accession(transaction: Transaction, accession_number: str) -> tuple[StudyRecord, ...]:

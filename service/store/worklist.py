@@ -10,7 +10,6 @@ from overread.case import CaseState
 from overread.errors import InputError, NotFoundError, UnreadableRecordError
 from service.store import queries
 from service.store.database import Store
-from service.store.instances import find_instance
 from service.store.line import line_of
 from service.store.order import Group, Position, Selection, groups_of, sides_of
 from service.store.records import (
@@ -25,6 +24,7 @@ from service.store.records import (
 from service.store.report_versions import report_versions
 from service.store.rows import earlier_of, event_of, instance_of, summary_of
 from service.store.schema import cases
+from service.store.sight import cases_in_sight, instances_in_sight
 from service.store.studies import find_study
 from service.store.triage_results import triage_result
 
@@ -60,7 +60,9 @@ def list_worklist(
     as_of = position.as_of if position else now
     with store.reading() as connection:
         line = position.line if position else _line(connection, selection, as_of)
-        groups = groups_of(selection, line.priority if line else None, as_of=as_of)
+        groups = groups_of(
+            selection, line.priority if line else None, as_of=as_of, seen=cases_in_sight(connection)
+        )
         chosen = _first(connection, groups, position, limit + 1)
         numbers = [row.case_id for row in chosen[:limit]]
         lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
@@ -76,7 +78,7 @@ def list_numbers(store: Store, selection: Selection, *, now: datetime, limit: in
     with store.reading() as connection:
         listed = CaseState.LISTED in selection.states
         line = line_of(connection, selection.share).priority if listed else None
-        groups = groups_of(selection, line, as_of=now)
+        groups = groups_of(selection, line, as_of=now, seen=cases_in_sight(connection))
         return tuple(row.case_id for row in _first(connection, groups, None, limit))
 
 
@@ -93,7 +95,8 @@ def load_case(store: Store, case_id: int, *, share: float | None = None) -> Case
         InputError: the share is none.
     """
     with store.reading() as connection:
-        row = connection.execute(queries.SUMMARY.where(cases.c.case_id == case_id)).one_or_none()
+        wanted = queries.SUMMARY.where(cases.c.case_id == case_id, cases_in_sight(connection))
+        row = connection.execute(wanted).one_or_none()
         if row is None:
             raise NotFoundError(f"there is no case {case_id}")
         uid = {"study_instance_uid": row.study_instance_uid}
@@ -126,9 +129,9 @@ def find_case(store: Store, study_instance_uid: str) -> int:
         NotFoundError: no case of this study has been opened.
     """
     with store.reading() as connection:
-        row = connection.execute(
-            select(cases.c.case_id).where(cases.c.study_instance_uid == study_instance_uid)
-        ).one_or_none()
+        of_study = cases.c.study_instance_uid == study_instance_uid
+        wanted = select(cases.c.case_id).where(of_study, cases_in_sight(connection))
+        row = connection.execute(wanted).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no case of study {study_instance_uid}")
     found: int = row.case_id
@@ -142,17 +145,19 @@ def load_instance(store: Store, sop_instance_uid: str) -> InstanceRecord:
         NotFoundError: it has not been received.
     """
     with store.reading() as connection:
-        instance = find_instance(connection, sop_instance_uid, store.files)
-    if instance is None:
+        row = connection.execute(
+            queries.INSTANCE.where(instances_in_sight(connection)), {"sop_instance_uid": sop_instance_uid}
+        ).one_or_none()
+    if row is None:
         raise NotFoundError(f"there is no instance {sop_instance_uid}")
-    return instance
+    return instance_of(row, store.files)
 
 
 def count_cases(store: Store) -> dict[CaseState, int]:
     """Return how many cases are in each state; states without a case count 0."""
     counts = dict.fromkeys(CaseState, 0)
     with store.reading() as connection:
-        for state, count in connection.execute(queries.COUNT_BY_STATE):
+        for state, count in connection.execute(queries.COUNT_BY_STATE.where(cases_in_sight(connection))):
             counts[CaseState(state)] = count
     return counts
 
@@ -178,7 +183,7 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
         return None
     line = line_of(connection, selection.share)
     sides = sides_of(line.priority, selection.subspecialty, as_of=as_of)
-    listed = select(func.count()).where(cases.c.state == CaseState.LISTED.value)
+    listed = select(func.count()).where(cases.c.state == CaseState.LISTED.value, cases_in_sight(connection))
     above, below = (connection.execute(listed.where(side)).scalar_one() for side in sides)
     return WorklistLine(
         share=line.share, priority=line.priority, triaged=line.triaged, above=above, below=below
@@ -209,7 +214,8 @@ def _known_from(connection: Connection, triage: TriageRecord | None) -> tuple[Ea
     found = []
     for (uid, version), days in named.items():
         row = connection.execute(
-            queries.EARLIER_REPORT, {"study_instance_uid": uid, "version": version}
+            queries.EARLIER_REPORT.where(cases_in_sight(connection)),
+            {"study_instance_uid": uid, "version": version},
         ).one_or_none()
         if row is not None:
             found.append(earlier_of(row, days))

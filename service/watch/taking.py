@@ -184,6 +184,7 @@ def _named_report(names: ReportNames, content: bytes | str, *, charset: str = "u
         accession_number=names.accession_number,
         study_instance_uid=names.study_instance_uid,
         patient_id=names.patient_id,
+        site=names.site,
         issued_at=names.issued_at,
         charset=charset,
         source=_SOURCE,

@@ -46,6 +46,8 @@ SHOW_NO_PATIENT = frozenset(
         "/sign-in",
         "/fhir/metadata",
         "/api/v1/counts",
+        "/api/v1/second-reads/summary",
+        "/second-reads",
         "/api/v1/workers",
         STATIC_ADDRESS,
     }
@@ -63,6 +65,7 @@ _SUBJECTS = (  # name in the route, kind of thing; what is more particular comes
 )
 _SHOWN = range(200, 400)  # 304 too: the browser shows what it kept
 _REFUSED = frozenset({401, 403})
+_NOT_FOUND = 404
 _FULL = Problem(
     status=503,
     slug="audit-trail-waits",
@@ -99,22 +102,31 @@ class AuditMiddleware:
 def _entry_of(scope: Scope, status: int) -> AuditEntry | None:
     """Return the entry about an answer, None for one that shows nothing."""
     route = route_template(scope)
-    if route in SHOW_NO_PATIENT or not (status in _SHOWN or status in _REFUSED):
+    visit: Visit | None = scope.get(VISIT_KEY)
+    recognised = None if visit is None else visit.identity
+    subject = _subject(scope.get("path_params", {}))
+    # What is of another site answers somebody who is bound as what is not there.
+    is_out_of_sight = (
+        status == _NOT_FOUND
+        and subject is not None
+        and recognised is not None
+        and recognised.sites is not None
+    )
+    is_refused = status in _REFUSED or is_out_of_sight
+    if route in SHOW_NO_PATIENT or not (status in _SHOWN or is_refused):
         return None
     context: ServerContext = scope["app"].state.context
     request = HTTPConnection(scope)
     sent_from = request.client.host if request.client else LOCAL
-    visit: Visit | None = scope.get(VISIT_KEY)
-    recognised = None if visit is None else visit.identity
     searched = route in SEARCHES
     return AuditEntry(
         at=context.clock(),
         actor=Actor.unverified(sent_from) if recognised is None else recognised.actor,
         sent_from=sent_from,
         action=AuditAction.SEARCHED if searched else AuditAction.SAW,
-        outcome=AuditOutcome.REFUSED if status in _REFUSED else AuditOutcome.SUCCEEDED,
+        outcome=AuditOutcome.REFUSED if is_refused else AuditOutcome.SUCCEEDED,
         what=f"{scope['method']} {route}",
-        subject=_subject(scope.get("path_params", {})),
+        subject=subject,
         detail=unquote_plus(scope.get("query_string", b"").decode("latin-1")) or None,
     )
 

@@ -1,7 +1,7 @@
 """Context of the handlers of one process: opened when the process starts, handed to each request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -35,8 +35,12 @@ class ServerContext:
 
 
 async def _context_of(request: Request) -> ServerContext:
+    """Return the context of a request, with the store as whoever asks may see it."""
     context: ServerContext = request.app.state.context  # in the loop: a plain function would take a thread
-    return context
+    visit: Visit | None = request.scope.get(VISIT_KEY)
+    if visit is None or visit.identity is None or visit.identity.sites is None:
+        return context
+    return replace(context, store=context.store.seen_from(visit.identity.sites))
 
 
 Context = Annotated[ServerContext, Depends(_context_of)]
@@ -52,6 +56,12 @@ def _identity_of(request: Request) -> Identity:
     if visit is None or visit.identity is None:
         raise HTTPException(401, "nobody was recognised")
     return visit.identity
+
+
+def recognised_or_none(request: Request) -> Identity | None:
+    """Return who was recognised by the guard; None where no guard stands before this application."""
+    visit: Visit | None = request.scope.get(VISIT_KEY)
+    return None if visit is None else visit.identity
 
 
 Recognised = Annotated[Identity, Depends(_identity_of)]

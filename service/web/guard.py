@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,8 +28,9 @@ from service.security.sessions import COOKIE, SECURE_COOKIE, csrf_token_of
 from service.security.settings import SecuritySettings
 from service.store.audit_entries import LOCAL, AuditAction, AuditEntry, AuditOutcome
 from service.web.addresses import split_host
-from service.web.csrf import carries_token
-from service.web.errors import Problem, problem_of, problem_response
+from service.web.body import bounded
+from service.web.csrf import FORM_BYTES_MAX, carries_token
+from service.web.errors import Problem, answer_http_exception, problem_of, problem_response
 from service.web.forwarded import believe_proxy, came_from, named_in
 
 SIGN_IN_PATH = "/sign-in"
@@ -36,6 +38,8 @@ PROBE_PATHS = frozenset({"/livez", "/healthz", "/readyz", "/health/live", "/heal
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHORTEST_TOKEN = 16
+FORM_SECONDS_MAX = 60.0
+"""How long the body of a form may take, from a browser on a slow line."""
 
 _BAD_HOST = Problem(status=400, slug="bad-host", title="The Host header is malformed")
 _NULL = Problem(status=400, slug="null-character", title="The address holds a null character")
@@ -150,6 +154,10 @@ class GuardMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] not in _SAFE_METHODS and not self._table.brings_much(
+            scope["method"], scope["path"]
+        ):
+            receive = bounded(receive, bytes_max=FORM_BYTES_MAX, seconds_max=FORM_SECONDS_MAX)
         scope[_IS_PROXY_KEY] = came_from(scope, self._access.security.proxies)
         believe_proxy(scope, self._access.security.proxies)
         request = Request(scope, receive)
@@ -157,8 +165,7 @@ class GuardMiddleware:
         if answer is None and not self._is_public(request):
             answer = await self._answer_known(request)
             if answer is None and request.scope[VISIT_KEY].is_to_carry_token:
-                is_carried, receive = await carries_token(request, request.scope[VISIT_KEY].csrf_token)
-                answer = None if is_carried else self._refuse(request, _NO_CSRF_TOKEN)
+                answer, receive = await self._answer_without_token(request)
         await (self._app if answer is None else answer)(scope, receive, send)
 
     def _answer_first(self, request: Request) -> Response | None:
@@ -204,6 +211,14 @@ class GuardMiddleware:
         return (
             None if is_told or identity.means is not Means.PROXY else self._refuse(request, _FOREIGN_ORIGIN)
         )
+
+    async def _answer_without_token(self, request: Request) -> tuple[Response | None, Receive]:
+        """Return what is answered unless a page of ours made the request, and what gives the body again."""
+        try:
+            is_carried, receive = await carries_token(request, request.scope[VISIT_KEY].csrf_token)
+        except HTTPException as error:  # the body is too large, or does not come
+            return answer_http_exception(request, error), request.receive
+        return None if is_carried else self._refuse(request, _NO_CSRF_TOKEN), receive
 
     def _record_refusal(self, request: Request, identity: Identity, entry: Entry) -> None:
         """Tell the audit trail that somebody asked for what no role or scope allows."""

@@ -8,6 +8,7 @@ from overread.cohort import (
     Adjudication,
     CohortCase,
     CohortDetection,
+    CohortRead,
     encode_case,
     parse_case,
     read_cohort,
@@ -34,6 +35,10 @@ cases = some.builds(
     age_years=some.none() | some.floats(0, 150),
     sex=some.none() | some.sampled_from("MFO"),
     view=some.none() | some.sampled_from(["PA", "AP"]),
+    modality=some.none() | some.sampled_from(["DX", "CT"]),
+    first_reader=some.none() | some.text(min_size=1),
+    month=some.none() | some.sampled_from(["2026-01", "1999-12"]),
+    selection_probability=some.none() | some.floats(0, 1, exclude_min=True),
     text=some.none() | some.text(min_size=1),
     observations=some.lists(
         some.builds(
@@ -65,6 +70,15 @@ cases = some.builds(
         ),
         max_size=2,
     ).map(tuple),
+    second_read=some.none()
+    | some.builds(
+        CohortRead,
+        radpeer=some.none() | some.sampled_from(["1", "2a", "2b", "3a", "3b"]),
+        is_arbitrated=some.booleans(),
+        causes=some.dictionaries(some.just("mass"), some.just("TECHNICAL")),
+        taken_up=some.none() | some.just(("mass",)),
+        given_up=some.none() | some.just(()),
+    ),
 )
 
 
@@ -86,6 +100,7 @@ def test_a_case_is_read_as_it_was_written(case) -> None:
         ({"age_years": -1}, "'age_years'"),
         ({"age_years": True}, "'age_years'"),
         ({"context_only": "yes"}, "true or false"),
+        ({"second_read": {"radpeer": "4"}}, "'radpeer' cannot be '4'"),
         ({"surprise": 1}, "unknown field 'surprise'"),
         ({"observations": {}}, "must be a list"),
         ({"observations": [{"finding": "mass", "presence": "MAYBE"}]}, "'presence' cannot be 'MAYBE'"),

@@ -34,8 +34,10 @@ from service.intake.reports import IncomingReport, ReportReceipt, receive_report
 from service.store.database import Store
 from service.store.queue import claim_case
 from service.store.records import ClaimedCase, ReportStatus
+from service.triage.heartbeat import Heartbeat
 from service.triage.looks import TriageTools
-from service.triage.worker import Clock, Heartbeat, triage_case
+from service.triage.storing import Storing
+from service.triage.worker import Clock, triage_case
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STUDY = "2.25.1"
@@ -134,12 +136,19 @@ def send_report(  # one column per thing that a sender may say
     return receive_report(store, report, now=now)
 
 
-def ready_case(
-    store: Store, number: int = 1, *, value: int = WHITE, report: str = CLEAR, now: datetime = NOW
+def ready_case(  # one column per thing that tells cases apart
+    store: Store,
+    number: int = 1,
+    *,
+    value: int = WHITE,
+    report: str = CLEAR,
+    site: str | None = None,
+    now: datetime = NOW,
 ) -> int:
     """A case of its own study that waits for a worker; returns its number."""
     study, accession = f"2.25.{number}", f"A{number}"
-    send_image(store, dicom_bytes(study=study, value=value, AccessionNumber=accession), now=now)
+    content = dicom_bytes(study=study, value=value, AccessionNumber=accession, InstitutionName=site)
+    send_image(store, content, now=now)
     receipt = send_report(store, report, accession=accession, now=now)
     assert close_study(store, study, now=now) is CaseState.READY
     return receipt.case_id
@@ -159,8 +168,8 @@ def triaged_case(
 
 def triage_one(store: Store, claimed: ClaimedCase, *, clock: Clock, **changed: object) -> None:
     """Take one claimed case through triage, with readers that are changed so."""
-    with Heartbeat(store, clock=clock) as heartbeat:
-        triage_case(store, claimed, readers(**changed), heartbeat=heartbeat, clock=clock)
+    with Heartbeat(store, clock=clock) as heartbeat, Storing(store, heartbeat, clock=clock) as storing:
+        triage_case(store, claimed, readers(**changed), storing=storing, clock=clock)
 
 
 class WordReader:

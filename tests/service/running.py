@@ -24,8 +24,14 @@ class Serving:
     probes: str  # address of health and metrics without a token; empty where there is none
 
     def children(self) -> dict[str, int]:
-        """Process ids of the direct children by what they are."""
-        found = {}
+        """Process ids of the direct children by what they are, of several alike one."""
+        return dict(self._children())
+
+    def processes(self, name: str) -> list[int]:
+        """Process ids of the direct children that are this."""
+        return sorted(pid for found, pid in self._children() if found == name)
+
+    def _children(self) -> Iterator[tuple[str, int]]:
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
                 state, parent = stat.read_text().rpartition(")")[2].split()[:2]
@@ -35,8 +41,7 @@ class Serving:
                         (w.decode() for w in words if w in _NAMES),
                         "starting",
                     )
-                    found[name] = int(stat.parent.name)
-        return found
+                    yield name, int(stat.parent.name)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,16 @@
-from overread.cohort import read_cohort
+import subprocess
+import sys
+
+from overread.cohort import Adjudication, CohortCase, CohortRead, read_cohort
 from overread.observation import Observation, Presence
+from overread.reporting_model import parse_reporting_model
+from overread.second_read import Judgement, OwnRead
+from service.adjudication.reads import commit_own_read, judge, undo
 from service.export import export_cohort
+from tests.service.adjudication.test_reads import CONFIRMED, MISS, REJECTED, SEVERE, rules, sender
 from tests.service.material import MASS, after, dicom_bytes, ready_case, send_image, send_report, triaged_case
 from tests.service.triage.test_worker import drain
+from tests.service.web.seeing import seen_case
 
 
 def test_concluded_cases_leave_with_what_was_seen_and_said_and_without_the_patients_identifiers(
@@ -35,3 +43,71 @@ def test_studies_of_one_patient_keep_their_patient_and_their_order(store, tmp_pa
     cases = {case.case: case for case in read_cohort(tmp_path / "past.jsonl")}
     assert cases["2.25.1"].patient == cases["2.25.2"].patient != cases["2.25.3"].patient
     assert cases["2.25.2"].order < cases["2.25.1"].order
+
+
+def judged_by(store, case_id: int, judgement: Judgement, name: str = "ada", *, revision: int = 1) -> None:
+    judge(store, case_id, judgement, sender(name, f"{name} {case_id} {revision}", revision=revision))
+
+
+def exported(store, tmp_path) -> dict[str, CohortCase]:
+    export_cohort(store, tmp_path / "past.jsonl")
+    return {case.case: case for case in read_cohort(tmp_path / "past.jsonl")}
+
+
+def test_a_judgement_leaves_with_its_case_once_it_counts(store, tmp_path) -> None:
+    first, second, third = (seen_case(store, number) for number in (1, 2, 3))
+    judged_by(store, first, CONFIRMED)
+    judged_by(store, second, REJECTED)
+    judged_by(store, third, SEVERE)
+    cases = exported(store, tmp_path)
+    assert cases["2.25.1"].adjudications == (Adjudication(finding="mass", kind=MISS, confirmed=True),)
+    assert cases["2.25.1"].second_read == CohortRead(radpeer="2a")
+    assert cases["2.25.1"].selection_probability == 1.0
+    assert cases["2.25.2"].adjudications == (Adjudication(finding="mass", kind=MISS, confirmed=False),)
+    assert cases["2.25.2"].second_read == CohortRead(causes={"mass": "NOT_THERE"})
+    assert cases["2.25.3"].second_read is None
+    assert cases["2.25.3"].adjudications == ()
+    judged_by(store, third, SEVERE, "bob")
+    assert exported(store, tmp_path)["2.25.3"].second_read == CohortRead(radpeer="3b", is_arbitrated=True)
+
+
+def test_a_judgement_that_was_taken_back_teaches_nothing(store, tmp_path) -> None:
+    case_id = seen_case(store)
+    recorded = judge(store, case_id, CONFIRMED, sender())
+    undo(store, case_id, recorded.read_id, sender(submission="u"))
+    assert exported(store, tmp_path)["2.25.1"].adjudications == ()
+    judged_by(store, case_id, REJECTED, "bob")
+    assert not exported(store, tmp_path)["2.25.1"].adjudications[0].confirmed
+
+
+def test_after_the_report_was_corrected_the_case_leaves_as_it_was_judged(store, tmp_path) -> None:
+    case_id = seen_case(store)
+    judged_by(store, case_id, CONFIRMED)
+    send_report(store, MASS, now=after(500))
+    drain(store, now=after(600))
+    case = exported(store, tmp_path)["2.25.1"]
+    assert case.observations == (Observation(finding="mass", presence=Presence.ABSENT),)
+    assert [item.confirmed for item in case.adjudications] == [True]
+
+
+def test_what_changed_after_the_reveal_leaves_with_the_judgement(store, tmp_path) -> None:
+    rules(store, "[second_read]\nown_read_share = 1")
+    case_id = seen_case(store)
+    commit_own_read(store, case_id, OwnRead(), sender(submission="own"))
+    judged_by(store, case_id, CONFIRMED)
+    read = exported(store, tmp_path)["2.25.1"].second_read
+    assert (read.taken_up, read.given_up) == (("mass",), ())
+
+
+def test_the_fit_learns_from_what_was_judged(sqlite_store, tmp_path) -> None:
+    for number in range(1, 13):
+        case_id = seen_case(sqlite_store, number, findings={"mass": 0.6 + 0.03 * number})
+        judged_by(sqlite_store, case_id, CONFIRMED if number > 6 else REJECTED)
+    export_cohort(sqlite_store, tmp_path / "past.jsonl")
+    arguments = ("rank", "past.jsonl", "--fit", "past.jsonl", "--save-fit", "fit.json", "--out", "rows.csv")
+    run = [sys.executable, "-m", "overread", *arguments]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    fitted = parse_reporting_model((tmp_path / "fit.json").read_text())
+    assert fitted.adjudications is not None
+    assert fitted.adjudications.corrections[MISS].adjudicated == 12

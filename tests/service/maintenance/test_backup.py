@@ -18,6 +18,7 @@ from service.store.object_store import PREFIXES
 from service.store.quarantine import list_quarantine
 from service.store.worklist import count_cases, load_case, load_instance
 from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
+from tests.service.security.people import BY
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def test_a_backup_made_under_writes_is_whole_when_it_is_restored_elsewhere(store
         known = list(acknowledged)
         manifest = back_up(store, tmp_path / "backup", now=NOW)
     settings = elsewhere(store, request, tmp_path / "new")
-    assert restore(tmp_path / "backup", settings) == manifest
+    assert restore(tmp_path / "backup", settings, by=BY)[0] == manifest
     restored = open_store(settings)
 
     assert manifest.missing == ()
@@ -131,7 +132,7 @@ def test_objects_in_a_bucket_stay_there(bucket_settings, tmp_path) -> None:
     settings = bucket_settings.model_copy(
         update={"data_folder": new, "database_url": f"sqlite:///{new / 'db.sqlite3'}"}
     )
-    restore(tmp_path / "backup", settings)
+    restore(tmp_path / "backup", settings, by=BY)
     restored = open_store(settings)
 
     assert (manifest.objects, manifest.objects_url) == (1, bucket_settings.objects_url)
@@ -144,6 +145,7 @@ def test_objects_in_a_bucket_stay_there(bucket_settings, tmp_path) -> None:
         restore(
             tmp_path / "backup",
             settings.model_copy(update={"objects_url": None, "data_folder": tmp_path / "other"}),
+            by=BY,
         )
 
 
@@ -161,7 +163,7 @@ def test_a_backup_is_never_written_over_and_nothing_is_restored_over(store, tmp_
     with pytest.raises(ConfigurationError, match="not empty"):
         back_up(store, tmp_path / "backup", now=NOW)
     with pytest.raises(ConfigurationError, match="a database already"):
-        restore(tmp_path / "backup", store.settings)
+        restore(tmp_path / "backup", store.settings, by=BY)
 
 
 def test_a_log_that_another_database_left_is_not_taken_for_that_of_the_restored_one(
@@ -173,7 +175,7 @@ def test_a_log_that_another_database_left_is_not_taken_for_that_of_the_restored_
     (settings.data_folder / "overread.sqlite3-wal").write_bytes(b"log")
 
     with pytest.raises(ConfigurationError, match="a database already"):
-        restore(tmp_path / "backup", settings)
+        restore(tmp_path / "backup", settings, by=BY)
 
 
 def test_what_is_no_whole_backup_is_refused(sqlite_store, tmp_path) -> None:
@@ -186,10 +188,10 @@ def test_what_is_no_whole_backup_is_refused(sqlite_store, tmp_path) -> None:
     copy.write_bytes(content[:-1] + b"?")
 
     with pytest.raises(InvalidFileError, match="damaged"):
-        restore(tmp_path / "backup", settings)
+        restore(tmp_path / "backup", settings, by=BY)
     assert not (tmp_path / "new" / "overread.sqlite3").exists()
     copy.write_bytes(content)
-    restore(tmp_path / "backup", settings)  # again, after it was repaired
+    restore(tmp_path / "backup", settings, by=BY)  # again, after it was repaired
     (tmp_path / "backup" / "backup.json").unlink()
     with pytest.raises(InvalidFileError, match=r"no backup\.json"):
         read_manifest(tmp_path / "backup")

@@ -5,13 +5,16 @@ from io import BytesIO
 from pydicom import dcmread
 
 from service.intake.closing import close_study
+from service.maintenance.patient import erase_rows
 from service.results.settings import Rule
 from service.store.archive import instances_within
+from service.store.erasure import Erasure
 from service.store.outbox import DeliveryState, Query, list_deliveries
+from service.store.patients import Holdings
 from service.store.result_occasions import Moment
 from service.store.results import Form, results_of_case
 from service.store.worklist import load_case
-from tests.service.material import MASS, NOW, send_image, send_report
+from tests.service.material import MASS, NOW, ROE, send_image, send_report
 from tests.service.results.material import TO_PACS, make_due, seen, told_case, triage_again
 
 
@@ -142,6 +145,26 @@ def test_what_is_out_of_date_is_not_sent_any_more(sqlite_store) -> None:
     (old,) = list_deliveries(sqlite_store, Query(states=(DeliveryState.SUPERSEDED,)), limit=9)
 
     assert old.detail == "a later result replaces it"
+
+
+def test_a_patient_who_is_erased_leaves_no_result_behind(store) -> None:
+    case_id = told_case(store, seen())
+    told_case(store, seen(image="2.25.2.1.1"), number=2)
+    make(store)
+    (result, *_) = results_of_case(store, case_id)
+    held = Holdings(
+        case_ids=(case_id,),
+        study_uids=("2.25.1",),
+        series_uids=("2.25.1.1",),
+        sop_instance_uids=("2.25.1.1.1", result.sop_instance_uid),
+        quarantine_ids=(),
+    )
+
+    count = erase_rows(store, held, Erasure(actor=ROE, at=NOW, why="the patient asked"))
+
+    assert (count.cases, count.kept) == (1, ())
+    assert results_of_case(store, case_id) == ()
+    assert [item.case_id for item in list_deliveries(store, Query(), limit=9)] == [2]
 
 
 def bytes_of(dataset) -> bytes:

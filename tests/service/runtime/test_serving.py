@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from overread.__main__ import main
 from service.security.roles import Role, Scope
 from service.security.tokens import make_token
 from service.settings import load_settings
@@ -72,6 +73,26 @@ def test_each_process_comes_back_and_the_killed_supervisor_leaves_none(tmp_path:
         assert set(after.values()).isdisjoint(before.values())
         running.process.kill()
         eventually(lambda: not any(map(is_alive, after.values())))
+
+
+def test_of_two_api_processes_one_answers_while_the_other_is_gone(tmp_path: Path) -> None:
+    with serving(tmp_path, "--api-processes", "2") as running:
+        eventually(lambda: len(running.processes("api")) == 2)
+        os.kill(running.process.pid, signal.SIGSTOP)  # so that nothing starts again
+        try:
+            os.kill(running.processes("api")[0], signal.SIGKILL)
+            assert httpx.get(f"{running.api}/", timeout=START_SECONDS).status_code == 200
+        finally:
+            os.kill(running.process.pid, signal.SIGCONT)
+        eventually(lambda: len(running.processes("api")) == 2)
+
+
+@pytest.mark.parametrize("options", [("--workers", "-1"), ("--api-processes", "0")])
+def test_an_impossible_number_of_processes_is_refused(
+    tmp_path: Path, options: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--data-folder", str(tmp_path), *options]) == 1
+    assert f"{options[0]} must be" in capsys.readouterr().err
 
 
 def test_an_upload_of_any_size_takes_no_more_memory(tmp_path: Path) -> None:

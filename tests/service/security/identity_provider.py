@@ -46,6 +46,7 @@ class IdentityProvider:
     algorithm: str = "RS256"
     ends_sessions: bool = True
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked_for_keys: int = 0
     seen: list[dict[str, str]] = field(default_factory=list)  # what it was asked for, to sign in
 
     def about(self, _: Request) -> Response:
@@ -62,6 +63,7 @@ class IdentityProvider:
 
     def keys(self, _: Request) -> Response:
         """Answer with the public keys."""
+        self.asked_for_keys += 1
         return JSONResponse(KeySet([self.published or self.key]).as_dict(private=False))
 
     def authorize(self, request: Request) -> Response:
@@ -104,6 +106,23 @@ class IdentityProvider:
         key = OctKey.import_key(CLIENT_SECRET) if self.algorithm == "HS256" else self.key
         header = {"alg": self.algorithm, "kid": self.key.kid}
         return jwt.encode(header, claims, key, algorithms=[self.algorithm])
+
+    def logout_token(self, **altered: Any) -> str:
+        """Return a token that tells a log-out; claims and `typ` in place of the right ones, None: none."""
+        now = int(NOW.timestamp())
+        claims = {
+            "iss": self.url,
+            "aud": CLIENT_ID,
+            "iat": now,
+            "exp": now + 120,
+            "jti": secrets.token_urlsafe(8),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+            "sub": self.user["sub"],
+        }
+        given = {name: value for name, value in (claims | altered).items() if value is not None}
+        key = OctKey.import_key(CLIENT_SECRET) if self.algorithm == "HS256" else self.key
+        header = {"alg": self.algorithm, "kid": self.key.kid, "typ": given.pop("typ", "logout+jwt")}
+        return jwt.encode(header, given, key, algorithms=[self.algorithm])
 
 
 @contextlib.contextmanager

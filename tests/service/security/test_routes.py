@@ -98,6 +98,7 @@ def test_public_is_only_what_says_so_and_holds_no_patient() -> None:
         "/sign-in",
         "/sign-in/provider",
         "/sign-in/provider/callback",
+        "/sign-in/provider/logout",
         "/health/live",
         "/livez",
         "/healthz",

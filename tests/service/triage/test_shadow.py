@@ -70,10 +70,10 @@ class FailingDetector(MassDetector):
 
 
 def fill(store: Store, *shadows: MassDetector) -> None:
-    """Three cases through one worker."""
+    """Three cases one after the other: a worker without shadows stores one while it looks at the next."""
     for number, (value, report) in enumerate(((WHITE, CLEAR), (WHITE, MASS), (BLACK, CLEAR)), start=1):
         ready_case(store, number, value=value, report=report)
-    drain(store, *shadows)
+        drain(store, *shadows)
 
 
 def drain(store: Store, *shadows: MassDetector) -> None:

@@ -51,9 +51,10 @@ def seen_case(
     findings: Sequence[str] | Mapping[str, float] = ("mass",),
     not_applicable: str | None = None,
     reader: ReportReader | None = None,
+    site: str | None = None,
 ) -> int:
     """A triaged case in which the detector gives these findings (a probability); returns its number."""
-    case_id = ready_case(store, number, report=report)
+    case_id = ready_case(store, number, report=report, site=site)
     claimed = claim_case(store, worker="worker-1", now=NOW)
     assert claimed is not None
     given = findings if isinstance(findings, Mapping) else dict.fromkeys(findings, 0.8)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0019"
-down_revision = "0015"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
@@ -77,6 +77,7 @@ def _make_deliveries() -> None:
         "deliveries",
         sa.Column("delivery_id", ROW_NUMBER, nullable=False),
         sa.Column("result_id", ROW_NUMBER, nullable=False),
+        sa.Column("case_id", ROW_NUMBER, nullable=False),
         sa.Column("destination", sa.String(64), nullable=False),
         *_backlog_columns(),
         sa.Column("asked_at", TIME, nullable=False),
@@ -86,6 +87,7 @@ def _make_deliveries() -> None:
         sa.Column("transaction_uid", sa.String(64)),
         sa.PrimaryKeyConstraint("delivery_id", name="pk_deliveries"),
         sa.ForeignKeyConstraint(["result_id"], ["results.result_id"], name="fk_deliveries_result_id"),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name="fk_deliveries_case_id"),
         sa.UniqueConstraint("result_id", "destination", name="uq_deliveries_result_id_destination"),
     )
     op.create_index(
@@ -93,6 +95,7 @@ def _make_deliveries() -> None:
     )
     op.create_index("ix_deliveries_state_due_at", "deliveries", ["state", "due_at"])
     op.create_index("ix_deliveries_transaction_uid", "deliveries", ["transaction_uid"])
+    op.create_index("ix_deliveries_case_id", "deliveries", ["case_id"])
 
 
 def downgrade() -> None:

@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1.0, help="studies per second")
     parser.add_argument("--pace", type=float, default=1.0, help="2: disturbances twice as often")
     parser.add_argument("--patience", type=float, default=300.0, help="seconds for the rest after the load")
+    parser.add_argument("--api-processes", type=int, default=2, help="of page and API")
     parser.add_argument("--output", type=Path, help="file for everything that was counted, as JSON")
     parser.add_argument("--log", type=Path, help="file for the messages of the installation")
     given = parser.parse_args()
@@ -42,6 +43,7 @@ def main() -> int:
         studies_per_second=given.rate,
         pace=given.pace,
         patience_seconds=given.patience,
+        api_processes=given.api_processes,
         log=given.log,
     )
     warnings.simplefilter("ignore")  # pydicom's, about what is hostile on purpose

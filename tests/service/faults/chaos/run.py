@@ -56,6 +56,7 @@ class Order:
     studies_per_second: float
     pace: float  # of the disturbances
     patience_seconds: float  # for what is still to be done when the load has ended
+    api_processes: int = 2
     log: Path | None = None
 
 
@@ -80,6 +81,7 @@ def run(order: Order, folder: Path) -> Outcome:
             log=order.log or folder / "log",
             database_url=database.url,
             environment=environment,
+            api_processes=order.api_processes,
         )
         scene = Scene(
             installation=installation,

@@ -9,25 +9,32 @@ import base64
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
-from overread.actor import Actor
+from overread.actor import Actor, ActorKind
+from overread.audit_sample import AuditStratum
 from overread.errors import InputError
 from overread.priority import shipped_policy_text
+from overread.second_read import Judgement, OwnRead, Radpeer, StatedFinding
+from service.adjudication.reads import Sender, judge, note_opened, undo
 from service.hl7.settings import Hl7Settings
 from service.importing.tally import ImportOutcome
 from service.intake.closing import close_study
 from service.quarantine.replay import replay_entry
+from service.security.identity import Identity, Means
 from service.security.lockout import Attempt
-from service.security.roles import Scope
+from service.security.roles import Role, Scope
 from service.security.sessions import Lifetime, Origin, begin_session
 from service.security.settings import SecuritySettings
 from service.security.tokens import make_token
 from service.settings import load_settings
 from service.store.access_tokens import revoke_token
+from service.store.cases import case_for_change
 from service.store.commitments import (
     CommitmentRequest,
     ReferencedInstance,
@@ -45,6 +52,7 @@ from service.store.people import (
     NewPerson,
     PersonSource,
     add_person,
+    bind_person,
     change_second_factor,
     disable_person,
     use_step,
@@ -61,7 +69,10 @@ from service.store.queue import (
 )
 from service.store.records import ClaimedCase, ReportStatus
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.report_authors import note_author
 from service.store.schema import metadata
+from service.store.second_reads import AuditDraw, ReadAct, add_draw, add_read
+from service.store.sessions import ProviderLogout, end_sessions_at_word
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import load_case
 from service.triage.reconsideration import reorder_list, restore_finding
@@ -95,15 +106,43 @@ def fill(store: Store) -> None:
     changed = shipped_policy_text().replace('version = "', 'version = "site ', 1)
     activate_policy(store, changed, actor=Actor.unverified("Dr Roe"), now=after(600))
     reorder_list(store, now=after(601), actor=Actor.unverified("Dr Roe"))
-    _conclude_whole(store, _ready(store, 20), after(700))
+    whole = _ready(store, 20)
+    _conclude_whole(store, whole, after(700))
+    _fill_second_reads(store, whole.lease.case_id)
     assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
     _fill_accounts(store)
 
 
+def _fill_second_reads(store: Store, case_id: int) -> None:
+    """Every act on one listed case, which stands in the list again at the end; its author, and a draw."""
+    mass = Judgement(radpeer=Radpeer.UNDERSTANDABLE_INSIGNIFICANT, learning_point="Look behind the heart.")
+    severe = replace(mass, radpeer=Radpeer.USUALLY_MADE_SIGNIFICANT, tells_author=True)
+    note_opened(store, case_id, _second_reader("ada", "", 701))
+    own = OwnRead(findings=(StatedFinding(finding="mass", size_mm=9.0),), comment="left base")
+    with store.writing() as connection:
+        committed = _second_reader("ada", "own", 702).new(ReadAct.COMMITTED, content=own)
+        add_read(connection, case_for_change(connection, case_id), committed)
+        drawn = AuditDraw(revision=1, stratum=AuditStratum.NEITHER.value, probability=0.1, is_drawn=False)
+        add_draw(connection, case_id, drawn, policy_version="1", now=after(700))
+        note_author(connection, case_id, 1, "fay")
+    first = judge(store, case_id, severe, _second_reader("ada", "1", 703))
+    second = judge(store, case_id, mass, _second_reader("bob", "2", 704))
+    undo(store, case_id, second.read_id, _second_reader("bob", "3", 705))
+    undo(store, case_id, first.read_id, _second_reader("ada", "4", 706))
+    third = judge(store, case_id, mass, _second_reader("ada", "5", 707))
+    undo(store, case_id, third.read_id, _second_reader("ada", "6", 708))
+
+
+def _second_reader(name: str, submission: str, seconds: float) -> Sender:
+    actor = Actor(identifier=f"person:{name}", kind=ActorKind.PERSON, display_name=name.title())
+    identity = Identity(actor=actor, means=Means.SESSION, roles=frozenset({Role.SECOND_READER}))
+    return Sender(identity=identity, submission=submission, revision=1, at=after(seconds))
+
+
 def _fill_accounts(store: Store) -> None:
-    """People of every source, one closed, a session, two tokens, one revoked, and an attempt that failed."""
+    """People of every source, one closed and one bound, sessions, tokens, an attempt and a log-out."""
     by = Act(actor=Actor.account("root"), at=NOW, what="overread users")
-    ada, bob, _ = (
+    ada, bob, eve = (
         add_person(
             store,
             NewPerson(
@@ -123,7 +162,15 @@ def _fill_accounts(store: Store) -> None:
     disable_person(store, bob.person_id, by=by)
     lifetime = Lifetime.of(SecuritySettings())
     begin_session(store, ada, Origin(address="10.1.1.1", what="POST /sign-in"), lifetime, now=NOW)
-    make_token(store, "viewer", frozenset({Scope.IMAGES_READ}), days=30, by=by)
+    bind_person(store, eve.person_id, {"north"}, ("thoracic",), by=by)
+    origin = Origin(
+        address="10.1.1.1", what="GET /callback", provider_token="an ID token", provider_session="s1"
+    )
+    begin_session(store, eve, origin, lifetime, now=NOW)
+    logout = ProviderLogout(token_sha256="a" * 64, expires_at=after(60), subject=None, session="s2")
+    assert end_sessions_at_word(store, logout, now=NOW, entry_of=lambda _: pytest.fail("nobody's")) == 0
+    north = frozenset({"north"})
+    make_token(store, "viewer", frozenset({Scope.IMAGES_READ}), days=30, by=by, sites=north)
     make_token(store, "ris", frozenset({Scope.REPORTS_WRITE}), days=30, by=by)
     revoke_token(store, "ris", by=by)
     attempt = Attempt(name="ada", address="10.1.1.1")
@@ -148,7 +195,7 @@ def _conclude_whole(store: Store, claimed: ClaimedCase, now: datetime) -> None:
 
 def _fill_results(store: Store) -> None:
     """Cases of every outcome, one of them with looks in shadow, one with a finding that a person restored."""
-    listed = _ready(store, 1)
+    listed = _ready(store, 1, site="North")
     triage_one(store, listed, clock=lambda: NOW)
     looks = [
         ShadowLook(

@@ -1,0 +1,132 @@
+"""Time and memory to audit a large cohort: `python -m benchmarks.audit [--cases 1000000]`.
+
+Writes a cohort of made-up cases with 14 scores, an operating point and the findings of a report each, three
+studies a patient, 200 first readers, 12 months, 4 sites, and runs `overread audit run` on it as a person
+would. The limits are 60 seconds on two cores and 2 GB for a million cases, all processes together.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from evaluation.nih import COLUMNS, DETECTOR
+
+SECONDS_MAX, MEGABYTES_MAX = 60, 2_000
+_BLOCK = 10_000
+_POINT = 0.4
+
+
+def write_cohort(path: Path, cases: int, *, seed: int) -> None:
+    """Write made-up cases, three of each patient."""
+    generator = np.random.default_rng(seed)
+    findings = list(COLUMNS.values())
+    with path.open("w", encoding="utf-8") as file:
+        for start in range(0, cases, _BLOCK):
+            scores = np.round(generator.random((_BLOCK, len(findings))) ** 4, 5).tolist()
+            stated = generator.integers(0, len(findings), _BLOCK)
+            readers = generator.integers(0, 200, _BLOCK)
+            for row in range(min(_BLOCK, cases - start)):
+                number = start + row
+                named = dict(zip(findings, scores[row], strict=True))
+                case = {
+                    "case": f"{number:08d}",
+                    "patient": f"{number // 3:08d}",
+                    "order": number % 3,
+                    "age_years": 20 + number % 70,
+                    "sex": "MF"[number % 2],
+                    "view": ("PA", "AP")[number % 2],
+                    "modality": "DX",
+                    "site": f"site {number % 4}",
+                    "month": f"2026-{1 + number % 12:02d}",
+                    "first_reader": f"r{readers[row]}",
+                    "observations": [{"finding": findings[stated[row]], "presence": "PRESENT"}],
+                    "detections": [
+                        {
+                            "detector": DETECTOR,
+                            "scores": named,
+                            "present": [finding for finding, score in named.items() if score > _POINT],
+                        }
+                    ],
+                }
+                file.write(json.dumps(case, separators=(",", ":")) + "\n")
+
+
+class PeakMemory:
+    """The most memory that a process and its children held together, looked at ten times a second."""
+
+    def __init__(self, process: int) -> None:
+        self.bytes = 0
+        self._root = psutil.Process(process)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End looking."""
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.1):
+            total = 0
+            try:
+                family = [self._root, *self._root.children(recursive=True)]
+            except psutil.NoSuchProcess:
+                return
+            for process in family:
+                try:
+                    total += process.memory_full_info().pss
+                except (psutil.NoSuchProcess, psutil.AccessDenied):
+                    continue
+            self.bytes = max(self.bytes, total)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print time and memory."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--cases", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cohort = folder / "cohort.jsonl"
+        write_cohort(cohort, given.cases, seed=given.seed)
+        print(f"{given.cases} cases, {cohort.stat().st_size / 1e6:.0f} MB", flush=True)
+        began = time.monotonic()
+        command = [
+            sys.executable,
+            "-m",
+            "overread",
+            "audit",
+            "run",
+            str(cohort),
+            "--out",
+            str(folder / "audit"),
+        ]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            memory = PeakMemory(process.pid)
+            process.wait()
+            memory.stop()
+        seconds = time.monotonic() - began
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(
+            f"{seconds:6.1f} s ({seconds / SECONDS_MAX:.2f} of the limit), "
+            f"CPU {usage.ru_utime + usage.ru_stime:6.1f} s, {memory.bytes / 1e6:5.0f} MB of all processes "
+            f"({memory.bytes / 1e6 / MEGABYTES_MAX:.2f} of the limit)",
+            flush=True,
+        )
+        return process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The beta distribution, as far as intervals of shares need it."""
+
+import math
+
+_STEPS_MAX = 10_000
+_TINY = 1e-300
+_PRECISION = 1e-14
+
+
+def beta_share(x: float, a: float, b: float) -> float:
+    """Return the probability that a beta variate lies below x: the regularised incomplete beta function.
+
+    By its continued fraction (Lentz's way; Abramowitz and Stegun 1964, 26.5.8).
+
+    Args:
+        x: in [0, 1].
+        a: above 0.
+        b: above 0.
+    """
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - beta_share(1 - x, b, a)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    return math.exp(log_front) / a * _fraction(x, a, b)
+
+
+def beta_quantile(probability: float, a: float, b: float) -> float:
+    """Return the x below which a beta variate lies with this probability, to 1e-12."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        if beta_share(middle, a, b) < probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def exact_limits(hits: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a share (Clopper and Pearson, Biometrika 1934;26:404-413)."""
+    tail = (1 - confidence) / 2
+    low = beta_quantile(tail, hits, total - hits + 1) if hits else 0.0
+    high = beta_quantile(1 - tail, hits + 1, total - hits) if hits < total else 1.0
+    return low, high
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    upper, lower = 1.0, 1 - (a + b) * x / (a + 1)
+    lower = 1 / (lower if abs(lower) > _TINY else _TINY)
+    result = lower
+    for step in range(1, _STEPS_MAX):
+        even = step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step))
+        odd = -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1))
+        for term in (even, odd):
+            lower = 1 + term * lower
+            lower = 1 / (lower if abs(lower) > _TINY else _TINY)
+            upper = 1 + term / upper
+            upper = upper if abs(upper) > _TINY else _TINY
+            result *= upper * lower
+        if abs(upper * lower - 1) < _PRECISION:
+            break
+    return result

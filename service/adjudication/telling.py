@@ -1,0 +1,112 @@
+"""What the author of a report is told: the judgement that counts, the learning point, nobody's name.
+
+An addendum that was asked for is open until a corrected report or an addendum arrives, by whatever way.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from overread.second_read import AddedFinding, FlagVerdict, Radpeer, Verdict
+from service.security.identity import Identity
+from service.store.cases import find_case
+from service.store.database import Store, Transaction
+from service.store.report_authors import AuthoredCase, authors_of, cases_by, corrected_after
+from service.store.second_reads import cases_judged, concluding, reads_of
+
+_MOST = 200  # cases of one author, the latest
+_PAGE = 500
+_PERSON = "person:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What an author is told of one case."""
+
+    case: AuthoredCase
+    judged_at: datetime
+    confirmed: tuple[FlagVerdict, ...]
+    added: tuple[AddedFinding, ...]
+    radpeer: Radpeer | None
+    comment: str
+    learning_point: str
+    asks_for_addendum: bool
+    corrected_at: datetime | None  # when the addendum or the corrected report came; None while it has not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAddendum:
+    """An addendum that was asked for and has not come."""
+
+    case_id: int
+    asked_at: datetime
+
+
+def account_of(identity: Identity) -> str | None:
+    """Return the name of somebody's account; None where there is none."""
+    name = identity.actor.identifier
+    return name.removeprefix(_PERSON) if name.startswith(_PERSON) else None
+
+
+def is_first_reader(connection: Transaction, case_id: int, identity: Identity) -> bool:
+    """Whether somebody wrote the report of a case, as far as its sender says who did."""
+    account = account_of(identity)
+    return account is not None and account in authors_of(connection, case_id)
+
+
+def messages_for(store: Store, identity: Identity) -> tuple[Message, ...]:
+    """Return what somebody is told as the author of reports, the latest case first.
+
+    Raises:
+        UnreadableRecordError: a judgement is stored in a form that this release does not know.
+    """
+    account = account_of(identity)
+    if account is None:
+        return ()
+    with store.reading() as connection:
+        written = cases_by(connection, account, limit=_MOST)
+        messages = (_message(connection, case) for case in written)
+        return tuple(message for message in messages if message is not None)
+
+
+def open_addenda(store: Store) -> tuple[OpenAddendum, ...]:
+    """Return the addenda that were asked for and have not come, the oldest request first.
+
+    Raises:
+        UnreadableRecordError: a judgement is stored in a form that this release does not know.
+    """
+    with store.reading() as connection:
+        found = list(_open_addenda(connection))
+    return tuple(sorted(found, key=lambda item: (item.asked_at, item.case_id)))
+
+
+def _open_addenda(connection: Transaction) -> Iterator[OpenAddendum]:
+    after = 0
+    while numbers := cases_judged(connection, after, limit=_PAGE):
+        for case_id in numbers:
+            judged = concluding(reads_of(connection, case_id))
+            if judged is None or judged.judgement is None or not judged.judgement.asks_for_addendum:
+                continue
+            if corrected_after(connection, case_id, judged.at) is None:
+                yield OpenAddendum(case_id=find_case(connection, case_id).case_id, asked_at=judged.at)
+        after = numbers[-1]
+
+
+def _message(connection: Transaction, case: AuthoredCase) -> Message | None:
+    judged = concluding(reads_of(connection, case.case_id))
+    if judged is None or judged.judgement is None:
+        return None
+    judgement = judged.judgement
+    if not (judgement.tells_author or judgement.asks_for_addendum):
+        return None
+    return Message(
+        case=case,
+        judged_at=judged.at,
+        confirmed=tuple(item for item in judgement.verdicts if item.verdict is Verdict.CONFIRMED),
+        added=judgement.added,
+        radpeer=judgement.radpeer,
+        comment=judgement.comment,
+        learning_point=judgement.learning_point,
+        asks_for_addendum=judgement.asks_for_addendum,
+        corrected_at=corrected_after(connection, case.case_id, judged.at),
+    )

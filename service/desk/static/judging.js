@@ -1,0 +1,107 @@
+// Keys of the judging part: a verdict, a digit, Enter. Everything here is also reachable by the form itself.
+"use strict";
+
+(() => {
+  const part = document.querySelector(".judging");
+  const form = part?.querySelector("form.judge");
+  const undo = part?.querySelector("form.undo");
+  if (!part) return;
+
+  const steps = form ? Array.from(form.querySelectorAll("[data-step]")) : [];
+  let at = 0;
+
+  function go(to) {
+    at = Math.min(to, steps.length - 1);
+    for (const [number, step] of steps.entries()) step.classList.toggle("at", number === at);
+    steps[at]?.scrollIntoView({ block: "nearest" });
+  }
+
+  const chosen = (step, selector) => step?.querySelector(`${selector}:checked`);
+
+  // Causes belong to a flag that is not confirmed; what was picked before goes with them.
+  function show(step) {
+    const rejected = chosen(step, "[data-verdict]")?.dataset.verdict === "n";
+    step.classList.toggle("rejected", rejected);
+    if (!rejected) for (const cause of step.querySelectorAll(".causes input")) cause.checked = false;
+    for (const cause of step.querySelectorAll(".causes input")) cause.required = rejected;
+    return rejected;
+  }
+
+  function pick(input) {
+    input.checked = true;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  function verdict(key) {
+    const step = steps[at];
+    const input = step?.querySelector(`[data-verdict="${key}"]`);
+    if (!input) return false;
+    pick(input);
+    return true;
+  }
+
+  function digit(key) {
+    const step = steps[at];
+    const input = step?.querySelector(`[data-digit="${key}"]`);
+    if (!input || (step.classList.contains("flag") && !step.classList.contains("rejected"))) return false;
+    pick(input);
+    return true;
+  }
+
+  form?.addEventListener("change", (event) => {
+    const step = event.target.closest("[data-step]");
+    if (!step) return;
+    const number = steps.indexOf(step);
+    if (event.target.matches("[data-verdict]")) go(show(step) ? number : number + 1);
+    else if (event.target.matches(".causes input")) go(number + 1);
+    else go(number);
+  });
+
+  function more() {
+    const details = form?.querySelector("details.more");
+    if (details) details.open = true;
+    const first = form?.querySelector("select[name='finding-1']");
+    first?.focus();
+    return Boolean(first);
+  }
+
+  function act(key) {
+    if (/^[ynm]$/.test(key)) return verdict(key);
+    if (/^[1-9]$/.test(key)) return digit(key);
+    if (key === "a") return more();
+    if (key === "z" && undo) return undo.requestSubmit() ?? true;
+    if (key === "Enter" && form) return form.requestSubmit() ?? true;
+    return false;
+  }
+
+  // Before the keys of the desk: a digit chooses here, where there is something to choose.
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+      const target = event.target;
+      const types = target.closest("textarea, select, summary, button, a, input:not([type=radio])");
+      if (types) return;
+      if (act(event.key)) {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      }
+    },
+    true,
+  );
+
+  // A box that is drawn on the image comes as an event, whoever draws it, into the field that was used last.
+  let box = part.querySelector("[data-box]");
+  part.addEventListener("focusin", (event) => {
+    if (event.target.matches("[data-box]")) box = event.target;
+  });
+  document.addEventListener("overread:box", (event) => {
+    const { image, left, top, right, bottom } = event.detail;
+    if (!box) return;
+    box.value = [left, top, right, bottom].map((number) => Math.round(number * 10) / 10).join(" ");
+    const field = box.parentElement.querySelector("input[type=hidden][name^='image-']");
+    if (field) field.value = image;
+  });
+
+  go(0);
+})();

@@ -1,0 +1,85 @@
+"""Who wrote the reports: kept to tell them of judgements and to keep them from judging themselves.
+
+Nothing that shows a report reads this.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from overread.errors import InputError
+from service.store.people import folded
+from service.store.schema import cases, report_versions, studies
+from service.store.second_read_tables import report_authors
+
+_ADD = insert(report_authors)
+_OF_CASE = select(report_authors.c.author).where(report_authors.c.case_id == bindparam("case_id"))
+_CASES_OF = (
+    select(cases.c.case_id, cases.c.accession_number, studies.c.study_date, studies.c.modality)
+    .select_from(cases.outerjoin(studies, studies.c.study_instance_uid == cases.c.study_instance_uid))
+    .where(
+        cases.c.case_id.in_(
+            select(report_authors.c.case_id).where(report_authors.c.author == bindparam("author"))
+        )
+    )
+    .order_by(cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+_CORRECTIONS = (
+    select(report_versions.c.received_at)
+    .where(
+        report_versions.c.case_id == bindparam("case_id"),
+        report_versions.c.status.in_(("CORRECTED", "ADDENDUM")),
+        report_versions.c.received_at > bindparam("after"),
+    )
+    .order_by(report_versions.c.received_at)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthoredCase:
+    """A case with a report of one author."""
+
+    case_id: int
+    accession_number: str | None
+    study_date: str | None  # YYYYMMDD
+    modality: str | None
+
+
+def note_author(connection: Connection, case_id: int, version: int, author: str | None) -> None:
+    """Keep who wrote a version of a report; a name that no account can have is of no use."""
+    if author is None:
+        return
+    try:
+        name = folded(author)
+    except InputError:
+        return
+    connection.execute(_ADD, {"case_id": case_id, "version": version, "author": name})
+
+
+def authors_of(connection: Connection, case_id: int) -> frozenset[str]:
+    """Return who wrote any version of the report of a case, as accounts are named."""
+    return frozenset(connection.execute(_OF_CASE, {"case_id": case_id}).scalars())
+
+
+def cases_by(connection: Connection, author: str, *, limit: int) -> tuple[AuthoredCase, ...]:
+    """Return the cases of which somebody wrote the report, the latest first."""
+    rows = connection.execute(_CASES_OF, {"author": folded(author), "limit": limit})
+    return tuple(
+        AuthoredCase(
+            case_id=row.case_id,
+            accession_number=row.accession_number,
+            study_date=row.study_date,
+            modality=row.modality,
+        )
+        for row in rows
+    )
+
+
+def corrected_after(connection: Connection, case_id: int, after: datetime) -> datetime | None:
+    """Return when the first addendum or corrected report came after a moment; None while there is none."""
+    bound = {"case_id": case_id, "after": after}
+    found: datetime | None = connection.execute(_CORRECTIONS, bound).scalar_one_or_none()
+    return found
