@@ -36,6 +36,7 @@ JUDGE = _need(_READER)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
 RUN_CASES_ON_PAGES = _need(_COORDINATOR)
+SEE_RESULTS = _need(_COORDINATOR, _QUALITY, Scope.CASES_READ)  # no reader: an own read comes first
 SEND_REPORTS = _need(_COORDINATOR, Scope.REPORTS_WRITE)
 SEND_IMAGES = _need(_COORDINATOR, Scope.IMAGES_WRITE)
 SEE_IMAGES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ)
@@ -112,6 +113,12 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/api/v1/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
     # FHIR
     ("GET", "/fhir/metadata"): ANYBODY_KNOWN,
+    ("GET", "/fhir/DiagnosticReport"): SEE_RESULTS,
+    ("GET", "/fhir/DiagnosticReport/{name}"): SEE_RESULTS,
+    ("GET", "/fhir/Observation"): SEE_RESULTS,
+    ("GET", "/fhir/Observation/{name}"): SEE_RESULTS,
+    ("GET", "/fhir/Task"): SEE_RESULTS,
+    ("GET", "/fhir/Task/{name}"): SEE_RESULTS,
     ("POST", "/fhir"): SEND_REPORTS,
     ("POST", "/fhir/Bundle"): SEND_REPORTS,
     ("POST", "/fhir/DiagnosticReport"): SEND_REPORTS,

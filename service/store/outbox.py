@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
 
 from overread.actor import Actor
 from service.store.audit_entries import AuditAction, AuditEntry
@@ -21,7 +21,8 @@ from service.store.clock import beyond_reason
 from service.store.database import Store
 from service.store.result_tables import deliveries, results
 from service.store.results import Form
-from service.store.schema import instances
+from service.store.schema import cases, instances
+from service.store.sight import cases_in_sight
 
 FIRST_DELAY_SECONDS = 10.0
 ATTEMPTS_MAX = 40  # that a destination answered and refused, or broke off; about a day and a half
@@ -215,8 +216,9 @@ def send_again(store: Store, query: Query, *, now: datetime, actor: Actor | None
         "commitment": None,
         "transaction_uid": None,
     }
-    statement = update(deliveries).where(_meant(query), deliveries.c.state.in_(allowed)).values(**fresh)
     with store.writing() as connection:
+        meant = _meant(connection, query) & deliveries.c.state.in_(allowed)
+        statement = update(deliveries).where(meant).values(**fresh)
         count = connection.execute(statement).rowcount
         if actor is not None:
             act = AuditEntry(
@@ -233,8 +235,9 @@ def send_again(store: Store, query: Query, *, now: datetime, actor: Actor | None
 
 def list_deliveries(store: Store, query: Query, *, limit: int) -> tuple[Delivery, ...]:
     """Return the latest deliveries that are meant, the newest first."""
-    statement = _JOINED.where(_meant(query)).order_by(deliveries.c.delivery_id.desc()).limit(limit)
     with store.reading() as connection:
+        meant = _JOINED.where(_meant(connection, query))
+        statement = meant.order_by(deliveries.c.delivery_id.desc()).limit(limit)
         return tuple(_delivery_of(row) for row in connection.execute(statement))
 
 
@@ -283,8 +286,10 @@ def note_commitment(
     return count
 
 
-def _meant(query: Query) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = [deliveries.c.delivery_id.is_not(None)]
+def _meant(connection: Connection, query: Query) -> ColumnElement[bool]:
+    """Return which deliveries are meant, of those that whoever asks may see."""
+    seen = select(cases.c.case_id).where(cases_in_sight(connection))
+    conditions: list[ColumnElement[bool]] = [deliveries.c.case_id.in_(seen)]
     if query.states:
         conditions.append(deliveries.c.state.in_([state.value for state in query.states]))
     if query.destination is not None:

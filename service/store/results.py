@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from overread.errors import NotFoundError
 from service.store import locks, queries
@@ -17,7 +17,8 @@ from service.store.records import InstanceRecord, StudyRecord, TriageRecord
 from service.store.result_occasions import DONE, Moment, Occasion
 from service.store.result_tables import deliveries, result_occasions, results
 from service.store.rows import instance_of, study_of
-from service.store.schema import instances
+from service.store.schema import cases, instances
+from service.store.sight import cases_in_sight
 from service.store.triage_results import triage_result
 
 SUPERSEDED = "SUPERSEDED"
@@ -124,6 +125,16 @@ _LATEST = (
 )
 """The occasion of the latest triage of a case."""
 
+_IDENTIFIED = (
+    select(cases.c.case_id)
+    .where(
+        or_(cases.c.accession_number == bindparam("value"), cases.c.study_instance_uid == bindparam("value"))
+    )
+    .order_by(cases.c.case_id)
+    .limit(100)
+)
+"""The cases that an identifier names."""
+
 _OF_CASE = select(results).where(results.c.case_id == bindparam("case_id")).order_by(results.c.result_id)
 
 
@@ -175,6 +186,13 @@ def latest_subject(store: Store, case_id: int) -> Subject:
         attempts=0,
     )
     return subject_of(store, occasion)
+
+
+def cases_of_identifier(store: Store, value: str) -> tuple[int, ...]:
+    """Return the cases of an accession number, or of a Study Instance UID, the latest last."""
+    with store.reading() as connection:
+        found = _IDENTIFIED.where(cases_in_sight(connection))
+        return tuple(connection.execute(found, {"value": value}).scalars())
 
 
 def told_before(store: Store, occasion: Occasion) -> Mapping[tuple[Form, str], bool]:
