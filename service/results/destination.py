@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from service.store.outbox import Delivery
 
@@ -42,3 +42,14 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Let go of what was kept open."""
+
+
+@runtime_checkable
+class CommittingDestination(Protocol):
+    """A destination that may be asked to keep what it has taken (storage commitment, PS3.4 annex J)."""
+
+    def ask_to_keep(self, deliveries: Sequence[Delivery], transaction_uid: str) -> bool:
+        """Ask it, and return whether it took the question; its answer comes to our C-STORE listener.
+
+        False where it does not offer the service, or is not to be asked.
+        """

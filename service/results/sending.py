@@ -9,15 +9,24 @@ import time
 from collections.abc import Sequence
 
 import structlog
+from pydicom.uid import generate_uid
 
 from overread.errors import OutdatedProcessError, OutOfResourcesError, PeerError
 from service.error_boundary import ErrorBoundary
 from service.metrics import RESULTS_SENT
 from service.results.clock import Clock
-from service.results.destination import Answer, Destination, Sent
+from service.results.destination import Answer, CommittingDestination, Destination, Sent
 from service.results.ownership import owning
 from service.store.database import Store
-from service.store.outbox import Delivery, due_deliveries, note_not_sent, note_sent, note_unreachable
+from service.store.outbox import (
+    Delivery,
+    due_deliveries,
+    forget_commitment,
+    note_commitment_asked,
+    note_not_sent,
+    note_sent,
+    note_unreachable,
+)
 
 BATCH = 64  # sent again at most, under the same UIDs, by who follows a sender that died
 _NOTE_AFTER = 16  # taken ones that are noted in one transaction, at the latest
@@ -76,6 +85,7 @@ class Sender:
 
     def _send(self, batch: Sequence[Delivery]) -> int:
         taken: list[tuple[Delivery, str]] = []
+        kept: list[Delivery] = []
         answered, noted_at = 0, time.monotonic()
         try:
             for sent in self._destination.send(batch):
@@ -86,6 +96,7 @@ class Sender:
                         raise PeerError(sent.words)
                 else:
                     taken.append((sent.delivery, sent.words))
+                    kept.append(sent.delivery)
                 answered += 1
                 self._failures = 0
                 if len(taken) >= _NOTE_AFTER or time.monotonic() - noted_at > _NOTE_AFTER_SECONDS:
@@ -94,8 +105,18 @@ class Sender:
                     noted_at = time.monotonic()
         finally:
             note_sent(self._store, taken, now=self._clock())
+        self._ask_to_keep(kept)
         _log.info("results_sent", destination=self._destination.name, count=answered)
         return answered
+
+    def _ask_to_keep(self, taken: Sequence[Delivery]) -> None:
+        """Ask for storage commitment of what is noted as sent: the answer must not come before the note."""
+        if not taken or not isinstance(self._destination, CommittingDestination):
+            return
+        transaction_uid = generate_uid(prefix=None)
+        note_commitment_asked(self._store, taken, transaction_uid)
+        if not self._destination.ask_to_keep(taken, transaction_uid):
+            forget_commitment(self._store, transaction_uid)
 
     def _note_not_sent(self, sent: Sent) -> None:
         delivery = sent.delivery

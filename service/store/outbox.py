@@ -262,6 +262,17 @@ def note_commitment_asked(store: Store, sent: Sequence[Delivery], transaction_ui
         connection.execute(statement)
 
 
+def forget_commitment(store: Store, transaction_uid: str) -> None:
+    """Note that a destination did not take the question, so that no answer is waited for."""
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.transaction_uid == transaction_uid)
+        .values(commitment=None, transaction_uid=None)
+    )
+    with store.writing(durable=False) as connection:
+        connection.execute(statement)
+
+
 def note_commitment(
     store: Store, transaction_uid: str, answers: Mapping[str, Commitment], *, now: datetime
 ) -> int:

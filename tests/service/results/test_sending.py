@@ -1,8 +1,10 @@
 """The outbox is emptied: in order, each once, again after a refusal, and by one process at a time."""
 
 import threading
+from dataclasses import replace
 
 import pytest
+from pynetdicom import _config
 
 from overread.errors import PeerError
 from service.results.dimse import StoreScu
@@ -11,10 +13,13 @@ from service.results.sending import Sender
 from service.store.database import Store
 from service.store.outbox import (
     ATTEMPTS_MAX,
+    Commitment,
     Delivery,
     DeliveryState,
     Query,
     list_deliveries,
+    note_commitment,
+    note_commitment_asked,
     note_not_sent,
     send_again,
 )
@@ -125,14 +130,17 @@ def test_a_pacs_that_breaks_off_is_sent_the_rest_later(sqlite_store) -> None:
     assert pacs.received == {str(item.sop_instance_uid): 1 for item in deliveries}
 
 
-def test_a_pacs_that_takes_no_structured_reports_refuses_them(sqlite_store) -> None:
+def test_a_pacs_that_takes_no_structured_reports_refuses_them(sqlite_store, monkeypatch) -> None:
+    monkeypatch.setattr(_config, "UNRESTRICTED_STORAGE_SERVICE", False)  # which our listener sets
     made(sqlite_store)
     pacs = ScriptedPacs()
 
-    with pacs.listening("1.2.840.10008.5.1.4.1.1.7"), pytest.raises(PeerError):
+    with pacs.listening("1.2.840.10008.5.1.4.1.1.7"):
         sender(sqlite_store, pacs).send_due()
 
-    assert states(sqlite_store) == ["DUE"]
+    (delivery,) = list_deliveries(sqlite_store, Query(), limit=9)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.DUE, 1)
+    assert "accepts no objects of this class" in str(delivery.detail)
 
 
 def test_a_sender_goes_on_until_it_is_told_to_stop(sqlite_store) -> None:
@@ -149,3 +157,31 @@ def test_a_sender_goes_on_until_it_is_told_to_stop(sqlite_store) -> None:
         thread.join(30)
 
     assert not thread.is_alive()
+
+
+def test_what_is_not_kept_is_sent_again(sqlite_store) -> None:
+    (delivery,) = made(sqlite_store)
+    pacs = ScriptedPacs()
+    with pacs.listening():
+        sender(sqlite_store, pacs).send_due()
+    note_commitment_asked(sqlite_store, [delivery], "2.25.77")
+
+    answers = {str(delivery.sop_instance_uid): Commitment.REFUSED}
+    assert note_commitment(sqlite_store, "2.25.78", answers, now=NOW) == 0
+    assert states(sqlite_store) == ["SENT"]
+    assert note_commitment(sqlite_store, "2.25.77", answers, now=NOW) == 1
+
+    assert states(sqlite_store) == ["DUE"]
+
+
+def test_a_pacs_that_offers_no_commitment_is_not_waited_for(sqlite_store) -> None:
+    made(sqlite_store)
+    pacs = ScriptedPacs()
+
+    with pacs.listening():
+        address = replace(pacs.address, asks_commitment=True)
+        destination = StoreScu(address, sqlite_store.files)
+        Sender(sqlite_store, destination, owner=this_process(), clock=lambda: NOW).send_due()
+
+    (delivery,) = list_deliveries(sqlite_store, Query(), limit=9)
+    assert (delivery.state, delivery.commitment) == (DeliveryState.SENT, None)

@@ -49,19 +49,22 @@ def test_the_walk_leads_to_results_in_orthanc(tmp_path: Path) -> None:
     folder.mkdir()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OVERREAD_")}
     environ |= {"PATH": f"{bin_folder}:{os.environ['PATH']}", "no_proxy": "127.0.0.1"}
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", text],
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=240)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
+    with (tmp_path / "said").open(
+        "w"
+    ) as output:  # no pipe: what goes on in the background would hold it open
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=folder,
+            env=environ,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            process.wait(timeout=300)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+    said = (tmp_path / "said").read_text(encoding="utf-8")
 
     assert process.returncode == 0, said
     assert '"Modality" : "SR"' in said
