@@ -1,6 +1,6 @@
 """Reader's view of the list of what is to be read, as the addresses of the pages carry it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ from service.store.records import WorklistLine
 
 SUBSPECIALTIES = load_vocabulary().subspecialties
 REST = "rest"
+EVERYBODY = "everybody"
 _SHARES = (0.05, 0.1, 0.2)
 _ROUNDING = 0.1  # of a share, within which what is shown may be called so
 _SHARE_WORDS = {0.05: "a twentieth", 0.1: "a tenth", 0.2: "a fifth"}
@@ -23,6 +24,7 @@ class Listing:
     subspecialty: str | None = None  # None: everybody
     share: float | None = None  # of the triaged cases that stands above the line; None: as the policy has it
     rest: bool = False  # what stands below the line, instead of what stands above
+    own: str | None = None  # subspecialty of whoever looks, whose list is shown where an address names none
 
     def selection(self, tab: Tab) -> Selection:
         """Return what the store is asked for; of every other tab all is shown."""
@@ -46,7 +48,8 @@ class Listing:
         return _joined(f"/cases/{case_id}", (*more, *self._pairs()))
 
     def _pairs(self) -> tuple[str, ...]:
-        reader = () if self.subspecialty is None else (f"for={quote(self.subspecialty, safe='')}",)
+        named = quote(self.subspecialty or EVERYBODY, safe="")
+        reader = () if self.subspecialty == self.own else (f"for={named}",)
         share = () if self.share is None else (f"share={100 * self.share:g}",)
         return (*reader, *share)
 
@@ -63,10 +66,20 @@ class Link:
     current: bool = False
 
 
-def listing_of(subspecialty: str, share: str, part: str = "") -> Listing:
-    """Return how the list is looked at by what an address says; what it may not say is passed over."""
+def listing_of(subspecialty: str, share: str, part: str = "", own: Sequence[str] = ()) -> Listing:
+    """Return how the list is looked at by what an address says; what it may not say is passed over.
+
+    Args:
+        subspecialty: whose list it is; empty: that of whoever looks.
+        share: of the triaged cases above the line, in percent; empty: as the policy has it.
+        part: which side of the line.
+        own: subspecialties of whoever looks; of several none is shown before another.
+    """
+    mine = own[0] if len(own) == 1 and own[0] in SUBSPECIALTIES else None
+    named = subspecialty if subspecialty in SUBSPECIALTIES else None
     return Listing(
-        subspecialty=subspecialty if subspecialty in SUBSPECIALTIES else None,
+        subspecialty=named if subspecialty else mine,
+        own=mine,
         share=_share_of(share),
         rest=part == REST,
     )
@@ -76,7 +89,7 @@ def subspecialty_links(listing: Listing) -> tuple[Link, ...]:
     """Return a link for everybody and for each subspecialty."""
     return tuple(
         Link(
-            name=name or "everybody",
+            name=name or EVERYBODY,
             address=replace(listing, subspecialty=name, rest=False).address(),
             current=name == listing.subspecialty,
         )

@@ -57,3 +57,13 @@ def test_an_address_leads_back_to_the_same_list() -> None:
     assert listing.address() == "/?for=thoracic&share=20&part=rest"
     assert listing.case_address(7, "finding=2") == "/cases/7?finding=2&for=thoracic&share=20"
     assert listing_of("nobody", "x", "y").address() == "/"
+
+
+def test_an_address_names_whose_list_it_is_unless_it_is_ones_own() -> None:
+    own = listing_of("", "", own=["cardiac"])
+
+    assert (own.subspecialty, own.address()) == ("cardiac", "/")
+    assert listing_of("everybody", "", own=["cardiac"]).address() == "/?for=everybody"
+    assert listing_of("thoracic", "", own=["cardiac"]).address() == "/?for=thoracic"
+    assert listing_of("", "", own=["cardiac", "thoracic"]) == Listing()
+    assert listing_of("", "", own=["phrenology"]) == Listing()
