@@ -12,6 +12,7 @@ from overread.errors import InputError
 from service.store.people import folded
 from service.store.schema import cases, report_versions, studies
 from service.store.second_read_tables import report_authors
+from service.store.sight import cases_in_sight
 
 _ADD = insert(report_authors)
 _OF_CASE = select(report_authors.c.author).where(report_authors.c.case_id == bindparam("case_id"))
@@ -66,7 +67,8 @@ def authors_of(connection: Connection, case_id: int) -> frozenset[str]:
 
 def cases_by(connection: Connection, author: str, *, limit: int) -> tuple[AuthoredCase, ...]:
     """Return the cases of which somebody wrote the report, the latest first."""
-    rows = connection.execute(_CASES_OF, {"author": folded(author), "limit": limit})
+    seen = _CASES_OF.where(cases_in_sight(connection))
+    rows = connection.execute(seen, {"author": folded(author), "limit": limit})
     return tuple(
         AuthoredCase(
             case_id=row.case_id,
