@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TYPES := tests/service/desk/typescript
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
@@ -12,7 +13,7 @@ WORKERS ?= auto
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
 	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some, ARGS='-m \"not slow\"' the fast ones"
-	@echo "make check   lint, format, types"
+	@echo "make check   lint, format, types; those of the viewer with npm's typescript"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
@@ -25,10 +26,11 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.test
+check: $(VENV)/.test $(TYPES)/node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd $(TYPES) && node_modules/.bin/tsc --project .
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worker $(ARGS)
@@ -48,7 +50,13 @@ sbom: $(VENV)/.runtime
 	    --output-file dist/overread.cdx.json
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(TYPES)/node_modules
+
+# The compiler that checks the types of the viewer's modules; nothing of it is shipped.
+$(TYPES)/node_modules/.package-lock.json: $(TYPES)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for the types of the viewer (Debian packages nodejs and npm)" >&2; exit 1; }
+	cd $(TYPES) && npm ci --no-audit --no-fund >&2
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "overread needs Python 3.11 or newer")'

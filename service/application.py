@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, fhir, images, quarantine, reports, second_reads, triage, workers
+from service.api import cases, fhir, frames, images, quarantine, reports, second_reads, triage, workers
 from service.desk import (
     accountpages,
     authorpages,
@@ -58,7 +58,7 @@ def make_app(
     )
     app.state.archive_threads = threads
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, second_reads, images, triage, quarantine, workers, health):
+    for room in (reports, fhir, cases, second_reads, images, frames, triage, quarantine, workers, health):
         app.include_router(room.router)
     app.include_router(second_reads.shares)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads

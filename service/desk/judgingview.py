@@ -26,7 +26,7 @@ from service.store.records import CaseDetail
 VERDICTS: Mapping[Verdict, tuple[str, str]] = {  # word and key
     Verdict.CONFIRMED: ("Confirmed", "y"),
     Verdict.NOT_CONFIRMED: ("Not confirmed", "n"),
-    Verdict.UNSURE: ("Unsure", "m"),
+    Verdict.UNSURE: ("Not sure", "s"),
 }
 CAUSES: Mapping[RejectionCause, str] = {
     RejectionCause.NOT_THERE: "Detector saw what is not there",

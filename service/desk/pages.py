@@ -1,5 +1,6 @@
 """The pages: worklist, case, and errors for people."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
@@ -10,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from overread.case import CaseState
+from overread.errors import OutOfResourcesError
 from overread.finding import load_vocabulary
 from service.adjudication.blinding import SeenCase, as_seen, may_judge, page_as_seen, require_open
 from service.adjudication.known_reads import first_unjudged, known_reads
@@ -22,6 +24,7 @@ from service.desk.listview import PAGE_LENGTH, list_view, tab_address, tab_named
 from service.desk.render import render_page
 from service.security.identity import VISIT_KEY, Identity, Visit
 from service.store.database import Store
+from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
 from service.store.records import CaseSummary
 from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
@@ -100,6 +103,7 @@ def case(
     )
     choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
+    neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
     view = replace(
@@ -180,7 +184,8 @@ def _judging(
     context: ServerContext, request: Request, identity: Identity, seen: SeenCase, listing: Listing
 ) -> JudgingView | None:
     case_id = seen.detail.summary.case_id
-    note_opened(context.store, case_id, sender_of(request, context, identity, ""))
+    with suppress(OutOfResourcesError):  # when it was opened is not worth the page, on a full disk
+        note_opened(context.store, case_id, sender_of(request, context, identity, ""))
     return judging_view(
         seen.detail,
         known_reads(context.store, case_id, identity),

@@ -90,6 +90,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/v1/counts"): SEE_STATE,
     ("GET", "/api/v1/workers"): SEE_STATE,
     ("GET", "/api/v1/instances/{sop_instance_uid}/rendered.png"): SEE_PICTURES,
+    ("GET", "/api/v1/instances/{sop_instance_uid}/frames/{frame}/pixels"): SEE_PICTURES,
+    ("GET", "/api/v1/cases/{case_id}/images"): SEE_PICTURES,
     ("GET", "/api/v1/cases/{case_id}/overlay.png"): SEE_PICTURES,
     ("POST", "/api/v1/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/api/v1/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,

@@ -275,6 +275,19 @@ EARLIER_REPORTS = (
 )
 """The reports that count of a patient's studies before a day, the latest first."""
 
+PRIOR_STUDIES = (
+    select(cases.c.case_id, studies.c.study_date, studies.c.modality, studies.c.description)
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .where(
+        studies.c.patient_id == bindparam("patient_id"),
+        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
+        studies.c.study_date < bindparam("before"),
+    )
+    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+"""The studies of a patient before a day of which there are images, the latest first."""
+
 CONCLUDED = (
     select(
         studies,

@@ -62,6 +62,11 @@ _SUBJECTS = (  # name in the route, kind of thing; what is more particular comes
     ("study", "study"),
     ("study_instance_uid", "study"),
 )
+AHEAD = "overread-ahead"
+"""Header of a request for what may be looked at later; its answer is recorded as fetched, not as seen."""
+_AHEAD_ROUTES = frozenset(
+    {"/api/v1/cases/{case_id}/images", "/api/v1/instances/{sop_instance_uid}/frames/{frame}/pixels"}
+)
 _SHOWN = range(200, 400)  # 304 too: the browser shows what it kept
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
@@ -119,17 +124,22 @@ def _entry_of(scope: Scope, status: int) -> AuditEntry | None:
     context: ServerContext = scope["app"].state.context
     request = HTTPConnection(scope)
     sent_from = request.client.host if request.client else LOCAL
-    searched = route in SEARCHES
     return AuditEntry(
         at=context.clock(),
         actor=Actor.unverified(sent_from) if recognised is None else recognised.actor,
         sent_from=sent_from,
-        action=AuditAction.SEARCHED if searched else AuditAction.SAW if shows else AuditAction.CHANGED,
+        action=_action(route, ahead=request.headers.get(AHEAD) == "1") if shows else AuditAction.CHANGED,
         outcome=AuditOutcome.REFUSED if is_refused else AuditOutcome.SUCCEEDED,
         what=f"{scope['method']} {route}",
         subject=subject,
         detail=unquote_plus(scope.get("query_string", b"").decode("latin-1")) or None,
     )
+
+
+def _action(route: str, *, ahead: bool) -> AuditAction:
+    if route in SEARCHES:
+        return AuditAction.SEARCHED
+    return AuditAction.FETCHED_AHEAD if ahead and route in _AHEAD_ROUTES else AuditAction.SAW
 
 
 def _subject(parameters: dict[str, Any]) -> str | None:

@@ -66,10 +66,11 @@
   }
 
   function act(key) {
-    if (/^[ynm]$/.test(key)) return verdict(key);
+    if (/^[yns]$/.test(key)) return verdict(key);
     if (/^[1-9]$/.test(key)) return digit(key);
-    if (key === "a") return more();
-    if (key === "z" && undo) return undo.requestSubmit() ?? true;
+    if (key === "A") return more();
+    if (key === "Z" && undo) return undo.requestSubmit() ?? true;
+    if (key === "Enter" && document.querySelector('.viewer [data-tool="box"][aria-pressed="true"]')) return false;
     if (key === "Enter" && form) return form.requestSubmit() ?? true;
     return false;
   }
@@ -95,12 +96,13 @@
   part.addEventListener("focusin", (event) => {
     if (event.target.matches("[data-box]")) box = event.target;
   });
-  document.addEventListener("overread:box", (event) => {
-    const { image, left, top, right, bottom } = event.detail;
+  document.addEventListener("viewer:box", (event) => {
+    const { sopInstanceUid, columnMin, rowMin, columnMax, rowMax } = event.detail;
     if (!box) return;
-    box.value = [left, top, right, bottom].map((number) => Math.round(number * 10) / 10).join(" ");
+    const sides = [columnMin, rowMin, columnMax, rowMax];
+    box.value = sides.map((number) => Math.round(number * 10) / 10).join(" ");
     const field = box.parentElement.querySelector("input[type=hidden][name^='image-']");
-    if (field) field.value = image;
+    if (field) field.value = sopInstanceUid;
   });
 
   go(0);

@@ -73,20 +73,20 @@ def test_a_reader_commits_is_shown_the_result_judges_and_takes_it_back(
     press(browser, Keys.ENTER)
     assert leads_to(browser, f"/cases/{case_id}")
     assert browser.find_elements(By.CSS_SELECTOR, ".finding, img.layer, .report, .events li") == []
-    press(browser, "a")
+    press(browser, "A")
     Select(browser.switch_to.active_element).select_by_value("nodule")
     picture(browser, "own-read")
     browser.find_element(By.CSS_SELECTOR, "form.judge button").click()
     assert wait_for(browser, ".report").text.startswith("No mass")
     assert "Committed before the reveal: Lung nodule" in wait_for(browser, ".judging").text
     picture(browser, "revealed")
-    for key in ("y", "m", "1", Keys.ENTER):
+    for key in ("y", "s", "1", Keys.ENTER):
         press(browser, key)
     assert leads_to(browser, "/")
     assert load_case(sqlite_store, case_id).summary.state is CaseState.JUDGED
     browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{case_id}")
-    assert "Lung mass: confirmed; Cardiomegaly: unsure; RADPEER 1" in wait_for(browser, ".said").text
+    assert "Lung mass: confirmed; Cardiomegaly: not sure; RADPEER 1" in wait_for(browser, ".said").text
     wait_for(browser, ".scripted")
-    press(browser, "z")
+    press(browser, "Z")
     WebDriverWait(browser, 20).until(lambda page: page.find_elements(By.CSS_SELECTOR, "form.judge"))
     assert load_case(sqlite_store, case_id).summary.state is CaseState.LISTED
