@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.store import queries
 from service.store.database import Store
 from service.store.records import StudyRecord
+from service.store.sight import cases_in_sight
 
 _MOST = 10  # the latest
 
@@ -34,7 +35,8 @@ def prior_studies(store: Store, study: StudyRecord | None) -> tuple[PriorStudy, 
         "limit": _MOST,
     }
     with store.reading() as connection:
-        rows = connection.execute(queries.PRIOR_STUDIES, bound).all()
+        seen = queries.PRIOR_STUDIES.where(cases_in_sight(connection))
+        rows = connection.execute(seen, bound).all()
     return tuple(
         PriorStudy(
             case_id=row.case_id,
