@@ -25,6 +25,7 @@ def prior_studies(store: Store, study: StudyRecord | None) -> tuple[PriorStudy, 
 
     The patient is issuer and id together, as the images state them; without an id nobody is the same. A study
     of the same day is not earlier: DICOM dates do not tell.
+    Who is bound to sites is told of those of these sites alone.
     """
     if study is None or not study.study_date or not study.patient_id:
         return ()

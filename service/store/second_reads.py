@@ -68,6 +68,11 @@ class ReadRecord:
     undoes: int | None
     concludes: bool  # whether it made the case JUDGED
 
+    @property
+    def content(self) -> Content | None:
+        """The own read or the judgement; None of the other acts."""
+        return self.own_read or self.judgement
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditDraw:

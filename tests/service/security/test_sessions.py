@@ -366,3 +366,16 @@ def test_no_other_method_reaches_a_handler(sqlite_store: Store, method: str) -> 
         answer = browser.request(method, "/api/v1/worklist", headers=given)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
         assert httpx.request(method, f"{desk.url}/api/v1/worklist").status_code == 401
+
+
+def test_what_an_open_page_asks_by_itself_keeps_no_session_alive(store: Store) -> None:
+    add(store)
+    seen_case(store)
+    with desk_on(store) as desk, desk.signed_in() as browser:
+        token = {"X-CSRF-Token": token_on(browser.get("/"))}
+        browser.post("/api/v1/cases/1/claim", headers=token)
+        found = []
+        for _ in range(4):
+            desk.clock.now += timedelta(minutes=25)
+            found.append(status(browser, "/api/v1/cases/1/claim/renew", "POST", headers=token))
+    assert found == [200, 200, 401, 401]  # idle after an hour
