@@ -16,6 +16,7 @@ from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
 from service.pacs.settings import PacsSettings
 from service.results.settings import ResultsSettings
+from service.second_read.settings import SecondReadSettings
 from service.security.settings import SecuritySettings
 from service.settings import Settings
 from service.settings_sources import Key, Origin, SettingsModel, Sources, faults_of
@@ -28,6 +29,7 @@ MODELS: tuple[type[SettingsModel], ...] = (
     Settings,
     WebSettings,
     SecuritySettings,
+    SecondReadSettings,
     DicomSettings,
     Hl7Settings,
     WatchSettings,

@@ -9,6 +9,7 @@ from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.finding import Vocabulary
 from overread.observation import Detection, Presence, ReportReading
 from overread.triage import TriageResult
+from service.desk.claimview import ClaimBar
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
@@ -17,6 +18,7 @@ from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
 from service.desk.listview import study_words, tab_address, tab_of
 from service.desk.sheets import SheetLinks, chosen_sheet, sheet_links, sheets_of
+from service.desk.viewerpart import ViewerPart, viewer_part
 from service.desk.words import (
     EVENTS,
     KNOWN_HEADING,
@@ -29,6 +31,7 @@ from service.desk.words import (
     stop,
     waited,
 )
+from service.store.prior_studies import PriorStudy
 from service.store.records import CaseDetail, CaseSummary, EventRecord, ReportVersion, TriageRecord
 from service.web.picture_size import PictureSize
 
@@ -78,6 +81,7 @@ class CaseView:
     film: Film | None
     films: tuple[FilmChoice, ...]
     no_film: str
+    viewer: ViewerPart
     overlay_shown: bool
     overlay_toggle_address: str
     findings: Findings
@@ -90,15 +94,18 @@ class CaseView:
     no_report: str
     provenance: tuple[Fact, ...]
     events: tuple[EventLine, ...]
+    own_address: str  # of this page, to come back to
+    claim: ClaimBar | None = None  # None where it does not wait for a second reader
     judging: JudgingView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """The cases before and after this one on its tab."""
+    """The cases before and after this one on its tab, and the patient's earlier studies."""
 
     previous: int | None = None
     next: int | None = None
+    priors: tuple[PriorStudy, ...] = ()
 
 
 def case_view(
@@ -131,6 +138,7 @@ def case_view(
         film=film,
         films=films,
         no_film=_no_film(detail),
+        viewer=viewer_part(detail, chosen, neighbours.priors, next_case=neighbours.next),
         overlay_shown=choice.overlay_shown,
         overlay_toggle_address=_address(detail, choice, overlay_shown=not choice.overlay_shown),
         findings=findings_of(
@@ -148,6 +156,7 @@ def case_view(
         no_report="The report has not arrived.",
         provenance=_provenance(detail.triage) if detail.triage else (),
         events=tuple(_event_line(event) for event in reversed(detail.events)),
+        own_address=_address(detail, choice),
     )
 
 

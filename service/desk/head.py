@@ -11,6 +11,7 @@ from service.web.csrf import FIELD
 
 PAGES = (
     ("worklist", "Worklist", "/"),
+    ("queue", "Queue", "/queue"),
     ("own reports", "Your reports", "/own-reports"),
     ("second reads", "Second reads", "/second-reads"),
     ("quarantine", "Quarantine", "/quarantine"),

@@ -4,6 +4,7 @@
 <folder>/cases/<number>/objects/<SOP instance UID>.dcm   bytes as received
 <folder>/cases/<number>/results.json                     what triage concluded of the latest revision
 <folder>/cases/<number>/history.json                     what happened to the case, and who did it
+<folder>/cases/<number>/second-reads.json                what second readers said of the case, and who did
 <folder>/quarantine/<number>                             bytes as received, of what was refused
 <folder>/who-saw-what.jsonl                              the audit trail about all of them
 <folder>/missing.txt                                     what is named and not kept, and why
@@ -36,6 +37,7 @@ from service.store.patients import Holdings
 from service.store.quarantine import discard, load_entry
 from service.store.records import CaseDetail, InstanceRecord, QuarantineEntry, QuarantineState
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.second_reads import reads_of
 from service.store.worklist import find_case, load_case, load_instance
 
 STAYS = (
@@ -86,6 +88,7 @@ def copy_everything(store: Store, held: Holdings, folder: Path) -> int:
         for case_id in held.case_ids:
             case = load_case(store, case_id)
             _copy_case(case, _objects_of(store, case), folder / "cases" / str(case_id), missing)
+            _copy_second_reads(store, case_id, folder / "cases" / str(case_id))
         for number in held.quarantine_ids:
             entry = load_entry(store, number)
             _copy_bytes(entry, folder / "quarantine" / str(number), f"quarantine {number}", missing)
@@ -186,6 +189,23 @@ def _copy_case(case: CaseDetail, objects: Sequence[InstanceRecord], folder: Path
         for event in case.events
     ]
     _write(folder / "history.json", json.dumps(history, indent=2, ensure_ascii=False) + "\n")
+
+
+def _copy_second_reads(store: Store, case_id: int, folder: Path) -> None:
+    with store.reading() as connection:
+        reads = reads_of(connection, case_id)
+    lines = [
+        {
+            "at": item.at.isoformat(),
+            "act": item.act.value,
+            "by": item.actor.display_name,
+            "said": None if item.content is None else json.loads(to_json(item.content))["value"],
+            "undoes": item.undoes,
+        }
+        for item in reads
+    ]
+    if lines:
+        _write(folder / "second-reads.json", json.dumps(lines, indent=2, ensure_ascii=False) + "\n")
 
 
 def _copy_bytes(kept: InstanceRecord | QuarantineEntry, path: Path, name: str, missing: list[str]) -> None:

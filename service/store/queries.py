@@ -1,6 +1,8 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -146,12 +148,6 @@ EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
 COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
 """How many cases there are in each state."""
 
-COUNT_CASES = select(func.count()).select_from(cases)
-"""How many cases there are."""
-
-COUNT_IN_STATES = select(func.count()).where(cases.c.state.in_(bindparam("states", expanding=True)))
-"""How many cases are in one of these states."""
-
 PRIORITY_AT = (
     select(cases.c.priority)
     .where(cases.c.state == bindparam("state"))
@@ -165,8 +161,9 @@ ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)
 
-SUMMARY = select(
-    cases,
+SUMMARY: Select[Any] = select(
+    # A case has its modality once it was concluded; its images have it before.
+    *(column for column in cases.c if column.name not in {"modality", "actionable"}),
     studies.c.modality,
     studies.c.body_part,
     studies.c.description,
@@ -274,6 +271,19 @@ EARLIER_REPORTS = (
     .limit(bindparam("limit"))
 )
 """The reports that count of a patient's studies before a day, the latest first."""
+
+PRIOR_STUDIES = (
+    select(cases.c.case_id, studies.c.study_date, studies.c.modality, studies.c.description)
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .where(
+        studies.c.patient_id == bindparam("patient_id"),
+        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
+        studies.c.study_date < bindparam("before"),
+    )
+    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+"""The studies of a patient before a day of which there are images, the latest first."""
 
 CONCLUDED = (
     select(

@@ -272,26 +272,6 @@ class CaseSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorklistLine:
-    """Share of the list that a second reader is asked to look at."""
-
-    share: float  # of the triaged cases, in (0, 1]
-    priority: float | None  # of the last case above the line; None where everything listed stands above it
-    triaged: int  # cases, whatever triage concluded
-    above: int  # listed cases above the line, of those that the list shows
-    below: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorklistPage:
-    """Some lines of the worklist; give `next` as `after` to get those that follow."""
-
-    cases: tuple[CaseSummary, ...]
-    next: str | None  # None on the last page
-    line: WorklistLine | None  # None where LISTED was not asked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDetail:
     """Everything that is stored about one case."""
 

@@ -17,32 +17,17 @@ function moveFocus(step) {
   all[next].scrollIntoView({ block: "nearest" });
 }
 
-function toggleOverlay() {
-  if (!viewer) return;
-  const hidden = viewer.classList.toggle("without-overlay");
-  const button = document.querySelector("[data-key=o]");
-  if (button) {
-    button.setAttribute("aria-pressed", String(!hidden));
-    button.querySelector(".word").textContent = hidden ? "Show overlay" : "Hide overlay";
-  }
-}
-
-function toggleFull() {
-  if (!viewer) return;
-  const base = viewer.querySelector(".base");
-  if (base && base.dataset.full && !base.src.endsWith(base.dataset.full)) base.src = base.dataset.full;
-  viewer.classList.toggle("full");
-}
-
 const actions = {
   j: () => (viewer ? follow("a[rel=next]") : moveFocus(1)),
   k: () => (viewer ? follow("a[rel=prev]") : moveFocus(-1)),
-  o: toggleOverlay,
-  i: () => viewer?.classList.toggle("inverted"),
-  f: toggleFull,
   u: () => follow("a[data-key=u]"),
+  c: () => follow("button[data-press=c]"),
+  r: () => follow("button[data-press=r]"),
+  d: () => follow("a[data-press=d]"),
+  "/": () => document.querySelector(".search input[type=search]")?.focus(),
   "?": () => help?.showModal(),
 };
+document.addEventListener("action", (event) => Object.assign(actions, event.detail)); // of a page of its own
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -108,7 +93,7 @@ async function sendWhenSignedIn(form, field) {
 
 document.addEventListener("submit", (event) => {
   const field = event.target.elements.namedItem("csrf_token");
-  if (!field || event.target.action.includes("/sign-out")) return;
+  if (!field || "live" in event.target.dataset || event.target.action.includes("/sign-out")) return;
   event.preventDefault();
   sendWhenSignedIn(event.target, field);
 });
