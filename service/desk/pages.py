@@ -1,5 +1,6 @@
 """The pages: worklist, case, and errors for people."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Annotated
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from overread.case import CaseState
+from overread.errors import OutOfResourcesError
 from overread.finding import load_vocabulary
 from service.adjudication.blinding import SeenCase, as_seen, may_judge, require_open, selection_as_seen
 from service.adjudication.known_reads import first_unjudged, known_reads
@@ -163,7 +165,8 @@ def _judging(
     context: ServerContext, request: Request, identity: Identity, seen: SeenCase, listing: Listing
 ) -> JudgingView | None:
     case_id = seen.detail.summary.case_id
-    note_opened(context.store, case_id, sender_of(request, context, identity, ""))
+    with suppress(OutOfResourcesError):  # when it was opened is not worth the page, on a full disk
+        note_opened(context.store, case_id, sender_of(request, context, identity, ""))
     return judging_view(
         seen.detail,
         known_reads(context.store, case_id, identity),

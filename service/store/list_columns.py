@@ -45,8 +45,9 @@ def make_list_indexes(cases: Table) -> None:
         named = {getattr(column, "name", "priority") for column in order}
         rest = (columns[other] for other in _TOLD_APART_BY if other not in named)
         Index(name, columns.state, *order, *rest)
-    for column in (columns.modality, columns.site, columns.patient_id):  # for what there is to choose from
-        Index(f"ix_cases_{column.name}", column)
+    Index("ix_cases_modality", columns.modality)  # for what there is to choose from
+    Index("ix_cases_site", columns.site, columns.state)  # the same, and counts of what may be seen
+    Index("ix_cases_patient_id", columns.patient_id)
 
 
 def make_event_index(events: Table) -> None:

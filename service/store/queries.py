@@ -148,12 +148,6 @@ EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
 COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
 """How many cases there are in each state."""
 
-COUNT_CASES = select(func.count()).select_from(cases)
-"""How many cases there are."""
-
-COUNT_IN_STATES = select(func.count()).where(cases.c.state.in_(bindparam("states", expanding=True)))
-"""How many cases are in one of these states."""
-
 PRIORITY_AT = (
     select(cases.c.priority)
     .where(cases.c.state == bindparam("state"))

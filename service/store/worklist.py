@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError, UnreadableRecordError
 from service.store import queries
 from service.store.database import Store
+from service.store.kept_counts import counts_by_state
 from service.store.line import line_of
 from service.store.order import Group, Position, Selection, groups_of, sides_of
 from service.store.reading_claims import claims_of
@@ -162,8 +163,12 @@ def count_cases(store: Store) -> dict[CaseState, int]:
     """Return how many cases are in each state; states without a case count 0."""
     counts = dict.fromkeys(CaseState, 0)
     with store.reading() as connection:
-        for state, count in connection.execute(queries.COUNT_BY_STATE.where(cases_in_sight(connection))):
-            counts[CaseState(state)] = count
+        if store.sites is None:
+            found = dict(counts_by_state(connection))
+        else:
+            seen = connection.execute(queries.COUNT_BY_STATE.where(cases_in_sight(connection)))
+            found = {row[0]: row[1] for row in seen}
+    counts |= {CaseState(state): count for state, count in found.items()}
     return counts
 
 
@@ -189,8 +194,9 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
     line = line_of(connection, selection.share)
     sides = sides_of(line.priority, selection.subspecialty, as_of=as_of)
     wanted = (cases_in_sight(connection), *selection.only.conditions(as_of))
-    listed = select(func.count()).where(cases.c.state == CaseState.LISTED.value, *wanted)
-    above, below = (connection.execute(listed.where(side)).scalar_one() for side in sides)
+    counted = (func.coalesce(func.sum(case((side, 1), else_=0)), 0) for side in sides)
+    listed = select(*counted).where(cases.c.state == CaseState.LISTED.value, *wanted)
+    above, below = connection.execute(listed).one()
     return WorklistLine(
         share=line.share, priority=line.priority, triaged=line.triaged, above=above, below=below
     )

@@ -74,6 +74,7 @@ _AHEAD_ROUTES = frozenset(
 _SHOWN = range(200, 400)  # 304 too: the browser shows what it kept
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
+_SHOWING = frozenset({"GET", "HEAD"})
 _FULL = Problem(
     status=503,
     slug="audit-trail-waits",
@@ -89,11 +90,11 @@ class AuditMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and note what was shown."""
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         recorder: AuditRecorder = scope["app"].state.recorder
-        if recorder.is_full:
+        if recorder.is_full and scope["method"] in _SHOWING:
             await problem_response(_FULL)(scope, receive, send)
             return
 
@@ -120,8 +121,9 @@ def _entry_of(scope: Scope, status: int) -> AuditEntry | None:
         and recognised is not None
         and recognised.sites is not None
     )
-    is_refused = status in _REFUSED or is_out_of_sight
-    if route in SHOW_NO_PATIENT or not (status in _SHOWN or is_refused):
+    shows = scope["method"] in _SHOWING  # what changes something is recorded where it is changed
+    is_refused = is_out_of_sight or (shows and status in _REFUSED)
+    if route in SHOW_NO_PATIENT or not (is_refused or (shows and status in _SHOWN)):
         return None
     context: ServerContext = scope["app"].state.context
     request = HTTPConnection(scope)
@@ -130,7 +132,7 @@ def _entry_of(scope: Scope, status: int) -> AuditEntry | None:
         at=context.clock(),
         actor=Actor.unverified(sent_from) if recognised is None else recognised.actor,
         sent_from=sent_from,
-        action=_action(route, ahead=request.headers.get(AHEAD) == "1"),
+        action=_action(route, ahead=request.headers.get(AHEAD) == "1") if shows else AuditAction.CHANGED,
         outcome=AuditOutcome.REFUSED if is_refused else AuditOutcome.SUCCEEDED,
         what=f"{scope['method']} {route}",
         subject=subject,

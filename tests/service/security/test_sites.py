@@ -19,7 +19,7 @@ from service.intake.sites import learn_sites, site_of
 from service.security.roles import Role, Scope
 from service.security.routes import ROUTES
 from service.security.tokens import make_token
-from service.store.audit_entries import AuditOutcome
+from service.store.audit_entries import AuditAction, AuditOutcome
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.order import Selection
@@ -51,7 +51,13 @@ SHOW_NOTHING_HERE = {
         "/studies/{study}/series/{series}/instances/{instance}/bulkdata/{place}",
     ),  # nothing is long enough
 }
-BODIES: dict[str, dict[str, str]] = {"discard": {"because": "of no use"}, "correct": {"accepts": "true"}}
+BODIES: dict[str, dict[str, str]] = {
+    "discard": {"because": "of no use"},
+    "correct": {"accepts": "true"},
+    "own-read": {"submission": "1"},
+    "judgement": {"submission": "2", "revision": "1"},
+    "undo": {"submission": "3", "read_id": "1"},
+}
 SEES_ALL = (Role.SECOND_READER, Role.COORDINATOR, Role.QUALITY)
 
 
@@ -219,12 +225,17 @@ def test_who_asks_for_a_case_of_another_site_is_recorded_as_refused(sqlite_store
     with two_sites(sqlite_store, {"south"}) as house:
         house.pages.get("/cases/1")
         house.pages.get("/cases/2")
+        house.ask("POST", "/cases/1/retry")
     told = [
-        (sealed.entry.subject, sealed.entry.outcome)
+        (sealed.entry.what, sealed.entry.subject, sealed.entry.action, sealed.entry.outcome)
         for sealed in find_entries(sqlite_store, TrailFilter())
-        if sealed.entry and sealed.entry.what == "GET /cases/{case_id}"
+        if sealed.entry and sealed.entry.what.partition(" ")[2].startswith("/cases/{case_id}")
     ]
-    assert told == [("case 1", AuditOutcome.REFUSED), ("case 2", AuditOutcome.SUCCEEDED)]
+    assert told == [
+        ("GET /cases/{case_id}", "case 1", AuditAction.SAW, AuditOutcome.REFUSED),
+        ("GET /cases/{case_id}", "case 2", AuditAction.SAW, AuditOutcome.SUCCEEDED),
+        ("POST /cases/{case_id}/retry", "case 1", AuditAction.CHANGED, AuditOutcome.REFUSED),
+    ]
 
 
 def test_images_decide_on_the_site_and_the_report_where_they_do_not_say(store: Store) -> None:
@@ -290,8 +301,42 @@ def test_an_administrator_binds_on_the_page(sqlite_store: Store) -> None:
         assert other.get("/account").text.count("north, south") == 1
         wrong = browser.post(address, data={**token, "subspecialty": "phrenology"})
         assert (wrong.status_code, "no subspecialty" in wrong.text) == (409, True)
+        forgotten = browser.post(address, data={**token, "sites": "north"})
+        assert (forgotten.status_code, "of these sites alone" in forgotten.text) == (409, True)
+        assert "north, south" in other.get("/account").text
         assert browser.post(address, data=token).status_code == 303
         assert "cases of every site" in other.get("/account").text
+
+
+def test_whoever_has_a_subspecialty_opens_the_list_with_its_second_looks(sqlite_store: Store) -> None:
+    ada = add(sqlite_store, "ada")
+    seen_case(sqlite_store)
+    with desk_on(sqlite_store) as desk, desk.signed_in() as browser:
+        assert _current(browser.get("/")) == "everybody"
+        for own, shown in (
+            (("cardiac",), "cardiac"),
+            (("cardiac", "thoracic"), "everybody"),
+            ((), "everybody"),
+        ):
+            bind_person(sqlite_store, ada.person_id, None, own, by=BY)
+            assert _current(browser.get("/")) == shown
+        bind_person(sqlite_store, ada.person_id, None, ("cardiac",), by=BY)
+        page = browser.get("/")
+        everybody = re.search(r'href="(/\?for=everybody)"', page.text)
+        assert everybody is not None
+        assert _current(browser.get(everybody[1])) == "everybody"
+        assert _current(browser.get("/?for=thoracic")) == "thoracic"
+        assert browser.get("/cases/1").status_code == 200  # it hides nothing
+
+
+def _current(page: httpx.Response) -> str:
+    found = re.search(
+        r'<nav class="subspecialties" aria-label="Cases by subspecialty">.*?</nav>', page.text, re.DOTALL
+    )
+    assert found is not None
+    current = re.search(r'aria-current="[a-z]+"[^>]*>\s*([a-z]+)', found[0])
+    assert current is not None, found[0]
+    return current[1]
 
 
 def _forget_sites(store: Store) -> None:

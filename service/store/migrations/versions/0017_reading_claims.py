@@ -55,8 +55,8 @@ def upgrade() -> None:
         named = {column.partition(" ")[0] for column in order}
         rest = [column for column in _TOLD_APART_BY if column not in named]
         op.create_index(name, "cases", [sa.literal_column(column) for column in ("state", *order, *rest)])
-    for column in ("modality", "site", "patient_id"):
-        op.create_index(f"ix_cases_{column}", "cases", [column])
+    for name, others in (("modality", []), ("site", ["state"]), ("patient_id", [])):
+        op.create_index(f"ix_cases_{name}", "cases", [name, *others])
     op.create_index(
         "ix_events_second_read",
         "events",
