@@ -45,10 +45,10 @@ INSTANCE = select(instances).where(instances.c.sop_instance_uid == bindparam("so
 
 INSTANCES_OF_STUDY = (
     select(instances)
-    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"))
+    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"), instances.c.result_of.is_(None))
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
-"""The instances of a study, in an order that does not depend on how they came."""
+"""The instances of a study as received, not our results, in an order that is not that of their arrival."""
 
 KNOWN_HASHES = select(instances.c.sha256).where(instances.c.sha256.in_(bindparam("hashes", expanding=True)))
 """Those of `hashes` that belong to a recorded instance."""
@@ -113,7 +113,7 @@ CLAIM = (
 PEEK = (
     select(instances.c.sha256)
     .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
-    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery())
+    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery(), instances.c.result_of.is_(None))
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
 """The instances of the case that CLAIM would give, in the order of INSTANCES_OF_STUDY."""
