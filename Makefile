@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+OHIF ?= ohif
+OHIF_VERSION := 3.13.2
+OHIF_SHA512 := 5997719a9986eeba85816f5924b71b82bdd70ad2e2d4a0cd3e831a798e4f3deea3e06e1f8c48e393271933a0ba664d85f3b04ac457e9abe8dde715d907d13c10
 TYPES := tests/service/desk/typescript
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check bench licences package sbom clean
+.PHONY: help demo test check bench licences ohif package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
@@ -18,6 +21,7 @@ help:
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
 	@echo "make sbom      what the runtime set consists of, as CycloneDX, in dist/"
+	@echo "make ohif    fetch the ready-built OHIF viewer into the folder ohif (MIT; never needed)"
 	@echo "make clean   remove the environment"
 
 demo: $(VENV)/.runtime
@@ -34,6 +38,20 @@ check: $(VENV)/.test $(TYPES)/node_modules/.package-lock.json
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worker $(ARGS)
+
+# The ready-built OHIF viewer, to be served beside DICOMweb; never needed. OVERREAD_OHIF_FOLDER names its folder.
+ohif: $(OHIF)/index.html
+
+$(OHIF)/index.html:
+	@command -v npm >/dev/null || { echo "npm is needed to fetch OHIF (Debian packages nodejs and npm)" >&2; exit 1; }
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	npm pack --silent --pack-destination "$$folder" @ohif/app@$(OHIF_VERSION) >/dev/null; \
+	echo "$(OHIF_SHA512)  $$folder/ohif-app-$(OHIF_VERSION).tgz" | sha512sum --check --quiet; \
+	mkdir -p $(OHIF); tar --extract --gzip --file "$$folder/ohif-app-$(OHIF_VERSION).tgz" --directory $(OHIF) \
+	--strip-components 2 --exclude '*.map' --exclude 'package/dist/ort' package/dist
+	@sed -i 's|__webpack_require__\.p = "/"|__webpack_require__.p = "/ohif/"|' $(OHIF)/*.js
+	@sed -i 's|url(/|url(/ohif/|g' $(OHIF)/*.css
+	@echo "OHIF $(OHIF_VERSION) is in $(OHIF); start the service with OVERREAD_OHIF_FOLDER=$(OHIF)"
 
 licences: $(VENV)/.runtime
 	@$(BIN)/overread licences $(ARGS)

@@ -27,7 +27,7 @@ from overread.report import load_reader
 from overread.triage import Outcome, TriageResult
 from service.store.conclusion import place_of
 from service.store.database import Store
-from service.store.headline import headline_of
+from service.store.headline import Headline, headline_of
 from service.store.json_format import to_json
 from service.store.schema import (
     cases,
@@ -53,6 +53,7 @@ SHARES = {
 }
 SUBSPECIALTIES = ("thoracic", "cardiac", "musculoskeletal", None)
 FINDINGS = ("pneumothorax", "nodule", "mass", "consolidation", "effusion", "cardiomegaly", "emphysema")
+MODALITIES = ("DX", "DX", "CR", "CT", "CT", "MR", "MG")
 DETECTOR = ObserverIdentity(name="bulk", version="1", sha256="0" * 64)
 REPORT = (
     "FINDINGS: The lungs are clear. No pneumothorax. No pleural effusion. The heart is not enlarged. "
@@ -169,11 +170,15 @@ def rows_of(
         attempts=1,
         **place_of(result, policy, since=at),
     )
+    headline = headline_of(result)
+    if headline is not None:  # of many kinds of case, not of one specimen
+        headline = replace(headline, finding=chance.choice(FINDINGS))
+        made[3][1]["finding"] = headline.finding
     return [
         *made,
         (events, event_row(case_id, at, CaseEvent.CLAIMED, CaseState.READY, CaseState.IN_TRIAGE)),
         (events, event_row(case_id, at, CaseEvent.FOUND_CONCORDANT, CaseState.IN_TRIAGE, state)),
-        (triage_results, result_row(case_id, at, result, specimen.reading)),
+        (triage_results, result_row(case_id, at, result, specimen.reading, headline)),
         (triage_detections, detection_row(case_id, specimen.detection)),
     ]
 
@@ -194,6 +199,10 @@ def case_row(number: int, study: str, at: datetime, state: CaseState) -> dict[st
         "open_to_all_at": None,
         "subspecialty": None,
         "policy_version": None,
+        "finding": None,
+        "kind": None,
+        "actionable": None,
+        "modality": MODALITIES[number % len(MODALITIES)],
         "attempts": 0,
         "due_at": at,
         "opened_at": at,
@@ -207,7 +216,7 @@ def study_row(number: int, study: str, at: datetime) -> dict[str, object]:
         "study_instance_uid": study,
         "patient_id": f"P{number - (number % 10 == 0)}",
         "accession_number": f"A{number}",
-        "modality": "DX",
+        "modality": MODALITIES[number % len(MODALITIES)],
         "body_part": "CHEST",
         "study_date": f"{at:%Y%m%d}",
         "first_received_at": at,
@@ -262,9 +271,10 @@ def report_row(case_id: int, at: datetime) -> dict[str, object]:
     }
 
 
-def result_row(case_id: int, at: datetime, result: TriageResult, reading: ReportReading) -> dict[str, object]:
+def result_row(
+    case_id: int, at: datetime, result: TriageResult, reading: ReportReading, headline: Headline | None
+) -> dict[str, object]:
     """Return one triage result."""
-    headline = headline_of(result)
     return {
         "case_id": case_id,
         "revision": 1,

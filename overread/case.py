@@ -17,7 +17,8 @@
     JUDGED / AWAITING_ARBITRATION --undone--> LISTED; JUDGED --arbitration undone--> AWAITING_ARBITRATION
     JUDGED / AWAITING_ARBITRATION --new report version or image--> READY
 
-A case that is READY is work to do; one that is LISTED waits for a second reader.
+A case that is READY is work to do; one that is LISTED waits for a second reader. Who has taken it up changes
+nothing about its state: it stays LISTED while somebody reads it.
 """
 
 from enum import StrEnum
@@ -64,6 +65,10 @@ class CaseEvent(StrEnum):
     ARBITRATED = "ARBITRATED"
     JUDGEMENT_UNDONE = "JUDGEMENT_UNDONE"  # by who made it
     ARBITRATION_UNDONE = "ARBITRATION_UNDONE"  # by who made it
+    READ_CLAIMED = "READ_CLAIMED"  # a second reader has taken the case up
+    READ_RELEASED = "READ_RELEASED"  # it was put back, by who had it or by a coordinator
+    READ_TAKEN_OVER = "READ_TAKEN_OVER"  # from the reader whom the detail names
+    READ_ASSIGNED = "READ_ASSIGNED"  # to the reader whom the detail names
 
 
 TRIAGED = frozenset({CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE})
@@ -93,6 +98,10 @@ _TRANSITIONS: dict[CaseEvent, dict[CaseState, CaseState]] = {
     CaseEvent.ARBITRATED: {CaseState.AWAITING_ARBITRATION: CaseState.JUDGED},
     CaseEvent.JUDGEMENT_UNDONE: dict.fromkeys(SECOND_READ, CaseState.LISTED),
     CaseEvent.ARBITRATION_UNDONE: {CaseState.JUDGED: CaseState.AWAITING_ARBITRATION},
+    CaseEvent.READ_CLAIMED: {CaseState.LISTED: CaseState.LISTED},
+    CaseEvent.READ_RELEASED: {CaseState.LISTED: CaseState.LISTED},
+    CaseEvent.READ_TAKEN_OVER: {CaseState.LISTED: CaseState.LISTED},
+    CaseEvent.READ_ASSIGNED: {CaseState.LISTED: CaseState.LISTED},
 }
 
 

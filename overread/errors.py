@@ -15,6 +15,8 @@
     +-- UnreadableRecordError     the store holds it in a form that this release does not know
     +-- TransitionError           the case is not in a state that allows this
     +-- LeaseLostError            another worker holds the case now; drop the result
+    +-- ClaimedError              another reader has taken the case up; read another one, or ask that reader
+    +-- NotPermittedError         whoever asks may not do this to this case; somebody else may
     +-- OutOfResourcesError       cannot be accepted now; sending it again later may succeed
     |   +-- OutdatedProcessError      the database is of another release by now; the process has to end
     +-- LostProcessError          the process that did the work ended without an answer; another may do it
@@ -108,6 +110,14 @@ class TransitionError(OverreadError):
 
 class LeaseLostError(OverreadError):
     """The lease on a case ran out and another worker may hold it; the result must be dropped."""
+
+
+class ClaimedError(OverreadError):
+    """Another reader has taken the case up, and the message says who."""
+
+
+class NotPermittedError(OverreadError):
+    """Whoever asks may call this, but not for this case as it stands."""
 
 
 class OutOfResourcesError(OverreadError):

@@ -18,10 +18,12 @@ from service.security.identity import Identity
 from service.security.roles import Role
 from service.store.cases import find_case
 from service.store.database import Store, Transaction
+from service.store.order import Selection
 from service.store.policies import policy_in_force
-from service.store.records import CaseDetail, CaseSummary, InstanceRecord, WorklistPage
+from service.store.records import CaseDetail, CaseSummary, InstanceRecord
 from service.store.second_reads import committed_cases, drawn_cases
 from service.store.worklist import find_case as case_number
+from service.store.worklist_records import WorklistPage
 
 BEFORE_THE_READ = frozenset(
     {
@@ -122,6 +124,24 @@ def page_as_seen(store: Store, page: WorklistPage, identity: Identity) -> Workli
     return replace(page, cases=cases)
 
 
+def selection_as_seen(store: Store, selection: Selection, identity: Identity) -> Selection:
+    """Return a selection of the list that tells somebody nothing that is withheld.
+
+    What is asked for by its result is found among what they have committed an own read of. Where two people
+    read each case, those that they have judged are left out.
+    """
+    if not may_judge(identity):
+        return selection
+    with store.reading() as connection:
+        rule = policy_in_force(connection).tables.second_read
+    only, name = selection.only, identity.actor.identifier
+    if rule.own_read_share and (only.findings or only.kinds or only.urgencies):
+        only = replace(only, committed_by=name)
+    if rule.readers > 1 and tuple(selection.states) == (CaseState.LISTED,):
+        only = replace(only, unjudged_by=name)
+    return replace(selection, only=only)
+
+
 def bare_summary(summary: CaseSummary) -> CaseSummary:
     """Return a line without what triage concluded; its place in the list stays."""
     return replace(summary, outcome=None, actionable=None, reasons=(), headline=None, revision=0, attempts=0)
@@ -142,6 +162,16 @@ def records_as_seen(
     if not kept:
         raise NotFoundError("this is shown once your own read is committed")
     return kept
+
+
+def images_as_seen(
+    store: Store, records: Sequence[InstanceRecord], identity: Identity | None
+) -> list[InstanceRecord]:
+    """Return the same, and nothing where nothing is left."""
+    try:
+        return records_as_seen(store, records, identity)
+    except NotFoundError:
+        return []
 
 
 def is_study_hidden(store: Store, study_instance_uid: str, identity: Identity) -> bool:

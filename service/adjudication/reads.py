@@ -21,14 +21,15 @@ from overread.second_read import (
     needs_arbitration,
 )
 from service.adjudication.blinding import is_withheld, may_judge
-from service.adjudication.telling import is_first_reader
 from service.security.identity import Identity
 from service.store.audit_entries import LOCAL
 from service.store.cases import case_for_change, find_case
 from service.store.changes import Entry, change_case
 from service.store.database import Store, Transaction
 from service.store.policies import policy_in_force
+from service.store.reading_claims import claims_of, end_claim, held_by
 from service.store.records import CaseRecord
+from service.store.report_authors import wrote_report
 from service.store.second_reads import (
     Content,
     NewRead,
@@ -117,6 +118,7 @@ def commit_own_read(store: Store, case_id: int, own_read: OwnRead, sender: Sende
         if before is not None:
             return Recorded(read_id=before.read_id, state=case.state, is_new=False)
         _require(case.state is CaseState.LISTED, f"case {case_id} is not waiting for a second reader")
+        _require_free(connection, case, sender)
         if not is_withheld(connection, case, sender.identity):
             raise TransitionError(f"report and result of case {case_id} are shown to you already")
         return Recorded(read_id=add_read(connection, case, new).read_id, state=case.state, is_new=True)
@@ -185,8 +187,9 @@ def _require_judgeable(connection: Transaction, case: CaseRecord, sender: Sender
         case.result_revision == case.revision == sender.revision,
         f"case {number} changed while you read it; load it again",
     )
+    _require_free(connection, case, sender)
     _require(
-        not is_first_reader(connection, number, sender.identity),
+        not wrote_report(connection, number, sender.identity.actor),
         f"you wrote the report of case {number}: another person judges it",
     )
     reads = standing(reads_of(connection, number), case.result_revision)
@@ -201,6 +204,17 @@ def _require_judgeable(connection: Transaction, case: CaseRecord, sender: Sender
         not is_withheld(connection, case, sender.identity), f"commit your own read of case {number} first"
     )
     return reads
+
+
+def _require_free(connection: Transaction, case: CaseRecord, sender: Sender) -> None:
+    """Return unless another reader has the case.
+
+    Raises:
+        ClaimedError: another reader has it; the message says who.
+    """
+    claim = claims_of(connection, (case.case_id,), now=sender.at).get(case.case_id)
+    if claim is not None and claim.holder.identifier != sender.identity.actor.identifier:
+        raise held_by(claim)
 
 
 def _event_after(
@@ -238,6 +252,7 @@ def _event_of_undoing(
 def _changed(
     connection: Transaction, case: CaseRecord, event: CaseEvent | None, sender: Sender
 ) -> CaseRecord:
+    end_claim(connection, case.case_id)
     if event is None:
         return case
     return change_case(connection, case, Entry(event=event, at=sender.at, actor=sender.identity.actor))

@@ -11,12 +11,11 @@ from overread.second_read import AddedFinding, FlagVerdict, Radpeer, Verdict
 from service.security.identity import Identity
 from service.store.cases import find_case
 from service.store.database import Store, Transaction
-from service.store.report_authors import AuthoredCase, authors_of, cases_by, corrected_after
+from service.store.report_authors import AuthoredCase, account_of, cases_by, corrected_after
 from service.store.second_reads import cases_judged, concluding, reads_of
 
 _MOST = 200  # cases of one author, the latest
 _PAGE = 500
-_PERSON = "person:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,25 +41,13 @@ class OpenAddendum:
     asked_at: datetime
 
 
-def account_of(identity: Identity) -> str | None:
-    """Return the name of somebody's account; None where there is none."""
-    name = identity.actor.identifier
-    return name.removeprefix(_PERSON) if name.startswith(_PERSON) else None
-
-
-def is_first_reader(connection: Transaction, case_id: int, identity: Identity) -> bool:
-    """Whether somebody wrote the report of a case, as far as its sender says who did."""
-    account = account_of(identity)
-    return account is not None and account in authors_of(connection, case_id)
-
-
 def messages_for(store: Store, identity: Identity) -> tuple[Message, ...]:
     """Return what somebody is told as the author of reports, the latest case first.
 
     Raises:
         UnreadableRecordError: a judgement is stored in a form that this release does not know.
     """
-    account = account_of(identity)
+    account = account_of(identity.actor)
     if account is None:
         return ()
     with store.reading() as connection:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from overread.case import CaseState
-from service.adjudication.blinding import as_seen, page_as_seen, require_open
+from service.adjudication.blinding import as_seen, page_as_seen, require_open, selection_as_seen
 from service.api import types
 from service.intake.closing import close_study
 from service.security.identity import Identity
@@ -51,6 +51,7 @@ def worklist(
     after: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
 ) -> types.WorklistPage:
     """Return what stands above the line, the late ones first, then the rest by falling priority."""
+    selection = selection_as_seen(context.store, selection, identity)
     page = list_worklist(context.store, selection, now=context.clock(), limit=limit, after=after)
     return types.WorklistPage.model_validate(page_as_seen(context.store, page, identity))
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from overread import __version__
 from overread.errors import NotFoundError, OutOfResourcesError, OverLimitError, UndecodablePixelsError
-from service.adjudication.blinding import as_seen
+from service.adjudication.blinding import images_as_seen
 from service.api.cases import CaseNumber
 from service.api.images import KnownTag, seen_instance
 from service.pictures.describing import ImageDescription, describe_images
@@ -23,7 +23,7 @@ from service.store.records import InstanceRecord
 from service.store.worklist import load_case
 from service.web.archive_threads import run, threads_of
 from service.web.closing_response import ClosingResponse
-from service.web.context import UID_PATTERN, Context, Recognised, recognised_or_none
+from service.web.context import UID_PATTERN, Context, recognised_or_none
 
 router = APIRouter(prefix="/api/v1", tags=["images"])
 
@@ -51,13 +51,15 @@ class CaseImages:
 
 
 @router.get("/cases/{case_id}/images", summary="The images of a case, by series and in their order")
-async def case_images(
-    request: Request, context: Context, identity: Recognised, case_id: CaseNumber
-) -> CaseImages:
+async def case_images(request: Request, context: Context, case_id: CaseNumber) -> CaseImages:
     """Return what a viewer has to know of each image; what is no image, or was removed, is left out."""
     detail = await run_in_threadpool(load_case, context.store, case_id)
-    detail = (await run_in_threadpool(as_seen, context.store, detail, identity)).detail
-    kept = [item for item in detail.instances if item.removal is None and item.rows != 0]
+    identity = recognised_or_none(request)
+    kept = [
+        item
+        for item in await run_in_threadpool(images_as_seen, context.store, detail.instances, identity)
+        if item.removal is None and item.rows != 0
+    ]
     paths = await run(threads_of(request).reading, lambda: _paths(kept))
     room = room_of(request)
     found: list[ImageDescription | None] = []

@@ -9,6 +9,7 @@ from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.finding import Vocabulary
 from overread.observation import Detection, Presence, ReportReading
 from overread.triage import TriageResult
+from service.desk.claimview import ClaimBar
 from service.desk.film import Film, FilmChoice, films_of
 from service.desk.findings import Findings, findings_of
 from service.desk.highlight import Mark, Piece, cut
@@ -93,6 +94,8 @@ class CaseView:
     no_report: str
     provenance: tuple[Fact, ...]
     events: tuple[EventLine, ...]
+    own_address: str  # of this page, to come back to
+    claim: ClaimBar | None = None  # None where it does not wait for a second reader
     judging: JudgingView | None = None
 
 
@@ -153,6 +156,7 @@ def case_view(
         no_report="The report has not arrived.",
         provenance=_provenance(detail.triage) if detail.triage else (),
         events=tuple(_event_line(event) for event in reversed(detail.events)),
+        own_address=_address(detail, choice),
     )
 
 

@@ -11,9 +11,11 @@ from service.web.csrf import FIELD
 
 PAGES = (
     ("worklist", "Worklist", "/"),
+    ("queue", "Queue", "/queue"),
     ("own reports", "Your reports", "/own-reports"),
     ("second reads", "Second reads", "/second-reads"),
     ("quarantine", "Quarantine", "/quarantine"),
+    ("results", "Results", "/results"),
     ("people", "People", "/people"),
 )
 """Pages of the navigation: name, words and address, which is the template of its route too."""

@@ -24,6 +24,7 @@ E = TypeVar("E", bound=StrEnum)
 _FLAGS_MAX = 200
 _ROWS_MAX = 20
 _UID_MAX = 64
+_FRAME_DIGITS = 7
 _NUMBER_MAX = 1e6
 
 
@@ -110,7 +111,7 @@ def _region(form: Form, row: str) -> ImageRegion | None:
     words = _text(form, f"box-{row}").replace(",", " ").split()
     if not words:
         return None
-    image = _text(form, f"image-{row}") or _text(form, "image")
+    image, _, frame = (_text(form, f"image-{row}") or _text(form, "image")).partition(" ")
     numbers = [_number(f"box-{row}", word) for word in words]
     if len(numbers) != 4 or not (0 <= numbers[0] < numbers[2] and 0 <= numbers[1] < numbers[3]):
         raise InputError("a box is left, top, right and bottom in pixels, such as 100 120 180 200")
@@ -118,6 +119,7 @@ def _region(form: Form, row: str) -> ImageRegion | None:
         raise InputError("a box needs an image to be on")
     return ImageRegion(
         sop_instance_uid=image,
+        frame=int(frame) if frame.isascii() and frame.isdigit() and len(frame) < _FRAME_DIGITS else 0,
         column_min=numbers[0],
         row_min=numbers[1],
         column_max=numbers[2],

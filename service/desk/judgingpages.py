@@ -11,7 +11,8 @@ from service.adjudication.reads import Sender, commit_own_read, judge, undo
 from service.api.second_reads import sender_of
 from service.desk.judgingform import Form, judgement_of, own_read_of
 from service.desk.listing import Listing
-from service.desk.pages import listed_as, next_to_judge
+from service.desk.listpages import listed_as
+from service.desk.pages import next_to_judge
 from service.security.identity import Identity
 from service.web.context import Context, Recognised, ServerContext
 

@@ -26,7 +26,7 @@ from service.store.records import CaseDetail
 VERDICTS: Mapping[Verdict, tuple[str, str]] = {  # word and key
     Verdict.CONFIRMED: ("Confirmed", "y"),
     Verdict.NOT_CONFIRMED: ("Not confirmed", "n"),
-    Verdict.UNSURE: ("Not sure", "s"),
+    Verdict.UNSURE: ("Unsure", "q"),
 }
 CAUSES: Mapping[RejectionCause, str] = {
     RejectionCause.NOT_THERE: "Detector saw what is not there",
@@ -60,6 +60,9 @@ class Mode(StrEnum):
     JUDGE = "JUDGE"
     ARBITRATE = "ARBITRATE"
     SHOWN = "SHOWN"  # nothing to do for whoever looks
+
+
+_CLAIMED = frozenset({Mode.OWN_READ, Mode.JUDGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ class JudgingView:
     disagreements: tuple[str, ...]
     undoes: int | None  # entry that whoever looks may take back
     notice: str
+    claim_address: str  # with which the case is claimed; empty where it is not to be
 
     verdicts: tuple[Option, ...] = tuple(
         Option(value=one.value, words=words, key=key) for one, (words, key) in VERDICTS.items()
@@ -160,6 +164,7 @@ def judging_view(
         own_read=None if own_read is None or own_read.own_read is None else _own_said(own_read.own_read),
         disagreements=known.disagreements,
         undoes=_undoable(detail.summary.state, known.mine),
+        claim_address=f"/api/v1/cases/{detail.summary.case_id}/claim" if mode in _CLAIMED else "",
         notice=_notice(detail.summary.state, known),
     )
 

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -13,26 +12,31 @@ from starlette.exceptions import HTTPException
 from overread.case import CaseState
 from overread.errors import OutOfResourcesError
 from overread.finding import load_vocabulary
-from service.adjudication.blinding import SeenCase, as_seen, may_judge, page_as_seen, require_open
+from service.adjudication.blinding import SeenCase, as_seen, may_judge, require_open, selection_as_seen
 from service.adjudication.known_reads import first_unjudged, known_reads
 from service.adjudication.reads import note_opened
 from service.api.second_reads import sender_of
 from service.desk.caseview import Choice, Neighbours, case_view
+from service.desk.claimpages import Asking
+from service.desk.claimview import claim_bar
 from service.desk.judgingview import JudgingView, judging_view
-from service.desk.listing import Listing, listing_of
-from service.desk.listview import PAGE_LENGTH, list_view, tab_address, tab_named, tab_of
+from service.desk.listing import Listing
+from service.desk.listpages import listed_as
+from service.desk.listview import tab_address, tab_of
 from service.desk.render import render_page
-from service.security.identity import VISIT_KEY, Identity, Visit
+from service.desk.viewerpart import ohif_address
+from service.second_read.claiming import Claimant
+from service.security.identity import Identity
 from service.store.database import Store
 from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
+from service.store.reading_claims import find_claim
 from service.store.records import CaseSummary
-from service.store.worklist import count_cases, list_numbers, list_worklist, load_case
+from service.store.worklist import list_numbers, load_case
 from service.triage.reconsideration import restore_finding
 from service.web import errors
 from service.web.context import Context, Recognised, ServerContext
 from service.web.picture import sizes_of
-from service.web.pressure import pressure_words
 
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
@@ -44,36 +48,6 @@ _REFUSALS = {
 }
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-
-
-def listed_as(
-    request: Request,
-    subspecialty: Annotated[str, Query(alias="for", max_length=64)] = "",
-    share: Annotated[str, Query(max_length=20)] = "",
-    part: Annotated[str, Query(max_length=20)] = "",
-) -> Listing:
-    """Return how the list is looked at."""
-    visit: Visit | None = request.scope.get(VISIT_KEY)
-    looking = None if visit is None else visit.identity
-    return listing_of(subspecialty, share, part, () if looking is None else looking.subspecialties)
-
-
-@router.get("/")
-def worklist(
-    context: Context,
-    request: Request,
-    identity: Recognised,
-    listing: Annotated[Listing, Depends(listed_as)],
-    show: Annotated[str, Query(max_length=40)] = "",
-    after: Annotated[str | None, Query(max_length=400)] = None,
-) -> HTMLResponse:
-    """Show one tab of the worklist; of what is to be read, one side of the line."""
-    tab, now = tab_named(show), context.clock()
-    page = list_worklist(context.store, listing.selection(tab), now=now, after=after, limit=PAGE_LENGTH)
-    page = page_as_seen(context.store, page, identity)
-    view = list_view(tab, listing, page, count_cases(context.store), now=now, after=after)
-    alarms = pressure_words(context.store, now=now)
-    return render_page(request, "worklist.html", view, here="worklist", alarms=alarms)
 
 
 def chosen(
@@ -91,26 +65,32 @@ def chosen(
 def case(
     context: Context,
     request: Request,
-    identity: Recognised,
+    asking: Asking,
     choice: Annotated[Choice, Depends(chosen)],
     case_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
 ) -> HTMLResponse:
     """Show one case."""
-    seen = as_seen(context.store, load_case(context.store, case_id, share=choice.listing.share), identity)
+    detail = load_case(context.store, case_id, share=choice.listing.share)
+    seen = as_seen(context.store, detail, asking.identity)
     detail = seen.detail
     listing = replace(
         choice.listing, rest=detail.summary.state is CaseState.LISTED and not detail.summary.above_line
     )
     choice = replace(choice, listing=listing)
-    neighbours = _neighbours(context.store, detail.summary, listing, now=context.clock())
+    neighbours = _neighbours(context.store, detail.summary, listing, asking)
     neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    elsewhere = ohif_address(request.app.state.web, detail)
     view = replace(
         view,
-        judging=_judging(context, request, identity, seen, listing),
+        viewer=replace(view.viewer, ohif_address=elsewhere),
+        judging=_judging(context, request, asking.identity, seen, listing),
         no_report=_HIDDEN if seen.is_hidden else view.no_report,
     )
+    if detail.summary.state is CaseState.LISTED:
+        claim = find_claim(context.store, case_id, now=asking.now)
+        view = replace(view, claim=claim_bar(case_id, claim, asking))
     return render_page(request, "case.html", view, here="case")
 
 
@@ -172,7 +152,8 @@ def next_to_judge(context: ServerContext, identity: Identity, case_id: int, list
     summary = load_case(context.store, case_id, share=listing.share).summary
     rest = summary.state is CaseState.LISTED and not summary.above_line
     listing = replace(listing, rest=rest)
-    selection = listing.selection(tab_of(summary.state))
+    selection = listing.selection(tab_of(summary.state), identity.actor.identifier)
+    selection = selection_as_seen(context.store, selection, identity)
     numbers = list_numbers(context.store, selection, now=context.clock(), limit=_NEIGHBOURS_MAX)
     at = numbers.index(case_id) if case_id in numbers else -1
     others = [*numbers[at + 1 :], *(numbers[:at] if at > 0 else ())]
@@ -199,9 +180,10 @@ def _is_for_a_person(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api/")
 
 
-def _neighbours(store: Store, case: CaseSummary, listing: Listing, *, now: datetime) -> Neighbours:
-    selection = listing.selection(tab_of(case.state))
-    numbers = list_numbers(store, selection, now=now, limit=_NEIGHBOURS_MAX)
+def _neighbours(store: Store, case: CaseSummary, listing: Listing, asking: Claimant) -> Neighbours:
+    selection = listing.selection(tab_of(case.state), asking.identity.actor.identifier)
+    selection = selection_as_seen(store, selection, asking.identity)
+    numbers = list_numbers(store, selection, now=asking.now, limit=_NEIGHBOURS_MAX)
     if case.case_id not in numbers:
         return Neighbours()
     at = numbers.index(case.case_id)

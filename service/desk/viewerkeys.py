@@ -60,7 +60,11 @@ VIEWER_KEYS = (
     _key("turn right, turn left", ("r", "turn-right"), ("R", "turn-left")),
     _key("flip left to right, top to bottom", ("h", "flip-across"), ("H", "flip-down")),
     _key("drag moves the image", ("p", "pan-tool")),
-    _key("measure a length, an angle", ("l", "length"), ("a", "angle")),
+    _key(
+        "measure a length, an angle: drag, or arrows and Enter for each point",
+        ("l", "length"),
+        ("a", "angle"),
+    ),
     _key("magnifier", ("m", "magnifier")),
     _key("draw a box: drag, or arrows, Shift with arrows, Enter", ("d", "box")),
     _key("put the tool down", ("Escape", "put-down")),

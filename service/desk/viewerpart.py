@@ -9,6 +9,7 @@ from service.desk.marks import MarkLine, mark_lines
 from service.desk.viewerkeys import VIEWER_KEYS, ViewerKey
 from service.store.prior_studies import PriorStudy
 from service.store.records import CaseDetail
+from service.web.settings import WebSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class ViewerPart:
     marks: tuple[MarkLine, ...]
     priors: tuple[PriorChoice, ...]  # those of the same modality first, the latest of them first
     next_case: int | None  # fetched while this one is read
+    ohif_address: str | None = None  # of the study in OHIF; None where that is not installed
     keys: tuple[ViewerKey, ...] = VIEWER_KEYS
 
 
@@ -41,6 +43,15 @@ def viewer_part(
         priors=tuple(PriorChoice(case_id=prior.case_id, words=_words(prior, date)) for prior in ordered),
         next_case=next_case,
     )
+
+
+def ohif_address(web: WebSettings, detail: CaseDetail) -> str | None:
+    """Return where OHIF shows the study of a case, None where there is none or OHIF is not installed."""
+    study = detail.summary.study_instance_uid
+    if web.ohif_folder is None or study is None or not detail.instances:
+        return None
+    base = (web.dicomweb_url or web.stow_address).rstrip("/")
+    return f"{base}/ohif/viewer?StudyInstanceUIDs={study}"
 
 
 def _words(prior: PriorStudy, date: str | None) -> str:

@@ -81,6 +81,10 @@ EVENTS: Mapping[CaseEvent, str] = {
     CaseEvent.ARBITRATED: "Arbitrated",
     CaseEvent.JUDGEMENT_UNDONE: "Judgement taken back",
     CaseEvent.ARBITRATION_UNDONE: "Arbitration taken back",
+    CaseEvent.READ_CLAIMED: "Claimed for a second read",
+    CaseEvent.READ_RELEASED: "Put back on the list",
+    CaseEvent.READ_TAKEN_OVER: "Taken over for a second read",
+    CaseEvent.READ_ASSIGNED: "Assigned for a second read",
 }
 
 

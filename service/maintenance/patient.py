@@ -4,6 +4,7 @@
 <folder>/cases/<number>/objects/<SOP instance UID>.dcm   bytes as received
 <folder>/cases/<number>/results.json                     what triage concluded of the latest revision
 <folder>/cases/<number>/history.json                     what happened to the case, and who did it
+<folder>/cases/<number>/second-reads.json                what second readers said of the case, and who did
 <folder>/quarantine/<number>                             bytes as received, of what was refused
 <folder>/who-saw-what.jsonl                              the audit trail about all of them
 <folder>/missing.txt                                     what is named and not kept, and why
@@ -11,7 +12,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from overread.errors import (
     words_of,
 )
 from service.audit_trail.formats import as_json
+from service.store.archive import instances_within
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.erasure import Erasure, erase_case, erase_refusal
@@ -35,6 +37,7 @@ from service.store.patients import Holdings
 from service.store.quarantine import discard, load_entry
 from service.store.records import CaseDetail, InstanceRecord, QuarantineEntry, QuarantineState
 from service.store.removal import Removal, drop_removed, mark_removed, remove_refused
+from service.store.second_reads import reads_of
 from service.store.worklist import find_case, load_case, load_instance
 
 STAYS = (
@@ -83,7 +86,9 @@ def copy_everything(store: Store, held: Holdings, folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for case_id in held.case_ids:
-            _copy_case(load_case(store, case_id), folder / "cases" / str(case_id), missing)
+            case = load_case(store, case_id)
+            _copy_case(case, _objects_of(store, case), folder / "cases" / str(case_id), missing)
+            _copy_second_reads(store, case_id, folder / "cases" / str(case_id))
         for number in held.quarantine_ids:
             entry = load_entry(store, number)
             _copy_bytes(entry, folder / "quarantine" / str(number), f"quarantine {number}", missing)
@@ -141,7 +146,8 @@ def _remove_study(store: Store, uid: str, actor: Actor, because: str, now: datet
         return 0
     if case.summary.state is CaseState.IN_TRIAGE:
         return 0
-    wanted = [each.sop_instance_uid for each in case.instances if each.removal is None]
+    held = instances_within(store, uid)  # with the results that were made of them
+    wanted = [each.sop_instance_uid for each in held if each.removal is None]
     removal = Removal(at=now, why=because, state=case.summary.state, by=actor)
     if not wanted or mark_removed(store, uid, wanted, removal) == 0:
         return 0
@@ -154,10 +160,21 @@ def _remove_entry(store: Store, entry: QuarantineEntry, actor: Actor, because: s
     return remove_refused(store, entry.quarantine_id, entry.sha256, Removal(at=now, why=because, by=actor))
 
 
-def _copy_case(case: CaseDetail, folder: Path, missing: list[str]) -> None:
+def _objects_of(store: Store, case: CaseDetail) -> Sequence[InstanceRecord]:
+    """Return the objects of the study of a case, with the results that were made of it."""
+    uid = case.summary.study_instance_uid
+    if uid is None:
+        return ()
+    try:
+        return instances_within(store, uid)
+    except NotFoundError:
+        return ()
+
+
+def _copy_case(case: CaseDetail, objects: Sequence[InstanceRecord], folder: Path, missing: list[str]) -> None:
     for report in case.reports:
         _write(folder / "reports" / f"{report.version}-{report.status.value.lower()}.txt", report.text)
-    for instance in case.instances:
+    for instance in objects:
         name = f"{instance.sop_instance_uid}.dcm"
         _copy_bytes(instance, folder / "objects" / name, f"image {instance.sop_instance_uid}", missing)
     if case.triage is not None:
@@ -172,6 +189,23 @@ def _copy_case(case: CaseDetail, folder: Path, missing: list[str]) -> None:
         for event in case.events
     ]
     _write(folder / "history.json", json.dumps(history, indent=2, ensure_ascii=False) + "\n")
+
+
+def _copy_second_reads(store: Store, case_id: int, folder: Path) -> None:
+    with store.reading() as connection:
+        reads = reads_of(connection, case_id)
+    lines = [
+        {
+            "at": item.at.isoformat(),
+            "act": item.act.value,
+            "by": item.actor.display_name,
+            "said": None if item.content is None else json.loads(to_json(item.content))["value"],
+            "undoes": item.undoes,
+        }
+        for item in reads
+    ]
+    if lines:
+        _write(folder / "second-reads.json", json.dumps(lines, indent=2, ensure_ascii=False) + "\n")
 
 
 def _copy_bytes(kept: InstanceRecord | QuarantineEntry, path: Path, name: str, missing: list[str]) -> None:

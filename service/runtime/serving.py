@@ -19,6 +19,7 @@ from service.maintenance.retention import has_retention
 from service.metrics import FOLDER_VARIABLE as METRICS_FOLDER_VARIABLE
 from service.metrics import shared_folder
 from service.pacs.settings import PacsSettings
+from service.results.settings import ResultsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
 from service.security.identification import Entrance, local_identity
@@ -66,6 +67,8 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
     fetching = PacsSettings.read(environ)
     if fetching.archive is not None:
         fetching.address(DicomSettings.read(environ))  # or refuse to start
+    results = ResultsSettings.read(environ)
+    results.addresses(DicomSettings.read(environ))  # or refuse to start
     watching = check_watch(environ)
     open_store(settings).close()  # migrate once, before several processes would want to
     with ExitStack() as resources:
@@ -92,6 +95,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
             *_upkeep(settings, environment),
             *_watcher(watching, environment),
             *([_fetcher(environment)] if fetching.is_automatic else []),
+            *([_sender(environment)] if results.destinations else []),
         ]
         lines = [*_listener_lines(listeners), *(f"Probes      {_url(probe)}/metrics" for probe in probes)]
         lines += open_words
@@ -225,6 +229,11 @@ def _watcher(settings: WatchSettings, environment: dict[str, str]) -> list[Child
 def _fetcher(environment: dict[str, str]) -> ChildSpec:
     command = (sys.executable, "-P", "-m", "overread", "fetch", "automatic")
     return ChildSpec(name="fetch", command=command, environment=environment)
+
+
+def _sender(environment: dict[str, str]) -> ChildSpec:
+    command = (sys.executable, "-P", "-m", "overread", "results", "send")
+    return ChildSpec(name="results", command=command, environment=environment)
 
 
 def _url(listener: socket.socket) -> str:

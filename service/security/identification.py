@@ -30,6 +30,7 @@ class Shown:
     cookie: str | None = None  # of a session
     named: Named | None = None  # by a reverse proxy that is known
     is_from_this_machine: bool = False
+    is_use: bool = True  # of a session; False where an open page asks by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +88,10 @@ def identify(store: Store, entrance: Entrance, shown: Shown, *, now: datetime) -
         return _of_installation(entrance, shown.bearer) or recognise_token(store, shown.bearer, now=now)
     if shown.named is not None:
         return person_named(store, shown.named, entrance.security, now=now)
-    if shown.cookie and (found := recognise_session(store, shown.cookie, entrance.lifetime, now=now)):
-        return found
+    if shown.cookie:
+        found = recognise_session(store, shown.cookie, entrance.lifetime, now=now, is_use=shown.is_use)
+        if found is not None:
+            return found
     if entrance.may_be_open and shown.is_from_this_machine and not has_people(store):
         return local_identity()
     return None

@@ -35,15 +35,30 @@ BE_TOLD = _need(Role.FIRST_READER)
 JUDGE = _need(_READER)
 WEIGH_AGAIN = _need(_READER, _QUALITY, Scope.CASES_WRITE)
 RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
+READ = _need(_READER)
+PUT_BACK = _need(_READER, _COORDINATOR)
+ASSIGN = _need(_COORDINATOR)
+RUN_CASES_ON_PAGES = _need(_COORDINATOR)
+SEE_RESULTS = _need(_COORDINATOR, _QUALITY, Scope.CASES_READ)  # no reader: an own read comes first
 SEND_REPORTS = _need(_COORDINATOR, Scope.REPORTS_WRITE)
 SEND_IMAGES = _need(_COORDINATOR, Scope.IMAGES_WRITE)
 SEE_IMAGES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ)
 SEE_PICTURES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ, Scope.CASES_READ)
 CLEAR_QUARANTINE = _need(_COORDINATOR, Scope.QUARANTINE)
 TRIAGE = _need(_READER, _QUALITY, Scope.TRIAGE)
+SEE_QUEUE = _need(_COORDINATOR, _QUALITY)
 SEE_STATE = _need(_COORDINATOR, _QUALITY, _ADMINISTRATOR, Scope.MONITORING, Scope.CASES_READ)
 MONITOR = _need(_COORDINATOR, _ADMINISTRATOR, Scope.MONITORING)
 ADMINISTER = _need(_ADMINISTRATOR)
+
+BACKGROUND: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("POST", "/api/v1/cases/{case_id}/claim/renew"),
+        ("GET", "/worklist/rows"),
+        ("GET", "/worklist/changes"),
+    }
+)
+"""Routes that an open page calls by itself: that uses no session, which may end meanwhile."""
 
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = f"{_SERIES}/instances/{{instance}}"
@@ -51,20 +66,32 @@ _INSTANCE = f"{_SERIES}/instances/{{instance}}"
 ROUTES: Mapping[tuple[str, str], Need] = {
     # Pages
     ("GET", "/"): SEE_CASES_ON_PAGES,
+    ("GET", "/worklist/rows"): SEE_CASES_ON_PAGES,
+    ("GET", "/worklist/changes"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/search"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/views"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/views/{view_id}/drop"): SEE_CASES_ON_PAGES,
+    ("POST", "/worklist/assign"): ASSIGN,
     ("GET", "/cases/{case_id}"): SEE_CASES_ON_PAGES,
     ("POST", "/cases/{case_id}/retry"): RUN_CASES,
+    ("POST", "/cases/{case_id}/claim"): READ,
+    ("POST", "/cases/{case_id}/take-over"): READ,
+    ("POST", "/cases/{case_id}/release"): PUT_BACK,
     ("POST", "/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
     ("GET", "/second-reads"): SEE_SHARES_ON_PAGES,
     ("GET", "/own-reports"): BE_TOLD,
     ("POST", "/cases/{case_id}/own-read"): JUDGE,
     ("POST", "/cases/{case_id}/judgement"): JUDGE,
     ("POST", "/cases/{case_id}/judgement/undo"): JUDGE,
+    ("GET", "/queue"): SEE_QUEUE,
     ("GET", "/quarantine"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/replay"): CLEAR_QUARANTINE,
     ("GET", "/quarantine/{quarantine_id}"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/replay"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/correct"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
+    ("GET", "/results"): RUN_CASES_ON_PAGES,
+    ("POST", "/results/replay"): RUN_CASES_ON_PAGES,
     ("GET", "/desk/static/{path:path}"): PUBLIC,
     # Signing in
     ("GET", "/sign-in"): PUBLIC,
@@ -86,6 +113,12 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     # The API
     ("GET", "/api/v1/worklist"): SEE_CASES,
     ("GET", "/api/v1/cases/{case_id}"): SEE_CASES,
+    ("GET", "/api/v1/cases/{case_id}/claim"): SEE_CASES,
+    ("POST", "/api/v1/cases/{case_id}/claim"): READ,
+    ("POST", "/api/v1/cases/{case_id}/claim/renew"): READ,
+    ("POST", "/api/v1/cases/{case_id}/claim/take-over"): READ,
+    ("POST", "/api/v1/cases/{case_id}/claim/release"): PUT_BACK,
+    ("POST", "/api/v1/assignments"): ASSIGN,
     ("GET", "/api/v1/studies/{study_instance_uid}/case"): SEE_CASES,
     ("GET", "/api/v1/counts"): SEE_STATE,
     ("GET", "/api/v1/workers"): SEE_STATE,
@@ -111,6 +144,12 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/api/v1/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
     # FHIR
     ("GET", "/fhir/metadata"): ANYBODY_KNOWN,
+    ("GET", "/fhir/DiagnosticReport"): SEE_RESULTS,
+    ("GET", "/fhir/DiagnosticReport/{name}"): SEE_RESULTS,
+    ("GET", "/fhir/Observation"): SEE_RESULTS,
+    ("GET", "/fhir/Observation/{name}"): SEE_RESULTS,
+    ("GET", "/fhir/Task"): SEE_RESULTS,
+    ("GET", "/fhir/Task/{name}"): SEE_RESULTS,
     ("POST", "/fhir"): SEND_REPORTS,
     ("POST", "/fhir/Bundle"): SEND_REPORTS,
     ("POST", "/fhir/DiagnosticReport"): SEND_REPORTS,
@@ -135,6 +174,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", f"{_INSTANCE}/frames/{{frame}}/rendered"): SEE_IMAGES,
     ("GET", f"{_INSTANCE}/pixeldata"): SEE_IMAGES,
     ("GET", f"{_INSTANCE}/rendered"): SEE_IMAGES,
+    ("GET", "/ohif/{path:path}"): SEE_IMAGES,
     # Health, metrics and documentation
     ("GET", "/health/live"): PUBLIC,
     ("GET", "/health/ready"): MONITOR,
@@ -159,6 +199,11 @@ class Entry:
     method: str
     template: str
     need: Need
+
+    @property
+    def is_background(self) -> bool:
+        """Whether an open page calls it by itself."""
+        return (self.method, self.template) in BACKGROUND
 
 
 BRINGS_MUCH = frozenset({SEND_REPORTS, SEND_IMAGES, TRIAGE})

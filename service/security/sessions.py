@@ -76,9 +76,19 @@ def begin_session(
     return cookie
 
 
-def recognise_session(store: Store, cookie: str, lifetime: Lifetime, *, now: datetime) -> Identity | None:
-    """Return whose session a cookie is; None where it is over, or of nobody."""
-    found = find_session(store, sha256_of(cookie), now=now, idle=lifetime.idle)
+def recognise_session(
+    store: Store, cookie: str, lifetime: Lifetime, *, now: datetime, is_use: bool = True
+) -> Identity | None:
+    """Return whose session a cookie is; None where it is over, or of nobody.
+
+    Args:
+        store: where.
+        cookie: its value.
+        lifetime: of sessions.
+        now: the time.
+        is_use: whether the session is used by that, so that it does not end for want of use.
+    """
+    found = find_session(store, sha256_of(cookie), now=now, idle=lifetime.idle, is_use=is_use)
     if found is None:
         return None
     session, person = found

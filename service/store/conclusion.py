@@ -15,6 +15,8 @@ from service.store.changes import Entry, change_case
 from service.store.headline import headline_of
 from service.store.json_format import to_json
 from service.store.records import CaseRecord, TriageRecord
+from service.store.result_occasions import Moment, add_occasion, has_occasion
+from service.store.studies import find_study
 
 _EVENTS = {
     Outcome.DISCREPANT: CaseEvent.FOUND_DISCREPANT,
@@ -34,6 +36,9 @@ def conclude(
     ]
     if details:
         connection.execute(queries.ADD_DETECTION, details)
+    if record.result.outcome is Outcome.DISCREPANT or has_occasion(connection, case.case_id):
+        revision, at = record.revision, record.triaged_at
+        add_occasion(connection, case.case_id, moment=Moment.TRIAGE, revision=revision, now=at)
     concluded = change_case(
         connection,
         case,
@@ -41,6 +46,7 @@ def conclude(
         priority=record.result.priority,
         result_revision=record.revision,
         failure=None,
+        modality=_modality_of(connection, case),
         **place_of(record.result, policy, since=case.waiting_since or record.triaged_at),
     )
     if record.result.outcome is not Outcome.CONCORDANT:
@@ -49,17 +55,26 @@ def conclude(
 
 
 def place_of(result: TriageResult, policy: Policy, *, since: datetime) -> dict[str, object]:
-    """Return the columns of a case that place it in the order over time; `since` is when its wait began."""
+    """Return the columns of a case that place it on the list and tell it apart; it waits `since` then."""
     waiting = policy.tables.waiting
     allowed = timedelta(hours=waiting.hours[result.actionable])
     listed = result.outcome is Outcome.DISCREPANT
+    headline = headline_of(result) if listed else None
     return {
         "waiting_since": since if listed else None,
         "overdue_at": since + allowed if listed else None,
         "open_to_all_at": since + waiting.open_share * allowed if listed else None,
         "subspecialty": result.subspecialty,
         "policy_version": policy.version,
+        "finding": None if headline is None else headline.finding,
+        "kind": None if headline is None else headline.kind.value,
+        "actionable": result.actionable.value if listed else None,
     }
+
+
+def _modality_of(connection: Connection, case: CaseRecord) -> str | None:
+    study = None if case.study_instance_uid is None else find_study(connection, case.study_instance_uid)
+    return None if study is None else study.modality
 
 
 def _result_row(case_id: int, record: TriageRecord) -> dict[str, object]:

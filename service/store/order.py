@@ -7,21 +7,40 @@ the same on SQLite and PostgreSQL.
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, literal, or_, select, true, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from overread.case import CaseState
 from overread.errors import InputError
-from service.store.records import WorklistLine
+from service.store.case_filter import EVERYTHING, CaseFilter, Sort
 from service.store.schema import cases
+from service.store.worklist_records import WorklistLine
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_OVERDUE = (cases.c.overdue_at, cases.c.case_id)
-_BY_PRIORITY = (cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
+_ORDERS: Mapping[Sort, tuple[Column[Any] | None, bool]] = {
+    Sort.PRIORITY: (None, False),
+    Sort.CAP: (cases.c.overdue_at, False),
+    Sort.WAITING: (cases.c.waiting_since, False),
+    Sort.NEWEST: (cases.c.waiting_since, True),
+}
+"""For each order but that of the list: the time that it goes by, and whether the latest comes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +51,13 @@ class Selection:
     subspecialty: str | None = None  # its own cases before those of others; None: nobody's in particular
     share: float | None = None  # of the triaged cases that stands above the line; None: as the policy has it
     above_line: bool | None = None  # only what stands above the line, or only what does not; None: both
+    only: CaseFilter = EVERYTHING
+    sort: Sort = Sort.ORDER  # of what is LISTED; anything else stands in the order of the list
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the cases stand in the order of the list."""
+        return self.sort is Sort.ORDER or set(self.states) != {CaseState.LISTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +67,7 @@ class Position:
     as_of: datetime
     line: WorklistLine | None  # None where LISTED was not asked for
     group: int
-    overdue_at: datetime | None  # None outside the group of the overdue
+    at: datetime | None  # by which the group is ordered; None in one that is ordered by priority
     priority: float
     opened_at: datetime
     case_id: int
@@ -53,7 +79,7 @@ class Position:
             as_of=as_of,
             line=line,
             group=row.group_number,
-            overdue_at=row.overdue_at,
+            at=row.at,
             priority=row.priority,
             opened_at=row.opened_at,
             case_id=row.case_id,
@@ -65,7 +91,7 @@ class Position:
             self.as_of.isoformat(),
             _line_text(self.line) if self.line else "-",
             str(self.group),
-            self.overdue_at.isoformat() if self.overdue_at else "-",
+            self.at.isoformat() if self.at else "-",
             repr(self.priority),
             self.opened_at.isoformat(),
             str(self.case_id),
@@ -81,12 +107,12 @@ class Position:
         """
         try:
             plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-            as_of, line, group, overdue_at, priority, opened_at, case_id = plain.split(" ")
+            as_of, line, group, at, priority, opened_at, case_id = plain.split(" ")
             return cls(
                 as_of=_aware(as_of),
                 line=None if line == "-" else _line(line),
                 group=int(group),
-                overdue_at=None if overdue_at == "-" else _aware(overdue_at),
+                at=None if at == "-" else _aware(at),
                 priority=float(priority),
                 opened_at=_aware(opened_at),
                 case_id=int(case_id),
@@ -103,32 +129,37 @@ class Group:
 
     states: tuple[CaseState, ...]
     only: ColumnElement[bool]  # what makes a case of these states one of the group
-    overdue: bool  # ordered by the time that ran out, instead of by priority
+    by: Column[Any] | None = None  # time by which they are ordered; None: by priority
+    falling: bool = False  # the latest time first
 
     def first(self, limit: int, after: Position | None, number: int) -> Select[Any]:
         """Return the query of the first cases of the group after a place in it."""
         # One limited walk along the index per state, then a merge: as fast on a long list as on a short one.
         walks = [self._walk(state, after, limit).subquery() for state in self.states]
         merged = union_all(*(select(walk) for walk in walks)).subquery()
-        rank = (
-            (merged.c.overdue_at, merged.c.case_id)
-            if self.overdue
-            else (merged.c.priority.desc(), merged.c.opened_at, merged.c.case_id)
-        )
+        rank = self._rank(merged.c.at, merged.c)
         return select(merged, literal(number).label("group_number")).order_by(*rank).limit(limit)
 
     def _walk(self, state: CaseState, after: Position | None, limit: int) -> Select[Any]:
-        columns = (cases.c.case_id, cases.c.overdue_at, cases.c.priority, cases.c.opened_at)
+        at = cases.c.overdue_at if self.by is None else self.by
+        columns = (cases.c.case_id, at.label("at"), cases.c.priority, cases.c.opened_at)
         statement = select(*columns).where(cases.c.state == state.value, self.only)
         if after is not None:
             statement = statement.where(self._beyond(after))
-        return statement.order_by(*(_OVERDUE if self.overdue else _BY_PRIORITY)).limit(limit)
+        return statement.order_by(*self._rank(at, cases.c)).limit(limit)
+
+    def _rank(self, at: ColumnElement[Any], columns: Any) -> tuple[ColumnElement[Any], ...]:
+        if self.by is None:
+            return columns.priority.desc(), columns.opened_at, columns.case_id
+        return (at.desc(), columns.case_id.desc()) if self.falling else (at, columns.case_id)
 
     def _beyond(self, after: Position) -> ColumnElement[bool]:
-        if self.overdue:
+        if self.by is not None and self.falling:
+            return and_(self.by <= after.at, or_(self.by < after.at, cases.c.case_id < after.case_id))
+        if self.by is not None:
             return and_(
-                cases.c.overdue_at >= after.overdue_at,  # where the walk along the index begins
-                or_(cases.c.overdue_at > after.overdue_at, cases.c.case_id > after.case_id),
+                self.by >= after.at,  # where the walk along the index begins
+                or_(self.by > after.at, cases.c.case_id > after.case_id),
             )
         return and_(
             cases.c.priority <= after.priority,
@@ -156,10 +187,14 @@ def groups_of(
         states = tuple(state for state in states if state is CaseState.LISTED)
     if not states:
         return ()
-    above = _above(states, line, selection.subspecialty, as_of)
-    below = _below(states, line, selection.subspecialty, as_of)
+    if selection.is_ordered:
+        above = _above(states, line, selection.subspecialty, as_of)
+        below = _below(states, line, selection.subspecialty, as_of)
+    else:
+        above, below = _sorted(selection, line, as_of)
     chosen = {None: (*above, *below), True: above, False: below}[selection.above_line]
-    return tuple(replace(group, only=and_(seen, group.only)) for group in chosen)
+    wanted = (seen, *selection.only.conditions(as_of))
+    return tuple(replace(group, only=and_(group.only, *wanted)) for group in chosen)
 
 
 def sides_of(
@@ -180,14 +215,12 @@ def _above(
     late = Group(
         states=tuple(state for state in states if state is CaseState.LISTED),
         only=and_(is_above, cases.c.overdue_at <= as_of),
-        overdue=True,
+        by=cases.c.overdue_at,
     )
     # Only what is LISTED has such a time. A function of the column, so that no index of it tempts SQLite away
     # from walking by priority.
     in_time = and_(is_above, func.coalesce(cases.c.overdue_at, _NEVER) > as_of)
-    rest = tuple(
-        Group(states=states, only=and_(in_time, part), overdue=False) for part in _parts(subspecialty, as_of)
-    )
+    rest = tuple(Group(states=states, only=and_(in_time, part)) for part in _parts(subspecialty, as_of))
     return (late, *rest) if late.states else rest
 
 
@@ -197,9 +230,25 @@ def _below(
     if line is None:
         return ()
     return tuple(
-        Group(states=states, only=and_(cases.c.priority < line, part), overdue=False)
-        for part in _parts(subspecialty, as_of)
+        Group(states=states, only=and_(cases.c.priority < line, part)) for part in _parts(subspecialty, as_of)
     )
+
+
+def _sorted(
+    selection: Selection, line: float | None, as_of: datetime
+) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
+    """Return what stands above the line, and what does not, each in one order whatever waited too long.
+
+    Where both are asked for, all of it stands above, so that it is one order.
+    """
+    by, falling = _ORDERS[selection.sort]
+    shown = and_(or_(*_parts(selection.subspecialty, as_of)), true())
+    whole = Group(states=(CaseState.LISTED,), only=shown, by=by, falling=falling)
+    if selection.above_line is None or line is None:
+        return (whole,), ()
+    above = replace(whole, only=and_(cases.c.priority >= line, shown))
+    below = replace(whole, only=and_(cases.c.priority < line, shown))
+    return (above,), (below,)
 
 
 def _parts(subspecialty: str | None, as_of: datetime) -> tuple[ColumnElement[bool], ...]:

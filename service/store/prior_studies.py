@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.store import queries
 from service.store.database import Store
 from service.store.records import StudyRecord
+from service.store.sight import cases_in_sight
 
 _MOST = 10  # the latest
 
@@ -24,6 +25,7 @@ def prior_studies(store: Store, study: StudyRecord | None) -> tuple[PriorStudy, 
 
     The patient is issuer and id together, as the images state them; without an id nobody is the same. A study
     of the same day is not earlier: DICOM dates do not tell.
+    Who is bound to sites is told of those of these sites alone.
     """
     if study is None or not study.study_date or not study.patient_id:
         return ()
@@ -34,7 +36,8 @@ def prior_studies(store: Store, study: StudyRecord | None) -> tuple[PriorStudy, 
         "limit": _MOST,
     }
     with store.reading() as connection:
-        rows = connection.execute(queries.PRIOR_STUDIES, bound).all()
+        seen = queries.PRIOR_STUDIES.where(cases_in_sight(connection))
+        rows = connection.execute(seen, bound).all()
     return tuple(
         PriorStudy(
             case_id=row.case_id,

@@ -1,6 +1,8 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -43,10 +45,10 @@ INSTANCE = select(instances).where(instances.c.sop_instance_uid == bindparam("so
 
 INSTANCES_OF_STUDY = (
     select(instances)
-    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"))
+    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"), instances.c.result_of.is_(None))
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
-"""The instances of a study, in an order that does not depend on how they came."""
+"""The instances of a study as received, not our results, in an order that is not that of their arrival."""
 
 KNOWN_HASHES = select(instances.c.sha256).where(instances.c.sha256.in_(bindparam("hashes", expanding=True)))
 """Those of `hashes` that belong to a recorded instance."""
@@ -111,7 +113,7 @@ CLAIM = (
 PEEK = (
     select(instances.c.sha256)
     .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
-    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery())
+    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery(), instances.c.result_of.is_(None))
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
 """The instances of the case that CLAIM would give, in the order of INSTANCES_OF_STUDY."""
@@ -146,12 +148,6 @@ EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
 COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
 """How many cases there are in each state."""
 
-COUNT_CASES = select(func.count()).select_from(cases)
-"""How many cases there are."""
-
-COUNT_IN_STATES = select(func.count()).where(cases.c.state.in_(bindparam("states", expanding=True)))
-"""How many cases are in one of these states."""
-
 PRIORITY_AT = (
     select(cases.c.priority)
     .where(cases.c.state == bindparam("state"))
@@ -165,8 +161,9 @@ ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)
 
-SUMMARY = select(
-    cases,
+SUMMARY: Select[Any] = select(
+    # A case has its modality once it was concluded; its images have it before.
+    *(column for column in cases.c if column.name not in {"modality", "actionable"}),
     studies.c.modality,
     studies.c.body_part,
     studies.c.description,

@@ -108,6 +108,7 @@ class InstanceRecord:
     removed_why: str | None
     rows: int | None  # of a frame; 0 for what is no image, None where the file has not been looked at
     columns: int | None  # the same
+    result_of: int | None = None  # case whose result it is, made here; None of what was received
     files: ObjectFiles = field(repr=False, compare=False)
 
     @property
@@ -268,26 +269,6 @@ class CaseSummary:
     reasons: tuple[str, ...]
     headline: Headline | None  # None where nothing disagrees
     above_line: bool  # LISTED, and among what a second reader is asked to look at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorklistLine:
-    """Share of the list that a second reader is asked to look at."""
-
-    share: float  # of the triaged cases, in (0, 1]
-    priority: float | None  # of the last case above the line; None where everything listed stands above it
-    triaged: int  # cases, whatever triage concluded
-    above: int  # listed cases above the line, of those that the list shows
-    below: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorklistPage:
-    """Some lines of the worklist; give `next` as `after` to get those that follow."""
-
-    cases: tuple[CaseSummary, ...]
-    next: str | None  # None on the last page
-    line: WorklistLine | None  # None where LISTED was not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from overread.actor import Actor
 from overread.errors import InputError
 from service.store.people import folded
 from service.store.schema import cases, report_versions, studies
 from service.store.second_read_tables import report_authors
+from service.store.sight import cases_in_sight
 
+_PERSON = "person:"  # before the name of an account, in the identifier of an actor
 _ADD = insert(report_authors)
 _OF_CASE = select(report_authors.c.author).where(report_authors.c.case_id == bindparam("case_id"))
 _CASES_OF = (
@@ -64,9 +67,22 @@ def authors_of(connection: Connection, case_id: int) -> frozenset[str]:
     return frozenset(connection.execute(_OF_CASE, {"case_id": case_id}).scalars())
 
 
+def wrote_report(connection: Connection, case_id: int, actor: Actor) -> bool:
+    """Whether somebody wrote a version of the report of a case, as far as its sender says who did."""
+    account = account_of(actor)
+    return account is not None and account in authors_of(connection, case_id)
+
+
+def account_of(actor: Actor) -> str | None:
+    """Return the name of somebody's account; None where there is none."""
+    is_account = actor.identifier.startswith(_PERSON)
+    return actor.identifier.removeprefix(_PERSON) if is_account else None
+
+
 def cases_by(connection: Connection, author: str, *, limit: int) -> tuple[AuthoredCase, ...]:
     """Return the cases of which somebody wrote the report, the latest first."""
-    rows = connection.execute(_CASES_OF, {"author": folded(author), "limit": limit})
+    seen = _CASES_OF.where(cases_in_sight(connection))
+    rows = connection.execute(seen, {"author": folded(author), "limit": limit})
     return tuple(
         AuthoredCase(
             case_id=row.case_id,

@@ -16,8 +16,11 @@ from sqlalchemy import (
 
 from service.store.account_tables import people as people  # noqa: PLC0414  # all tables are here
 from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC0414  # all tables are here
+from service.store.claim_tables import reading_claims as reading_claims  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
+from service.store.list_columns import filter_columns, make_event_index, make_list_indexes
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
+from service.store.result_tables import results as results  # noqa: PLC0414  # all tables are here
 from service.store.second_read_tables import audit_draws, report_authors, second_reads
 
 # One DICOM study; what describes it comes from its first instance that says so.
@@ -61,6 +64,7 @@ instances = Table(
     Column("removed_why", String(256)),  # in words
     Column("rows", Integer),  # of a frame; 0 for what is no image, null where it has not been looked at
     Column("columns", Integer),  # the same
+    Column("result_of", RowNumber),  # case whose result it is, made here; null of what was received
     Index("ix_instances_study_instance_uid", "study_instance_uid"),
     Index("ix_instances_removed_at_received_at", "removed_at", "received_at"),
     UniqueConstraint("sha256", name="uq_instances_sha256"),
@@ -86,6 +90,7 @@ cases = Table(
     Column("site", String(64)),  # of the images, else of the report; null where neither says
     Column("subspecialty", String(64)),  # whose second look it is; null: anybody's
     Column("policy_version", String(64)),  # that made the latest result
+    *filter_columns(),
     Column("attempts", Integer, nullable=False),  # claims of this revision
     Column("due_at", UtcDateTime, nullable=False),  # a READY case may be claimed from then on
     Column("lease_owner", String(128)),
@@ -96,21 +101,9 @@ cases = Table(
     UniqueConstraint("study_instance_uid", name="uq_cases_study_instance_uid"),
     Index("ix_cases_accession_number", "accession_number"),
     Index("ix_cases_state_due_at", "state", "due_at"),
-    Index("ix_cases_overdue", "state", "overdue_at", "case_id"),
     Index("ix_cases_state_policy_version", "state", "policy_version"),
 )
-Index(
-    "ix_cases_worklist",
-    cases.c.state,
-    cases.c.priority.desc(),
-    cases.c.opened_at,
-    cases.c.case_id,
-    # Not part of the order: what the groups are told apart by, so that the walk need not leave the index.
-    cases.c.overdue_at,
-    cases.c.subspecialty,
-    cases.c.open_to_all_at,
-    cases.c.site,
-)
+make_list_indexes(cases)
 
 # Each version of a report, as received; never changed.
 report_versions = Table(
@@ -231,6 +224,7 @@ events = Table(
     Column("detail", Text),
     Index("ix_events_case_id", "case_id"),
 )
+make_event_index(events)
 
 # The policies that have been in force, one after the other; the last one is. Never changed.
 policies = Table(

@@ -19,7 +19,9 @@ from service.store.audit_entries import LOCAL, AuditAction, AuditEntry
 from service.store.audit_trail import record_act
 from service.store.json_format import from_json, to_json
 from service.store.records import CaseRecord, actor_columns, actor_of
+from service.store.schema import cases
 from service.store.second_read_tables import audit_draws, second_reads
+from service.store.sight import cases_in_sight
 
 Content = OwnRead | Judgement
 
@@ -66,6 +68,11 @@ class ReadRecord:
     undoes: int | None
     concludes: bool  # whether it made the case JUDGED
 
+    @property
+    def content(self) -> Content | None:
+        """The own read or the judgement; None of the other acts."""
+        return self.own_read or self.judgement
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditDraw:
@@ -96,6 +103,7 @@ _DRAWS = select(audit_draws).where(audit_draws.c.case_id.in_(bindparam("case_ids
 _ADD_DRAW = insert(audit_draws)
 _CASES_READ = (
     select(second_reads.c.case_id)
+    .join(cases, cases.c.case_id == second_reads.c.case_id)
     .where(second_reads.c.case_id > bindparam("after"), second_reads.c.concludes)
     .group_by(second_reads.c.case_id)
     .order_by(second_reads.c.case_id)
@@ -105,7 +113,8 @@ _CASES_READ = (
 
 def cases_judged(connection: Connection, after: int, *, limit: int) -> tuple[int, ...]:
     """Return the numbers of cases that were judged to the end at some time, in order, after one of them."""
-    return tuple(connection.execute(_CASES_READ, {"after": after, "limit": limit}).scalars())
+    seen = _CASES_READ.where(cases_in_sight(connection))
+    return tuple(connection.execute(seen, {"after": after, "limit": limit}).scalars())
 
 
 def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:

@@ -95,15 +95,18 @@ def add_session(
 
 
 def find_session(
-    store: Store, cookie_sha256: str, *, now: datetime, idle: timedelta
+    store: Store, cookie_sha256: str, *, now: datetime, idle: timedelta, is_use: bool = True
 ) -> tuple[SessionRecord, PersonRecord] | None:
-    """Return the session of a cookie and its person; None where it is over or the account is disabled."""
+    """Return the session of a cookie and its person; None where it is over or the account is disabled.
+
+    Unless it is no use of the session, it is noted when it was used last.
+    """
     values = {"sha256": cookie_sha256, "now": now, "seen_since": now - idle}
     with store.reading() as connection:
         row = connection.execute(_FIND, values).one_or_none()
     if row is None:
         return None
-    if now - row.seen_at >= NOTED_EVERY:
+    if is_use and now - row.seen_at >= NOTED_EVERY:
         # Nobody is kept from reading by a disk that is full.
         with suppress(OutOfResourcesError), store.writing(durable=False) as connection:
             connection.execute(_NOTE, {"noted": row.session_id, "seen_at": now})

@@ -1,25 +1,26 @@
 """Worklist, single cases and counts. Nothing here changes anything."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError, UnreadableRecordError
 from service.store import queries
 from service.store.database import Store
+from service.store.kept_counts import counts_by_state
 from service.store.line import line_of
 from service.store.order import Group, Position, Selection, groups_of, sides_of
+from service.store.reading_claims import claims_of
 from service.store.records import (
     CaseDetail,
     CaseSummary,
     EarlierReport,
     InstanceRecord,
     TriageRecord,
-    WorklistLine,
-    WorklistPage,
 )
 from service.store.report_versions import report_versions
 from service.store.rows import earlier_of, event_of, instance_of, summary_of
@@ -27,6 +28,7 @@ from service.store.schema import cases
 from service.store.sight import cases_in_sight, instances_in_sight
 from service.store.studies import find_study
 from service.store.triage_results import triage_result
+from service.store.worklist_records import WorklistLine, WorklistPage
 
 EVERYTHING_LISTED = Selection()
 _PAGE_MAX = 1000
@@ -59,6 +61,7 @@ def list_worklist(
     position = Position.parsed(after) if after is not None else None
     as_of = position.as_of if position else now
     with store.reading() as connection:
+        selection = replace(selection, only=selection.only.resolved(connection, now))
         line = position.line if position else _line(connection, selection, as_of)
         groups = groups_of(
             selection, line.priority if line else None, as_of=as_of, seen=cases_in_sight(connection)
@@ -66,10 +69,12 @@ def list_worklist(
         chosen = _first(connection, groups, position, limit + 1)
         numbers = [row.case_id for row in chosen[:limit]]
         lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
+        claims = claims_of(connection, numbers, now=now)
     return WorklistPage(
         cases=tuple(_summary(lines[number], line.priority if line else None) for number in numbers),
         next=Position.of(chosen[limit - 1], as_of, line).text() if len(chosen) > limit else None,
         line=line,
+        claims=claims,
     )
 
 
@@ -78,6 +83,7 @@ def list_numbers(store: Store, selection: Selection, *, now: datetime, limit: in
     with store.reading() as connection:
         listed = CaseState.LISTED in selection.states
         line = line_of(connection, selection.share).priority if listed else None
+        selection = replace(selection, only=selection.only.resolved(connection, now))
         groups = groups_of(selection, line, as_of=now, seen=cases_in_sight(connection))
         return tuple(row.case_id for row in _first(connection, groups, None, limit))
 
@@ -157,8 +163,12 @@ def count_cases(store: Store) -> dict[CaseState, int]:
     """Return how many cases are in each state; states without a case count 0."""
     counts = dict.fromkeys(CaseState, 0)
     with store.reading() as connection:
-        for state, count in connection.execute(queries.COUNT_BY_STATE.where(cases_in_sight(connection))):
-            counts[CaseState(state)] = count
+        if store.sites is None:
+            found = dict(counts_by_state(connection))
+        else:
+            seen = connection.execute(queries.COUNT_BY_STATE.where(cases_in_sight(connection)))
+            found = {row[0]: row[1] for row in seen}
+    counts |= {CaseState(state): count for state, count in found.items()}
     return counts
 
 
@@ -183,8 +193,10 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
         return None
     line = line_of(connection, selection.share)
     sides = sides_of(line.priority, selection.subspecialty, as_of=as_of)
-    listed = select(func.count()).where(cases.c.state == CaseState.LISTED.value, cases_in_sight(connection))
-    above, below = (connection.execute(listed.where(side)).scalar_one() for side in sides)
+    wanted = (cases_in_sight(connection), *selection.only.conditions(as_of))
+    counted = (func.coalesce(func.sum(case((side, 1), else_=0)), 0) for side in sides)
+    listed = select(*counted).where(cases.c.state == CaseState.LISTED.value, *wanted)
+    above, below = connection.execute(listed).one()
     return WorklistLine(
         share=line.share, priority=line.priority, triaged=line.triaged, above=above, below=below
     )

@@ -21,7 +21,12 @@ from service.web.errors import Problem, problem_response
 SEARCHES = frozenset(
     {
         "/",
+        "/worklist/rows",
         "/quarantine",
+        "/results",
+        "/fhir/DiagnosticReport",
+        "/fhir/Observation",
+        "/fhir/Task",
         "/api/v1/worklist",
         "/api/v1/quarantine",
         "/studies",
@@ -43,12 +48,15 @@ SHOW_NO_PATIENT = frozenset(
         "/docs",
         "/docs/{name}",
         "/sign-in",
+        "/worklist/changes",
+        "/queue",
         "/fhir/metadata",
         "/api/v1/counts",
         "/api/v1/second-reads/summary",
         "/second-reads",
         "/api/v1/workers",
         STATIC_ADDRESS,
+        "/ohif/{path:path}",  # the program; what it shows it asks of DICOMweb
     }
 )
 """Routes whose answers hold nothing of a patient; every other one that shows something is recorded."""

@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 
 from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
+from service.second_read.settings import SecondReadSettings
 from service.security.identity import VISIT_KEY, Identity, Visit
 from service.security.provider import Provider
 from service.store.audit_entries import LOCAL
@@ -31,6 +32,7 @@ class ServerContext:
     clock: Clock
     access: Access
     provider: Provider | None = None  # of identities, by OpenID Connect
+    second_read: SecondReadSettings = field(default_factory=SecondReadSettings)  # who may claim what
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from overread.errors import (
+    ClaimedError,
     ConfigurationError,
     ContradictionError,
     InputError,
@@ -22,6 +23,7 @@ from overread.errors import (
     LeaseLostError,
     ModelError,
     NotFoundError,
+    NotPermittedError,
     OutOfResourcesError,
     OverLimitError,
     OverreadError,
@@ -65,6 +67,8 @@ HTTP_PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
         UnreadableRecordError,
         Problem(status=500, slug="unreadable-record", title="What is stored of it cannot be read"),
     ),
+    (ClaimedError, Problem(status=409, slug="claimed", title="Another reader has the case")),
+    (NotPermittedError, Problem(status=403, slug="not-permitted", title="You may not do this to this case")),
     (LeaseLostError, Problem(status=409, slug="lease-lost", title="Another worker holds the case")),
     (
         OutOfResourcesError,

@@ -189,12 +189,13 @@ class GuardMiddleware:
     async def _answer_known(self, request: Request) -> Response | None:
         """Recognise who asks; return what is answered in place of the application, None where it may."""
         try:
-            identity = await run_in_threadpool(self._identify, request)
+            entry = self._table.find(request.method, request.scope["path"])
+            is_use = entry is None or not entry.is_background
+            identity = await run_in_threadpool(self._identify, request, is_use=is_use)
         except OverreadError as error:
             return problem_response(problem_of(error), detail=str(error))
         if identity is None:
             return self._ask_who(request)
-        entry = self._table.find(request.method, request.scope["path"])
         request.scope[VISIT_KEY] = Visit(
             template="" if entry is None else entry.template,
             method=request.method,
@@ -244,7 +245,7 @@ class GuardMiddleware:
             return _FOREIGN_ORIGIN
         return None
 
-    def _identify(self, request: Request) -> Identity | None:
+    def _identify(self, request: Request, *, is_use: bool) -> Identity | None:
         context = (self._application or request.scope["app"]).state.context
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         shown = Shown(
@@ -252,6 +253,7 @@ class GuardMiddleware:
             cookie=cookie_of(request),
             named=named_in(request, self._access.security) if request.scope[_IS_PROXY_KEY] else None,
             is_from_this_machine=request.client is None or is_loopback(request.client.host),
+            is_use=is_use,
         )
         return identify(context.store, self._entrance, shown, now=context.clock())
 

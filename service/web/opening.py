@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from overread.observation import ObserverIdentity
 from service.hl7.settings import Hl7Settings
+from service.second_read.settings import SecondReadSettings
 from service.security.provider import Provider
 from service.security.settings import SecuritySettings
 from service.settings import load_settings
@@ -51,6 +52,7 @@ def context_opener(
                     clock=lambda: datetime.now(UTC),
                     access=access,
                     provider=Provider(access.security) if access.security.oidc_issuer else None,
+                    second_read=SecondReadSettings.read(environ),
                     hl7=Hl7Settings.read(environ),
                 )
         finally:

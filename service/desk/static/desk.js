@@ -21,8 +21,13 @@ const actions = {
   j: () => (viewer ? follow("a[rel=next]") : moveFocus(1)),
   k: () => (viewer ? follow("a[rel=prev]") : moveFocus(-1)),
   u: () => follow("a[data-key=u]"),
+  c: () => follow("button[data-press=c]"),
+  r: () => follow("button[data-press=r]"),
+  d: () => follow("a[data-press=d]"),
+  "/": () => document.querySelector(".search input[type=search]")?.focus(),
   "?": () => help?.showModal(),
 };
+document.addEventListener("action", (event) => Object.assign(actions, event.detail)); // of a page of its own
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -88,7 +93,7 @@ async function sendWhenSignedIn(form, field) {
 
 document.addEventListener("submit", (event) => {
   const field = event.target.elements.namedItem("csrf_token");
-  if (!field || event.target.action.includes("/sign-out")) return;
+  if (!field || "live" in event.target.dataset || event.target.action.includes("/sign-out")) return;
   event.preventDefault();
   sendWhenSignedIn(event.target, field);
 });

@@ -48,6 +48,25 @@
     return true;
   }
 
+  // Who begins to judge has the case; where another reader has it, that is said before more is typed.
+  let isClaimed = false;
+  async function claimOnce() {
+    if (isClaimed || !form || part.dataset.claim === "") return;
+    isClaimed = true;
+    const headers = { Accept: "application/json" };
+    const token = form.elements.namedItem("csrf_token")?.value;
+    if (token) headers["X-CSRF-Token"] = token;
+    const answer = await fetch(part.dataset.claim, { method: "POST", headers }).catch(() => null);
+    if (answer?.status !== 409) return;
+    const told = document.createElement("p");
+    told.className = "session-ended";
+    told.setAttribute("role", "alert");
+    told.textContent = (await answer.json()).detail ?? "Another reader has this case.";
+    form.append(told);
+  }
+
+  form?.addEventListener("input", claimOnce);
+  form?.addEventListener("change", claimOnce);
   form?.addEventListener("change", (event) => {
     const step = event.target.closest("[data-step]");
     if (!step) return;
@@ -66,11 +85,10 @@
   }
 
   function act(key) {
-    if (/^[yns]$/.test(key)) return verdict(key);
+    if (/^[ynq]$/.test(key)) return verdict(key);
     if (/^[1-9]$/.test(key)) return digit(key);
-    if (key === "A") return more();
+    if (key === "s") return more();
     if (key === "Z" && undo) return undo.requestSubmit() ?? true;
-    if (key === "Enter" && document.querySelector('.viewer [data-tool="box"][aria-pressed="true"]')) return false;
     if (key === "Enter" && form) return form.requestSubmit() ?? true;
     return false;
   }
@@ -83,6 +101,9 @@
       const target = event.target;
       const types = target.closest("textarea, select, summary, button, a, input:not([type=radio])");
       if (types) return;
+      // A tool of the viewer that is in use ends what is drawn by Enter; the form is sent when it is put down.
+      const isDrawing = document.querySelector(".viewer [data-tool][aria-pressed='true']") !== null;
+      if (event.key === "Enter" && isDrawing) return;
       if (act(event.key)) {
         event.preventDefault();
         event.stopImmediatePropagation();
@@ -91,19 +112,25 @@
     true,
   );
 
-  // A box that is drawn on the image comes as an event, whoever draws it, into the field that was used last.
-  let box = part.querySelector("[data-box]");
+  // A box that is drawn on the image goes into the field that was used last, else that of the discrepancy at hand.
+  let used = null;
   part.addEventListener("focusin", (event) => {
-    if (event.target.matches("[data-box]")) box = event.target;
+    if (event.target.matches("[data-box]")) used = event.target;
   });
+  const boxField = () => used ?? steps[at]?.querySelector("[data-box]") ?? part.querySelector("[data-box]");
+  function fill(field, box, image) {
+    if (!field) return;
+    field.value = box;
+    const of = field.parentElement.querySelector("input[type=hidden][name^='image-']");
+    if (of) of.value = image;
+    const details = field.closest("details");
+    if (details) details.open = true;
+  }
   document.addEventListener("viewer:box", (event) => {
-    const { sopInstanceUid, columnMin, rowMin, columnMax, rowMax } = event.detail;
-    if (!box) return;
-    const sides = [columnMin, rowMin, columnMax, rowMax];
-    box.value = sides.map((number) => Math.round(number * 10) / 10).join(" ");
-    const field = box.parentElement.querySelector("input[type=hidden][name^='image-']");
-    if (field) field.value = sopInstanceUid;
+    const { sopInstanceUid, frame, columnMin, rowMin, columnMax, rowMax } = event.detail;
+    fill(boxField(), [columnMin, rowMin, columnMax, rowMax].join(" "), `${sopInstanceUid} ${frame}`);
   });
+  document.addEventListener("viewer:box-removed", () => fill(boxField(), "", ""));
 
   go(0);
 })();

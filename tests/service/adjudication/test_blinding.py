@@ -90,6 +90,23 @@ def test_who_judges_nothing_sees_the_case_as_it_is(desk: Desk, sqlite_store: Sto
     assert load_case(sqlite_store, case_id).summary.state is CaseState.LISTED
 
 
+def test_a_filter_by_result_finds_what_the_reader_committed_and_nothing_else(
+    desk: Desk, sqlite_store: Store
+) -> None:
+    rules(sqlite_store, "[second_read]\nown_read_share = 1")
+    first, second = seen_case(sqlite_store, 1), seen_case(sqlite_store, 2)
+    with desk.signed_in() as browser:
+        token = {"X-CSRF-Token": token_on(browser.get(f"/cases/{first}"))}
+        own = {"submission": "own", "findings": []}
+        browser.post(f"/api/v1/cases/{first}/own-read", json=own, headers=token)
+        for query in ("flag=mass", "kind=possible_miss", "urgency=days"):
+            shown = browser.get(f"/?{query}").text
+            assert f'href="/cases/{second}?' not in shown, query
+            assert f'href="/cases/{first}?' in shown, query
+    with desk.signed_in("carl") as browser:
+        assert f'href="/cases/{second}?' in browser.get("/?flag=mass").text
+
+
 def test_a_share_of_the_cases_is_read_first_the_same_ones_for_everybody(
     desk: Desk, sqlite_store: Store
 ) -> None:

@@ -15,6 +15,7 @@ from service.hl7.settings import Hl7Settings
 from service.intake.reports import receive_report
 from service.security.roles import Role
 from service.store.database import Store
+from service.store.reading_claims import Hold, hold_case
 from service.store.records import ReportStatus
 from service.store.report_authors import authors_of, note_author
 from tests.service.adjudication.test_reads import CONFIRMED, SEVERE, person, sender
@@ -74,6 +75,8 @@ def test_nobody_judges_the_report_that_they_wrote(store: Store) -> None:
     case_id = written_by(store, seen_case(store), "ADA")
     with pytest.raises(TransitionError, match="you wrote the report"):
         judge(store, case_id, CONFIRMED, sender("ada"))
+    with pytest.raises(TransitionError, match="goes to another reader"):
+        hold_case(store, case_id, Hold(holder=person("ada").actor, at=NOW, seconds=60))
     assert judge(store, case_id, CONFIRMED, sender("bob")).is_new
 
 

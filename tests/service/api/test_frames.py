@@ -11,6 +11,7 @@ from service.intake.closing import close_study
 from service.store.audit_entries import AuditAction
 from service.store.database import Store
 from service.store.worklist import find_case
+from tests.service.adjudication.test_reads import rules
 from tests.service.desk.viewer_images import ct_slice, grey_image, ramp, send_ct, slice_values, written
 from tests.service.dicomweb.test_removed import remove
 from tests.service.material import NOW, dicom_bytes, send_image, triaged_case
@@ -137,3 +138,23 @@ def test_what_was_removed_is_left_out_and_gone_whatever_the_client_has(
 
     assert api.get(address, headers={"If-None-Match": tag}).status_code == 410
     assert api.get(f"/api/v1/cases/{case_id}/images").json()["stacks"] == []
+
+
+def test_objects_that_hold_a_result_are_withheld_until_the_own_read_is_committed(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    segmentation = "1.2.840.10008.5.1.4.1.1.66.4"
+    send_image(sqlite_store, dicom_bytes(number=1))
+    send_image(sqlite_store, dicom_bytes(number=2, SOPClassUID=segmentation, Modality="SEG"))
+    close_study(sqlite_store, "2.25.1", now=NOW)
+    address = f"/api/v1/cases/{find_case(sqlite_store, '2.25.1')}/images"
+
+    def seen() -> list[str]:
+        stacks = api.get(address).json()["stacks"]
+        return [image["sop_instance_uid"] for stack in stacks for image in stack["images"]]
+
+    assert seen() == ["2.25.1.1.1", "2.25.1.1.2"]
+    rules(sqlite_store, "[second_read]\nown_read_share = 1")
+    assert seen() == ["2.25.1.1.1"]
+    assert api.get(PIXELS.format("2.25.1.1.2", 1)).status_code == 404
+    assert api.get(PIXELS.format("2.25.1.1.1", 1)).status_code == 200

@@ -145,7 +145,7 @@ def test_the_arbiter_sees_both_judgements_without_names_and_the_readers_do_not(
         page = browser.get(f"/cases/{case_id}")
         judging = page.text.partition('class="judging"')[2].partition("</section>")[0]
         assert "Lung mass: confirmed; RADPEER 2a" in judging
-        assert "Lung mass: not sure" in judging
+        assert "Lung mass: unsure" in judging
         assert "The readers differ: mass: confirmed and unsure; RADPEER: 2a and none." in judging
         assert "Ada" not in judging
         answer = browser.post(

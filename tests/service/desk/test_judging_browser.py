@@ -50,6 +50,13 @@ def test_three_keys_and_a_case_is_done_and_the_next_one_opens(
     assert given.verdicts[0].verdict is Verdict.CONFIRMED
     assert given.radpeer is Radpeer.UNDERSTANDABLE_INSIGNIFICANT
     press(browser, "n")
+    browser.execute_script(
+        "document.querySelector('.viewer').dispatchEvent(new CustomEvent('viewer:box', {bubbles: true,"
+        " detail: {sopInstanceUid: '2.25.2.1.1', frame: 0, columnMin: 1, rowMin: 2.5, columnMax: 4,"
+        " rowMax: 6}}))"
+    )
+    assert wait_for(browser, "[name=box-of-1]").get_attribute("value") == "1 2.5 4 6"
+    assert wait_for(browser, "[name=image-of-1]").get_attribute("value") == "2.25.2.1.1 0"
     picture(browser, "causes")
     press(browser, "3")
     press(browser, Keys.ENTER)
@@ -67,25 +74,25 @@ def test_a_reader_commits_is_shown_the_result_judges_and_takes_it_back(
     case_id = seen_case(sqlite_store, findings={"mass": 0.9, "cardiomegaly": 0.5})
     browser.get(str(api.base_url))
     wait_for(browser, ".scripted")
-    assert "mass" not in browser.page_source.lower()
+    assert "mass" not in wait_for(browser, ".rows").text.lower()
     picture(browser, "hidden-list")
     press(browser, "j")
     press(browser, Keys.ENTER)
     assert leads_to(browser, f"/cases/{case_id}")
     assert browser.find_elements(By.CSS_SELECTOR, ".finding, img.layer, .report, .events li") == []
-    press(browser, "A")
+    press(browser, "s")
     Select(browser.switch_to.active_element).select_by_value("nodule")
     picture(browser, "own-read")
     browser.find_element(By.CSS_SELECTOR, "form.judge button").click()
     assert wait_for(browser, ".report").text.startswith("No mass")
     assert "Committed before the reveal: Lung nodule" in wait_for(browser, ".judging").text
     picture(browser, "revealed")
-    for key in ("y", "s", "1", Keys.ENTER):
+    for key in ("y", "q", "1", Keys.ENTER):
         press(browser, key)
     assert leads_to(browser, "/")
     assert load_case(sqlite_store, case_id).summary.state is CaseState.JUDGED
     browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{case_id}")
-    assert "Lung mass: confirmed; Cardiomegaly: not sure; RADPEER 1" in wait_for(browser, ".said").text
+    assert "Lung mass: confirmed; Cardiomegaly: unsure; RADPEER 1" in wait_for(browser, ".said").text
     wait_for(browser, ".scripted")
     press(browser, "Z")
     WebDriverWait(browser, 20).until(lambda page: page.find_elements(By.CSS_SELECTOR, "form.judge"))

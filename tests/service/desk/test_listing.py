@@ -3,7 +3,7 @@
 import pytest
 
 from service.desk.listing import Listing, lead_of, listing_of, share_links
-from service.store.records import WorklistLine
+from service.store.worklist_records import WorklistLine
 
 
 def line(*, above: int, below: int, triaged: int, share: float = 0.1) -> WorklistLine:
@@ -40,7 +40,7 @@ def test_the_lead_is_true(listing: Listing, shown: WorklistLine, words: str) -> 
 
 @pytest.mark.parametrize("percent", ["", "0", "-5", "101", "nan", "many", "1e999"])
 def test_what_is_no_share_is_passed_over(percent: str) -> None:
-    assert listing_of("", percent).share is None
+    assert listing_of(f"share={percent}").share is None
 
 
 def test_the_share_of_the_policy_is_offered_too() -> None:
@@ -51,19 +51,46 @@ def test_the_share_of_the_policy_is_offered_too() -> None:
 
 
 def test_an_address_leads_back_to_the_same_list() -> None:
-    listing = listing_of("thoracic", "20", "rest")
+    listing = listing_of("for=thoracic&share=20&part=rest")
 
     assert listing == Listing(subspecialty="thoracic", share=0.2, rest=True)
     assert listing.address() == "/?for=thoracic&share=20&part=rest"
     assert listing.case_address(7, "finding=2") == "/cases/7?finding=2&for=thoracic&share=20"
-    assert listing_of("nobody", "x", "y").address() == "/"
+    assert listing_of("for=nobody&share=x&part=y").address() == "/"
 
 
 def test_an_address_names_whose_list_it_is_unless_it_is_ones_own() -> None:
-    own = listing_of("", "", own=["cardiac"])
+    own = listing_of("", own=["cardiac"])
 
     assert (own.subspecialty, own.address()) == ("cardiac", "/")
-    assert listing_of("everybody", "", own=["cardiac"]).address() == "/?for=everybody"
-    assert listing_of("thoracic", "", own=["cardiac"]).address() == "/?for=thoracic"
-    assert listing_of("", "", own=["cardiac", "thoracic"]) == Listing()
-    assert listing_of("", "", own=["phrenology"]) == Listing()
+    assert listing_of("for=everybody", own=["cardiac"]).address() == "/?for=everybody"
+    assert listing_of("for=thoracic", own=["cardiac"]).address() == "/?for=thoracic"
+    assert listing_of("", own=["cardiac", "thoracic"]) == Listing()
+    assert listing_of("", own=["phrenology"]) == Listing()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "flag=mass&flag=pneumothorax&kind=possible_miss",
+        "for=cardiac&share=20&modality=CT&urgency=minutes&urgency=hours&waited=1.5&who=mine&sort=cap",
+        "subspecialty=thoracic&who=open&rows=compact&part=rest",
+        "cases=12.7",
+        "cases=none",
+    ],
+)
+def test_an_address_carries_the_filter_the_order_and_the_density(query: str) -> None:
+    assert listing_of(query).address() == f"/?{query}"
+    assert listing_of(listing_of(query).query()) == listing_of(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "flag=nothing&kind=KIND&modality=%3Cscript%3E&urgency=soon&waited=-1&who=you&sort=up&rows=all",
+        "waited=nan&waited=1e9&subspecialty=none",
+        "&".join(["flag=mass"] * 500),
+    ],
+)
+def test_what_no_filter_can_be_is_passed_over(query: str) -> None:
+    assert listing_of(query) == Listing()

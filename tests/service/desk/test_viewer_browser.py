@@ -299,6 +299,23 @@ def test_a_length_is_in_millimetres_only_where_the_image_is_calibrated_and_says_
     until(browser, lambda: not browser.find_elements(By.CSS_SELECTOR, ".measure"))
 
 
+def test_a_length_is_measured_by_keys_alone_and_arrows_go_as_they_are_seen(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    open_image(browser, api, sqlite_store, grey_image(ramp(100, 100), Modality="CT", PixelSpacing=[2, 1]))
+
+    press(browser, "rl")
+    press(browser, Keys.ENTER + Keys.ARROW_RIGHT * 10 + Keys.ENTER)
+
+    until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".measure text"))
+    # Turned by a quarter, what goes right on the screen goes along a column, whose pixels are 2 mm apart.
+    until(browser, lambda: browser.find_element(By.CSS_SELECTOR, ".measure text").text == "20.0 mm")
+    line = browser.find_element(By.CSS_SELECTOR, ".measure polyline").get_attribute("points").split()
+    (left, up), (right, down) = (tuple(map(float, corner.split(","))) for corner in line)
+    assert right > left + 10
+    assert up == pytest.approx(down)
+
+
 def test_an_angle_takes_two_drags(browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store) -> None:
     open_image(browser, api, sqlite_store, grey_image(ramp(96, 96)))
 
@@ -436,6 +453,20 @@ def test_the_next_case_is_there_before_it_is_opened_and_counts_as_seen_only_then
     until(browser, lambda: browser.current_url.endswith(f"/cases/{second}"))
     shown(browser, "2.25.2.1.1/")
     eventually(lambda: acts() == [AuditAction.FETCHED_AHEAD, AuditAction.SAW])
+
+
+def test_the_list_fetches_its_first_case_ahead(
+    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
+) -> None:
+    seen_case(sqlite_store, 1, findings={"mass": 0.9})
+    seen_case(sqlite_store, 2, findings=("cardiomegaly",))
+    browser.get(str(api.base_url))
+
+    def ahead() -> set[str | None]:
+        acts = entries(sqlite_store)
+        return {entry.subject for entry in acts if entry.action is AuditAction.FETCHED_AHEAD}
+
+    eventually(lambda: ahead() == {"case 1", "instance 2.25.1.1.1"})
 
 
 def test_what_cannot_be_shown_says_why(

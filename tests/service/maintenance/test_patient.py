@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from overread.errors import ConfigurationError, InputError, InvalidReportError, RemovedError
+from overread.second_read import Judgement, Radpeer
+from service.adjudication.reads import judge
 from service.maintenance.patient import copy_everything, remove_bytes
 from service.store.audit_entries import AuditAction
 from service.store.audit_trail import TrailFilter, find_entries, record_acts
@@ -14,6 +16,7 @@ from service.store.patients import holdings_of_patient
 from service.store.quarantine import load_entry
 from service.store.queue import claim_case
 from service.store.worklist import load_case
+from tests.service.adjudication.test_reads import sender
 from tests.service.audit_trail.material import ROE, view
 from tests.service.material import CLEAR, NOW, PATIENT, ready_case, send_image, send_report, triaged_case
 
@@ -44,6 +47,16 @@ def test_a_copy_has_reports_images_results_history_refusals_and_the_trail(
     assert [entry["subject"] for entry in trail] == [f"case {number}"]
     assert (folder / "missing.txt").read_text() == ""
     assert count == 7
+
+
+def test_a_copy_holds_what_second_readers_said(kept: Store, tmp_path: Path) -> None:
+    number = triaged_case(kept)
+    judge(kept, number, Judgement(radpeer=Radpeer.CONCUR, comment="calm"), sender())
+
+    copy_everything(kept, holdings_of_patient(kept, PATIENT), tmp_path / "copy")
+
+    (said,) = json.loads((tmp_path / "copy" / "cases" / str(number) / "second-reads.json").read_text())
+    assert (said["act"], said["by"], said["said"]["comment"]) == ("JUDGED", "Ada", "calm")
 
 
 def test_what_is_not_kept_any_more_is_named_in_the_copy(sqlite_store: Store, tmp_path: Path) -> None:

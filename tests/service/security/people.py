@@ -20,6 +20,7 @@ from service.store.people import Act, NewPerson, PersonRecord, add_person
 from service.web.access_log import AccessMiddleware
 from service.web.context import ServerContext
 from service.web.guard import Access, GuardMiddleware, access_for
+from service.web.settings import WebSettings
 from tests.service.material import NOW
 from tests.service.web.listening import MODEL, listening
 
@@ -40,13 +41,16 @@ class Clock:
         return self.now
 
 
-def add(store: Store, name: str = "ada", *roles: Role, **given: str) -> PersonRecord:
+def add(
+    store: Store, name: str = "ada", *roles: Role, sites: frozenset[str] | None = None, **given: str
+) -> PersonRecord:
     """Add an account with the password of the tests; a second reader where no role is named."""
     new = NewPerson(
         name=name,
         display_name=given.get("display_name", name.title()),
         roles=roles or (Role.SECOND_READER,),
         password_hash=HASH,
+        sites=sites,
     )
     return add_person(store, new, by=BY)
 
@@ -84,7 +88,11 @@ def token_on(page: httpx.Response) -> str:
 
 @contextlib.contextmanager
 def desk_on(
-    store: Store, access: Access | None = None, *, clock: Callable[[], datetime] | None = None
+    store: Store,
+    access: Access | None = None,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    web: WebSettings | None = None,
 ) -> Iterator[Desk]:
     """API and pages with all that stands before them, on a free port."""
     access = access or access_for("127.0.0.1", None, security=SecuritySettings())
@@ -95,7 +103,7 @@ def desk_on(
         provider = Provider(access.security) if access.security.oidc_issuer else None
         yield ServerContext(store=store, model=lambda: MODEL, clock=time, access=access, provider=provider)
 
-    app = make_app(open_context, list)
+    app = make_app(open_context, list, web)
     app.add_middleware(GuardMiddleware, access=access, refuse=answer_refusal)
     app.add_middleware(AccessMiddleware)
     with listening(app) as url:

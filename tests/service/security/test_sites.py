@@ -198,6 +198,23 @@ def test_lists_searches_and_counts_hold_the_own_site_alone(store: Store) -> None
         assert not re.search(r'href="/cases/[23]\b', page)
 
 
+def test_what_second_reads_ask_for_is_listed_of_the_own_site_alone(sqlite_store: Store) -> None:
+    with two_sites(sqlite_store, None) as house:
+        for number in (1, 2):
+            given = {"submission": f"s{number}", "revision": 1, "asks_for_addendum": True, "radpeer": "2a"}
+            verdict = {"finding": "mass", "kind": "POSSIBLE_MISS", "verdict": "CONFIRMED"}
+            token = {"X-CSRF-Token": house.pages.get("/session").json()["csrf_token"]}
+            address = f"/api/v1/cases/{number}/judgement"
+            answer = house.pages.post(address, json={**given, "verdicts": [verdict]}, headers=token)
+            assert answer.status_code == 201, answer.text
+        assert house.pages.get("/api/v1/second-reads/summary").json()["cases"] == 2
+        bind_person(sqlite_store, 1, {"south"}, (), by=BY)
+        assert house.pages.get("/api/v1/second-reads/summary").json()["cases"] == 1
+        page = house.pages.get("/second-reads")
+        assert page.status_code == 200
+        assert set(re.findall(r"/cases/(\d+)", page.text)) == {"2"}
+
+
 def test_another_binding_counts_from_the_next_request_on(sqlite_store: Store) -> None:
     with two_sites(sqlite_store, set()) as house:
         ways = (("south", 2), ("north hospital", 1))

@@ -51,3 +51,16 @@ def test_without_a_date_or_a_patient_nothing_is_earlier(store: Store, elements: 
     study(store, 2, date, **{k: v for k, v in elements.items() if k == "PatientID"})
 
     assert priors(store, 2) == []
+
+
+def test_an_earlier_study_of_another_site_is_not_shown_to_who_is_bound(store: Store) -> None:
+    study(store, 1, "20250101", InstitutionName="North")
+    study(store, 2, "20240101", InstitutionName="South")
+    study(store, 3, "20260101", InstitutionName="North")
+    detail = load_case(store, find_case(store, "2.25.3"))
+
+    def seen(sites: list[str] | None) -> list[str]:
+        return [prior.study_date for prior in prior_studies(store.seen_from(sites), detail.study)]
+
+    assert seen(None) == ["20250101", "20240101"]
+    assert seen(["north"]) == ["20250101"]

@@ -1,14 +1,9 @@
 // @ts-check
 /** The viewer's keys, as the help of the page lists them (service/desk/viewerkeys.py), and its buttons. */
 
-/** @typedef {import("./viewer.js").Viewer} Viewer */
+import { drawsByKeys } from "./pointing.js";
 
-const BOX_MOVES = /** @type {const} */ ({
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-});
+/** @typedef {import("./viewer.js").Viewer} Viewer */
 
 /**
  * @param {HTMLElement} root
@@ -26,7 +21,7 @@ export function bindKeys(root, viewer) {
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest("input, textarea, select, dialog[open]") || document.querySelector("dialog[open]")) return;
     const isInPane = target.closest(".pane") !== null;
-    if (isInPane && viewer.isDrawing && draws(event, viewer)) return;
+    if (isInPane && drawsByKeys(event, viewer)) return;
     // A letter comes with its case; what Shift adds to arrows and the like has a name of its own.
     const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
     const bound = keys.get(name);
@@ -43,18 +38,4 @@ export function bindKeys(root, viewer) {
     viewer.actions[button.dataset.action ?? ""]?.();
     viewer.active.root.focus({ preventScroll: true }); // keys go on where they were
   });
-}
-
-/** Moves and finishes a box that is drawn by keys. @param {KeyboardEvent} event @param {Viewer} viewer */
-function draws(event, viewer) {
-  if (event.key === "Enter") {
-    viewer.finishBox();
-  } else if (event.key in BOX_MOVES) {
-    const [across, down] = BOX_MOVES[/** @type {keyof typeof BOX_MOVES} */ (event.key)];
-    viewer.moveBox(across, down, event.shiftKey);
-  } else {
-    return false;
-  }
-  event.preventDefault();
-  return true;
 }

@@ -68,8 +68,8 @@ export class Frames {
     /** @type {Map<string, Frame>} */
     this.there = new Map(); // in the order of use
     this.bytes = 0;
-    /** @type {string[]} */
-    this.wanted = [];
+    /** @type {Map<object, string[]>} */
+    this.wanted = new Map(); // by who wants them
     this.under_way = 0;
   }
 
@@ -99,17 +99,34 @@ export class Frames {
   }
 
   /**
-   * Asks for these when nothing else is under way, the first of them first; what was wanted before is not.
+   * Asks for these when nothing else is under way, the first of them first; what the same one wanted before is not.
+   * @param {object} owner
    * @param {string[]} addresses
    */
-  prefetch(addresses) {
-    this.wanted = addresses.filter((address) => !this.there.has(address));
+  prefetch(owner, addresses) {
+    this.wanted.set(
+      owner,
+      addresses.filter((address) => !this.there.has(address)),
+    );
     this.fill();
   }
 
+  /** What comes next: of each who wants something in turn. */
+  next() {
+    for (const [owner, addresses] of this.wanted) {
+      const address = addresses.shift();
+      if (address === undefined) continue;
+      this.wanted.delete(owner); // to the end of the line
+      this.wanted.set(owner, addresses);
+      return address;
+    }
+    return null;
+  }
+
   fill() {
-    while (this.under_way < AT_ONCE && this.wanted.length > 0) {
-      const address = /** @type {string} */ (this.wanted.shift());
+    while (this.under_way < AT_ONCE) {
+      const address = this.next();
+      if (address === null) return;
       if (this.there.has(address) || this.asked.has(address)) continue;
       this.under_way += 1;
       this.get(address)

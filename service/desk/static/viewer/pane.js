@@ -241,7 +241,7 @@ export class Pane {
     const addresses = order
       .filter((at) => at >= 0 && at < this.slices.length)
       .map((at) => addressOf(this.slices[at].image.sop_instance_uid, this.slices[at].frame));
-    this.frames.prefetch(addresses);
+    this.frames.prefetch(this, addresses);
   }
 
   /** @param {string} words */

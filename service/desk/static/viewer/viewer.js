@@ -36,8 +36,8 @@ class Viewer {
     for (const pane of this.panes) {
       listen(pane, this);
       pane.root.addEventListener("focus", () => this.activate(pane));
-      this.seriesOf(pane).addEventListener("change", (event) => {
-        pane.openStack(Number(/** @type {HTMLSelectElement} */ (event.target).value));
+      this.seriesOf(pane).addEventListener("change", () => {
+        this.openSeries(pane, Number(this.seriesOf(pane).value));
         pane.root.focus();
       });
     }
@@ -148,21 +148,6 @@ class Viewer {
     return this.tool === "box" && this.active.box?.isDraft === true && this.active.box.key === this.active.key;
   }
 
-  /** @param {number} across @param {number} down @param {boolean} grows */
-  moveBox(across, down, grows) {
-    const pane = this.active;
-    if (!pane.box) return;
-    const step = Math.max(pane.view.size.columns, pane.view.size.rows) / 100;
-    const { columnMin, rowMin, columnMax, rowMax } = pane.box.box;
-    pane.draftBox({
-      columnMin: columnMin + (grows ? 0 : across * step),
-      rowMin: rowMin + (grows ? 0 : down * step),
-      columnMax: Math.max(columnMax + across * step, columnMin + step),
-      rowMax: Math.max(rowMax + down * step, rowMin + step),
-    });
-    pane.redraw(false);
-  }
-
   finishBox() {
     this.active.keepBox();
     this.tool = "window";
@@ -186,9 +171,14 @@ class Viewer {
   async stepSeries(step) {
     const pane = this.active;
     const at = pane.stackAt + step;
-    if (at < 0 || at >= pane.stacks.length) return;
+    if (at >= 0 && at < pane.stacks.length) await this.openSeries(pane, at);
+  }
+
+  /** @param {Pane} pane @param {number} at */
+  async openSeries(pane, at) {
     await pane.openStack(at);
     this.seriesOf(pane).value = String(at);
+    if (this.link) this.link = new Link(this.panes[0], this.panes[1]); // what is seen now belongs together
   }
 
   toggleCine() {

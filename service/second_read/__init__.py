@@ -1,0 +1,1 @@
+"""The second read: who takes up which case, and by which rules."""
