@@ -59,10 +59,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
     open_words = _words_of_open_access(
         access_for(addresses.host, web.api_token, security=SecuritySettings.read(environ)).entrance, settings
     )
-    if workers < 0:
-        raise ConfigurationError("--workers must be 0 or more")
-    if api_processes < 1:
-        raise ConfigurationError("--api-processes must be 1 or more")
+    _check_numbers(workers, api_processes)
     wanted = _wanted_listeners(addresses, environ)
     elsewhere = _with_others(environ)
     watching = check_watch(environ)
@@ -99,6 +96,13 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
         )
         announcer.start()
         Supervisor(specs, clock=time.monotonic).run()
+
+
+def _check_numbers(workers: int, api_processes: int) -> None:
+    if workers < 0:
+        raise ConfigurationError("--workers must be 0 or more")
+    if api_processes < 1:
+        raise ConfigurationError("--api-processes must be 1 or more")
 
 
 def _words_of_open_access(entrance: Entrance, settings: Settings) -> list[str]:

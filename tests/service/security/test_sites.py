@@ -19,16 +19,18 @@ from service.intake.sites import learn_sites, site_of
 from service.security.roles import Role, Scope
 from service.security.routes import ROUTES
 from service.security.tokens import make_token
+from service.store.archive import instances_within
 from service.store.audit_entries import AuditAction, AuditOutcome
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.order import Selection
 from service.store.people import bind_person
+from service.store.prior_studies import prior_studies
 from service.store.quarantine import list_quarantine
 from service.store.sites import count_sites
-from service.store.worklist import count_cases, list_numbers, load_case
+from service.store.worklist import count_cases, list_numbers, load_case, load_instance
 from service.web.guard import access_for
-from tests.service.material import ACCESSION, NOW, dicom_bytes, send_image, send_report
+from tests.service.material import ACCESSION, CLEAR, NOW, dicom_bytes, send_image, send_report
 from tests.service.security.people import BY, add, desk_on, token_on
 from tests.service.web.listening import listening, opener
 from tests.service.web.seeing import seen_case
@@ -215,6 +217,19 @@ def test_what_second_reads_ask_for_is_listed_of_the_own_site_alone(sqlite_store:
         assert set(re.findall(r"/cases/(\d+)", page.text)) == {"2"}
 
 
+def test_earlier_studies_of_a_patient_are_named_as_far_as_they_may_be_seen(store: Store) -> None:
+    for number, site, day in ((1, "north", "20240101"), (2, "south", "20250101"), (3, "north", "20260101")):
+        study, accession = f"2.25.{number}", f"A{number}"
+        names = {"AccessionNumber": accession, "InstitutionName": site, "StudyDate": day}
+        send_image(store, dicom_bytes(study=study, **names))
+        send_report(store, CLEAR, accession=accession)
+        close_study(store, study, now=NOW)
+    latest = load_case(store, 3).study
+
+    for sites, seen in ((None, [2, 1]), ({"north"}, [1]), ({"south"}, [2]), (set(), [])):
+        assert [prior.case_id for prior in prior_studies(store.seen_from(sites), latest)] == seen
+
+
 def test_another_binding_counts_from_the_next_request_on(sqlite_store: Store) -> None:
     with two_sites(sqlite_store, set()) as house:
         ways = (("south", 2), ("north hospital", 1))
@@ -262,14 +277,17 @@ def test_images_decide_on_the_site_and_the_report_where_they_do_not_say(store: S
     send_image(store, dicom_bytes())
     close_study(store, "2.25.1", now=NOW)
     assert load_case(store, case_id).summary.site == "smh"
-    assert store.seen_from({"smh"}) is not None
     # What the images do not say the case does: its pictures are seen by whoever sees the case.
-    assert load_case(store.seen_from({"smh"}), case_id).instances[0].sop_instance_uid == "2.25.1.1.1"
+    smh = store.seen_from({"smh"})
+    assert load_case(smh, case_id).instances[0].sop_instance_uid == "2.25.1.1.1"
+    assert load_instance(smh, "2.25.1.1.1") == instances_within(smh, "2.25.1")[0]
     send_image(store, dicom_bytes(number=2, InstitutionName="St. Mary's  Hospital"))
+    with pytest.raises(NotFoundError):  # at once, though the case learns of it when the study closes
+        instances_within(smh, "2.25.1")
     close_study(store, "2.25.1", now=NOW)
     assert load_case(store, case_id).summary.site == "st. mary's hospital"
     with pytest.raises(NotFoundError):
-        load_case(store.seen_from({"smh"}), case_id)
+        load_case(smh, case_id)
 
 
 @pytest.mark.parametrize(
