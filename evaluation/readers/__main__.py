@@ -107,7 +107,9 @@ def _latent(item: ReadFinding) -> str:
     words = f"{found.low:.3f} to {found.high:.3f}"
     if found.is_known:
         return words
-    wanted = min(expected_reads(found.most_uncertain, _HALF_WIDTH), len(item.reads))
+    wanted = expected_reads(found.most_uncertain, _HALF_WIDTH)
+    if wanted >= len(item.reads):
+        return f"{words}: unknown; people would have to decide all of them together"
     return f"{words}: unknown; {wanted} adjudications would carry ±{_HALF_WIDTH:.2f}"
 
 

@@ -187,7 +187,9 @@ def is_study_hidden(store: Store, study_instance_uid: str, identity: Identity) -
 
 
 def tells_result(instance: InstanceRecord) -> bool:
-    """Whether an object of a study holds a report or a result, by its storage class."""
+    """Whether an object of a study holds a report or a result, by its storage class or as one of ours."""
+    if instance.result_of is not None:
+        return True
     name = UID(instance.sop_class_uid).name
     return any(word in name for word in _TELLING)
 

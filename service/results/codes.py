@@ -12,6 +12,7 @@ from models.vendor_results.wording import parse_code
 from overread.discrepancy import DiscrepancyKind
 from overread.finding import Finding
 from overread.observation import Laterality, Presence
+from overread.second_read import Verdict
 
 SCHEME = "99OVERREAD"
 _MEANING_LENGTH = 64  # VR LO
@@ -22,6 +23,13 @@ OUTCOME = Code("OUTCOME", SCHEME, "Comparison of image and report")
 OUTCOME_DISCREPANT = Code("DISCREPANT", SCHEME, "Image and report may disagree")
 OUTCOME_NONE_LEFT = Code("NONE_LEFT", SCHEME, "No disagreement is left that is worth a second look")
 
+VERDICT = Code("VERDICT", SCHEME, "Verdict of the second reader")
+
+_VERDICTS = {
+    Verdict.CONFIRMED: Code("CONFIRMED", SCHEME, "The second reader confirms it"),
+    Verdict.NOT_CONFIRMED: Code("NOT_CONFIRMED", SCHEME, "The second reader does not confirm it"),
+    Verdict.UNSURE: Code("UNSURE", SCHEME, "The second reader is not sure"),
+}
 _KINDS = {
     kind: Code(kind.value, SCHEME, kind.value.replace("_", " ").capitalize()) for kind in DiscrepancyKind
 }
@@ -76,6 +84,11 @@ def kind_code(kind: DiscrepancyKind) -> Code:
 def report_code(presence: Presence) -> Code:
     """Return the code of what a report says."""
     return _SAYS[presence]
+
+
+def verdict_code(verdict: Verdict) -> Code:
+    """Return the code of what a second reader says of a disagreement."""
+    return _VERDICTS[verdict]
 
 
 def presence_code(presence: Presence) -> Code:

@@ -92,7 +92,7 @@ class Maker:
     def _made(self, occasion: Occasion) -> str:
         """Return what was made, in words."""
         subject = subject_of(self._store, occasion)
-        statements = statements_of(subject.record, load_vocabulary())
+        statements = statements_of(subject.record, load_vocabulary(), subject.judgement)
         told = told_before(self._store, occasion)
         places = _places(occasion, self._rules, told, is_withdrawal=not statements)
         if not places:

@@ -20,6 +20,7 @@ from service.results.codes import (
     presence_code,
     report_code,
     side_code,
+    verdict_code,
 )
 from service.results.evidence import local_time
 from service.results.report import version_of_result
@@ -87,6 +88,7 @@ def _observations(statements: Sequence[Statement], status: str) -> Iterator[str]
             presence_code(item.presence),
             report_code(item.report_says),
             side_code(item.laterality),
+            None if item.verdict is None else verdict_code(item.verdict),
         ]
         values = "~".join(_coded(code) for code in coded if code is not None)
         score = "" if item.probability is None else f"{item.probability:.4f}"

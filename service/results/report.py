@@ -244,6 +244,8 @@ def _evaluations(item: Statement) -> list[QualitativeEvaluation]:
         (ours.DISCREPANCY_KIND, ours.kind_code(item.discrepancy.kind)),
         (ours.REPORT_SAYS, ours.report_code(item.report_says)),
     ]
+    if item.verdict is not None:
+        pairs.append((ours.VERDICT, ours.verdict_code(item.verdict)))
     side = ours.side_code(item.laterality)
     if side is not None and ours.site_code(item.finding.group) is None:
         pairs.append((codes.SCT.Laterality, side))

@@ -1,9 +1,9 @@
 """Statements of a triage result to other systems, whatever the form in which they leave."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from overread.discrepancy import Discrepancy
+from overread.discrepancy import Discrepancy, DiscrepancyKind
 from overread.finding import Finding, Vocabulary
 from overread.observation import (
     Detection,
@@ -14,6 +14,7 @@ from overread.observation import (
     Presence,
 )
 from overread.report_position import current_observations, position_on
+from overread.second_read import Judgement, Verdict
 from service.store.records import TriageRecord
 
 
@@ -32,15 +33,30 @@ class Statement:
     detector: ObserverIdentity | None
     operating_point: str | None
     report_says: Presence
+    verdict: Verdict | None  # of the second reader; None where nobody has judged, or looked at it
     words: str  # why, in one or more sentences
 
 
-def statements_of(record: TriageRecord, vocabulary: Vocabulary) -> tuple[Statement, ...]:
-    """Return the disagreements of a triage result, the strongest first; none where nothing is left."""
-    return tuple(_statements(record, vocabulary))
+def statements_of(
+    record: TriageRecord, vocabulary: Vocabulary, judgement: Judgement | None = None
+) -> tuple[Statement, ...]:
+    """Return the disagreements of a triage result, the strongest first; none where nothing is left.
+
+    What a second reader has not confirmed is left out.
+    """
+    verdicts = {} if judgement is None else {item.flag: item.verdict for item in judgement.verdicts}
+    return tuple(
+        item
+        for item in _statements(record, vocabulary, verdicts)
+        if item.verdict is not Verdict.NOT_CONFIRMED
+    )
 
 
-def _statements(record: TriageRecord, vocabulary: Vocabulary) -> Iterator[Statement]:
+def _statements(
+    record: TriageRecord,
+    vocabulary: Vocabulary,
+    verdicts: Mapping[tuple[str, DiscrepancyKind], Verdict],
+) -> Iterator[Statement]:
     current = current_observations(record.reading.observations)
     for item in record.result.discrepancies:
         seen = item.detector_observation
@@ -57,6 +73,7 @@ def _statements(record: TriageRecord, vocabulary: Vocabulary) -> Iterator[Statem
             detector=None if detection is None else detection.detector,
             operating_point=None if detection is None else detection.operating_point,
             report_says=position_on(current, item.finding, vocabulary).presence,
+            verdict=verdicts.get((item.finding, item.kind)),
             words=" ".join(item.reasons),
         )
 

@@ -9,15 +9,17 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from overread.errors import NotFoundError
+from overread.second_read import Judgement
 from service.store import locks, queries
 from service.store.backlog import DUE
 from service.store.cases import find_case
-from service.store.database import Store
+from service.store.database import Store, Transaction
 from service.store.records import InstanceRecord, StudyRecord, TriageRecord
 from service.store.result_occasions import DONE, Moment, Occasion
 from service.store.result_tables import deliveries, result_occasions, results
 from service.store.rows import instance_of, study_of
 from service.store.schema import cases, instances
+from service.store.second_reads import reads_of
 from service.store.sight import cases_in_sight
 from service.store.triage_results import triage_result
 
@@ -55,6 +57,7 @@ class Subject:
     accession_number: str | None
     patient_id: str | None = field(repr=False)
     record: TriageRecord
+    judgement: Judgement | None = None  # of the second reader, where that is the occasion
     images: tuple[InstanceRecord, ...]  # objects as received, in the order of the study
     earlier: tuple[StoredResult, ...]  # the latest of each form that was made before
 
@@ -125,6 +128,11 @@ _LATEST = (
 )
 """The occasion of the latest triage of a case."""
 
+_SERIES = select(instances.c.series_instance_uid).where(
+    instances.c.study_instance_uid == bindparam("study"), instances.c.result_of.is_not(None)
+)
+"""The series of our results in a study, once for each object."""
+
 _IDENTIFIED = (
     select(cases.c.case_id)
     .where(
@@ -160,6 +168,7 @@ def subject_of(store: Store, occasion: Occasion) -> Subject:
             accession_number=study.accession_number or case.accession_number,
             patient_id=study.patient_id or case.patient_id,
             record=triage_result(connection, case.case_id, occasion.revision),
+            judgement=_judgement(connection, occasion),
             images=tuple(instance_of(row, store.files) for row in images),
             earlier=tuple(earlier.values()),
         )
@@ -186,6 +195,12 @@ def latest_subject(store: Store, case_id: int) -> Subject:
         attempts=0,
     )
     return subject_of(store, occasion)
+
+
+def result_series(store: Store, study_instance_uid: str) -> frozenset[str]:
+    """Return the series of our results in a study; none where nothing was made."""
+    with store.reading() as connection:
+        return frozenset(connection.execute(_SERIES, {"study": study_instance_uid}).scalars())
 
 
 def cases_of_identifier(store: Store, value: str) -> tuple[int, ...]:
@@ -262,6 +277,11 @@ def _record(connection: Any, occasion: Occasion, item: MadeResult, now: datetime
     fresh |= {"result_id": result_id, "case_id": occasion.case_id}
     if item.destinations:
         connection.execute(_ADD_DELIVERIES, [{"destination": name, **fresh} for name in item.destinations])
+
+
+def _judgement(connection: Transaction, occasion: Occasion) -> Judgement | None:
+    reads = () if occasion.judgement_id is None else reads_of(connection, occasion.case_id)
+    return next((read.judgement for read in reads if read.read_id == occasion.judgement_id), None)
 
 
 def _stored(row: Any) -> StoredResult:

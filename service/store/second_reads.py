@@ -19,6 +19,7 @@ from service.store.audit_entries import LOCAL, AuditAction, AuditEntry
 from service.store.audit_trail import record_act
 from service.store.json_format import from_json, to_json
 from service.store.records import CaseRecord, actor_columns, actor_of
+from service.store.result_occasions import Moment, add_occasion, has_occasion
 from service.store.schema import cases
 from service.store.second_read_tables import audit_draws, second_reads
 from service.store.sight import cases_in_sight
@@ -171,7 +172,17 @@ def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadReco
         detail=f"{new.act.value}, entry {row.read_id}",
     )
     record_act(connection, act)
-    return _read_of(row)
+    read = _read_of(row)
+    if read.concludes and has_occasion(connection, case.case_id):
+        add_occasion(
+            connection,
+            case.case_id,
+            moment=Moment.JUDGEMENT,
+            revision=read.revision,
+            judgement_id=read.read_id,
+            now=new.at,
+        )
+    return read
 
 
 def committed_cases(connection: Connection, case_ids: Collection[int], actor: Actor) -> frozenset[int]:

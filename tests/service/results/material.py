@@ -24,7 +24,7 @@ from service.store.database import Store
 from service.store.queue import claim_case
 from service.store.result_occasions import Moment
 from service.store.results import Form
-from tests.service.material import CLEAR, NOW, dicom_bytes, send_image, send_report, triage_one
+from tests.service.material import CLEAR, NOW, after, dicom_bytes, send_image, send_report, triage_one
 
 DCIODVFY, DSRDUMP, STORESCP = Path("/usr/bin/dciodvfy"), Path("/usr/bin/dsrdump"), Path("/usr/bin/storescp")
 ROWS, COLUMNS = 400, 512
@@ -128,10 +128,10 @@ def triage_again(store: Store, case_id: int, *observations: DetectorObservation)
     triage_one(store, claimed, clock=lambda: NOW, detectors=(Shows(*observations),))
 
 
-def make_due(store: Store, rules: Sequence[Rule]) -> int:
-    """Make what is due by these rules."""
+def make_due(store: Store, rules: Sequence[Rule], *, seconds: float = 0) -> int:
+    """Make what is due by these rules so many seconds later."""
     with Workshop() as workshop:
-        return Maker(store, workshop, rules, clock=lambda: NOW).make_due()
+        return Maker(store, workshop, rules, clock=lambda: after(seconds)).make_due()
 
 
 def faults_of(path: Path) -> list[str]:

@@ -4,6 +4,10 @@ from io import BytesIO
 
 from pydicom import dcmread
 
+from overread.discrepancy import DiscrepancyKind
+from overread.second_read import FlagVerdict, Judgement, Radpeer, RejectionCause, Verdict
+from service.adjudication.blinding import tells_result
+from service.adjudication.reads import judge
 from service.intake.closing import close_study
 from service.maintenance.patient import erase_rows
 from service.results.settings import Rule
@@ -14,6 +18,7 @@ from service.store.patients import Holdings
 from service.store.result_occasions import Moment
 from service.store.results import Form, results_of_case
 from service.store.worklist import load_case
+from tests.service.adjudication.test_reads import sender
 from tests.service.material import MASS, NOW, ROE, send_image, send_report
 from tests.service.results.material import TO_PACS, make_due, seen, told_case, triage_again
 
@@ -24,8 +29,8 @@ def correct(store, case_id: int, report: str, *observations) -> None:
     triage_again(store, case_id, *observations)
 
 
-def make(store, rules=TO_PACS) -> list[tuple[str, str]]:
-    make_due(store, rules)
+def make(store, rules=TO_PACS, *, seconds: float = 0) -> list[tuple[str, str]]:
+    make_due(store, rules, seconds=seconds)
     found = list_deliveries(store, Query(), limit=100)
     return [(item.state.value, item.form.value) for item in reversed(found)]
 
@@ -165,6 +170,62 @@ def test_a_patient_who_is_erased_leaves_no_result_behind(store) -> None:
     assert (count.cases, count.kept) == (1, ())
     assert results_of_case(store, case_id) == ()
     assert [item.case_id for item in list_deliveries(store, Query(), limit=9)] == [2]
+
+
+def test_what_a_second_reader_confirms_is_told_and_the_rest_is_withdrawn(store) -> None:
+    boxed = seen("nodule", (1, 2, 30, 40))
+    case_id = told_case(store, seen(), boxed)
+    both = [*TO_PACS, Rule(moment=Moment.JUDGEMENT, form=Form.SR, destination="pacs")]
+    make(store, both)
+    verdicts = (
+        FlagVerdict(finding="mass", kind=DiscrepancyKind.POSSIBLE_MISS, verdict=Verdict.CONFIRMED),
+        FlagVerdict(
+            finding="nodule",
+            kind=DiscrepancyKind.POSSIBLE_MISS,
+            verdict=Verdict.NOT_CONFIRMED,
+            cause=RejectionCause.NOT_THERE,
+        ),
+    )
+
+    judge(store, case_id, Judgement(verdicts=verdicts, radpeer=Radpeer.CONCUR), sender())
+    make(store, both, seconds=120)
+
+    before, judged = results_of_case(store, case_id)
+    assert "lung nodule" in str(read(store, before))
+    text = str(read(store, judged))
+    assert "The second reader confirms it" in text
+    assert "lung nodule" not in text
+    assert not judged.withdraws
+    assert len(read(store, judged).PredecessorDocumentsSequence) == 1
+
+
+def test_what_a_second_reader_rejects_is_withdrawn(sqlite_store) -> None:
+    case_id = told_case(sqlite_store, seen())
+    both = [*TO_PACS, Rule(moment=Moment.JUDGEMENT, form=Form.SR, destination="pacs")]
+    make(sqlite_store, both)
+    rejected = FlagVerdict(
+        finding="mass",
+        kind=DiscrepancyKind.POSSIBLE_MISS,
+        verdict=Verdict.NOT_CONFIRMED,
+        cause=RejectionCause.NOT_THERE,
+    )
+
+    judge(sqlite_store, case_id, Judgement(verdicts=(rejected,), radpeer=Radpeer.CONCUR), sender())
+    make(sqlite_store, both, seconds=120)
+
+    assert [result.withdraws for result in results_of_case(sqlite_store, case_id)] == [False, True]
+
+
+def test_a_result_is_withheld_from_a_reader_whose_own_read_is_to_come(sqlite_store) -> None:
+    case_id = told_case(sqlite_store, seen())
+    make(sqlite_store)
+    record = instances_within(sqlite_store, "2.25.1")
+
+    assert [tells_result(item) for item in sorted(record, key=lambda item: item.result_of or 0)] == [
+        False,
+        True,
+    ]
+    assert results_of_case(sqlite_store, case_id)
 
 
 def bytes_of(dataset) -> bytes:

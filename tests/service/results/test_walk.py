@@ -19,8 +19,10 @@ PAGE = Path(__file__).parents[3] / "docs" / "results.md"
 
 
 def commands() -> str:
-    walk = PAGE.read_text(encoding="utf-8").partition("## From Orthanc")[2]
-    return "\n".join(re.findall(r"```sh\n(.*?)```", walk, flags=re.DOTALL))
+    """The walk, and after it what the page shows before."""
+    before, _, walk = PAGE.read_text(encoding="utf-8").partition("## From Orthanc")
+    shown = [re.findall(r"```sh\n(.*?)```", part, flags=re.DOTALL) for part in (walk, before)]
+    return "\n".join([*shown[0], 'export OVERREAD_FOLDER="$PWD/data"', *shown[1]])
 
 
 def test_the_walk_leads_to_results_in_orthanc(tmp_path: Path) -> None:
@@ -69,7 +71,8 @@ def test_the_walk_leads_to_results_in_orthanc(tmp_path: Path) -> None:
     assert process.returncode == 0, said
     assert '"Modality" : "SR"' in said
     assert '"SeriesDescription" : "overread: not for diagnosis"' in said
-    assert len(re.findall(r"\tSENT\t", said)) == 2
+    assert len(re.findall(r"\tSENT\t", said)) == 4  # listed twice
+    assert "0 deliveries are due again" in said
     held = [path for path in (folder / "orthanc").rglob("*") if path.is_file()]
     objects = {}
     for path in held:
