@@ -143,9 +143,8 @@ def two_sites(store: Store, sites: set[str] | None) -> Iterator[TwoSites]:
 
 def routes_about_cases() -> list[tuple[str, str]]:
     named = [route for route in ROUTES if NAMES_OF_CASES & set(re.findall(r"\{(\w+)\}", route[1]))]
-    results = [
-        route for route in ROUTES if route[0] == "GET" and re.fullmatch(r"/fhir/\w+/\{name\}", route[1])
-    ]
+    of_results = re.compile(r"/fhir/\w+/\{name\}")
+    results = [route for route in ROUTES if route[0] == "GET" and of_results.fullmatch(route[1])]
     return sorted({*named, *results} - SENDS)
 
 
