@@ -2,21 +2,26 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+OHIF ?= ohif
+OHIF_VERSION := 3.13.2
+OHIF_SHA512 := 5997719a9986eeba85816f5924b71b82bdd70ad2e2d4a0cd3e831a798e4f3deea3e06e1f8c48e393271933a0ba664d85f3b04ac457e9abe8dde715d907d13c10
+TYPES := tests/service/desk/typescript
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check bench licences package sbom clean
+.PHONY: help demo test check bench licences ohif package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
 	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some, ARGS='-m \"not slow\"' the fast ones"
-	@echo "make check   lint, format, types"
+	@echo "make check   lint, format, types; those of the viewer with npm's typescript"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
 	@echo "make sbom      what the runtime set consists of, as CycloneDX, in dist/"
+	@echo "make ohif    fetch the ready-built OHIF viewer into the folder ohif (MIT; never needed)"
 	@echo "make clean   remove the environment"
 
 demo: $(VENV)/.runtime
@@ -25,13 +30,28 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.test
+check: $(VENV)/.test $(TYPES)/node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	cd $(TYPES) && node_modules/.bin/tsc --project .
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worker $(ARGS)
+
+# The ready-built OHIF viewer, to be served beside DICOMweb; never needed. OVERREAD_OHIF_FOLDER names its folder.
+ohif: $(OHIF)/index.html
+
+$(OHIF)/index.html:
+	@command -v npm >/dev/null || { echo "npm is needed to fetch OHIF (Debian packages nodejs and npm)" >&2; exit 1; }
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	npm pack --silent --pack-destination "$$folder" @ohif/app@$(OHIF_VERSION) >/dev/null; \
+	echo "$(OHIF_SHA512)  $$folder/ohif-app-$(OHIF_VERSION).tgz" | sha512sum --check --quiet; \
+	mkdir -p $(OHIF); tar --extract --gzip --file "$$folder/ohif-app-$(OHIF_VERSION).tgz" --directory $(OHIF) \
+	--strip-components 2 --exclude '*.map' --exclude 'package/dist/ort' package/dist
+	@sed -i 's|__webpack_require__\.p = "/"|__webpack_require__.p = "/ohif/"|' $(OHIF)/*.js
+	@sed -i 's|url(/|url(/ohif/|g' $(OHIF)/*.css
+	@echo "OHIF $(OHIF_VERSION) is in $(OHIF); start the service with OVERREAD_OHIF_FOLDER=$(OHIF)"
 
 licences: $(VENV)/.runtime
 	@$(BIN)/overread licences $(ARGS)
@@ -48,7 +68,13 @@ sbom: $(VENV)/.runtime
 	    --output-file dist/overread.cdx.json
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(TYPES)/node_modules
+
+# The compiler that checks the types of the viewer's modules; nothing of it is shipped.
+$(TYPES)/node_modules/.package-lock.json: $(TYPES)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for the types of the viewer (Debian packages nodejs and npm)" >&2; exit 1; }
+	cd $(TYPES) && npm ci --no-audit --no-fund >&2
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "overread needs Python 3.11 or newer")'

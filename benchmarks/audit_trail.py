@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import cast
 
 import httpx
 import numpy as np
@@ -23,14 +24,13 @@ from benchmarks.day import START, fill
 from benchmarks.worklist import opened
 from overread.actor import Actor
 from overread.statistics import bootstrap_estimate
-from service.application import make_app
 from service.audit_trail.verification import verify_trail
 from service.store.audit_entries import AuditAction, AuditEntry
 from service.store.audit_trail import record_acts, seal_trail
 from service.store.database import Store
-from service.web.guard import access_for
+from service.web.audit import AuditMiddleware
 from tests.service.postgres import MISSING, program
-from tests.service.web.listening import listening, opener
+from tests.service.web.listening import guarded_app, listening
 
 CASES = 2000
 BATCH = 5000
@@ -60,10 +60,11 @@ def fill_trail(store: Store, count: int) -> None:
 @contextmanager
 def pages(store: Store, *, recording: bool) -> Iterator[httpx.Client]:
     """A client of the pages of a store, which are recorded or not."""
-    access = access_for("127.0.0.1", None)
-    app = make_app(opener(store, access=access), list)
+    app = guarded_app(store)
     if not recording:
-        app.user_middleware.clear()
+        app.user_middleware = [
+            each for each in app.user_middleware if cast(object, each.cls) is not AuditMiddleware
+        ]
     with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 

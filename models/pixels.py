@@ -66,13 +66,13 @@ def render_for_display(
         return _fit(_read_picture(path), max_side)
     header = read_header(path)
     stored = decode_frame(path, header, frame)
-    if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
-        return _fit(_colour(stored, header), max_side)
-    grey = _modality_values(stored, header)
+    if stored.ndim == 3 or photometric_of(header) == "PALETTE COLOR":
+        return _fit(colour_of(stored, header), max_side)
+    grey = modality_values(stored, header)
     if "VOILUTSequence" not in header:  # a window is a straight line, so it may come after shrinking
         grey = _shrink(grey, max_side)
-    shown = _shrink(_windowed(grey, header, window), max_side)
-    shown = 1 - shown if _photometric(header) == "MONOCHROME1" else shown
+    shown = _shrink(windowed(grey, header, window), max_side)
+    shown = 1 - shown if photometric_of(header) == "MONOCHROME1" else shown
     return np.rint(shown * 255).astype(np.uint8)
 
 
@@ -118,14 +118,14 @@ def network_input_from(
         UndecodablePixelsError: a lookup table of the image is broken.
     """
     stored = framing.apply(stored)
-    if stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
-        grey = intensity.resize(_luminance(_colour(stored, header)), rows=rows, columns=columns)
+    if stored.ndim == 3 or photometric_of(header) == "PALETTE COLOR":
+        grey = intensity.resize(_luminance(colour_of(stored, header)), rows=rows, columns=columns)
         return intensity.normalise(-grey if framing.inverted else grey)
     if "ModalityLUTSequence" in header or "PixelPaddingValue" in header:
-        grey = intensity.resize(_modality_values(stored, header), rows=rows, columns=columns)
+        grey = intensity.resize(modality_values(stored, header), rows=rows, columns=columns)
     else:  # rescaling is a straight line, so it may come after the costly part
-        grey = _rescaled(intensity.resize(stored, rows=rows, columns=columns), header)
-    inverted = (_photometric(header) == "MONOCHROME1") != framing.inverted
+        grey = rescaled(intensity.resize(stored, rows=rows, columns=columns), header)
+    inverted = (photometric_of(header) == "MONOCHROME1") != framing.inverted
     return intensity.normalise(-grey if inverted else grey)
 
 
@@ -142,17 +142,17 @@ def displayed_input_from(
     stored = framing.apply(stored)
     inverted = framing.inverted
     is_picture = not len(header) and stored.dtype == np.uint8  # 0 is black in it, 255 white
-    if is_picture or stored.ndim == 3 or _photometric(header) == "PALETTE COLOR":
-        colours = stored if is_picture else _colour(stored, header)
+    if is_picture or stored.ndim == 3 or photometric_of(header) == "PALETTE COLOR":
+        colours = stored if is_picture else colour_of(stored, header)
         shown = intensity.resize(_luminance(colours), rows=rows, columns=columns)
         shown = _bounded(shown / np.float32(255))
     else:
-        inverted = (_photometric(header) == "MONOCHROME1") != inverted
-        grey = _modality_values(stored, header)
+        inverted = (photometric_of(header) == "MONOCHROME1") != inverted
+        grey = modality_values(stored, header)
         if "VOILUTSequence" in header:
-            shown = intensity.resize(_windowed(grey, header), rows=rows, columns=columns)
+            shown = intensity.resize(windowed(grey, header), rows=rows, columns=columns)
         else:  # a window is a straight line, so it may come after the costly part
-            shown = _windowed(intensity.resize(grey, rows=rows, columns=columns), header)
+            shown = windowed(intensity.resize(grey, rows=rows, columns=columns), header)
     return _bounded(1 - shown if inverted else shown)
 
 
@@ -162,27 +162,28 @@ def _broken(header: Dataset, part: str, error: Exception) -> UndecodablePixelsEr
     return UndecodablePixelsError(f"image {image}: its {part} is broken, send it again ({reason})")
 
 
-def _photometric(header: Dataset) -> str:
+def photometric_of(header: Dataset) -> str:
+    """Return the Photometric Interpretation (PS3.3 C.7.6.3.1.2) in capitals; empty where it is absent."""
     return text(header, "PhotometricInterpretation").upper()
 
 
-def _modality_values(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
+def modality_values(stored: NDArray[Any], header: Dataset) -> intensity.Grey:
     """Return rescaled values (PS3.3 C.11.1) in which padding has taken the least dense real value."""
-    padding = _padding(stored, header)
+    padding = padding_of(stored, header)
     if "ModalityLUTSequence" in header:
         try:
             grey = np.asarray(apply_modality_lut(stored, header), np.float32)
         except BROKEN_INPUT as error:
             raise _broken(header, "modality LUT", error) from error
     else:
-        grey = _rescaled(stored.astype(np.float32), header)
+        grey = rescaled(stored.astype(np.float32), header)
     if padding is not None:
-        darkest = grey[~padding].max() if _photometric(header) == "MONOCHROME1" else grey[~padding].min()
+        darkest = grey[~padding].max() if photometric_of(header) == "MONOCHROME1" else grey[~padding].min()
         grey[padding] = darkest
     return grey
 
 
-def _rescaled(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
+def rescaled(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
     """Return the values after slope and intercept (PS3.3 C.11.1.1.2); a slope of zero is no slope."""
     slope, intercept = numbers(header, "RescaleSlope"), numbers(header, "RescaleIntercept")
     if slope and intercept and (slope[0], intercept[0]) != (1.0, 0.0) and slope[0] != 0:
@@ -190,7 +191,7 @@ def _rescaled(grey: intensity.Grey, header: Dataset) -> intensity.Grey:
     return grey
 
 
-def _padding(stored: NDArray[Any], header: Dataset) -> NDArray[np.bool_] | None:
+def padding_of(stored: NDArray[Any], header: Dataset) -> NDArray[np.bool_] | None:
     """Return where the image is padded (PS3.3 C.7.5.1.1.2); None where it is nowhere or everywhere."""
     value = numbers(header, "PixelPaddingValue")
     if not value:
@@ -201,7 +202,7 @@ def _padding(stored: NDArray[Any], header: Dataset) -> NDArray[np.bool_] | None:
     return padded if padded.any() and not padded.all() else None
 
 
-def _windowed(grey: intensity.Grey, header: Dataset, asked: Window | None = None) -> intensity.Grey:
+def windowed(grey: intensity.Grey, header: Dataset, asked: Window | None = None) -> intensity.Grey:
     """Return values in [0, 1] after the VOI LUT or the first window that shows something (PS3.3 C.11.2)."""
     if asked is not None:
         return _bounded((grey - asked.black) / (asked.white - asked.black))
@@ -212,7 +213,7 @@ def _windowed(grey: intensity.Grey, header: Dataset, asked: Window | None = None
             return _bounded(shown / (2**bits - 1))
         except BROKEN_INPUT as error:
             raise _broken(header, "VOI LUT", error) from error
-    window = _stated_window(grey, header) or _fitted_window(grey)
+    window = stated_window(grey, header) or fitted_window(grey)
     position = (grey - window.black) / (window.white - window.black)
     if text(header, "VOILUTFunction") == "SIGMOID":  # PS3.3 C.11.2.1.3.1
         position = 1 / (1 + np.exp(-4 * np.clip(position - 0.5, -20, 20)))
@@ -224,7 +225,8 @@ def _bounded(shown: NDArray[np.floating]) -> intensity.Grey:
     return result
 
 
-def _stated_window(grey: intensity.Grey, header: Dataset) -> Window | None:
+def stated_window(grey: intensity.Grey, header: Dataset) -> Window | None:
+    """Return the first window of the header that shows something of the image; None where none does."""
     centres, widths = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
     linear = text(header, "VOILUTFunction") in {
         "",
@@ -241,14 +243,14 @@ def _stated_window(grey: intensity.Grey, header: Dataset) -> Window | None:
     return None
 
 
-def _fitted_window(grey: intensity.Grey) -> Window:
+def fitted_window(grey: intensity.Grey) -> Window:
     """Return a window that shows all but the extreme values of the image itself."""
     share = intensity.CLIPPED_SHARE
     low, high = (float(value) for value in np.percentile(grey[::2, ::2], [share, 100 - share]))
     return Window(black=low, white=high if high > low else low + 1)
 
 
-def _colour(stored: NDArray[Any], header: Dataset) -> Display:
+def colour_of(stored: NDArray[Any], header: Dataset) -> Display:
     """Return RGB in 8 bits; pydicom has turned YBR into RGB while decoding."""
     bits = whole_number(header, "BitsStored", 8)
     if stored.ndim == 2:
@@ -279,7 +281,7 @@ def _shrink(grey: intensity.Grey, max_side: int | None) -> intensity.Grey:
 def _fit(picture: NDArray[Any], max_side: int | None) -> Display:
     rows, columns = _fitting(picture.shape, max_side)
     if picture.dtype != np.uint8:  # a grey picture of 16 bits
-        picture = np.rint(_windowed(picture.astype(np.float32), Dataset()) * 255).astype(np.uint8)
+        picture = np.rint(windowed(picture.astype(np.float32), Dataset()) * 255).astype(np.uint8)
     if (rows, columns) == picture.shape[:2]:
         return picture
     return np.asarray(

@@ -9,7 +9,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from overread.errors import OverreadError
-from service.api import cases, claims, fhir, images, quarantine, reports, second_reads, triage, workers
+from service.api import (
+    cases,
+    claims,
+    fhir,
+    fhir_results,
+    frames,
+    images,
+    quarantine,
+    reports,
+    second_reads,
+    triage,
+    workers,
+)
 from service.desk import (
     accountpages,
     authorpages,
@@ -22,6 +34,7 @@ from service.desk import (
     providerpages,
     quarantinepages,
     queuepages,
+    resultpages,
 )
 from service.desk.feed import ListFeed
 from service.pictures.room import PictureRoom
@@ -31,6 +44,21 @@ from service.web.archive_threads import ArchiveThreads
 from service.web.bare import OpenContext, bare_app
 from service.web.narrative_turns import NarrativeTurns
 from service.web.settings import WebSettings
+
+_ROOMS = (
+    reports,
+    fhir,
+    fhir_results,
+    cases,
+    claims,
+    second_reads,
+    images,
+    frames,
+    triage,
+    quarantine,
+    workers,
+    health,
+)
 
 DESCRIPTION = """\
 Finds, among studies that have already been reported, the few where the report and the image most likely
@@ -63,7 +91,8 @@ def make_app(
     app.state.archive_threads = threads
     app.state.feed = ListFeed(connections_max=web.live_pages_max)
     app.state.narratives = NarrativeTurns(web)
-    for room in (reports, fhir, cases, claims, second_reads, images, triage, quarantine, workers, health):
+    app.state.web = web
+    for room in _ROOMS:
         app.include_router(room.router)
     app.include_router(second_reads.shares)
     app.state.triage_limiter = CapacityLimiter(1)  # a detector need not be fit for several threads
@@ -80,6 +109,7 @@ def make_app(
     app.include_router(accountpages.router)
     app.include_router(providerpages.router)
     app.include_router(peoplepages.router)
+    app.include_router(resultpages.router)
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)

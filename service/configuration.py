@@ -15,6 +15,7 @@ from overread.settings_file import CONFIG_VARIABLE, SettingsFile, read_settings_
 from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
 from service.pacs.settings import PacsSettings
+from service.results.settings import ResultsSettings
 from service.second_read.settings import SecondReadSettings
 from service.security.settings import SecuritySettings
 from service.settings import Settings
@@ -33,6 +34,7 @@ MODELS: tuple[type[SettingsModel], ...] = (
     Hl7Settings,
     WatchSettings,
     PacsSettings,
+    ResultsSettings,
 )
 ONLY_VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "the settings file, as --config",
@@ -114,6 +116,7 @@ def _faults_between(environ: Mapping[str, str]) -> Iterator[str]:
         lambda: hl7.tls and hl7.tls.context(),
         lambda: check_watch(environ),
         lambda: pacs.archive and pacs.address(dicom),
+        lambda: ResultsSettings.read(environ).addresses(dicom),
     ]
     for check in checks:
         try:

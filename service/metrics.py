@@ -75,6 +75,12 @@ TRIAGE_SECONDS = Histogram(
     buckets=_TRIAGE_BUCKETS,
     registry=REGISTRY,
 )
+RESULTS_SENT = Counter(
+    "overread_results_sent",
+    "Results by destination, and whether it took them.",
+    ("destination", "answer"),
+    registry=REGISTRY,
+)
 LOOKS_ENDED = Counter(
     "overread_looks_ended",
     "Looks at a case that ended their process: by the limit that they went over, or `lost`, which crashed.",

@@ -34,6 +34,7 @@ PAGES = {
 PROGRAM = re.compile(r"(export |[A-Z_]+=\S* )*(\.venv/bin/)?(overread|make|pip|python|git|curl)\b")
 
 CI = ".ci/run"
+AUDIT_RUN = "tests/service/commands/test_audit_run.py"
 BUDGET = "tests/evaluation/test_documentation.py"
 CLIENT = "tests/service/web/test_documentation.py"
 DEIDENTIFY = "tests/service/commands/test_deidentify.py"
@@ -45,10 +46,15 @@ READING = "tests/evaluation/test_reading.py"
 SERVING = "tests/service/runtime/test_serving.py"
 SIMULATE = "tests/evaluation/commands/test_simulate.py"
 # Pages whose commands another test takes from the page and runs, all of them.
-RUN_AS_A_WHOLE = {"docs/http.md": "tests/service/web/test_documentation.py"}
+RUN_AS_A_WHOLE = {
+    "docs/http.md": "tests/service/web/test_documentation.py",
+    "docs/results.md": "tests/service/results/test_walk.py",
+}
 # Commands that are not run here: what runs the same, and why it is not this test.
 RUN_ELSEWHERE = {
     "make demo": (CI, "installs"),
+    "make demo ARGS=--once --data-folder demo": (CI, "installs"),
+    ".venv/bin/overread audit run --data-folder demo --out audit": (AUDIT_RUN, "needs that folder"),
     "make test": (CI, "is what runs this"),
     "git clone <this repository> overread": (CI, "runs in a clone"),
     "cd overread": (CI, "runs in a clone"),
@@ -209,6 +215,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "reports.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "password.txt").write_text("correct horse battery staple\n", encoding="utf-8")
     (folder / "reports.csv").write_text("accession,text,status\nA-1,No mass is seen.,FINAL\n")
+    (folder / "r.csv").write_text("case,patient,text\n1,a,There is a mass.\n2,b,No mass is seen.\n")
+    (folder / "s.csv").write_text("case,mass,present\n1,0.8,mass\n2,0.7,mass\n")
     (folder / "ris.csv").write_text(
         "AccNo;Findings;Impression;status\nA-2;Größe normal.;No mass.;Approved\n", encoding="cp1252"
     )

@@ -17,6 +17,9 @@ Codes = NDArray[np.int32]
 DIMENSIONS = (*CIRCUMSTANCES, "sex", "view", "age")
 """Circumstances by which rates are compared."""
 
+RADPEER = "radpeer"
+"""What a second reader scored, kept as the circumstances are."""
+
 _TEXTS = ("findings", "cases", "patients")
 _ARRAYS = tuple(item.name for item in fields(CaseArrays) if item.name not in _TEXTS)
 _DECADE_YEARS = 10
@@ -57,6 +60,9 @@ def audited(cases: Sequence[CohortCase], arrays: CaseArrays) -> AuditedCases:
     dimensions["sex"] = Dimension.of([case.sex for case in cases])
     dimensions["view"] = Dimension.of([case.view for case in cases])
     dimensions["age"] = Dimension.of([_decade(case.age_years) for case in cases])
+    dimensions[RADPEER] = Dimension.of(
+        [case.second_read.radpeer if case.second_read else None for case in cases]
+    )
     selection = [
         np.nan if case.selection_probability is None else case.selection_probability for case in cases
     ]
@@ -67,7 +73,9 @@ def joined(parts: Sequence[AuditedCases]) -> AuditedCases:
     """Return the cases of all parts in one; there must be at least one part."""
     return AuditedCases(
         arrays=join([part.arrays for part in parts]),
-        dimensions={name: _joined([part.dimensions[name] for part in parts]) for name in DIMENSIONS},
+        dimensions={
+            name: _joined([part.dimensions[name] for part in parts]) for name in (*DIMENSIONS, RADPEER)
+        },
         selection=np.concatenate([part.selection for part in parts]),
     )
 
@@ -100,7 +108,7 @@ def load_cases(path: Path) -> AuditedCases:
             arrays=CaseArrays(**arrays),
             dimensions={
                 name: Dimension(levels=_unpacked(stored[f"levels_{name}"]), codes=stored[f"codes_{name}"])
-                for name in DIMENSIONS
+                for name in (*DIMENSIONS, RADPEER)
             },
             selection=stored["selection"],
         )

@@ -7,7 +7,7 @@ Its interval takes mean and spread for known; with few groups it is too narrow, 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -19,8 +19,8 @@ from overread.statistics import CONFIDENCE, Estimate
 
 LEAST_GROUPS = 5
 Floats = NDArray[np.float64]
-_PRECISIONS = np.geomspace(2.0, 1e6, 120)  # a + b of the beta distribution
-_ROUNDS = 40
+_LOG_PRECISIONS = np.log(np.geomspace(2.0, 1e6, 12)).tolist()  # of a + b of the beta distribution
+_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,28 +85,40 @@ def two_sided(z: float) -> float:
 
 
 def _fit(hits: Floats, totals: Floats) -> GroupSpread:
-    """Return the most likely distribution: of a grid of precisions each with its best mean."""
-    best = max(
-        ((precision, *_best_mean(hits, totals, precision)) for precision in _PRECISIONS),
-        key=lambda item: item[2],
-    )
-    return GroupSpread(mean=best[1], precision=float(best[0]))
+    """Return the most likely distribution: the best precision of a grid, and around it."""
+
+    def likelihood(log_precision: float) -> float:
+        return _best_mean(hits, totals, math.exp(log_precision))[1]
+
+    best = max(range(len(_LOG_PRECISIONS)), key=lambda place: likelihood(_LOG_PRECISIONS[place]))
+    low, high = max(best - 1, 0), min(best + 1, len(_LOG_PRECISIONS) - 1)
+    precision = math.exp(_peak(likelihood, _LOG_PRECISIONS[low], _LOG_PRECISIONS[high]))
+    return GroupSpread(mean=_best_mean(hits, totals, precision)[0], precision=precision)
 
 
 def _best_mean(hits: Floats, totals: Floats, precision: float) -> tuple[float, float]:
-    """Return the most likely mean for a precision, by golden section, and its log likelihood."""
-    ratio = (math.sqrt(5) - 1) / 2
-    shares = hits / totals
-    low, high = max(float(shares.min()), 1e-6), min(float(shares.max()), 1 - 1e-6)
-    low, high = min(low, 1 - 2e-6), max(high, 2e-6)
-    for _ in range(_ROUNDS):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if _likelihood(hits, totals, left, precision) < _likelihood(hits, totals, right, precision):
-            low = left
-        else:
-            high = right
-    mean = (low + high) / 2
+    """Return the most likely mean for a precision, and its log likelihood."""
+    shares = np.clip(hits / totals, 1e-6, 1 - 1e-6)
+    low, high = float(shares.min()), float(shares.max())
+    mean = _peak(lambda share: _likelihood(hits, totals, share, precision), low, high)
     return mean, _likelihood(hits, totals, mean, precision)
+
+
+def _peak(of: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a function with one peak is highest, by golden section."""
+    ratio = (math.sqrt(5) - 1) / 2
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = of(left), of(right)
+    for _ in range(_ROUNDS):
+        if at_left < at_right:
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = of(right)
+        else:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = of(left)
+    return (low + high) / 2
 
 
 def _likelihood(hits: Floats, totals: Floats, mean: float, precision: float) -> float:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.audited_cases import AuditedCases, Dimension
+from evaluation.audit.audited_cases import DIMENSIONS, RADPEER, AuditedCases, Dimension
 from evaluation.audit.clustered import GroupCounts, group_counts
 from evaluation.audit.control_charts import binomial_limits, cusum, funnel_limits, overdispersion
 from evaluation.audit.figures import ANY, CONFIRMED, DISAGREEMENT, FLAGGED, FigureTable
 from evaluation.audit.pooling import false_discovery, pool, two_sided
 from evaluation.audit.result_folder import Cell, Table
+
+Floats = NDArray[np.float64]
 
 ALL = "all"
 LEAST_PATIENTS = 10
@@ -42,7 +44,8 @@ def counted(cases: AuditedCases, figures: FigureTable, patients: NDArray[np.inte
     """Return the counts of all cases, then by each circumstance of which something is known."""
     ordered = cases.arrays.ordered
     found = [_counted(ALL, Dimension(levels=(ALL,), codes=np.where(ordered, 0, -1)), figures, patients)]
-    for name, dimension in cases.dimensions.items():
+    for name in DIMENSIONS:
+        dimension = cases.dimensions[name]
         codes = np.where(ordered, dimension.codes, -1)
         if (codes >= 0).any():
             found.append(_counted(name, Dimension(levels=dimension.levels, codes=codes), figures, patients))
@@ -101,6 +104,28 @@ def months_table(found: Sequence[Counted], *, seed: int) -> Table:
     )  # fmt: skip
 
 
+def radpeer_table(cases: AuditedCases, patients: NDArray[np.integer]) -> Table:
+    """Return the shares of RADPEER scores, of the cases that were scored."""
+    scores = cases.dimensions[RADPEER]
+    scored = cases.arrays.ordered & (scores.codes >= 0)
+    hits = np.column_stack(
+        [scored & (scores.codes == place) for place in range(len(scores.levels))] or [scored]
+    )
+    counts = group_counts(hits, scored[:, None], np.where(scored, 0, -1), patients, 1)
+    rows: list[tuple[Cell, ...]] = []
+    for place, level in enumerate(scores.levels):
+        share = counts.estimate(0, place)
+        numbers = int(counts.hits[0, place]), int(counts.cases[0, place]), share.n
+        rows.append((level, *numbers, share.value, share.low, share.high))
+    return Table(
+        name="radpeer",
+        meaning="RADPEER scores (2016) of the cases that were scored; these are mostly flagged ones, so that "
+        "the shares are not those of all reports",
+        columns=("score", "hits", "cases", "patients", "value", "low", "high"),
+        rows=rows,
+    )
+
+
 def _counted(name: str, dimension: Dimension, figures: FigureTable, patients: NDArray[np.integer]) -> Counted:
     counts = group_counts(figures.hits, figures.cases, dimension.codes, patients, len(dimension.levels))
     return Counted(name=name, levels=dimension.levels, figures=figures.names, counts=counts)
@@ -151,7 +176,9 @@ def _comparison(item: Counted, figure: int) -> Iterator[tuple[Cell, ...]]:
     pooled = pool(shares * units, units)
     spread = overdispersion(shares, units, expected)
     low, high = funnel_limits(expected, units, spread)[1]
-    p_values = [_against_rest(counts, told, group, figure) for group in told]
+    found = np.array([counts.hits[group, figure] for group in told])
+    of = np.array([counts.cases[group, figure] for group in told])
+    p_values = _against_rest(found, of, units)
     q_values = false_discovery(p_values)
     for place, group in enumerate(told):
         share = counts.estimate(group, figure)
@@ -165,22 +192,18 @@ def _comparison(item: Counted, figure: int) -> Iterator[tuple[Cell, ...]]:
         )  # fmt: skip
 
 
-def _against_rest(counts: GroupCounts, told: Sequence[int], group: int, figure: int) -> float:
-    """Return p of a group against all others that are told of, by the larger of their variances and chance's.
+def _against_rest(hits: Floats, cases: Floats, units: Floats) -> list[float]:
+    """Return p of each group against all others, by the effective cases of both sides.
 
-    The variance under no difference is that of the common share with each side's effective cases.
+    The variance is that of the common share, as if there were no difference; NaN where there is none.
     """
-    others = [other for other in told if other != group]
-    cases, hits = counts.cases[others, figure].sum(), counts.hits[others, figure].sum()
-    mine = counts.hits[group, figure] / counts.cases[group, figure]
-    rest = hits / cases
-    units = (
-        counts.effective_cases(group, figure),
-        sum(counts.effective_cases(other, figure) for other in others),
-    )
-    common = (mine * units[0] + rest * units[1]) / sum(units)
-    variance = common * (1 - common) * (1 / units[0] + 1 / units[1])
-    return two_sided(float((mine - rest) / math.sqrt(variance))) if variance > 0 else math.nan
+    rest = (hits.sum() - hits) / (cases.sum() - cases)
+    rest_units = units.sum() - units
+    common = (hits / cases * units + rest * rest_units) / (units + rest_units)
+    variance = common * (1 - common) * (1 / units + 1 / rest_units)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = np.where(variance > 0, (hits / cases - rest) / np.sqrt(variance), np.nan)
+    return [two_sided(float(score)) for score in scores]
 
 
 def _months(item: Counted, figure: int, seed: int) -> Iterator[tuple[Cell, ...]]:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.audit.archive_table import archive_table, reading_of
 from evaluation.audit.audited_cases import AuditedCases, Dimension, joined, load_cases, source_hash
 from evaluation.audit.cohort_shards import shards_of
 from evaluation.audit.figures import MEANINGS, figure_table
 from evaluation.audit.list_table import list_table
-from evaluation.audit.rate_tables import comparisons_table, counted, months_table, rates_table
+from evaluation.audit.rate_tables import comparisons_table, counted, months_table, radpeer_table, rates_table
 from evaluation.audit.result_folder import Table, has_parquet, write_result, write_tables
 from evaluation.audit.shard_folder import SHARDS, Progress, ShardWork, complete, shard_path
 from evaluation.audit.unknown import unknown_of
@@ -55,6 +56,9 @@ def run_audit(audit: Audit, folder: Path, progress: Progress) -> dict[str, Any]:
     """
     vocabulary = load_vocabulary()
     source = source_of(audit.cohort, vocabulary, audit.detector)
+    known = audit.policy.reporting_model(source.detector, source.version)
+    if known is not None:
+        source = source_of(audit.cohort, vocabulary, audit.detector, known)
     work = ShardWork(
         source=source,
         policy_version=audit.policy.version,
@@ -64,12 +68,15 @@ def run_audit(audit: Audit, folder: Path, progress: Progress) -> dict[str, Any]:
     complete(folder, work, processes=audit.processes, progress=progress)
     paths = [shard_path(folder, shard) for shard in work.shards]
     cases = _whole(paths, audit)
-    model, basis = _model(audit, cases.arrays, source.detector, source.version)
+    model = known or fit_reporting_model(
+        source.detector, source.version or None, source.findings, past_reports(cases.arrays)
+    )
     progress("put in order", len(cases))
     order = order_cases(cases.arrays, audit.policy, vocabulary, model)
     tables = _tables(audit, cases, order, progress)
     write_cases(folder / CASES, cases.arrays, order, progress)
-    record = _record(audit, work, cases, tables, basis)
+    record = _record(audit, work, cases, tables)
+    record["order"] = _basis(known)
     record["cohort"]["sha256_of_shards"] = _hash([source_hash(path) for path in paths])
     record["tables"] = write_tables(folder, tables)
     write_result(folder, record)
@@ -110,32 +117,31 @@ def _numbered(readers: Dimension) -> Dimension:
     return Dimension(levels=levels, codes=numbers[readers.codes])
 
 
-def _model(audit: Audit, arrays: CaseArrays, detector: str, version: str) -> tuple[ReportingModel, str]:
-    """Return what says what a score is worth, and where it is from, in words."""
-    known = audit.policy.reporting_model(detector, version)
-    if known is not None:
-        return known, f"{known.studies} past reports that the policy knows"
-    model = fit_reporting_model(detector, version or None, arrays.findings, past_reports(arrays))
-    return model, "the reports of these cases"
+def _basis(known: ReportingModel | None) -> str:
+    """Return where what a score is worth is known from, in words."""
+    if known is None:
+        return "the reports of these cases"
+    return f"{known.studies} past reports that the policy knows"
 
 
 def _tables(audit: Audit, cases: AuditedCases, order: CohortOrder, progress: Progress) -> list[Table]:
-    figures = figure_table(cases.arrays, flagged_rows(cases.arrays, order, audit.flagged_share))
+    flagged = flagged_rows(cases.arrays, order, audit.flagged_share)
+    figures = figure_table(cases.arrays, flagged)
     places: dict[str, int] = {}
     patients = np.array([places.setdefault(name, len(places)) for name in cases.arrays.patients])
     progress("count", len(cases))
     found = counted(cases, figures, patients)
     return [
+        archive_table(reading_of(cases, flagged)),
         rates_table(found),
         comparisons_table(found),
         months_table(found, seed=audit.seed),
+        radpeer_table(cases, patients),
         list_table(cases.arrays, order, list_rows(cases.arrays, order)),
     ]
 
 
-def _record(
-    audit: Audit, work: ShardWork, cases: AuditedCases, tables: Sequence[Table], basis: str
-) -> dict[str, Any]:
+def _record(audit: Audit, work: ShardWork, cases: AuditedCases, tables: Sequence[Table]) -> dict[str, Any]:
     ordered = cases.arrays.ordered
     patients = {name for name, it_is in zip(cases.arrays.patients, ordered.tolist(), strict=True) if it_is}
     return {
@@ -152,7 +158,6 @@ def _record(
         },
         "detector": {"name": work.source.detector, "version": work.source.version},
         "policy": audit.policy.version,
-        "order": basis,
         "flagged_share": audit.flagged_share,
         "seed": audit.seed,
         "figures": MEANINGS,

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evaluation.audit.audited_cases import AuditedCases
+from evaluation.audit.archive_table import Reading, with_known_chance
+from evaluation.audit.audited_cases import DIMENSIONS, AuditedCases
 from evaluation.audit.rate_tables import LEAST_MONTHS, LEAST_PATIENTS
 from evaluation.audit.result_folder import Table
+from evaluation.audit.weighting import expected_reads
 from overread.case_arrays import NOBODY_LOOKED
 
 _HALF_WIDTH = 0.01  # of a rate that one would want to know
+_SHARE = 0.02  # that it is taken to be, while nobody knows
 
 
 def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
@@ -26,20 +30,19 @@ def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
     if not read.any():
         found.append(
             "Confirmed discrepancies: no case was read by a second reader. About "
-            f"{_reads_wanted(0.02)} reads drawn by `overread audit sample` would carry a rate of 2 % to plus "
-            f"or minus {_HALF_WIDTH:.0%}."
+            f"{expected_reads(_SHARE, _HALF_WIDTH)} reads drawn by `overread audit sample` would carry a "
+            f"rate of {_SHARE:.0%} to plus or minus {_HALF_WIDTH:.0%}."
         )
-    elif np.isnan(cases.selection[read]).any():
+    elif np.isnan(cases.selection[read]).all():
         found.append(
-            f"Discrepancies of the archive: {int(read.sum())} cases were read, but not all say with which "
-            "probability they were chosen (`selection_probability`). Their share is of the cases that were "
+            f"Discrepancies of the archive: {int(read.sum())} cases were read, and none says with which "
+            "probability it was chosen (`selection_probability`). Their share is of the cases that were "
             "read, which are not like the others. `overread audit sample` draws cases that speak for all."
         )
-    absent = [
-        name
-        for name, dimension in cases.dimensions.items()
-        if not (dimension.codes[arrays.ordered] >= 0).any()
-    ]
+    else:
+        found += _left_out(cases, read)
+    rows = arrays.ordered
+    absent = [name for name in DIMENSIONS if not (cases.dimensions[name].codes[rows] >= 0).any()]
     if absent:
         found.append(f"Rates by {', '.join(absent).replace('_', ' ')}: no case says.")
     if not next(table for table in tables if table.name == "months").rows:
@@ -49,6 +52,15 @@ def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
     return found
 
 
-def _reads_wanted(share: float) -> int:
-    """Return how many reads at random bring the interval of a share to plus or minus `_HALF_WIDTH`."""
-    return round(1.96**2 * share * (1 - share) / _HALF_WIDTH**2)
+def _left_out(cases: AuditedCases, read: NDArray[np.bool_]) -> list[str]:
+    rows = cases.arrays.ordered
+    nobody = np.zeros(int(rows.sum()), dtype=bool)
+    reading = Reading(read=read[rows], found=nobody, flagged=nobody, probability=cases.selection[rows])
+    left_out = with_known_chance(reading)[1]
+    if not left_out:
+        return []
+    sentence = (
+        f"Discrepancies of {left_out} cases whose chance of being read is not known, such as flagged ones "
+        "that wait for their read: the figures of the archive are of the others."
+    )
+    return [sentence]

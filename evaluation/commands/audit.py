@@ -60,7 +60,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from evaluation.commands import audit_run
 
-    return {"run": audit_run.run, "sample": _sample, "rates": _rates}[arguments.part](arguments)
+    return {"report": audit_run.report, "run": audit_run.run, "sample": _sample, "rates": _rates}[
+        arguments.part
+    ](arguments)
 
 
 def _sample(arguments: argparse.Namespace) -> int:

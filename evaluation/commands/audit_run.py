@@ -29,7 +29,7 @@ _SEED = 2026
 
 
 def configure_run(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Declare the arguments of `run`."""
+    """Declare the arguments of `run` and `report`."""
     run_ = parts.add_parser(
         "run",
         help="rates of an archive, as tables and a page",
@@ -52,17 +52,30 @@ def configure_run(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     run_.add_argument("--seed", type=int, default=_SEED, help=f"of what is drawn (default {_SEED})")
     run_.add_argument("--processes", type=int, default=0, metavar="N", help="that read; 0 is one per core")
+    page = parts.add_parser("report", help="make the page of a finished audit again")
+    page.add_argument("folder", type=Path, help="that `overread audit run` wrote")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Audit, and say in a few lines what was found and where it lies."""
+    from evaluation.audit.page import write_page
     from evaluation.audit.run import run_audit
 
     progress = TerminalProgress()
     with requested_output(arguments):
         record = run_audit(_audit(arguments), arguments.out, progress)
+        page = write_page(arguments.out)
     progress.end()
-    _print(record, arguments.out)
+    _print(record, page)
+    return EXIT_OK
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Make the page of a finished audit again."""
+    from evaluation.audit.page import write_page
+
+    with requested_output(arguments):
+        print(write_page(arguments.folder))
     return EXIT_OK
 
 
@@ -104,9 +117,9 @@ def _exported(arguments: argparse.Namespace) -> Path:
     return path
 
 
-def _print(record: dict[str, Any], folder: Path) -> None:
+def _print(record: dict[str, Any], page: Path) -> None:
     cohort = record["cohort"]
     print(f"{cohort['cases']} cases of {cohort['patients']} patients, ordered by {record['order']}")
     for sentence in record["unknown"]:
         print(f"not known: {sentence}")
-    print(f"{folder / 'result.json'} and {folder / 'tables'}")
+    print(f"{page}; the tables behind it in {page.with_name('tables')}")

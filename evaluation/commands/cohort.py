@@ -25,6 +25,20 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="panel reads: these images become cases with adjudications, all others context only",
     )
     nih.add_argument("--out", type=Path, required=True, help="cohort file, .jsonl or .parquet")
+    tables = jobs.add_parser(
+        "from-tables",
+        help="from a table of reports and a table of a detector's stored results",
+        description="REPORTS has the columns case, patient, text and, where known, order, age_years, sex,\n"
+        "view, modality, body_part, site, scanner, shift, month, first_reader. SCORES has case, a\n"
+        "column of calibrated probabilities for each finding, and `present`: findings at or above the\n"
+        "operating point, separated by spaces, where one is in use.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tables.add_argument("--reports", type=Path, required=True, metavar="CSV")
+    tables.add_argument("--scores", type=Path, required=True, metavar="CSV")
+    tables.add_argument("--detector", required=True, metavar="NAME", help="that made the scores")
+    tables.add_argument("--detector-version", default="", metavar="TEXT")
+    tables.add_argument("--out", type=Path, required=True, help="cohort file, .jsonl or .parquet")
     convert = jobs.add_parser("convert", help="between JSON Lines and Parquet, by the names of the files")
     convert.add_argument("cohort", type=Path)
     convert.add_argument("--out", type=Path, required=True)
@@ -35,6 +49,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from evaluation.cohortfile import check_cohort, open_cohort, write_cohort
     from evaluation.nih import read_nih
+    from evaluation.table_cohort import table_cases
+    from overread.finding import load_vocabulary
 
     if arguments.job == "check":
         for line in check_cohort(arguments.cohort):
@@ -42,6 +58,14 @@ def _run(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     if arguments.job == "from-nih":
         cases = read_nih(arguments.scores, arguments.reads)
+    elif arguments.job == "from-tables":
+        cases = table_cases(
+            arguments.reports,
+            arguments.scores,
+            detector=arguments.detector,
+            version=arguments.detector_version,
+            vocabulary=load_vocabulary(),
+        )
     else:
         cases = open_cohort(arguments.cohort)
     count = write_cohort(cases, arguments.out)

@@ -164,6 +164,16 @@ def records_as_seen(
     return kept
 
 
+def images_as_seen(
+    store: Store, records: Sequence[InstanceRecord], identity: Identity | None
+) -> list[InstanceRecord]:
+    """Return the same, and nothing where nothing is left."""
+    try:
+        return records_as_seen(store, records, identity)
+    except NotFoundError:
+        return []
+
+
 def is_study_hidden(store: Store, study_instance_uid: str, identity: Identity) -> bool:
     """Whether report and result of a study are withheld from somebody."""
     if not may_judge(identity):
@@ -177,7 +187,9 @@ def is_study_hidden(store: Store, study_instance_uid: str, identity: Identity) -
 
 
 def tells_result(instance: InstanceRecord) -> bool:
-    """Whether an object of a study holds a report or a result, by its storage class."""
+    """Whether an object of a study holds a report or a result, by its storage class or as one of ours."""
+    if instance.result_of is not None:
+        return True
     name = UID(instance.sop_class_uid).name
     return any(word in name for word in _TELLING)
 

@@ -64,7 +64,7 @@ def metadata(request: Request) -> JSONResponse:
     """Return what is taken here; of R5 where `fhirVersion=5.0` is asked for, else of R4."""
     asked = parse_content_type(request.headers.get("accept", "")).parameters.get("fhirversion", "4.0")
     version = R5 if asked.startswith("5.") else R4
-    return _answer(200, capability_statement(version))
+    return answer(200, capability_statement(version))
 
 
 @router.post("", summary="Send a Bundle: transaction, batch, message, collection", **_DESCRIBED)
@@ -128,7 +128,7 @@ def _receive(context: ServerContext, content: bytes, source: str) -> JSONRespons
             status=200, issues=(remark("read for the reports that reference it; not kept"),)
         )
         entries = [answers.get(place, not_kept) for place in receipt.submission.places]
-        return _answer(200, bundle_answer(str(receipt.submission.bundle_type), entries))
+        return answer(200, bundle_answer(str(receipt.submission.bundle_type), entries))
     return _single_answer(receipt)
 
 
@@ -149,7 +149,7 @@ def _single_answer(receipt: SubmissionReceipt) -> JSONResponse:
         return _refused(failed[0], issues)
     located = [entry.location for entry in entries if entry.location is not None]
     headers = {"Location": located[0]} if len(located) == 1 else None
-    return _answer(max(statuses), operation_outcome(issues), headers)
+    return answer(max(statuses), operation_outcome(issues), headers)
 
 
 def _entry_answer(report: ReportOutcome) -> EntryAnswer:
@@ -180,8 +180,9 @@ def _status_of(error: Exception) -> int:
 
 def _refused(status: int, issues: Sequence[Issue]) -> JSONResponse:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return _answer(status, operation_outcome(issues), headers)
+    return answer(status, operation_outcome(issues), headers)
 
 
-def _answer(status: int, resource: Json, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answer(status: int, resource: Json, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return a resource as FHIR is answered."""
     return JSONResponse(resource, status_code=status, media_type=FHIR_JSON, headers=headers)

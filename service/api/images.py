@@ -46,6 +46,7 @@ class OverlayQuery(BaseModel):
 
     finding: str | None = Field(None, max_length=100, description="Default: the leading one")
     ground: Ground = Field(Ground.IMAGE, description="On the image, or to lay over it")
+    boxes: bool = Field(True, description="Whether boxes are drawn, or the heat map alone")
     max_side: int = Field(FIT_PIXELS, ge=64, le=LARGEST_PIXELS, description=_MAX_SIDE)
 
 
@@ -64,7 +65,7 @@ async def rendered(
     known: KnownTag = None,
 ) -> Response:
     """Return one frame with the window that the object names, for a look beside the diagnostic monitor."""
-    record = await run_in_threadpool(_seen_instance, context, sop_instance_uid, recognised_or_none(request))
+    record = await run_in_threadpool(seen_instance, context, sop_instance_uid, recognised_or_none(request))
     drawing = Drawing(frame=frame, media_type=PNG, max_side=max_side)
     order = PictureOrder(record=record, name=f"{frame}-{max_side}", draw=partial(draw, drawing=drawing))
     return await _picture(request, order, known)
@@ -90,8 +91,14 @@ async def overlay(
     observation = observation_of(detail, asked.finding)
     order = PictureOrder(
         record=_instance_of(detail, observation),
-        name=f"{detail.summary.revision}-{observation.finding}-{asked.ground}-{asked.max_side}",
-        draw=partial(draw_evidence, observation=observation, ground=asked.ground, max_side=asked.max_side),
+        name=f"{detail.summary.revision}-{observation.finding}-{asked.ground}-{asked.boxes}-{asked.max_side}",
+        draw=partial(
+            draw_evidence,
+            observation=observation,
+            ground=asked.ground,
+            max_side=asked.max_side,
+            boxes=asked.boxes,
+        ),
         more_bytes=lambda form: overlay_bytes(form.columns, form.rows, asked.max_side),
     )
     return await _picture(request, order, known)
@@ -128,9 +135,7 @@ def observation_of(detail: CaseDetail, finding: str | None) -> DetectorObservati
     raise NotFoundError(f"no detector looked for this finding in case {number}")
 
 
-def _seen_instance(
-    context: ServerContext, sop_instance_uid: str, identity: Identity | None
-) -> InstanceRecord:
+def seen_instance(context: ServerContext, sop_instance_uid: str, identity: Identity | None) -> InstanceRecord:
     """Return an instance that somebody may see.
 
     Raises:

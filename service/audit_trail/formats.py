@@ -25,6 +25,7 @@ _KINDS: dict[AuditAction, tuple[Code, Code | None, str]] = {
     # Event, what it is more precisely, and the action code of PS3.15 table A.5.2-1.
     AuditAction.SAW: (_DICOM.PatientRecord, None, "R"),
     AuditAction.SEARCHED: (_DICOM.Query, None, "E"),
+    AuditAction.FETCHED_AHEAD: (_DICOM.DICOMInstancesTransferred, None, "R"),
     AuditAction.EXPORTED: (_DICOM.Export, None, "R"),
     AuditAction.CHANGED: (_DICOM.PatientRecord, None, "U"),
     AuditAction.CONFIGURED: (_DICOM.SecurityAlert, _DICOM.SoftwareConfiguration, "U"),

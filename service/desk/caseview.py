@@ -18,6 +18,7 @@ from service.desk.known import KnownLine, finding_words, known_lines
 from service.desk.listing import EVERYBODYS, Listing
 from service.desk.listview import study_words, tab_address, tab_of
 from service.desk.sheets import SheetLinks, chosen_sheet, sheet_links, sheets_of
+from service.desk.viewerpart import ViewerPart, viewer_part
 from service.desk.words import (
     EVENTS,
     KNOWN_HEADING,
@@ -30,6 +31,7 @@ from service.desk.words import (
     stop,
     waited,
 )
+from service.store.prior_studies import PriorStudy
 from service.store.records import CaseDetail, CaseSummary, EventRecord, ReportVersion, TriageRecord
 from service.web.picture_size import PictureSize
 
@@ -79,6 +81,7 @@ class CaseView:
     film: Film | None
     films: tuple[FilmChoice, ...]
     no_film: str
+    viewer: ViewerPart
     overlay_shown: bool
     overlay_toggle_address: str
     findings: Findings
@@ -98,10 +101,11 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """The cases before and after this one on its tab."""
+    """The cases before and after this one on its tab, and the patient's earlier studies."""
 
     previous: int | None = None
     next: int | None = None
+    priors: tuple[PriorStudy, ...] = ()
 
 
 def case_view(
@@ -134,6 +138,7 @@ def case_view(
         film=film,
         films=films,
         no_film=_no_film(detail),
+        viewer=viewer_part(detail, chosen, neighbours.priors, next_case=neighbours.next),
         overlay_shown=choice.overlay_shown,
         overlay_toggle_address=_address(detail, choice, overlay_shown=not choice.overlay_shown),
         findings=findings_of(

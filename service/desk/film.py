@@ -1,11 +1,12 @@
 """Image of the case page, and the source of its overlay."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from overread.discrepancy import Discrepancy
 from overread.observation import DetectorObservation
+from service.pictures.overlay import frame_of
 from service.store.records import CaseDetail, InstanceRecord
 from service.web.picture_size import PictureSize
 
@@ -17,6 +18,9 @@ FULL_PIXELS = 16384
 class Film:
     """The image on the page."""
 
+    sop_instance_uid: str
+    frame: int  # counted from 0
+    is_first: bool  # whether a viewer begins with it; else it begins where the series does
     address: str
     full_address: str
     overlay_address: str | None
@@ -66,7 +70,9 @@ def films_of(
         for number in range(1, len(shown) + 1)
     )
     instance, size = shown[at]
-    return _film(detail, instance, size, observation), choices
+    film = _film(detail, instance, size, observation)
+    supports = observation is not None and observation.sop_instance_uid == instance.sop_instance_uid
+    return replace(film, is_first=supports or image is not None or len(shown) == 1), choices
 
 
 def _position(
@@ -87,8 +93,9 @@ def _film(
 ) -> Film:
     rendered = f"/api/v1/instances/{instance.sop_instance_uid}/rendered.png"
     width, height = size.fitted(FIT_PIXELS)
-    overlay = None
+    overlay, frame = None, 0
     if observation is not None and observation.sop_instance_uid == instance.sop_instance_uid:
+        frame = frame_of(observation)
         finding = quote(observation.finding, safe="")
         revision = detail.summary.revision  # a new result has a new address
         overlay = (
@@ -97,6 +104,9 @@ def _film(
         )
     kind = instance.modality or "image"
     return Film(
+        sop_instance_uid=instance.sop_instance_uid,
+        frame=frame,
+        is_first=False,
         address=f"{rendered}?max_side={FIT_PIXELS}",
         full_address=f"{rendered}?max_side={FULL_PIXELS}",
         overlay_address=overlay,

@@ -15,6 +15,7 @@ PAGES = (
     ("own reports", "Your reports", "/own-reports"),
     ("second reads", "Second reads", "/second-reads"),
     ("quarantine", "Quarantine", "/quarantine"),
+    ("results", "Results", "/results"),
     ("people", "People", "/people"),
 )
 """Pages of the navigation: name, words and address, which is the template of its route too."""

@@ -17,6 +17,7 @@ from service.store.worklist_records import COUNTED_TO, WorklistLine
 
 SUBSPECIALTIES = load_vocabulary().subspecialties
 REST = "rest"
+EVERYBODY = "everybody"
 COMPACT = "compact"
 CASES_MAX = 100  # whose numbers an address carries
 _WAITED_HOURS_MAX = 24 * 365
@@ -40,6 +41,7 @@ class Listing:
     only: CaseFilter = EVERYTHING
     sort: Sort = Sort.ORDER
     compact: bool = False  # one line of text a case
+    own: str | None = None  # subspecialty of whoever looks, whose list is shown where an address names none
 
     @property
     def is_found(self) -> bool:
@@ -84,7 +86,7 @@ class Listing:
         return _joined(f"/cases/{case_id}", (*more, *self._pairs()))
 
     def _pairs(self) -> tuple[str, ...]:
-        reader = () if self.subspecialty is None else (_pair("for", self.subspecialty),)
+        reader = () if self.subspecialty == self.own else (_pair("for", self.subspecialty or EVERYBODY),)
         share = () if self.share is None else (f"share={100 * self.share:g}",)
         order = () if self.sort is Sort.ORDER else (_pair("sort", self.sort.value.lower()),)
         rows = (f"rows={COMPACT}",) if self.compact else ()
@@ -103,16 +105,25 @@ class Link:
     current: bool = False
 
 
-def listing_of(query: str) -> Listing:
-    """Return how the list is looked at by the query of an address; what it may not say is passed over."""
+def listing_of(query: str, own: Sequence[str] = ()) -> Listing:
+    """Return how the list is looked at by the query of an address; what it may not say is passed over.
+
+    Args:
+        query: of the address.
+        own: subspecialties of whoever looks, whose list is shown where the address names none; of several
+            none is shown before another.
+    """
+    mine = own[0] if len(own) == 1 and own[0] in SUBSPECIALTIES else None
     try:
         given = parse_qs(query, max_num_fields=_FIELDS_MAX)
     except ValueError:
-        return EVERYBODYS
+        return Listing(subspecialty=mine, own=mine)
     first = {name: values[0] for name, values in given.items()}
     reader = first.get("for", "")
+    named = reader if reader in SUBSPECIALTIES else None
     return Listing(
-        subspecialty=reader if reader in SUBSPECIALTIES else None,
+        subspecialty=named if reader else mine,
+        own=mine,
         share=_share_of(first.get("share", "")),
         rest=first.get("part") == REST,
         only=_filter_of(given, first),

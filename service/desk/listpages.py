@@ -17,7 +17,7 @@ from service.desk.listview import PAGE_LENGTH, ListView, Looking, list_view, tab
 from service.desk.render import render_page
 from service.desk.words import TABS
 from service.second_read.claiming import Assignment, Claimant, assign, reader_named, readers
-from service.security.identity import Means
+from service.security.identity import VISIT_KEY, Means, Visit
 from service.security.roles import Role
 from service.security.sessions import recognise_session
 from service.store.audit_entries import AuditAction, AuditEntry
@@ -70,7 +70,10 @@ class AssignedView:
 
 def listed_as(request: Request) -> Listing:
     """Return how the list is looked at."""
-    return listing_of(request.scope.get("query_string", b"").decode("latin-1"))
+    visit: Visit | None = request.scope.get(VISIT_KEY)
+    looking = None if visit is None else visit.identity
+    own = () if looking is None else looking.subspecialties
+    return listing_of(request.scope.get("query_string", b"").decode("latin-1"), own)
 
 
 Listed = Annotated[Listing, Depends(listed_as)]
@@ -172,8 +175,13 @@ def search(
         detail=f"{'accession or patient' if by_patient else 'accession'}: {len(found)} cases",
     )
     record_acts(context.store, [entry])
-    listing = replace(listing_of(address_within(back).partition("?")[2]), only=CaseFilter(case_ids=found))
+    listing = replace(_listing_behind(back, asking), only=CaseFilter(case_ids=found))
     return RedirectResponse(replace(listing, rest=False).address(), status_code=303)
+
+
+def _listing_behind(back: str, asking: Claimant) -> Listing:
+    """Return the list from which a form was sent."""
+    return listing_of(address_within(back).partition("?")[2], asking.identity.subspecialties)
 
 
 @router.post("/worklist/views")
@@ -184,7 +192,7 @@ def keep_view(
     back: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Keep how the list is looked at under a name."""
-    listing = listing_of(address_within(back).partition("?")[2])
+    listing = _listing_behind(back, asking)
     if len(listing.query()) > QUERY_MAX:
         raise InputError("the view asks for too many things at once; leave some out")
     save_view(context.store, asking.identity.actor, name, listing.query(), now=asking.now)

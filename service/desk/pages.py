@@ -1,5 +1,6 @@
 """The pages: worklist, case, and errors for people."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Annotated
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from overread.case import CaseState
+from overread.errors import OutOfResourcesError
 from overread.finding import load_vocabulary
 from service.adjudication.blinding import SeenCase, as_seen, may_judge, require_open, selection_as_seen
 from service.adjudication.known_reads import first_unjudged, known_reads
@@ -22,9 +24,11 @@ from service.desk.listing import Listing
 from service.desk.listpages import listed_as
 from service.desk.listview import tab_address, tab_of
 from service.desk.render import render_page
+from service.desk.viewerpart import ohif_address
 from service.second_read.claiming import Claimant
 from service.security.identity import Identity
 from service.store.database import Store
+from service.store.prior_studies import prior_studies
 from service.store.queue import retry_case
 from service.store.reading_claims import find_claim
 from service.store.records import CaseSummary
@@ -74,10 +78,13 @@ def case(
     )
     choice = replace(choice, listing=listing)
     neighbours = _neighbours(context.store, detail.summary, listing, asking)
+    neighbours = replace(neighbours, priors=prior_studies(context.store, detail.study))
     sizes = sizes_of(context.store, detail.instances)
     view = case_view(detail, sizes, choice, neighbours, load_vocabulary(), now=context.clock())
+    elsewhere = ohif_address(request.app.state.web, detail)
     view = replace(
         view,
+        viewer=replace(view.viewer, ohif_address=elsewhere),
         judging=_judging(context, request, asking.identity, seen, listing),
         no_report=_HIDDEN if seen.is_hidden else view.no_report,
     )
@@ -158,7 +165,8 @@ def _judging(
     context: ServerContext, request: Request, identity: Identity, seen: SeenCase, listing: Listing
 ) -> JudgingView | None:
     case_id = seen.detail.summary.case_id
-    note_opened(context.store, case_id, sender_of(request, context, identity, ""))
+    with suppress(OutOfResourcesError):  # when it was opened is not worth the page, on a full disk
+        note_opened(context.store, case_id, sender_of(request, context, identity, ""))
     return judging_view(
         seen.detail,
         known_reads(context.store, case_id, identity),

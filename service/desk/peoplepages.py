@@ -119,6 +119,9 @@ def bind(
         subspecialties = subspecialties_named(form.subspecialty)
     except InputError as error:
         return _page(context, request, identity, problem=f"{error}.".capitalize())
+    if sites and not form.bound:  # to see every case must not come of a tick that was forgotten
+        words = "Tick 'of these sites alone', or take the sites out: nothing was changed."
+        return _page(context, request, identity, problem=words)
     seen = sites if form.bound else None
     bind_person(context.store, person_id, seen, subspecialties, by=act_of(request, context))
     return _back()

@@ -15,7 +15,7 @@ import structlog
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ, N_ACTION_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, N_ACTION_RQ, N_EVENT_REPORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.transport import RequestHandler
 
@@ -173,7 +173,7 @@ class StreamingDimse(DIMSEServiceProvider):
 
 
 def _data_bytes_max(message: object) -> int:
-    return _ACTION_BYTES_MAX if isinstance(message, N_ACTION_RQ) else _COMMAND_BYTES_MAX
+    return _ACTION_BYTES_MAX if isinstance(message, N_ACTION_RQ | N_EVENT_REPORT_RQ) else _COMMAND_BYTES_MAX
 
 
 class ConnectionHandler(RequestHandler):

@@ -1,5 +1,7 @@
 """The Storage Commitment Push Model (PS3.4 annex J): its request and its report as data sets."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom.dataset import Dataset
@@ -47,6 +49,46 @@ def read_request(information: BytesIO, syntax: UID, *, requestor: str, called: s
     return CommitmentRequest(
         transaction_uid=transaction, requestor=requestor, called=called, instances=instances
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitmentReport:
+    """What another application entity says of objects that it was asked to keep."""
+
+    transaction_uid: str
+    kept: tuple[str, ...]  # SOP Instance UIDs
+    failed: tuple[str, ...]
+
+
+def read_report(information: BytesIO, syntax: UID) -> CommitmentReport:
+    """Return what the event information of a report says (PS3.4 table J.3-2).
+
+    Raises:
+        InputError: it is malformed, names no transaction, or too many objects.
+    """
+    if information.getvalue().count(_ITEM) > INSTANCES_MAX:
+        raise InputError(f"a report on more than {INSTANCES_MAX} objects")
+    try:
+        said = decode(information, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
+        return CommitmentReport(
+            transaction_uid=str(said.TransactionUID),
+            kept=_instances_of(said, "ReferencedSOPSequence"),
+            failed=_instances_of(said, "FailedSOPSequence"),
+        )
+    except BROKEN_INPUT as error:
+        raise InputError("the event information cannot be read (PS3.4 table J.3-2)") from error
+
+
+def request_of(transaction_uid: str, instances: Iterable[ReferencedInstance]) -> Dataset:
+    """Return the action information of a request (PS3.4 table J.3-1)."""
+    information = Dataset()
+    information.TransactionUID = transaction_uid
+    information.ReferencedSOPSequence = [_item(instance) for instance in instances]
+    return information
+
+
+def _instances_of(said: Dataset, keyword: str) -> tuple[str, ...]:
+    return tuple(str(item.ReferencedSOPInstanceUID) for item in said.get(keyword) or ())
 
 
 def report_of(request: CommitmentRequest, result: CommitmentResult) -> tuple[int, Dataset]:

@@ -17,6 +17,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from overread.errors import InputError, OutOfResourcesError
 from service.bounded_server import BoundedServerMixin
+from service.dicom.answers import CommitmentAnswers
 from service.dicom.arrival import ArrivingObject
 from service.dicom.association import ConnectionHandler, StreamingDimse
 from service.dicom.commitment import SOP_CLASS as STORAGE_COMMITMENT
@@ -66,6 +67,7 @@ class DicomListener(BoundedServerMixin, ThreadedAssociationServer):
         handlers: list[Any] = [
             (evt.EVT_C_STORE, self._store_object),
             (evt.EVT_N_ACTION, self._commitments.take),
+            (evt.EVT_N_EVENT_REPORT, CommitmentAnswers(store, clock).take),
             (evt.EVT_ACCEPTED, _note, ["association_accepted"]),
             (evt.EVT_REJECTED, _note, ["association_rejected"]),
             (evt.EVT_REJECTED, _count_rejected),
@@ -151,7 +153,8 @@ def _entity(settings: DicomSettings) -> AE:
     entity.dimse_timeout = settings.idle_seconds
     entity.network_timeout = settings.idle_seconds
     entity.add_supported_context(Verification)
-    entity.add_supported_context(STORAGE_COMMITMENT, SYNTAXES)
+    # Asked by who sends, and told by who was asked: both ways (PS3.4 section J.3.2).
+    entity.add_supported_context(STORAGE_COMMITMENT, SYNTAXES, scu_role=True, scp_role=True)
     return entity
 
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydicom.datadict import tag_for_keyword
 
-from service.adjudication.blinding import is_study_hidden
+from service.adjudication.blinding import is_study_hidden, may_judge
 from service.dicomweb.dicom_json import DicomJson, tag_key
 from service.dicomweb.qido_query import parse_query
 from service.dicomweb.qido_search import Results, find, too_broad
 from service.security.identity import Identity
 from service.store.archive import Attribute, Level
+from service.store.results import result_series
 from service.web.addresses import base_url
 from service.web.archive_threads import run, threads_of
 from service.web.context import Context, ServerContext, recognised_or_none
@@ -22,6 +23,7 @@ from service.web.negotiation import Offer, accepted, require
 DICOM_JSON = "application/dicom+json"
 OFFERS = (Offer(media_type=DICOM_JSON), Offer(media_type="application/json"))
 
+_SERIES_UID = "0020000E"
 _STUDY_UID = "0020000D"
 _TELLING = ("ContentSequence", "EncapsulatedDocument", "ImageComments", "InterpretationText")
 
@@ -110,7 +112,8 @@ async def _search(
 
 
 def _as_seen(context: ServerContext, datasets: list[DicomJson], identity: Identity | None) -> list[DicomJson]:
-    """Return the results without what a report says, where that is withheld from somebody."""
+    """Return what was found without what a report or a result says, where that is withheld from somebody."""
+    datasets = _without_results(context, datasets, identity)
     telling = {tag_key(tag) for keyword in _TELLING if (tag := tag_for_keyword(keyword)) is not None}
     if identity is None or not any(telling & dataset.keys() for dataset in datasets):
         return datasets
@@ -119,6 +122,22 @@ def _as_seen(context: ServerContext, datasets: list[DicomJson], identity: Identi
         if is_study_hidden(context.store, _study_of(dataset), identity)
         else dataset
         for dataset in datasets
+    ]
+
+
+def _without_results(
+    context: ServerContext, datasets: list[DicomJson], identity: Identity | None
+) -> list[DicomJson]:
+    """Return series and instances without those of our results in studies that are withheld."""
+    if identity is None or not may_judge(identity):
+        return datasets
+    ours = {uid: result_series(context.store, uid) for uid in {_study_of(item) for item in datasets}}
+    return [
+        item
+        for item in datasets
+        if _SERIES_UID not in item
+        or str(item[_SERIES_UID]["Value"][0]) not in ours[_study_of(item)]
+        or not is_study_hidden(context.store, _study_of(item), identity)
     ]
 
 

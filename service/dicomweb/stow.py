@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from service.dicomweb import qido, wado, wado_pixels
+from service.dicomweb import ohif, qido, wado, wado_pixels
 from service.dicomweb.store_part import DICOM, PartsReceiver, TooManyPartsError
 from service.dicomweb.store_reply import count_parts, store_reply, store_status
 from service.metrics import IntakeProtocol, count_refused
@@ -228,6 +228,7 @@ def make_stow_app(open_context: OpenContext, access: Access, web: WebSettings | 
     app.state.public_url = web.dicomweb_url
     app.state.archive_threads = threads
     app.include_router(health.router)
+    app.include_router(ohif.router)
     app.add_middleware(GuardMiddleware, access=access)
     app.add_middleware(AccessMiddleware)  # the last added is the outermost
     return app

@@ -5,7 +5,24 @@ from typing import Any
 from overread import __version__
 
 R4, R5 = "4.0.1", "5.0.0"
-_PUBLISHED = "2026-11-23"  # when what is said here last changed
+_PUBLISHED = "2026-11-30"  # when what is said here last changed
+
+
+_IDENTIFIER = {
+    "name": "identifier",
+    "type": "token",
+    "documentation": "accession number, or urn:dicom:uid|urn:oid:STUDY",
+}
+
+
+def _read_alone(kind: str, meaning: str) -> dict[str, Any]:
+    interaction = [{"code": "read"}, {"code": "search-type"}]
+    return {
+        "type": kind,
+        "interaction": interaction,
+        "searchParam": [_IDENTIFIER],
+        "documentation": meaning,
+    }
 
 
 def capability_statement(fhir_version: str = R4) -> dict[str, Any]:
@@ -22,14 +39,22 @@ def capability_statement(fhir_version: str = R4) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
-                "documentation": "Reports are taken and compared with their images. Nothing is read back.",
+                "documentation": "Reports are taken and compared with their images; results are read back.",
                 "resource": [
                     {
                         "type": "DiagnosticReport",
-                        "interaction": [{"code": "create"}, {"code": "update"}],
+                        "interaction": [
+                            {"code": "create"},
+                            {"code": "update"},
+                            {"code": "read"},
+                            {"code": "search-type"},
+                        ],
                         "updateCreate": True,
-                        "documentation": "Each version is kept. The same version again changes nothing.",
+                        "searchParam": [_IDENTIFIER],
+                        "documentation": "Each version of a report is kept. What is read are results.",
                     },
+                    _read_alone("Observation", "One disagreement of image and report each."),
+                    _read_alone("Task", "The second look at a case, with its state."),
                     {
                         "type": "Bundle",
                         "interaction": [{"code": "create"}],

@@ -29,6 +29,7 @@ _STATUSES = {
     "M": ReportStatus.CORRECTED,
     "A": ReportStatus.ADDENDUM,
 }
+OWN_SCHEME = "99OVERREAD"  # of the service in OBR-4 of our own results
 ORDERS_MAX = 100
 """Of one message; each may be a report, and the whole message is kept with each that is refused."""
 _WITHDRAWN = frozenset({"D", "W", "X"})  # OBX-11: deleted, of another patient, cannot be obtained
@@ -64,6 +65,8 @@ def read_reports(
 ) -> tuple[IncomingReport, ...]:
     """Return the reports of a message, one per order; none where it only says that results are to come.
 
+    A result that overread itself sent, and that comes back, is none.
+
     An order without text is read together with the one order that has some: several procedures, one report.
 
     Args:
@@ -83,6 +86,8 @@ def read_reports(
         raise InvalidReportError("the message has no OBR segment (HL7 section 7.3.1)")
     if len(orders) > ORDERS_MAX:
         raise InvalidReportError(f"the message has {len(orders)} orders; at most {ORDERS_MAX} are taken")
+    if all(_is_own_result(order.request) for order in orders):
+        return ()
     texts = [_text(order.observations, message.charset) or _embedded(order.observations) for order in orders]
     told = [number for number, text in enumerate(texts) if text]
     if not told:
@@ -109,6 +114,11 @@ def read_reports(
                 )
             )
     return tuple(reports)
+
+
+def _is_own_result(request: Segment) -> bool:
+    """Whether it is a result of ours that an interface engine sends back: no report of a first reader."""
+    return request.component(4, 3) == OWN_SCHEME
 
 
 def _require_supported(header: Segment, settings: Hl7Settings) -> None:

@@ -147,6 +147,9 @@ def _take_in(
 ) -> InstanceReceipt:
     """Keep and record an object that may be stored, unless it is recorded already, and its reports."""
     header, outcome = arrival.header, ReceiptOutcome.ALREADY_STORED
+    if stored is not None and stored.result_of is not None:
+        _log.info("result_came_back", sop_instance_uid=header.sop_instance_uid, source=arrival.source)
+        return InstanceReceipt(outcome=outcome, header=header, sha256=stored.sha256)
     sha256 = stored.sha256 if stored else incoming.sha256
     if stored is None or store.files.objects.size_of(stored.sha256) is None:
         store.files.keep(incoming)
@@ -236,6 +239,8 @@ def _stored(
     known = find_instance(connection, header.sop_instance_uid, store.files)
     if known is None:
         return None
+    if known.result_of is not None:  # it comes back from where it was sent, perhaps with additions of its own
+        return known
     if known.sha256 != sha256 and not _is_same(store, known.sha256, path or store.files.path_of(sha256)):
         raise ContradictionError(
             f"instance {header.sop_instance_uid} is stored with other content; "

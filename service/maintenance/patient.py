@@ -12,7 +12,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from overread.errors import (
     words_of,
 )
 from service.audit_trail.formats import as_json
+from service.store.archive import instances_within
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.erasure import Erasure, erase_case, erase_refusal
@@ -85,7 +86,8 @@ def copy_everything(store: Store, held: Holdings, folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for case_id in held.case_ids:
-            _copy_case(load_case(store, case_id), folder / "cases" / str(case_id), missing)
+            case = load_case(store, case_id)
+            _copy_case(case, _objects_of(store, case), folder / "cases" / str(case_id), missing)
             _copy_second_reads(store, case_id, folder / "cases" / str(case_id))
         for number in held.quarantine_ids:
             entry = load_entry(store, number)
@@ -144,7 +146,8 @@ def _remove_study(store: Store, uid: str, actor: Actor, because: str, now: datet
         return 0
     if case.summary.state is CaseState.IN_TRIAGE:
         return 0
-    wanted = [each.sop_instance_uid for each in case.instances if each.removal is None]
+    held = instances_within(store, uid)  # with the results that were made of them
+    wanted = [each.sop_instance_uid for each in held if each.removal is None]
     removal = Removal(at=now, why=because, state=case.summary.state, by=actor)
     if not wanted or mark_removed(store, uid, wanted, removal) == 0:
         return 0
@@ -157,10 +160,21 @@ def _remove_entry(store: Store, entry: QuarantineEntry, actor: Actor, because: s
     return remove_refused(store, entry.quarantine_id, entry.sha256, Removal(at=now, why=because, by=actor))
 
 
-def _copy_case(case: CaseDetail, folder: Path, missing: list[str]) -> None:
+def _objects_of(store: Store, case: CaseDetail) -> Sequence[InstanceRecord]:
+    """Return the objects of the study of a case, with the results that were made of it."""
+    uid = case.summary.study_instance_uid
+    if uid is None:
+        return ()
+    try:
+        return instances_within(store, uid)
+    except NotFoundError:
+        return ()
+
+
+def _copy_case(case: CaseDetail, objects: Sequence[InstanceRecord], folder: Path, missing: list[str]) -> None:
     for report in case.reports:
         _write(folder / "reports" / f"{report.version}-{report.status.value.lower()}.txt", report.text)
-    for instance in case.instances:
+    for instance in objects:
         name = f"{instance.sop_instance_uid}.dcm"
         _copy_bytes(instance, folder / "objects" / name, f"image {instance.sop_instance_uid}", missing)
     if case.triage is not None:

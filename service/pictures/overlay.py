@@ -1,5 +1,6 @@
 """Draws where a detector's evidence for a finding lies: heat map and boxes, on the image or on nothing."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -41,14 +42,23 @@ def overlay_bytes(columns: int, rows: int, max_side: int) -> int:
 
 
 def draw_evidence(
-    _: Decoder, path: Path, *, observation: DetectorObservation, ground: Ground, max_side: int
+    _: Decoder,
+    path: Path,
+    *,
+    observation: DetectorObservation,
+    ground: Ground,
+    max_side: int,
+    boxes: bool = True,
 ) -> bytes:
     """Return the overlay of an observation as PNG, on its image or on nothing. Runs in a child process.
+
+    Without boxes it is the heat map alone, for a viewer that draws them itself at any size.
 
     Raises:
         InvalidDicomError: the header cannot be read.
         UndecodablePixelsError: the object is no image, or its pixels cannot be decoded.
     """
+    observation = observation if boxes else replace(observation, regions=())
     layout = layout_of(read_header(path))
     size = PictureSize(columns=layout.columns, rows=layout.rows)
     width, height = size.fitted(max_side)

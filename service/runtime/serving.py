@@ -19,6 +19,7 @@ from service.maintenance.retention import has_retention
 from service.metrics import FOLDER_VARIABLE as METRICS_FOLDER_VARIABLE
 from service.metrics import shared_folder
 from service.pacs.settings import PacsSettings
+from service.results.settings import ResultsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
 from service.runtime.supervisor import ChildSpec, Supervisor
 from service.security.identification import Entrance, local_identity
@@ -58,14 +59,9 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
     open_words = _words_of_open_access(
         access_for(addresses.host, web.api_token, security=SecuritySettings.read(environ)).entrance, settings
     )
-    if workers < 0:
-        raise ConfigurationError("--workers must be 0 or more")
-    if api_processes < 1:
-        raise ConfigurationError("--api-processes must be 1 or more")
+    _check_numbers(workers, api_processes)
     wanted = _wanted_listeners(addresses, environ)
-    fetching = PacsSettings.read(environ)
-    if fetching.archive is not None:
-        fetching.address(DicomSettings.read(environ))  # or refuse to start
+    elsewhere = _with_others(environ)
     watching = check_watch(environ)
     open_store(settings).close()  # migrate once, before several processes would want to
     with ExitStack() as resources:
@@ -91,7 +87,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
             *_watcher(watching, environment),
-            *([_fetcher(environment)] if fetching.is_automatic else []),
+            *(_program(name, words, environment) for name, words in elsewhere.items()),
         ]
         lines = [*_listener_lines(listeners), *(f"Probes      {_url(probe)}/metrics" for probe in probes)]
         lines += open_words
@@ -100,6 +96,13 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
         )
         announcer.start()
         Supervisor(specs, clock=time.monotonic).run()
+
+
+def _check_numbers(workers: int, api_processes: int) -> None:
+    if workers < 0:
+        raise ConfigurationError("--workers must be 0 or more")
+    if api_processes < 1:
+        raise ConfigurationError("--api-processes must be 1 or more")
 
 
 def _words_of_open_access(entrance: Entrance, settings: Settings) -> list[str]:
@@ -222,9 +225,27 @@ def _watcher(settings: WatchSettings, environment: dict[str, str]) -> list[Child
     return [ChildSpec(name="folder", command=command, environment=environment)]
 
 
-def _fetcher(environment: dict[str, str]) -> ChildSpec:
-    command = (sys.executable, "-P", "-m", "overread", "fetch", "automatic")
-    return ChildSpec(name="fetch", command=command, environment=environment)
+def _program(name: str, words: tuple[str, ...], environment: dict[str, str]) -> ChildSpec:
+    command = (sys.executable, "-P", "-m", "overread", *words)
+    return ChildSpec(name=name, command=command, environment=environment)
+
+
+def _with_others(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the commands that deal with other systems by themselves, by name.
+
+    Raises:
+        ConfigurationError: a system that the settings name cannot be reached by them.
+    """
+    dicom, fetching = DicomSettings.read(environ), PacsSettings.read(environ)
+    if fetching.archive is not None:
+        fetching.address(dicom)
+    addresses = ResultsSettings.read(environ).addresses(dicom)
+    wanted: dict[str, tuple[str, ...]] = {}
+    if fetching.is_automatic:
+        wanted["fetch"] = ("fetch", "automatic")
+    if addresses:
+        wanted["results"] = ("results", "send")
+    return wanted
 
 
 def _url(listener: socket.socket) -> str:

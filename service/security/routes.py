@@ -38,6 +38,8 @@ RUN_CASES = _need(_COORDINATOR, Scope.CASES_WRITE)
 READ = _need(_READER)
 PUT_BACK = _need(_READER, _COORDINATOR)
 ASSIGN = _need(_COORDINATOR)
+RUN_CASES_ON_PAGES = _need(_COORDINATOR)
+SEE_RESULTS = _need(_COORDINATOR, _QUALITY, Scope.CASES_READ)  # no reader: an own read comes first
 SEND_REPORTS = _need(_COORDINATOR, Scope.REPORTS_WRITE)
 SEND_IMAGES = _need(_COORDINATOR, Scope.IMAGES_WRITE)
 SEE_IMAGES = _need(_READER, _COORDINATOR, _QUALITY, Scope.IMAGES_READ)
@@ -88,6 +90,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/quarantine/{quarantine_id}/replay"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/correct"): CLEAR_QUARANTINE,
     ("POST", "/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
+    ("GET", "/results"): RUN_CASES_ON_PAGES,
+    ("POST", "/results/replay"): RUN_CASES_ON_PAGES,
     ("GET", "/desk/static/{path:path}"): PUBLIC,
     # Signing in
     ("GET", "/sign-in"): PUBLIC,
@@ -119,6 +123,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/v1/counts"): SEE_STATE,
     ("GET", "/api/v1/workers"): SEE_STATE,
     ("GET", "/api/v1/instances/{sop_instance_uid}/rendered.png"): SEE_PICTURES,
+    ("GET", "/api/v1/instances/{sop_instance_uid}/frames/{frame}/pixels"): SEE_PICTURES,
+    ("GET", "/api/v1/cases/{case_id}/images"): SEE_PICTURES,
     ("GET", "/api/v1/cases/{case_id}/overlay.png"): SEE_PICTURES,
     ("POST", "/api/v1/cases/{case_id}/retry"): RUN_CASES,
     ("POST", "/api/v1/cases/{case_id}/known-before/{finding}/restore"): WEIGH_AGAIN,
@@ -138,6 +144,12 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/api/v1/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
     # FHIR
     ("GET", "/fhir/metadata"): ANYBODY_KNOWN,
+    ("GET", "/fhir/DiagnosticReport"): SEE_RESULTS,
+    ("GET", "/fhir/DiagnosticReport/{name}"): SEE_RESULTS,
+    ("GET", "/fhir/Observation"): SEE_RESULTS,
+    ("GET", "/fhir/Observation/{name}"): SEE_RESULTS,
+    ("GET", "/fhir/Task"): SEE_RESULTS,
+    ("GET", "/fhir/Task/{name}"): SEE_RESULTS,
     ("POST", "/fhir"): SEND_REPORTS,
     ("POST", "/fhir/Bundle"): SEND_REPORTS,
     ("POST", "/fhir/DiagnosticReport"): SEND_REPORTS,
@@ -162,6 +174,7 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", f"{_INSTANCE}/frames/{{frame}}/rendered"): SEE_IMAGES,
     ("GET", f"{_INSTANCE}/pixeldata"): SEE_IMAGES,
     ("GET", f"{_INSTANCE}/rendered"): SEE_IMAGES,
+    ("GET", "/ohif/{path:path}"): SEE_IMAGES,
     # Health, metrics and documentation
     ("GET", "/health/live"): PUBLIC,
     ("GET", "/health/ready"): MONITOR,

@@ -25,6 +25,7 @@ class AuditAction(StrEnum):
 
     SAW = "SAW"
     SEARCHED = "SEARCHED"
+    FETCHED_AHEAD = "FETCHED_AHEAD"  # sent to be at hand if it is looked at; looking is recorded of itself
     EXPORTED = "EXPORTED"  # took data out of the installation, a backup too
     CHANGED = "CHANGED"  # a case, or what was refused
     CONFIGURED = "CONFIGURED"  # policy, detectors, people

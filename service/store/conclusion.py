@@ -15,6 +15,7 @@ from service.store.changes import Entry, change_case
 from service.store.headline import headline_of
 from service.store.json_format import to_json
 from service.store.records import CaseRecord, TriageRecord
+from service.store.result_occasions import Moment, add_occasion, has_occasion
 from service.store.studies import find_study
 
 _EVENTS = {
@@ -35,6 +36,9 @@ def conclude(
     ]
     if details:
         connection.execute(queries.ADD_DETECTION, details)
+    if record.result.outcome is Outcome.DISCREPANT or has_occasion(connection, case.case_id):
+        revision, at = record.revision, record.triaged_at
+        add_occasion(connection, case.case_id, moment=Moment.TRIAGE, revision=revision, now=at)
     concluded = change_case(
         connection,
         case,

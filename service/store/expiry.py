@@ -107,6 +107,7 @@ def _instances(ends: Sequence[tuple[CaseState, datetime]]) -> Select[Any]:
         .join(studies, studies.c.study_instance_uid == instances.c.study_instance_uid)
         .where(
             instances.c.removed_at.is_(None),
+            instances.c.result_of.is_(None),  # results are no pixels, and stay
             studies.c.closed_at.is_not(None),
             instances.c.received_at.between(received_at, max(end for _, end in ends)),  # walks the index
             tuple_(*place) > tuple_(received_at, bindparam("study"), bindparam("instance")),

@@ -81,6 +81,17 @@ def release_lease(store: Store, lease: NamedLease) -> None:
         connection.execute(_RELEASE, {"lease": lease.name, "holder": lease.owner})
 
 
+def holder_of(store: Store, name: str) -> str | None:
+    """Return the owner of a lease, whether or not it has run out; None where nobody has it.
+
+    Raises:
+        OutOfResourcesError: the store is not available.
+    """
+    with store.reading() as connection:
+        row = connection.execute(_LEASE, {"lease": name}).one_or_none()
+    return None if row is None else str(row.owner)
+
+
 @contextmanager
 def kept_lease(store: Store, lease: NamedLease, *, clock: Callable[[], datetime]) -> Iterator[None]:
     """Keep a lease that has been taken from running out while the block runs."""

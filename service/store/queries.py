@@ -1,6 +1,8 @@
 """Every query of the store, named and described; the callers bind the parameters."""
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
     cases,
@@ -43,10 +45,10 @@ INSTANCE = select(instances).where(instances.c.sop_instance_uid == bindparam("so
 
 INSTANCES_OF_STUDY = (
     select(instances)
-    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"))
+    .where(instances.c.study_instance_uid == bindparam("study_instance_uid"), instances.c.result_of.is_(None))
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
-"""The instances of a study, in an order that does not depend on how they came."""
+"""The instances of a study as received, not our results, in an order that is not that of their arrival."""
 
 KNOWN_HASHES = select(instances.c.sha256).where(instances.c.sha256.in_(bindparam("hashes", expanding=True)))
 """Those of `hashes` that belong to a recorded instance."""
@@ -111,7 +113,7 @@ CLAIM = (
 PEEK = (
     select(instances.c.sha256)
     .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
-    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery())
+    .where(cases.c.case_id == _NEXT_DUE.correlate(None).scalar_subquery(), instances.c.result_of.is_(None))
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
 """The instances of the case that CLAIM would give, in the order of INSTANCES_OF_STUDY."""
@@ -159,8 +161,9 @@ ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)
 
-SUMMARY = select(
-    cases,
+SUMMARY: Select[Any] = select(
+    # A case has its modality once it was concluded; its images have it before.
+    *(column for column in cases.c if column.name not in {"modality", "actionable"}),
     studies.c.modality,
     studies.c.body_part,
     studies.c.description,
@@ -268,6 +271,19 @@ EARLIER_REPORTS = (
     .limit(bindparam("limit"))
 )
 """The reports that count of a patient's studies before a day, the latest first."""
+
+PRIOR_STUDIES = (
+    select(cases.c.case_id, studies.c.study_date, studies.c.modality, studies.c.description)
+    .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .where(
+        studies.c.patient_id == bindparam("patient_id"),
+        func.coalesce(studies.c.issuer_of_patient_id, "") == bindparam("issuer"),
+        studies.c.study_date < bindparam("before"),
+    )
+    .order_by(studies.c.study_date.desc(), cases.c.case_id.desc())
+    .limit(bindparam("limit"))
+)
+"""The studies of a patient before a day of which there are images, the latest first."""
 
 CONCLUDED = (
     select(

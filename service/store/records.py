@@ -108,6 +108,7 @@ class InstanceRecord:
     removed_why: str | None
     rows: int | None  # of a frame; 0 for what is no image, None where the file has not been looked at
     columns: int | None  # the same
+    result_of: int | None = None  # case whose result it is, made here; None of what was received
     files: ObjectFiles = field(repr=False, compare=False)
 
     @property

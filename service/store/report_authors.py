@@ -13,6 +13,7 @@ from overread.errors import InputError
 from service.store.people import folded
 from service.store.schema import cases, report_versions, studies
 from service.store.second_read_tables import report_authors
+from service.store.sight import cases_in_sight
 
 _PERSON = "person:"  # before the name of an account, in the identifier of an actor
 _ADD = insert(report_authors)
@@ -80,7 +81,8 @@ def account_of(actor: Actor) -> str | None:
 
 def cases_by(connection: Connection, author: str, *, limit: int) -> tuple[AuthoredCase, ...]:
     """Return the cases of which somebody wrote the report, the latest first."""
-    rows = connection.execute(_CASES_OF, {"author": folded(author), "limit": limit})
+    seen = _CASES_OF.where(cases_in_sight(connection))
+    rows = connection.execute(seen, {"author": folded(author), "limit": limit})
     return tuple(
         AuthoredCase(
             case_id=row.case_id,

@@ -20,6 +20,7 @@ from service.store.claim_tables import reading_claims as reading_claims  # noqa:
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 from service.store.list_columns import filter_columns, make_event_index, make_list_indexes
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
+from service.store.result_tables import results as results  # noqa: PLC0414  # all tables are here
 from service.store.second_read_tables import audit_draws, report_authors, second_reads
 
 # One DICOM study; what describes it comes from its first instance that says so.
@@ -63,6 +64,7 @@ instances = Table(
     Column("removed_why", String(256)),  # in words
     Column("rows", Integer),  # of a frame; 0 for what is no image, null where it has not been looked at
     Column("columns", Integer),  # the same
+    Column("result_of", RowNumber),  # case whose result it is, made here; null of what was received
     Index("ix_instances_study_instance_uid", "study_instance_uid"),
     Index("ix_instances_removed_at_received_at", "removed_at", "received_at"),
     UniqueConstraint("sha256", name="uq_instances_sha256"),

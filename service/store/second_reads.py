@@ -19,7 +19,10 @@ from service.store.audit_entries import LOCAL, AuditAction, AuditEntry
 from service.store.audit_trail import record_act
 from service.store.json_format import from_json, to_json
 from service.store.records import CaseRecord, actor_columns, actor_of
+from service.store.result_occasions import Moment, add_occasion, has_occasion
+from service.store.schema import cases
 from service.store.second_read_tables import audit_draws, second_reads
+from service.store.sight import cases_in_sight
 
 Content = OwnRead | Judgement
 
@@ -101,6 +104,7 @@ _DRAWS = select(audit_draws).where(audit_draws.c.case_id.in_(bindparam("case_ids
 _ADD_DRAW = insert(audit_draws)
 _CASES_READ = (
     select(second_reads.c.case_id)
+    .join(cases, cases.c.case_id == second_reads.c.case_id)
     .where(second_reads.c.case_id > bindparam("after"), second_reads.c.concludes)
     .group_by(second_reads.c.case_id)
     .order_by(second_reads.c.case_id)
@@ -110,7 +114,8 @@ _CASES_READ = (
 
 def cases_judged(connection: Connection, after: int, *, limit: int) -> tuple[int, ...]:
     """Return the numbers of cases that were judged to the end at some time, in order, after one of them."""
-    return tuple(connection.execute(_CASES_READ, {"after": after, "limit": limit}).scalars())
+    seen = _CASES_READ.where(cases_in_sight(connection))
+    return tuple(connection.execute(seen, {"after": after, "limit": limit}).scalars())
 
 
 def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
@@ -167,7 +172,17 @@ def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadReco
         detail=f"{new.act.value}, entry {row.read_id}",
     )
     record_act(connection, act)
-    return _read_of(row)
+    read = _read_of(row)
+    if read.concludes and has_occasion(connection, case.case_id):
+        add_occasion(
+            connection,
+            case.case_id,
+            moment=Moment.JUDGEMENT,
+            revision=read.revision,
+            judgement_id=read.read_id,
+            now=new.at,
+        )
+    return read
 
 
 def committed_cases(connection: Connection, case_ids: Collection[int], actor: Actor) -> frozenset[int]:

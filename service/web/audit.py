@@ -23,6 +23,10 @@ SEARCHES = frozenset(
         "/",
         "/worklist/rows",
         "/quarantine",
+        "/results",
+        "/fhir/DiagnosticReport",
+        "/fhir/Observation",
+        "/fhir/Task",
         "/api/v1/worklist",
         "/api/v1/quarantine",
         "/studies",
@@ -52,6 +56,7 @@ SHOW_NO_PATIENT = frozenset(
         "/second-reads",
         "/api/v1/workers",
         STATIC_ADDRESS,
+        "/ohif/{path:path}",  # the program; what it shows it asks of DICOMweb
     }
 )
 """Routes whose answers hold nothing of a patient; every other one that shows something is recorded."""
@@ -65,9 +70,15 @@ _SUBJECTS = (  # name in the route, kind of thing; what is more particular comes
     ("study", "study"),
     ("study_instance_uid", "study"),
 )
+AHEAD = "overread-ahead"
+"""Header of a request for what may be looked at later; its answer is recorded as fetched, not as seen."""
+_AHEAD_ROUTES = frozenset(
+    {"/api/v1/cases/{case_id}/images", "/api/v1/instances/{sop_instance_uid}/frames/{frame}/pixels"}
+)
 _SHOWN = range(200, 400)  # 304 too: the browser shows what it kept
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
+_SHOWING = frozenset({"GET", "HEAD"})
 _FULL = Problem(
     status=503,
     slug="audit-trail-waits",
@@ -83,11 +94,11 @@ class AuditMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and note what was shown."""
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         recorder: AuditRecorder = scope["app"].state.recorder
-        if recorder.is_full:
+        if recorder.is_full and scope["method"] in _SHOWING:
             await problem_response(_FULL)(scope, receive, send)
             return
 
@@ -114,23 +125,29 @@ def _entry_of(scope: Scope, status: int) -> AuditEntry | None:
         and recognised is not None
         and recognised.sites is not None
     )
-    is_refused = status in _REFUSED or is_out_of_sight
-    if route in SHOW_NO_PATIENT or not (status in _SHOWN or is_refused):
+    shows = scope["method"] in _SHOWING  # what changes something is recorded where it is changed
+    is_refused = is_out_of_sight or (shows and status in _REFUSED)
+    if route in SHOW_NO_PATIENT or not (is_refused or (shows and status in _SHOWN)):
         return None
     context: ServerContext = scope["app"].state.context
     request = HTTPConnection(scope)
     sent_from = request.client.host if request.client else LOCAL
-    searched = route in SEARCHES
     return AuditEntry(
         at=context.clock(),
         actor=Actor.unverified(sent_from) if recognised is None else recognised.actor,
         sent_from=sent_from,
-        action=AuditAction.SEARCHED if searched else AuditAction.SAW,
+        action=_action(route, ahead=request.headers.get(AHEAD) == "1") if shows else AuditAction.CHANGED,
         outcome=AuditOutcome.REFUSED if is_refused else AuditOutcome.SUCCEEDED,
         what=f"{scope['method']} {route}",
         subject=subject,
         detail=unquote_plus(scope.get("query_string", b"").decode("latin-1")) or None,
     )
+
+
+def _action(route: str, *, ahead: bool) -> AuditAction:
+    if route in SEARCHES:
+        return AuditAction.SEARCHED
+    return AuditAction.FETCHED_AHEAD if ahead and route in _AHEAD_ROUTES else AuditAction.SAW
 
 
 def _subject(parameters: dict[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from service.store.pressure import read_pressure
 from service.store.readiness import TriageProgress, read_progress, verify_writes
 from service.web.context import Context, ServerContext
 from service.web.installation_metrics import InstallationCollector
+from service.web.outbox import outbox_words
 from service.web.pressure import in_gigabytes, pressure_words
 
 router = APIRouter(tags=["health"])
@@ -53,12 +54,19 @@ def live() -> dict[str, str]:
 def ready(context: Context, response: Response) -> Readiness:
     """Return 200 if database, disk, objects, model, workers and queue are in order; else 503."""
     checks = readiness_checks(context)
-    warnings = pressure_words(context.store, now=context.clock())
+    warnings = (*pressure_words(context.store, now=context.clock()), *_outbox_words(context))
     readiness = Readiness(ready=all(check.ok for check in checks), checks=checks, warnings=warnings)
     if not readiness.ready:
         response.status_code = 503
         _log.warning("not_ready", checks=[check.name for check in checks if not check.ok])
     return readiness
+
+
+def _outbox_words(context: ServerContext) -> tuple[str, ...]:
+    try:
+        return outbox_words(context.store, now=context.clock())
+    except OutOfResourcesError:
+        return ()  # a check says that the database cannot be read
 
 
 @router.get(

@@ -10,6 +10,7 @@ from overread import __version__
 from overread.case import CaseState
 from overread.errors import OutOfResourcesError
 from service.store.database import Store
+from service.store.outbox import outbox_figures
 from service.store.pressure import read_pressure
 from service.store.quarantine import count_states
 from service.store.quarantine_room import read_room
@@ -30,7 +31,12 @@ class InstallationCollector(Collector):
         yield InfoMetricFamily("overread_build", "Release of overread.", {"version": __version__})
         yield from self._of_disk()
         try:
-            of_database = [*self._of_queue(), *self._of_quarantine(), self._of_workers()]
+            of_database = [
+                *self._of_queue(),
+                *self._of_quarantine(),
+                *self._of_outbox(),
+                self._of_workers(),
+            ]
         except OutOfResourcesError:
             of_database = []
         yield _gauge(
@@ -79,6 +85,20 @@ class InstallationCollector(Collector):
             "Share of the room of the quarantine that is in use; at 1 it takes no more.",
             read_room(self._store).filled,
         )
+
+    def _of_outbox(self) -> Iterator[Metric]:
+        labels = ("destination", "state")
+        counts = GaugeMetricFamily(
+            "overread_results_waiting", "Results that wait to be sent, or were given up.", labels=labels
+        )
+        ages = GaugeMetricFamily(
+            "overread_oldest_result_age_seconds", "How long the oldest of them has waited.", labels=labels
+        )
+        for figure in outbox_figures(self._store):
+            values = (figure.destination, figure.state.value)
+            counts.add_metric(values, figure.count)
+            ages.add_metric(values, self._seconds_since(figure.oldest_asked_at))
+        yield from (counts, ages)
 
     def _of_workers(self) -> Metric:
         alive = workers_alive(self._store, now=self._now)

@@ -30,6 +30,10 @@ class WebSettings(SettingsModel):
         "http://127.0.0.1:8401",
         meaning="address of the DICOMweb intake in the OpenAPI document of the API; `overread serve` sets it",
     )
+    ohif_folder: str | None = setting(
+        meaning="folder with the ready-built OHIF viewer, as `make ohif` fetches it; DICOMweb serves it "
+        "under /ohif/, and the case page offers it",
+    )
     archive_readers: int = setting(8, meaning="requests to DICOMweb that read headers or files at once", ge=1)
     archive_decoders: int = setting(
         2, meaning="child processes that decode pixels at once, for the API and for DICOMweb each", ge=1

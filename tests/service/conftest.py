@@ -9,17 +9,14 @@ import httpx
 import pytest
 import structlog
 
-from service.application import make_app
-from service.desk.pages import answer_refusal
 from service.dicomweb.stow import make_stow_app
 from service.settings import Settings, load_settings
 from service.store.database import Store, open_store
-from service.web.access_log import AccessMiddleware
-from service.web.guard import GuardMiddleware, access_for
+from service.web.guard import access_for
 from tests.service.certificates import Certificates, make_certificates
 from tests.service.objectstorage import CREDENTIALS, ObjectStorage, object_storage
 from tests.service.postgres import MISSING, Cluster, cluster, program
-from tests.service.web.listening import listening, opener
+from tests.service.web.listening import guarded_app, listening, opener
 
 
 @pytest.fixture(autouse=True)
@@ -136,11 +133,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def api(sqlite_store: Store) -> Iterator[httpx.Client]:
     """A client of API and pages, with the guards of an installation on loopback."""
-    access = access_for("127.0.0.1", None)
-    app = make_app(opener(sqlite_store, access=access), list)
-    app.add_middleware(GuardMiddleware, access=access, refuse=answer_refusal)
-    app.add_middleware(AccessMiddleware)
-    with listening(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with listening(guarded_app(sqlite_store)) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

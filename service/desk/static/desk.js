@@ -17,29 +17,9 @@ function moveFocus(step) {
   all[next].scrollIntoView({ block: "nearest" });
 }
 
-function toggleOverlay() {
-  if (!viewer) return;
-  const hidden = viewer.classList.toggle("without-overlay");
-  const button = document.querySelector("[data-key=o]");
-  if (button) {
-    button.setAttribute("aria-pressed", String(!hidden));
-    button.querySelector(".word").textContent = hidden ? "Show overlay" : "Hide overlay";
-  }
-}
-
-function toggleFull() {
-  if (!viewer) return;
-  const base = viewer.querySelector(".base");
-  if (base && base.dataset.full && !base.src.endsWith(base.dataset.full)) base.src = base.dataset.full;
-  viewer.classList.toggle("full");
-}
-
 const actions = {
   j: () => (viewer ? follow("a[rel=next]") : moveFocus(1)),
   k: () => (viewer ? follow("a[rel=prev]") : moveFocus(-1)),
-  o: toggleOverlay,
-  i: () => viewer?.classList.toggle("inverted"),
-  f: toggleFull,
   u: () => follow("a[data-key=u]"),
   c: () => follow("button[data-press=c]"),
   r: () => follow("button[data-press=r]"),

@@ -101,8 +101,9 @@
       const target = event.target;
       const types = target.closest("textarea, select, summary, button, a, input:not([type=radio])");
       if (types) return;
-      // A tool of the viewer may end what is drawn by Enter; the form is sent from elsewhere alone.
-      if (event.key === "Enter" && target !== document.body && !part.contains(target)) return;
+      // A tool of the viewer that is in use ends what is drawn by Enter; the form is sent when it is put down.
+      const isDrawing = document.querySelector(".viewer [data-tool][aria-pressed='true']") !== null;
+      if (event.key === "Enter" && isDrawing) return;
       if (act(event.key)) {
         event.preventDefault();
         event.stopImmediatePropagation();

@@ -27,7 +27,7 @@ def test_mean_and_spread_are_the_most_likely_ones() -> None:
     spread, _ = pool(hits, totals)
 
     assert spread.mean == pytest.approx(a / (a + b), rel=0.01)
-    assert spread.precision == pytest.approx(a + b, rel=0.1)  # of a grid
+    assert spread.precision == pytest.approx(a + b, rel=0.02)
 
 
 def test_little_known_groups_are_drawn_further_towards_all() -> None:

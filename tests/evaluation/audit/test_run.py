@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from evaluation.audit import cohort_shards
 from evaluation.audit.result_folder import read_result, read_table
@@ -20,6 +21,7 @@ from overread.command import main
 from overread.errors import ConfigurationError, InvalidFileError
 from overread.priority import default_policy
 from tests.evaluation.audit.simulated import FINDINGS, write_simulated
+from tests.evaluation.published import simulated_rows, write_scores
 from tests.service.waiting import eventually
 
 
@@ -192,3 +194,35 @@ def test_tables_are_parquet_too_with_the_same_rows(tmp_path) -> None:
         assert list(as_csv.columns) == list(as_parquet.columns)
         assert len(as_csv) == len(as_parquet)
     assert json.loads((tmp_path / "out" / "result.json").read_text())["parquet"] is True
+
+
+def test_radpeer_shares_are_of_the_cases_that_were_scored(tmp_path) -> None:
+    def scored(record, number):
+        record["patient"] = f"p{number}"
+        if number % 5 == 0:
+            record["second_read"] = {"radpeer": "2b" if number % 15 == 0 else "1"}
+
+    write_simulated(tmp_path / "c.jsonl", change=scored)
+    run_audit(audit_of(tmp_path / "c.jsonl"), tmp_path / "out", quiet)
+
+    rows = {row["score"]: row for row in read_table(tmp_path / "out", "radpeer")}
+    assert {score: (row["hits"], row["cases"]) for score, row in rows.items()} == {
+        "1": ("80", "120"),
+        "2b": ("40", "120"),
+    }
+    low, high = proportion_confint(40, 120, method="wilson")
+    assert [float(rows["2b"][name]) for name in ("low", "high")] == pytest.approx([low, high], abs=2e-3)
+
+
+def test_a_detector_that_the_policy_knows_is_ordered_by_its_own_outputs(tmp_path) -> None:
+    scores = write_scores(tmp_path / "scores.csv.gz", simulated_rows(60))
+    assert main(["cohort", "from-nih", "--scores", str(scores), "--out", str(tmp_path / "c.jsonl")]) == 0
+    lines = (tmp_path / "c.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    del first["detections"][0]["probabilities"], first["detections"][0]["scores"]["mass"]
+    (tmp_path / "c.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
+
+    record = run_audit(audit_of(tmp_path / "c.jsonl"), tmp_path / "out", quiet)
+
+    assert "that the policy knows" in record["order"]
+    assert record["cohort"]["cases"] == 120

@@ -46,6 +46,7 @@ def addresses(case_id: int) -> tuple[str, ...]:
         f"/api/v1/cases/{case_id}",
         "/api/v1/studies/2.25.1/case",
         f"/api/v1/cases/{case_id}/second-reads",
+        f"/api/v1/cases/{case_id}/images",
     )
 
 

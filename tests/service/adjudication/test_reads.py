@@ -24,14 +24,18 @@ from overread.second_read import (
 from service.adjudication.blinding import selection_as_seen
 from service.adjudication.known_reads import known_reads
 from service.adjudication.reads import Sender, commit_own_read, judge, note_opened, undo
+from service.maintenance.patient import erase_rows, remove_bytes
 from service.security.identity import Identity, Means
 from service.security.roles import Role
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
+from service.store.erasure import Erasure
 from service.store.order import Selection
+from service.store.patients import holdings_of_patient
 from service.store.policies import activate_policy
 from service.store.reading_claims import Hold, find_claim, hold_case
-from service.store.second_reads import ReadAct
+from service.store.report_authors import note_author
+from service.store.second_reads import AuditDraw, ReadAct, add_draw
 from service.store.worklist import list_worklist, load_case
 from tests.service.material import NOW, ROE, after, send_report
 from tests.service.web.seeing import seen_case
@@ -235,3 +239,36 @@ def test_an_own_read_comes_before_everything_and_only_once(store: Store) -> None
         (ReadAct.JUDGED, after(60)),
     ]
     assert reads[1].own_read == own
+
+
+def test_what_was_judged_counts_towards_the_share_that_is_looked_at(sqlite_store: Store) -> None:
+    numbers = [seen_case(sqlite_store, n, findings={"mass": 0.5 + 0.01 * n}) for n in range(1, 25)]
+    half = Selection(share=0.5)
+    before = list_worklist(sqlite_store, half, now=after(9)).line
+    for case_id in numbers[-2:]:
+        judge(sqlite_store, case_id, CONFIRMED, sender(submission=str(case_id)))
+    line = list_worklist(sqlite_store, half, now=after(9)).line
+    assert before is not None
+    assert line is not None
+    # Half of 24 is 12; two of them have been looked at, and ten of the other 22 stand above the line.
+    assert (before.triaged, before.above, line.triaged, line.above, line.below) == (24, 12, 24, 10, 12)
+
+
+def test_second_reads_go_with_the_rows_of_their_patient(store: Store) -> None:
+    case_id = seen_case(store, 1)
+    recorded = judge(store, case_id, CONFIRMED, sender())
+    undo(store, case_id, recorded.read_id, sender(submission="u"))
+    with store.writing() as connection:
+        note_author(connection, case_id, 1, "fay")
+        drawn = AuditDraw(revision=1, stratum="neither", probability=0.1, is_drawn=False)
+        add_draw(connection, case_id, drawn, policy_version="1", now=NOW)
+    seen_case(store, 2)
+    held = holdings_of_patient(store, "P1")
+    remove_bytes(store, held, actor=ROE, because="request 7", now=after(200))
+    erase_rows(store, held, Erasure(actor=ROE, at=after(300), why="request 7"))
+    with store.reading() as connection:
+        for table in ("second_reads", "audit_draws", "report_authors"):
+            found = connection.execute(
+                text(f"SELECT count(*) FROM {table} WHERE case_id = {case_id}")
+            )  # no input
+            assert found.scalar_one() == 0, table

@@ -79,16 +79,10 @@ def test_a_reader_walks_the_list_and_the_case_by_keys_alone(
     press(browser, "k")
     press(browser, Keys.ENTER)
     assert leads_to(browser, f"/cases/{first}")
-    layer = wait_for(browser, "img.layer")
-    assert layer.is_displayed()
-    press(browser, "o")
-    assert not layer.is_displayed()
-    assert browser.find_element(By.CSS_SELECTOR, "[data-key=o]").text.startswith("Show overlay")
-    press(browser, "o")
-    assert layer.is_displayed()
+    assert "finding=mass" in wait_for(browser, ".mark image").get_attribute("href")
     press(browser, "2")
     assert leads_to(browser, f"/cases/{first}?finding=2")
-    assert "finding=cardiomegaly" in wait_for(browser, "img.layer").get_attribute("src")
+    assert "finding=cardiomegaly" in wait_for(browser, ".mark image").get_attribute("href")
     press(browser, "?")
     assert wait_for(browser, "dialog[open]").is_displayed()
     press(browser, Keys.ESCAPE)
@@ -112,7 +106,7 @@ def test_a_reader_sees_what_the_report_gets_wrong_and_brings_back_what_was_known
     press(browser, str(number))
     assert leads_to(browser, f"?finding={number}")
     assert "nodule" in wait_for(browser, "mark.current b").text
-    assert browser.find_elements(By.CSS_SELECTOR, "img.layer") == []
+    assert browser.find_elements(By.CSS_SELECTOR, "[data-mark]") == []
     browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{known}")
     wait_for(browser, ".known button").click()
     WebDriverWait(browser, 20).until(lambda page: not page.find_elements(By.CSS_SELECTOR, ".known"))
@@ -136,14 +130,6 @@ def test_every_picture_loads_and_the_console_stays_empty(
         )
         assert all(widths), (path, widths)
     assert [line for line in browser.get_log("browser") if line["level"] in {"WARNING", "SEVERE"}] == []
-
-
-def test_the_overlay_lies_exactly_on_the_image(
-    browser: webdriver.Chrome, api: httpx.Client, sqlite_store: Store
-) -> None:
-    browser.get(f"{api.base_url}".rstrip("/") + f"/cases/{seen_case(sqlite_store)}")
-    base, layer = wait_for(browser, "img.base"), wait_for(browser, "img.layer")
-    assert base.rect == layer.rect
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(

@@ -61,6 +61,16 @@ def test_an_address_leads_back_to_the_same_list() -> None:
     assert listing_of("for=nobody&share=x&part=y").address() == "/"
 
 
+def test_an_address_names_whose_list_it_is_unless_it_is_ones_own() -> None:
+    own = listing_of("", own=["cardiac"])
+
+    assert (own.subspecialty, own.address()) == ("cardiac", "/")
+    assert listing_of("for=everybody", own=["cardiac"]).address() == "/?for=everybody"
+    assert listing_of("for=thoracic", own=["cardiac"]).address() == "/?for=thoracic"
+    assert listing_of("", own=["cardiac", "thoracic"]) == Listing()
+    assert listing_of("", own=["phrenology"]) == Listing()
+
+
 @pytest.mark.parametrize(
     "query",
     [

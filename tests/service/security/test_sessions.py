@@ -7,10 +7,12 @@ import httpx
 import pytest
 
 from service.security.roles import Role
+from service.security.sessions import Lifetime, Origin, begin_session, recognise_session
 from service.security.settings import SecuritySettings
 from service.store.database import Store
-from service.store.people import change_password, change_roles, disable_person
+from service.store.people import change_password, change_roles, disable_person, enable_person
 from service.web.guard import access_for
+from tests.service.material import NOW
 from tests.service.security.people import BY, HASH, PAGE, Desk, add, desk_on, sign_in, token_on
 from tests.service.web.seeing import seen_case
 
@@ -149,6 +151,18 @@ def test_a_disabled_account_is_out_at_once(store: Store) -> None:
         disable_person(store, person.person_id, by=BY)
         assert status(browser) == 401
         assert sign_in(browser, "ada").status_code == 403
+        enable_person(store, person.person_id, by=BY)
+        assert status(browser) == 401  # the session has ended, and does not come back
+
+
+def test_a_session_that_begins_while_the_account_is_disabled_opens_nothing(sqlite_store: Store) -> None:
+    person = add(sqlite_store)
+    disable_person(sqlite_store, person.person_id, by=BY)
+    lifetime, origin = Lifetime.of(SecuritySettings()), Origin(address="10.1.1.1", what="POST /sign-in")
+
+    cookie = begin_session(sqlite_store, person, origin, lifetime, now=NOW)
+
+    assert recognise_session(sqlite_store, cookie, lifetime, now=NOW) is None
 
 
 def test_another_password_ends_every_session_and_other_roles_count_at_once(sqlite_store: Store) -> None:

@@ -19,16 +19,18 @@ from service.intake.sites import learn_sites, site_of
 from service.security.roles import Role, Scope
 from service.security.routes import ROUTES
 from service.security.tokens import make_token
-from service.store.audit_entries import AuditOutcome
+from service.store.archive import instances_within
+from service.store.audit_entries import AuditAction, AuditOutcome
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.order import Selection
 from service.store.people import bind_person
+from service.store.prior_studies import prior_studies
 from service.store.quarantine import list_quarantine
 from service.store.sites import count_sites
-from service.store.worklist import count_cases, list_numbers, load_case
+from service.store.worklist import count_cases, list_numbers, load_case, load_instance
 from service.web.guard import access_for
-from tests.service.material import ACCESSION, NOW, dicom_bytes, send_image, send_report
+from tests.service.material import ACCESSION, CLEAR, NOW, dicom_bytes, send_image, send_report
 from tests.service.security.people import BY, add, desk_on, token_on
 from tests.service.web.listening import listening, opener
 from tests.service.web.seeing import seen_case
@@ -51,7 +53,13 @@ SHOW_NOTHING_HERE = {
         "/studies/{study}/series/{series}/instances/{instance}/bulkdata/{place}",
     ),  # nothing is long enough
 }
-BODIES: dict[str, dict[str, str]] = {"discard": {"because": "of no use"}, "correct": {"accepts": "true"}}
+BODIES: dict[str, dict[str, str]] = {
+    "discard": {"because": "of no use"},
+    "correct": {"accepts": "true"},
+    "own-read": {"submission": "1"},
+    "judgement": {"submission": "2", "revision": "1"},
+    "undo": {"submission": "3", "read_id": "1"},
+}
 SEES_ALL = (Role.SECOND_READER, Role.COORDINATOR, Role.QUALITY)
 
 
@@ -192,6 +200,36 @@ def test_lists_searches_and_counts_hold_the_own_site_alone(store: Store) -> None
         assert not re.search(r'href="/cases/[23]\b', page)
 
 
+def test_what_second_reads_ask_for_is_listed_of_the_own_site_alone(sqlite_store: Store) -> None:
+    with two_sites(sqlite_store, None) as house:
+        for number in (1, 2):
+            given = {"submission": f"s{number}", "revision": 1, "asks_for_addendum": True, "radpeer": "2a"}
+            verdict = {"finding": "mass", "kind": "POSSIBLE_MISS", "verdict": "CONFIRMED"}
+            token = {"X-CSRF-Token": house.pages.get("/session").json()["csrf_token"]}
+            address = f"/api/v1/cases/{number}/judgement"
+            answer = house.pages.post(address, json={**given, "verdicts": [verdict]}, headers=token)
+            assert answer.status_code == 201, answer.text
+        assert house.pages.get("/api/v1/second-reads/summary").json()["cases"] == 2
+        bind_person(sqlite_store, 1, {"south"}, (), by=BY)
+        assert house.pages.get("/api/v1/second-reads/summary").json()["cases"] == 1
+        page = house.pages.get("/second-reads")
+        assert page.status_code == 200
+        assert set(re.findall(r"/cases/(\d+)", page.text)) == {"2"}
+
+
+def test_earlier_studies_of_a_patient_are_named_as_far_as_they_may_be_seen(store: Store) -> None:
+    for number, site, day in ((1, "north", "20240101"), (2, "south", "20250101"), (3, "north", "20260101")):
+        study, accession = f"2.25.{number}", f"A{number}"
+        names = {"AccessionNumber": accession, "InstitutionName": site, "StudyDate": day}
+        send_image(store, dicom_bytes(study=study, **names))
+        send_report(store, CLEAR, accession=accession)
+        close_study(store, study, now=NOW)
+    latest = load_case(store, 3).study
+
+    for sites, seen in ((None, [2, 1]), ({"north"}, [1]), ({"south"}, [2]), (set(), [])):
+        assert [prior.case_id for prior in prior_studies(store.seen_from(sites), latest)] == seen
+
+
 def test_another_binding_counts_from_the_next_request_on(sqlite_store: Store) -> None:
     with two_sites(sqlite_store, set()) as house:
         ways = (("south", 2), ("north hospital", 1))
@@ -219,12 +257,17 @@ def test_who_asks_for_a_case_of_another_site_is_recorded_as_refused(sqlite_store
     with two_sites(sqlite_store, {"south"}) as house:
         house.pages.get("/cases/1")
         house.pages.get("/cases/2")
+        house.ask("POST", "/cases/1/retry")
     told = [
-        (sealed.entry.subject, sealed.entry.outcome)
+        (sealed.entry.what, sealed.entry.subject, sealed.entry.action, sealed.entry.outcome)
         for sealed in find_entries(sqlite_store, TrailFilter())
-        if sealed.entry and sealed.entry.what == "GET /cases/{case_id}"
+        if sealed.entry and sealed.entry.what.partition(" ")[2].startswith("/cases/{case_id}")
     ]
-    assert told == [("case 1", AuditOutcome.REFUSED), ("case 2", AuditOutcome.SUCCEEDED)]
+    assert told == [
+        ("GET /cases/{case_id}", "case 1", AuditAction.SAW, AuditOutcome.REFUSED),
+        ("GET /cases/{case_id}", "case 2", AuditAction.SAW, AuditOutcome.SUCCEEDED),
+        ("POST /cases/{case_id}/retry", "case 1", AuditAction.CHANGED, AuditOutcome.REFUSED),
+    ]
 
 
 def test_images_decide_on_the_site_and_the_report_where_they_do_not_say(store: Store) -> None:
@@ -234,14 +277,17 @@ def test_images_decide_on_the_site_and_the_report_where_they_do_not_say(store: S
     send_image(store, dicom_bytes())
     close_study(store, "2.25.1", now=NOW)
     assert load_case(store, case_id).summary.site == "smh"
-    assert store.seen_from({"smh"}) is not None
     # What the images do not say the case does: its pictures are seen by whoever sees the case.
-    assert load_case(store.seen_from({"smh"}), case_id).instances[0].sop_instance_uid == "2.25.1.1.1"
+    smh = store.seen_from({"smh"})
+    assert load_case(smh, case_id).instances[0].sop_instance_uid == "2.25.1.1.1"
+    assert load_instance(smh, "2.25.1.1.1") == instances_within(smh, "2.25.1")[0]
     send_image(store, dicom_bytes(number=2, InstitutionName="St. Mary's  Hospital"))
+    with pytest.raises(NotFoundError):  # at once, though the case learns of it when the study closes
+        instances_within(smh, "2.25.1")
     close_study(store, "2.25.1", now=NOW)
     assert load_case(store, case_id).summary.site == "st. mary's hospital"
     with pytest.raises(NotFoundError):
-        load_case(store.seen_from({"smh"}), case_id)
+        load_case(smh, case_id)
 
 
 @pytest.mark.parametrize(
@@ -290,8 +336,42 @@ def test_an_administrator_binds_on_the_page(sqlite_store: Store) -> None:
         assert other.get("/account").text.count("north, south") == 1
         wrong = browser.post(address, data={**token, "subspecialty": "phrenology"})
         assert (wrong.status_code, "no subspecialty" in wrong.text) == (409, True)
+        forgotten = browser.post(address, data={**token, "sites": "north"})
+        assert (forgotten.status_code, "of these sites alone" in forgotten.text) == (409, True)
+        assert "north, south" in other.get("/account").text
         assert browser.post(address, data=token).status_code == 303
         assert "cases of every site" in other.get("/account").text
+
+
+def test_whoever_has_a_subspecialty_opens_the_list_with_its_second_looks(sqlite_store: Store) -> None:
+    ada = add(sqlite_store, "ada")
+    seen_case(sqlite_store)
+    with desk_on(sqlite_store) as desk, desk.signed_in() as browser:
+        assert _current(browser.get("/")) == "everybody"
+        for own, shown in (
+            (("cardiac",), "cardiac"),
+            (("cardiac", "thoracic"), "everybody"),
+            ((), "everybody"),
+        ):
+            bind_person(sqlite_store, ada.person_id, None, own, by=BY)
+            assert _current(browser.get("/")) == shown
+        bind_person(sqlite_store, ada.person_id, None, ("cardiac",), by=BY)
+        page = browser.get("/")
+        everybody = re.search(r'href="(/\?for=everybody)"', page.text)
+        assert everybody is not None
+        assert _current(browser.get(everybody[1])) == "everybody"
+        assert _current(browser.get("/?for=thoracic")) == "thoracic"
+        assert browser.get("/cases/1").status_code == 200  # it hides nothing
+
+
+def _current(page: httpx.Response) -> str:
+    found = re.search(
+        r'<nav class="subspecialties" aria-label="Cases by subspecialty">.*?</nav>', page.text, re.DOTALL
+    )
+    assert found is not None
+    current = re.search(r'aria-current="[a-z]+"[^>]*>\s*([a-z]+)', found[0])
+    assert current is not None, found[0]
+    return current[1]
 
 
 def _forget_sites(store: Store) -> None:

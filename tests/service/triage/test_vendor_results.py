@@ -11,7 +11,6 @@ from pydicom.sr.codedict import codes
 from models.registry import Change, Entry, Registry
 from overread.case import CaseState
 from overread.discrepancy import DiscrepancyKind
-from service.application import make_app
 from service.intake.closing import close_study
 from service.store.database import Store
 from service.store.detector_registry import read_registry, save_registry
@@ -28,7 +27,7 @@ from tests.models.vendor_results.products import (
     write_rows_manifest,
 )
 from tests.service.material import NOW, send_image, send_report
-from tests.service.web.listening import listening, opener
+from tests.service.web.listening import guarded_app, listening
 
 STUDY, ACCESSION = "2.25.7", "A7"
 SURE = {"sensitivity": 0.95, "specificity": 0.98, "prevalence": 0.2}
@@ -81,7 +80,7 @@ def test_an_sr_that_contradicts_the_report_puts_the_case_on_the_list(sqlite_stor
     assert case.summary.state is CaseState.LISTED
     assert (leading.kind, leading.finding) == (DiscrepancyKind.POSSIBLE_MISS, "pneumothorax")
     assert case.triage.detections[0].detector.name == "acme-chest-reader"
-    with listening(make_app(opener(sqlite_store), list)) as url, httpx.Client(base_url=url) as client:
+    with listening(guarded_app(sqlite_store)) as url, httpx.Client(base_url=url) as client:
         page = client.get(f"/cases/{number}", headers={"Accept": "text/html"})
         overlay = client.get(f"/api/v1/cases/{number}/overlay.png")
     assert page.status_code == 200

@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from overread.observation import ObserverIdentity
+from service.application import make_app
+from service.desk.pages import answer_refusal
 from service.store.database import Store
 from service.triage.looks import Looks
+from service.web.access_log import AccessMiddleware
 from service.web.context import ServerContext
-from service.web.guard import Access, access_for
+from service.web.guard import Access, GuardMiddleware, access_for
 from tests.service.material import NOW, readers
 
 OpenContext = Callable[[], AbstractContextManager[ServerContext]]
@@ -37,6 +41,15 @@ def opener(
         )
 
     return open_context
+
+
+def guarded_app(store: Store) -> FastAPI:
+    """Pages and API behind the guards of an installation on loopback, where this machine's user is known."""
+    access = access_for("127.0.0.1", None)
+    app = make_app(opener(store, access=access), list)
+    app.add_middleware(GuardMiddleware, access=access, refuse=answer_refusal)
+    app.add_middleware(AccessMiddleware)
+    return app
 
 
 @contextlib.contextmanager

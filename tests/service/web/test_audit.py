@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from service.application import make_app
 from service.audit_trail.recorder import WAITING_MAX
 from service.dicomweb.stow import make_stow_app
 from service.store.audit_entries import AuditAction, AuditEntry
@@ -17,7 +16,7 @@ from service.web.audit import SEARCHES, SHOW_NO_PATIENT
 from service.web.guard import access_for
 from tests.service.audit_trail.material import view
 from tests.service.material import STUDY, triaged_case
-from tests.service.web.listening import listening, opener
+from tests.service.web.listening import guarded_app, listening, opener
 
 ACCESS = access_for("127.0.0.1", None)
 
@@ -40,10 +39,6 @@ def paths(routes: Iterable[Any]) -> Iterator[str]:
             yield from paths(route.original_router.routes)
 
 
-def api_of(store: Store):
-    return make_app(opener(store, access=ACCESS), list)
-
-
 @pytest.mark.parametrize(
     ("address", "subject"),
     [
@@ -55,11 +50,10 @@ def api_of(store: Store):
 )
 def test_who_sees_a_case_is_recorded_with_the_case(sqlite_store: Store, address: str, subject: str) -> None:
     number = triaged_case(sqlite_store)
-    with asking(api_of(sqlite_store)) as client:
+    with asking(guarded_app(sqlite_store)) as client:
         assert client.get(address.format(number)).status_code == 200
 
-    (entry,) = entries(sqlite_store)
-    assert entry.action is AuditAction.SAW
+    (entry,) = (each for each in entries(sqlite_store) if each.action is AuditAction.SAW)
     assert entry.subject == subject.format(number)
     assert entry.sent_from == "127.0.0.1"
     assert entry.what.startswith("GET /")
@@ -67,7 +61,7 @@ def test_who_sees_a_case_is_recorded_with_the_case(sqlite_store: Store, address:
 
 
 def test_a_search_is_recorded_with_its_words(sqlite_store: Store) -> None:
-    with asking(api_of(sqlite_store)) as client:
+    with asking(guarded_app(sqlite_store)) as client:
         client.get("/api/v1/worklist", params={"subspecialty": "thoracic"})
         client.get("/")
 
@@ -89,7 +83,7 @@ def test_dicomweb_searches_and_retrievals_are_recorded(sqlite_store: Store) -> N
 
 
 def test_what_is_not_there_or_shows_no_patient_is_not_recorded(sqlite_store: Store) -> None:
-    with asking(api_of(sqlite_store)) as client:
+    with asking(guarded_app(sqlite_store)) as client:
         for address in ("/cases/99", "/nope", "/health/live", "/metrics", "/desk/static/page.css", "/docs"):
             client.get(address)
 
@@ -98,7 +92,7 @@ def test_what_is_not_there_or_shows_no_patient_is_not_recorded(sqlite_store: Sto
 
 def test_nothing_is_shown_while_the_trail_cannot_be_written(sqlite_store: Store) -> None:
     number = triaged_case(sqlite_store)
-    app = api_of(sqlite_store)
+    app = guarded_app(sqlite_store)
     with asking(app) as client:
         recorder = app.state.recorder
         with sqlite_store.writing():  # on SQLite nobody else can write meanwhile
@@ -111,7 +105,7 @@ def test_nothing_is_shown_while_the_trail_cannot_be_written(sqlite_store: Store)
 
 
 def test_every_route_that_is_left_out_or_counts_as_a_search_exists(sqlite_store: Store) -> None:
-    apps = (api_of(sqlite_store), make_stow_app(opener(sqlite_store, access=ACCESS), ACCESS))
+    apps = (guarded_app(sqlite_store), make_stow_app(opener(sqlite_store, access=ACCESS), ACCESS))
 
     known = {path for app in apps for path in paths(app.routes)}
 

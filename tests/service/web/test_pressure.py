@@ -7,13 +7,12 @@ import httpx
 import pytest
 
 from overread.errors import OutOfResourcesError
-from service.application import make_app
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.pressure import read_pressure
 from service.web.pressure import pressure_words
 from tests.service.material import NOW, send_image, send_report
-from tests.service.web.listening import listening, opener
+from tests.service.web.listening import guarded_app, listening
 
 PLENTY, NOTHING_LEFT = 1 << 20, 1 << 60
 
@@ -56,7 +55,7 @@ def test_the_worklist_and_readiness_tell_a_nearly_full_disk_and_a_full_one(sqlit
         (0, 0, "", 200),
     ):
         store = with_room(sqlite_store, stops=stops, warns=warns)
-        with listening(make_app(opener(store), list)) as url:
+        with listening(guarded_app(store)) as url:
             page = httpx.get(url, headers={"Accept": "text/html"}).text
             ready = httpx.get(f"{url}/health/ready")
         assert ('class="alarm" role="alert"' in page) == bool(words)

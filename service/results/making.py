@@ -1,0 +1,179 @@
+"""Makes the results that the rules ask for: each once, kept before it is recorded, recorded before it leaves.
+
+A concordant case leaves nothing. Where an earlier result of the case was told and nothing of it is left, a
+result that says so replaces it, at the same places and in the same form.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from io import BytesIO
+
+import structlog
+from pydicom.dataset import Dataset
+
+from overread.errors import (
+    InputError,
+    LostProcessError,
+    NotFoundError,
+    OutOfResourcesError,
+    UnreadableRecordError,
+)
+from overread.finding import load_vocabulary
+from service.error_boundary import ErrorBoundary
+from service.results.clock import Clock
+from service.results.objects import Workshop
+from service.results.settings import Rule
+from service.results.statements import Statement, statements_of
+from service.store.database import Store
+from service.store.result_occasions import (
+    Occasion,
+    claim_occasion,
+    give_up_occasion,
+    pass_over,
+    postpone_occasion,
+)
+from service.store.results import (
+    SOURCE,
+    Form,
+    MadeResult,
+    Subject,
+    keep_results,
+    latest_subject,
+    subject_of,
+    told_before,
+)
+
+_log = structlog.get_logger("overread.results")
+
+
+class Maker:
+    """Makes what the rules ask for, in the store of an installation."""
+
+    def __init__(self, store: Store, workshop: Workshop, rules: Sequence[Rule], *, clock: Clock) -> None:
+        self._store = store
+        self._workshop = workshop
+        self._rules = rules
+        self._clock = clock
+
+    def make_due(self, *, limit: int = 100) -> int:
+        """Make the results of occasions that are due, at most so many, and return how many were tried.
+
+        Raises:
+            OutOfResourcesError: the store is not available; what is due stays so.
+        """
+        for count in range(limit):
+            occasion = claim_occasion(self._store, now=self._clock())
+            if occasion is None:
+                return count
+            self._make(occasion)
+        return limit
+
+    def _make(self, occasion: Occasion) -> None:
+        """Make the results of one occasion, or note why nothing is made of it."""
+        names = {"case": occasion.case_id, "moment": occasion.moment.value, "revision": occasion.revision}
+        with ErrorBoundary() as boundary:
+            detail = self._made(occasion)
+            _log.info("results_made", detail=detail, **names)
+            return
+        error = boundary.error
+        if isinstance(error, OutOfResourcesError):
+            postpone_occasion(self._store, occasion, str(error), now=self._clock())
+            raise error
+        if isinstance(error, InputError | NotFoundError | UnreadableRecordError):
+            give_up_occasion(self._store, occasion, str(error), now=self._clock())
+            _log.warning("results_not_made", reason=str(error), **names)
+            return
+        # Of others neither message nor values are kept: they may hold what the image says of the patient.
+        ours = isinstance(error, LostProcessError)
+        reason = str(error) if ours else f"unexpected {type(error).__name__}"
+        postpone_occasion(self._store, occasion, reason, now=self._clock())
+        _log.error("results_not_made", reason=reason, **names)
+
+    def _made(self, occasion: Occasion) -> str:
+        """Return what was made, in words."""
+        subject = subject_of(self._store, occasion)
+        statements = statements_of(subject.record, load_vocabulary(), subject.judgement)
+        told = told_before(self._store, occasion)
+        places = _places(occasion, self._rules, told, is_withdrawal=not statements)
+        if not places:
+            why = (
+                "nothing goes anywhere" if statements else "image and report agree; nobody was told otherwise"
+            )
+            pass_over(self._store, occasion, why, now=self._clock())
+            return why
+        made = [self._result(subject, statements, form, names, told) for form, names in places.items()]
+        detail = ", ".join(f"{item.form} to {' and '.join(item.destinations)}" for item in made)
+        keep_results(self._store, subject, made, detail, now=self._clock())
+        return detail
+
+    def _result(
+        self,
+        subject: Subject,
+        statements: Sequence[Statement],
+        form: Form,
+        destinations: tuple[str, ...],
+        told: Mapping[tuple[Form, str], bool],
+    ) -> MadeResult:
+        if form is Form.ORU:
+            corrects = any(earlier is Form.ORU for earlier, _ in told)
+            message = self._workshop.make_message(subject, statements, corrects=corrects)
+            return MadeResult(form=form, withdraws=not statements, message=message, destinations=destinations)
+        made = self._workshop.make_object(subject, statements, form)
+        columns = _kept(self._store, subject, made, now=self._clock())
+        return MadeResult(form=form, withdraws=not statements, instance=columns, destinations=destinations)
+
+
+def result_of_case(store: Store, case_id: int, form: Form) -> Dataset:
+    """Return the object that the latest triage of a case gives; nothing is recorded, and nothing leaves.
+
+    Raises:
+        NotFoundError: there is no such case, it has not been triaged, or its images are gone.
+        InputError: image and report agree: there is nothing to tell.
+    """
+    subject = latest_subject(store, case_id)
+    statements = statements_of(subject.record, load_vocabulary())
+    if not statements:
+        raise InputError(f"in case {case_id} nothing disagrees: there is no result of it")
+    with Workshop() as workshop:
+        return workshop.make_object(subject, statements, form)
+
+
+def _places(
+    occasion: Occasion,
+    rules: Sequence[Rule],
+    told: Mapping[tuple[Form, str], bool],
+    *,
+    is_withdrawal: bool,
+) -> Mapping[Form, tuple[str, ...]]:
+    """Return which form goes to which destinations; a withdrawal only where something is to be withdrawn."""
+    places: dict[Form, list[str]] = {}
+    for rule in rules:
+        if rule.moment is not occasion.moment:
+            continue
+        if is_withdrawal and (rule.form is Form.KO or told.get((rule.form, rule.destination), True)):
+            continue
+        places.setdefault(rule.form, []).append(rule.destination)
+    return {form: tuple(dict.fromkeys(names)) for form, names in places.items()}
+
+
+def _kept(store: Store, subject: Subject, made: Dataset, *, now: datetime) -> Mapping[str, object]:
+    """Put the object on the shelf, and return the columns of its row."""
+    with store.files.begin() as file:
+        made.save_as(encoded := BytesIO(), enforce_file_format=True)
+        file.write(encoded.getbuffer())
+        store.files.keep(file)
+        return {
+            "sop_instance_uid": made.SOPInstanceUID,
+            "study_instance_uid": made.StudyInstanceUID,
+            "series_instance_uid": made.SeriesInstanceUID,
+            "sop_class_uid": made.SOPClassUID,
+            "transfer_syntax_uid": made.file_meta.TransferSyntaxUID,
+            "modality": made.Modality,
+            "sha256": file.sha256,
+            "size_bytes": file.size_bytes,
+            "source": SOURCE,
+            "received_at": now,
+            "rows": made.get("Rows", 0),
+            "columns": made.get("Columns", 0),
+            "result_of": subject.occasion.case_id,
+        }

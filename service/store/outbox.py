@@ -1,0 +1,322 @@
+"""The outbox: each row one result on its way to one destination.
+
+A row is DUE until the destination has taken the result, SENT then; GIVEN_UP after too many refusals, until a
+person has it sent again; SUPERSEDED where a later result of the case was made before it left. A sender that
+dies between the answer of a destination and the note of it sends the same bytes again, under the same UID.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
+
+from overread.actor import Actor
+from service.store.audit_entries import AuditAction, AuditEntry
+from service.store.audit_trail import record_act
+from service.store.backlog import DELAY_SECONDS_MAX
+from service.store.clock import beyond_reason
+from service.store.database import Store
+from service.store.result_tables import deliveries, results
+from service.store.results import Form
+from service.store.schema import cases, instances
+from service.store.sight import cases_in_sight
+
+FIRST_DELAY_SECONDS = 10.0
+ATTEMPTS_MAX = 40  # that a destination answered and refused, or broke off; about a day and a half
+
+
+class DeliveryState(StrEnum):
+    """State of a delivery."""
+
+    DUE = "DUE"
+    SENT = "SENT"
+    GIVEN_UP = "GIVEN_UP"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class Commitment(StrEnum):
+    """State of the storage commitment of a delivery."""
+
+    ASKED = "ASKED"
+    KEPT = "KEPT"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One result on its way to one destination."""
+
+    delivery_id: int
+    result_id: int
+    case_id: int
+    destination: str
+    form: Form
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    asked_at: datetime
+    concluded_at: datetime | None
+    detail: str | None
+    commitment: Commitment | None
+    withdraws: bool
+    study_instance_uid: str | None  # of a DICOM object, as the following
+    sop_class_uid: str | None
+    sop_instance_uid: str | None
+    transfer_syntax_uid: str | None
+    sha256: str | None
+    size_bytes: int | None
+    message: str | None = field(repr=False)  # of HL7 v2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which deliveries are meant; None means any."""
+
+    states: tuple[DeliveryState, ...] = ()  # empty: any
+    destination: str | None = None
+    delivery_ids: tuple[int, ...] = ()  # empty: any
+    case_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxFigure:
+    """Count of the deliveries to one destination in one state."""
+
+    destination: str
+    state: DeliveryState
+    count: int
+    oldest_asked_at: datetime
+
+
+_JOINED = (
+    select(
+        deliveries,
+        results.c.form,
+        results.c.withdraws,
+        results.c.sop_instance_uid,
+        results.c.message,
+        instances.c.study_instance_uid,
+        instances.c.sop_class_uid,
+        instances.c.transfer_syntax_uid,
+        instances.c.sha256,
+        instances.c.size_bytes,
+    )
+    .join(results, results.c.result_id == deliveries.c.result_id)
+    .outerjoin(instances, instances.c.sop_instance_uid == results.c.sop_instance_uid)
+)
+
+_DUE = (
+    _JOINED.where(
+        deliveries.c.destination == bindparam("to"),
+        deliveries.c.state == DeliveryState.DUE.value,
+        or_(deliveries.c.due_at <= bindparam("now"), deliveries.c.due_at > bindparam("beyond")),
+    )
+    .order_by(deliveries.c.delivery_id)
+    .limit(bindparam("limit"))
+)
+"""What may be sent to a destination now, in the order in which it was made."""
+
+_CHANGE_DUE = update(deliveries).where(
+    deliveries.c.delivery_id == bindparam("changed"), deliveries.c.state == DeliveryState.DUE.value
+)
+_FIGURES = (
+    select(
+        deliveries.c.destination,
+        deliveries.c.state,
+        func.count().label("count"),
+        func.min(deliveries.c.asked_at).label("oldest_asked_at"),
+    )
+    .where(deliveries.c.state.in_([DeliveryState.DUE.value, DeliveryState.GIVEN_UP.value]))
+    .group_by(deliveries.c.destination, deliveries.c.state)
+)
+"""What has not left; what has is only ever counted by who sends it."""
+
+_ANSWER = update(deliveries).where(
+    deliveries.c.transaction_uid == bindparam("transaction"),
+    deliveries.c.result_id.in_(
+        select(results.c.result_id).where(results.c.sop_instance_uid == bindparam("of"))
+    ),
+)
+
+
+def due_deliveries(store: Store, destination: str, *, limit: int, now: datetime) -> tuple[Delivery, ...]:
+    """Return what may be sent to a destination now; the caller holds the lease of the destination."""
+    bound = {
+        "to": destination,
+        "now": now,
+        "beyond": beyond_reason(now, longest_seconds=DELAY_SECONDS_MAX),
+        "limit": limit,
+    }
+    with store.reading() as connection:
+        return tuple(_delivery_of(row) for row in connection.execute(_DUE, bound))
+
+
+def note_sent(store: Store, sent: Sequence[tuple[Delivery, str]], *, now: datetime) -> None:
+    """Note what a destination has taken, with its answer in words."""
+    if not sent:
+        return
+    rows = [
+        {
+            "changed": delivery.delivery_id,
+            "state": DeliveryState.SENT.value,
+            "concluded_at": now,
+            "detail": answer,
+            "attempts": delivery.attempts + 1,
+        }
+        for delivery, answer in sent
+    ]
+    with store.writing() as connection:
+        connection.execute(_CHANGE_DUE, rows)
+
+
+def note_not_sent(store: Store, delivery: Delivery, why: str, *, now: datetime) -> DeliveryState:
+    """Note why a destination did not take it; it is sent again after a growing delay, or given up."""
+    attempts = delivery.attempts + 1
+    changed: dict[str, object] = {"changed": delivery.delivery_id, "attempts": attempts, "detail": why}
+    state = DeliveryState.GIVEN_UP if attempts >= ATTEMPTS_MAX else DeliveryState.DUE
+    if state is DeliveryState.GIVEN_UP:
+        changed |= {"state": state.value, "concluded_at": now}
+    else:
+        seconds = min(FIRST_DELAY_SECONDS * 2.0 ** (attempts - 1), DELAY_SECONDS_MAX)
+        changed |= {"due_at": now + timedelta(seconds=seconds)}
+    with store.writing() as connection:
+        connection.execute(_CHANGE_DUE, changed)
+    return state
+
+
+def note_unreachable(store: Store, delivery: Delivery, why: str, *, now: datetime) -> None:
+    """Note beside what waits first that its destination is not there; no attempt is counted."""
+    if delivery.detail == why:
+        return
+    with store.writing(durable=False) as connection:
+        connection.execute(_CHANGE_DUE, {"changed": delivery.delivery_id, "detail": why, "due_at": now})
+
+
+def send_again(store: Store, query: Query, *, now: datetime, actor: Actor | None = None) -> int:
+    """Make what a person means due at once, with a fresh count of attempts, and return how many.
+
+    What a later result of the case has replaced is left alone.
+
+    Args:
+        store: of the outbox.
+        query: what is meant.
+        now: when it is due.
+        actor: who wants it, for the audit trail; None where no person does.
+    """
+    states = query.states or (DeliveryState.DUE, DeliveryState.SENT, DeliveryState.GIVEN_UP)
+    allowed = [state.value for state in states if state is not DeliveryState.SUPERSEDED]
+    fresh = {
+        "state": DeliveryState.DUE.value,
+        "attempts": 0,
+        "due_at": now,
+        "concluded_at": None,
+        "commitment": None,
+        "transaction_uid": None,
+    }
+    with store.writing() as connection:
+        meant = _meant(connection, query) & deliveries.c.state.in_(allowed)
+        statement = update(deliveries).where(meant).values(**fresh)
+        count = connection.execute(statement).rowcount
+        if actor is not None:
+            act = AuditEntry(
+                at=now,
+                actor=actor,
+                action=AuditAction.CHANGED,
+                what="results",
+                subject=query.destination,
+                detail=f"{count} are sent again",
+            )
+            record_act(connection, act)
+        return count
+
+
+def list_deliveries(store: Store, query: Query, *, limit: int) -> tuple[Delivery, ...]:
+    """Return the latest deliveries that are meant, the newest first."""
+    with store.reading() as connection:
+        meant = _JOINED.where(_meant(connection, query))
+        statement = meant.order_by(deliveries.c.delivery_id.desc()).limit(limit)
+        return tuple(_delivery_of(row) for row in connection.execute(statement))
+
+
+def outbox_figures(store: Store) -> tuple[OutboxFigure, ...]:
+    """Return how many deliveries wait or were given up, by destination, and since when the oldest of them."""
+    with store.reading() as connection:
+        return tuple(
+            OutboxFigure(**(dict(row._mapping) | {"state": DeliveryState(row.state)}))
+            for row in connection.execute(_FIGURES)
+        )
+
+
+def note_commitment_asked(store: Store, sent: Sequence[Delivery], transaction_uid: str) -> None:
+    """Note that a destination was asked to keep these objects."""
+    ids = [delivery.delivery_id for delivery in sent]
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.delivery_id.in_(ids))
+        .values(commitment=Commitment.ASKED.value, transaction_uid=transaction_uid)
+    )
+    with store.writing(durable=False) as connection:
+        connection.execute(statement)
+
+
+def forget_commitment(store: Store, transaction_uid: str) -> None:
+    """Note that a destination did not take the question, so that no answer is waited for."""
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.transaction_uid == transaction_uid)
+        .values(commitment=None, transaction_uid=None)
+    )
+    with store.writing(durable=False) as connection:
+        connection.execute(statement)
+
+
+def note_commitment(
+    store: Store, transaction_uid: str, answers: Mapping[str, Commitment], *, now: datetime
+) -> int:
+    """Note what a destination says of objects that it was asked to keep, and return how many it names.
+
+    What it does not keep is sent again at once, once more counted as an attempt.
+
+    Args:
+        store: of the outbox.
+        transaction_uid: of the request.
+        answers: by SOP Instance UID.
+        now: when it came.
+    """
+    count = 0
+    with store.writing() as connection:
+        for sop_instance_uid, answer in answers.items():
+            values: dict[str, object] = {"commitment": answer.value}
+            if answer is Commitment.REFUSED:
+                values |= {"state": DeliveryState.DUE.value, "due_at": now, "concluded_at": None}
+            bound = {"transaction": transaction_uid, "of": sop_instance_uid}
+            count += connection.execute(_ANSWER.values(**values), bound).rowcount
+    return count
+
+
+def _meant(connection: Connection, query: Query) -> ColumnElement[bool]:
+    """Return which deliveries are meant, of those that whoever asks may see."""
+    seen = select(cases.c.case_id).where(cases_in_sight(connection))
+    conditions: list[ColumnElement[bool]] = [deliveries.c.case_id.in_(seen)]
+    if query.states:
+        conditions.append(deliveries.c.state.in_([state.value for state in query.states]))
+    if query.destination is not None:
+        conditions.append(deliveries.c.destination == query.destination)
+    if query.delivery_ids:
+        conditions.append(deliveries.c.delivery_id.in_(query.delivery_ids))
+    if query.case_id is not None:
+        conditions.append(deliveries.c.case_id == query.case_id)
+    return and_(*conditions)
+
+
+def _delivery_of(row: Row[Any]) -> Delivery:
+    values = {name: getattr(row, name) for name in Delivery.__slots__}
+    values |= {
+        "form": Form(row.form),
+        "state": DeliveryState(row.state),
+        "commitment": Commitment(row.commitment) if row.commitment else None,
+    }
+    return Delivery(**values)

@@ -1,0 +1,288 @@
+"""Results for other systems as they were made: each once, with the places that it goes to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, bindparam, insert, or_, select, update
+
+from overread.errors import NotFoundError
+from overread.second_read import Judgement
+from service.store import locks, queries
+from service.store.backlog import DUE
+from service.store.cases import find_case
+from service.store.database import Store, Transaction
+from service.store.records import InstanceRecord, StudyRecord, TriageRecord
+from service.store.result_occasions import DONE, Moment, Occasion
+from service.store.result_tables import deliveries, result_occasions, results
+from service.store.rows import instance_of, study_of
+from service.store.schema import cases, instances
+from service.store.second_reads import reads_of
+from service.store.sight import cases_in_sight
+from service.store.triage_results import triage_result
+
+SUPERSEDED = "SUPERSEDED"
+SOURCE = "overread"  # of our own objects among the instances
+
+
+class Form(StrEnum):
+    """Form in which a result leaves."""
+
+    SR = "SR"  # DICOM structured report, TID 1500
+    SC = "SC"  # DICOM secondary capture with a burnt-in overlay
+    KO = "KO"  # DICOM key object selection
+    ORU = "ORU"  # HL7 v2 ORU^R01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResult:
+    """A DICOM object that was made of an earlier occasion."""
+
+    result_id: int
+    form: Form
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    withdraws: bool  # whether it said that nothing is left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Everything in the store that a result is made of."""
+
+    occasion: Occasion
+    study: StudyRecord
+    accession_number: str | None
+    patient_id: str | None = field(repr=False)
+    record: TriageRecord
+    judgement: Judgement | None = None  # of the second reader, where that is the occasion
+    images: tuple[InstanceRecord, ...]  # objects as received, in the order of the study
+    earlier: tuple[StoredResult, ...]  # the latest of each form that was made before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeResult:
+    """A result in one form; of a DICOM object the bytes are on the shelf already."""
+
+    form: Form
+    withdraws: bool
+    message: str | None = field(default=None, repr=False)  # of HL7 v2
+    instance: Mapping[str, object] | None = None  # the columns of a DICOM object
+    destinations: tuple[str, ...] = ()
+
+
+_EARLIER = (
+    select(
+        results.c.result_id,
+        results.c.form,
+        results.c.withdraws,
+        instances.c.sop_class_uid,
+        instances.c.sop_instance_uid,
+        instances.c.series_instance_uid,
+    )
+    .join(instances, instances.c.sop_instance_uid == results.c.sop_instance_uid)
+    .where(results.c.case_id == bindparam("case_id"), results.c.occasion_id < bindparam("occasion_id"))
+    .order_by(results.c.result_id)
+)
+"""The DICOM objects of earlier occasions of a case, the oldest first."""
+
+_TOLD = (
+    select(results.c.form, results.c.withdraws, deliveries.c.destination)
+    .join(deliveries, deliveries.c.result_id == results.c.result_id)
+    .where(results.c.case_id == bindparam("case_id"), results.c.occasion_id < bindparam("occasion_id"))
+    .order_by(results.c.result_id)
+)
+"""Which destinations were to be told of a case before, and in which form."""
+
+_ADD_RESULT = insert(results).returning(results.c.result_id)
+_ADD_DELIVERIES = insert(deliveries)
+_SUPERSEDE = (
+    update(deliveries)
+    .where(
+        deliveries.c.state == DUE,
+        deliveries.c.destination == bindparam("told"),
+        deliveries.c.result_id.in_(
+            select(results.c.result_id).where(
+                results.c.case_id == bindparam("told_case"),
+                results.c.form == bindparam("told_form"),
+                results.c.occasion_id < bindparam("told_before"),
+            )
+        ),
+    )
+    .values(state=SUPERSEDED, concluded_at=bindparam("at"), detail="a later result replaces it")
+)
+"""What has not left yet and is out of date."""
+
+_STATE = select(result_occasions.c.state).where(result_occasions.c.occasion_id == bindparam("occasion_id"))
+_END = update(result_occasions).where(result_occasions.c.occasion_id == bindparam("ended"))
+
+_LATEST = (
+    select(result_occasions.c.occasion_id)
+    .where(
+        result_occasions.c.case_id == bindparam("case_id"), result_occasions.c.moment == Moment.TRIAGE.value
+    )
+    .order_by(result_occasions.c.occasion_id.desc())
+    .limit(1)
+)
+"""The occasion of the latest triage of a case."""
+
+_SERIES = select(instances.c.series_instance_uid).where(
+    instances.c.study_instance_uid == bindparam("study"), instances.c.result_of.is_not(None)
+)
+"""The series of our results in a study, once for each object."""
+
+_IDENTIFIED = (
+    select(cases.c.case_id)
+    .where(
+        or_(cases.c.accession_number == bindparam("value"), cases.c.study_instance_uid == bindparam("value"))
+    )
+    .order_by(cases.c.case_id)
+    .limit(100)
+)
+"""The cases that an identifier names."""
+
+_OF_CASE = select(results).where(results.c.case_id == bindparam("case_id")).order_by(results.c.result_id)
+
+
+def subject_of(store: Store, occasion: Occasion) -> Subject:
+    """Return what a result of an occasion is made of.
+
+    Raises:
+        NotFoundError: the case has no study.
+        UnreadableRecordError: another release stored the triage result, and this one cannot read it.
+    """
+    with store.reading() as connection:
+        case = find_case(connection, occasion.case_id)
+        uid = {"study_instance_uid": case.study_instance_uid}
+        study = connection.execute(queries.STUDY, uid).one_or_none()
+        if study is None:
+            raise NotFoundError(f"case {occasion.case_id} has no study")
+        rows = connection.execute(_EARLIER, {"case_id": case.case_id, "occasion_id": occasion.occasion_id})
+        earlier = {row.form: _stored(row) for row in rows}
+        images = connection.execute(queries.INSTANCES_OF_STUDY, uid).all()
+        return Subject(
+            occasion=occasion,
+            study=study_of(study),
+            accession_number=study.accession_number or case.accession_number,
+            patient_id=study.patient_id or case.patient_id,
+            record=triage_result(connection, case.case_id, occasion.revision),
+            judgement=_judgement(connection, occasion),
+            images=tuple(instance_of(row, store.files) for row in images),
+            earlier=tuple(earlier.values()),
+        )
+
+
+def latest_subject(store: Store, case_id: int) -> Subject:
+    """Return what a result of the latest triage of a case is made of.
+
+    Raises:
+        NotFoundError: there is no such case, or it has not been triaged.
+    """
+    with store.reading() as connection:
+        case = find_case(connection, case_id)
+        latest = connection.execute(_LATEST, {"case_id": case_id}).one_or_none()
+    if case.result_revision is None:
+        raise NotFoundError(f"case {case_id} has not been triaged")
+    occasion = Occasion(
+        occasion_id=latest.occasion_id if latest is not None else 0,
+        case_id=case_id,
+        moment=Moment.TRIAGE,
+        revision=case.result_revision,
+        judgement_id=None,
+        happened_at=case.due_at,
+        attempts=0,
+    )
+    return subject_of(store, occasion)
+
+
+def result_series(store: Store, study_instance_uid: str) -> frozenset[str]:
+    """Return the series of our results in a study; none where nothing was made."""
+    with store.reading() as connection:
+        return frozenset(connection.execute(_SERIES, {"study": study_instance_uid}).scalars())
+
+
+def cases_of_identifier(store: Store, value: str) -> tuple[int, ...]:
+    """Return the cases of an accession number, or of a Study Instance UID, the latest last."""
+    with store.reading() as connection:
+        found = _IDENTIFIED.where(cases_in_sight(connection))
+        return tuple(connection.execute(found, {"value": value}).scalars())
+
+
+def told_before(store: Store, occasion: Occasion) -> Mapping[tuple[Form, str], bool]:
+    """Return whom earlier occasions of the case were to be told, by form and destination.
+
+    The value is whether the last word was that nothing is left.
+    """
+    bound = {"case_id": occasion.case_id, "occasion_id": occasion.occasion_id}
+    with store.reading() as connection:
+        rows = connection.execute(_TOLD, bound).all()
+    return {(Form(row.form), row.destination): row.withdraws for row in rows}
+
+
+def keep_results(
+    store: Store, subject: Subject, made: Sequence[MadeResult], detail: str, *, now: datetime
+) -> bool:
+    """Record results that were made, with their deliveries, and end their occasion; all of it or nothing.
+
+    What earlier results of the case still wait in the outbox for the same place, in the same form, is out of
+    date and does not leave any more.
+
+    Returns:
+        Whether they were recorded; False where another process was faster.
+    """
+    occasion, uid = subject.occasion, subject.study.study_instance_uid
+    with store.writing(locks.study(uid)) as connection:
+        state = connection.execute(_STATE, {"occasion_id": occasion.occasion_id}).scalar_one()
+        if state != DUE:
+            return False
+        for item in made:
+            if item.instance is not None:
+                connection.execute(queries.ADD_INSTANCE, dict(item.instance))
+            _record(connection, occasion, item, now)
+        connection.execute(
+            _END, {"ended": occasion.occasion_id, "state": DONE, "concluded_at": now, "detail": detail}
+        )
+    return True
+
+
+def results_of_case(store: Store, case_id: int) -> tuple[Row[Any], ...]:
+    """Return the results that were made of a case, the oldest first."""
+    with store.reading() as connection:
+        return tuple(connection.execute(_OF_CASE, {"case_id": case_id}))
+
+
+def _record(connection: Any, occasion: Occasion, item: MadeResult, now: datetime) -> None:
+    row = {
+        "occasion_id": occasion.occasion_id,
+        "case_id": occasion.case_id,
+        "form": item.form.value,
+        "sop_instance_uid": None if item.instance is None else item.instance["sop_instance_uid"],
+        "message": item.message,
+        "withdraws": item.withdraws,
+        "made_at": now,
+    }
+    result_id = connection.execute(_ADD_RESULT, row).scalar_one()
+    for destination in item.destinations:
+        out_of_date = {
+            "told": destination,
+            "told_case": occasion.case_id,
+            "told_form": item.form.value,
+            "told_before": occasion.occasion_id,
+            "at": now,
+        }
+        connection.execute(_SUPERSEDE, out_of_date)
+    fresh = {"state": DUE, "attempts": 0, "due_at": now, "asked_at": now}
+    fresh |= {"result_id": result_id, "case_id": occasion.case_id}
+    if item.destinations:
+        connection.execute(_ADD_DELIVERIES, [{"destination": name, **fresh} for name in item.destinations])
+
+
+def _judgement(connection: Transaction, occasion: Occasion) -> Judgement | None:
+    reads = () if occasion.judgement_id is None else reads_of(connection, occasion.case_id)
+    return next((read.judgement for read in reads if read.read_id == occasion.judgement_id), None)
+
+
+def _stored(row: Any) -> StoredResult:
+    return StoredResult(**(dict(row._mapping) | {"form": Form(row.form)}))
