@@ -9,11 +9,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, insert, text
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from overread.errors import ConfigurationError, InvalidReportError, OutOfResourcesError
 from overread.priority import shipped_policy_text
+from service.adjudication.reads import note_opened
 from service.settings import load_settings
 from service.store import locks, migrations
 from service.store.database import open_store
@@ -21,9 +22,12 @@ from service.store.policies import activate_policy
 from service.store.quarantine import discard
 from service.store.readiness import verify_writes
 from service.store.records import Lease
+from service.store.report_authors import note_author
 from service.store.schema import APPEND_ONLY, detector_registry, metadata, studies
+from service.store.second_reads import AuditDraw, add_draw
 from service.store.shadows import ShadowLook, add_shadows
 from service.store.worklist import list_worklist
+from tests.service.adjudication.test_reads import sender
 from tests.service.material import NOW, ROE, MassDetector, after, send_report, triaged_case
 
 FIRST_RELEASE_CASE = """
@@ -109,6 +113,12 @@ def test_history_cannot_be_changed_or_deleted(store, table, statement) -> None:
     change = {"happened_at": NOW, "action": "ACTIVATED", "release": "/models/one", **who}
     with store.writing() as connection:
         connection.execute(insert(detector_registry), change)
+        note_author(connection, case_id, 1, "fay")
+        drawn = AuditDraw(revision=1, stratum="neither", probability=0.1, is_drawn=False)
+        add_draw(connection, case_id, drawn, policy_version="1", now=NOW)
+    note_opened(store, case_id, sender())
+    with store.reading() as connection:
+        assert connection.execute(select(table)).first() is not None  # which a trigger of its own guards
     key = table.primary_key.columns[0].name
 
     with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:
