@@ -122,7 +122,7 @@ def requests(browser: httpx.Client, store: Store, count: int, chance: random.Ran
     places = [""]
 
     def further() -> httpx.Response:
-        answer = ask(f"after={chance.choice(places)}" if places[-1] else "")
+        answer = ask(f"after={chance.choice(places[1:])}" if places[1:] else "")
         found = answer.text.partition('href="/?after=')[2].partition('"')[0]
         if found:
             places.append(found)

@@ -65,8 +65,8 @@ class WorklistLine(Answer):
     share: float
     priority: float | None
     triaged: int
-    above: int
-    below: int
+    above: int = Field(description="For a subspecialty at most 2001, which means more than 2000")
+    below: int = Field(description="The same")
 
 
 class WorklistPage(Answer):

@@ -13,7 +13,7 @@ from overread.finding import Actionable, load_vocabulary
 from service.desk.words import TABS, Tab
 from service.store.case_filter import EVERYTHING, CaseFilter, ReadingState, Sort
 from service.store.order import Selection
-from service.store.worklist_records import WorklistLine
+from service.store.worklist_records import COUNTED_TO, WorklistLine
 
 SUBSPECIALTIES = load_vocabulary().subspecialties
 REST = "rest"
@@ -173,16 +173,16 @@ def share_links(listing: Listing, line: WorklistLine) -> tuple[Link, ...]:
 
 def other_side(listing: Listing, line: WorklistLine) -> Link | None:
     """Return the link to the other side of the line; None where nothing stands there."""
-    count = line.above if listing.rest else line.below
-    if not count:
+    if not (line.above if listing.rest else line.below):
         return None
+    count = _count_words(line, rest=not listing.rest)
     name = f"Back to the {count} above the line" if listing.rest else f"{count} more below the line"
     return Link(name=name, address=replace(listing, rest=not listing.rest).address())
 
 
 def lead_of(listing: Listing, line: WorklistLine) -> str:
     """Return what the list shows, in a sentence."""
-    count = line.below if listing.rest else line.above
+    count = _count_words(line, rest=listing.rest)
     of = f"{count} of {line.triaged} triaged {'case' if line.triaged == 1 else 'cases'}"
     if not listing.only.is_empty:
         where = "" if line.priority is None else f" {'below' if listing.rest else 'above'} the line"
@@ -199,6 +199,11 @@ def lead_of(listing: Listing, line: WorklistLine) -> str:
     if abs(line.above / line.triaged - line.share) <= _ROUNDING * line.share:
         return f"{of}: {_share_words(line.share)}, by expected benefit."
     return f"{of}, by expected benefit."
+
+
+def _count_words(line: WorklistLine, *, rest: bool) -> str:
+    count = line.below if rest else line.above
+    return f"more than {COUNTED_TO}" if line.is_capped and count > COUNTED_TO else str(count)
 
 
 def _filter_of(given: Mapping[str, Sequence[str]], first: Mapping[str, str]) -> CaseFilter:

@@ -264,17 +264,20 @@ def _parts(subspecialty: str | None, as_of: datetime) -> tuple[ColumnElement[boo
 
 def _line_text(line: WorklistLine) -> str:
     priority = "-" if line.priority is None else repr(line.priority)
-    return "/".join((repr(line.share), priority, *map(str, (line.triaged, line.above, line.below))))
+    return "/".join(
+        (repr(line.share), priority, *map(str, (line.triaged, line.above, line.below, int(line.is_capped))))
+    )
 
 
 def _line(text: str) -> WorklistLine:
-    share, priority, triaged, above, below = text.split("/")
+    share, priority, triaged, above, below, is_capped = text.split("/")
     return WorklistLine(
         share=float(share),
         priority=None if priority == "-" else float(priority),
         triaged=int(triaged),
         above=int(above),
         below=int(below),
+        is_capped=is_capped == "1",
     )
 
 

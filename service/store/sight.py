@@ -19,6 +19,11 @@ def cases_in_sight(connection: Connection) -> ColumnElement[bool]:
     return true() if sites is None else cases.c.site.in_(sites)
 
 
+def is_unlimited(connection: Connection) -> bool:
+    """Whether the cases of every site may be seen."""
+    return _sites(connection) is None
+
+
 def studies_in_sight(connection: Connection) -> ColumnElement[bool]:
     """Return which studies may be seen: by what their images say, else as their case."""
     sites = _sites(connection)

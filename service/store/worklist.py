@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, literal, select
 
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError, UnreadableRecordError
@@ -25,10 +25,10 @@ from service.store.records import (
 from service.store.report_versions import report_versions
 from service.store.rows import earlier_of, event_of, instance_of, summary_of
 from service.store.schema import cases
-from service.store.sight import cases_in_sight, instances_in_sight
+from service.store.sight import cases_in_sight, instances_in_sight, is_unlimited
 from service.store.studies import find_study
 from service.store.triage_results import triage_result
-from service.store.worklist_records import WorklistLine, WorklistPage
+from service.store.worklist_records import COUNTED_TO, WorklistLine, WorklistPage
 
 EVERYTHING_LISTED = Selection()
 _PAGE_MAX = 1000
@@ -193,13 +193,30 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
         return None
     line = line_of(connection, selection.share)
     sides = sides_of(line.priority, selection.subspecialty, as_of=as_of)
-    wanted = (cases_in_sight(connection), *selection.only.conditions(as_of))
-    counted = (func.coalesce(func.sum(case((side, 1), else_=0)), 0) for side in sides)
-    listed = select(*counted).where(cases.c.state == CaseState.LISTED.value, *wanted)
-    above, below = connection.execute(listed).one()
+    seen = cases_in_sight(connection)
+    is_whole = selection.subspecialty is None and selection.only.is_empty and is_unlimited(connection)
+    if is_whole:  # the counts by state say how many there are in all
+        listed = counts_by_state(connection).get(CaseState.LISTED.value, 0)
+        above = listed if line.priority is None else _count(connection, sides[0], limit=None)
+        below = max(listed - above, 0)
+    else:
+        wanted = (seen, *selection.only.conditions(as_of))
+        above, below = (_count(connection, side, *wanted, limit=COUNTED_TO + 1) for side in sides)
     return WorklistLine(
-        share=line.share, priority=line.priority, triaged=line.triaged, above=above, below=below
+        share=line.share,
+        priority=line.priority,
+        triaged=line.triaged,
+        above=above,
+        below=below,
+        is_capped=not is_whole,
     )
+
+
+def _count(connection: Connection, *wanted: ColumnElement[bool], limit: int | None) -> int:
+    """Return how many LISTED cases are wanted; counting ends at the limit."""
+    found = select(literal(1)).where(cases.c.state == CaseState.LISTED.value, *wanted).limit(limit)
+    count: int = connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
+    return count
 
 
 def _summary(row: Row[Any], line: float | None) -> CaseSummary:

@@ -7,6 +7,9 @@ from datetime import datetime
 from overread.actor import Actor
 from service.store.records import CaseSummary
 
+COUNTED_TO = 2000
+"""Cases to which those of a filter or a subspecialty are counted, on either side of the line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -28,6 +31,7 @@ class WorklistLine:
     triaged: int  # cases, whatever triage concluded
     above: int  # listed cases above the line, of those that the list shows
     below: int
+    is_capped: bool = False  # counted to `COUNTED_TO` at most: one more means more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,8 +52,8 @@ def test_who_comes_second_is_told_by_name_on_a_page(desk: Desk) -> None:
         assert "Ada has case 1" in refused.text
         page = bob.get("/cases/1").text
         assert "Ada has this case, since 12:00 UTC." in page
-        assert "/cases/1/claim" not in page
-        assert "/cases/1/take-over" not in page
+        assert 'action="/cases/1/claim"' not in page
+        assert 'action="/cases/1/take-over"' not in page
 
 
 def test_a_coordinator_who_reads_takes_over_or_puts_back(desk: Desk) -> None:

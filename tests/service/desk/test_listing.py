@@ -1,8 +1,10 @@
 """What the list says of itself, and what its addresses may say."""
 
+from dataclasses import replace
+
 import pytest
 
-from service.desk.listing import Listing, lead_of, listing_of, share_links
+from service.desk.listing import Listing, lead_of, listing_of, other_side, share_links
 from service.store.worklist_records import WorklistLine
 
 
@@ -94,3 +96,15 @@ def test_an_address_carries_the_filter_the_order_and_the_density(query: str) -> 
 )
 def test_what_no_filter_can_be_is_passed_over(query: str) -> None:
     assert listing_of(query) == Listing()
+
+
+@pytest.mark.parametrize(("above", "words"), [(2001, "more than 2000 of 9000"), (2000, "2000 of 9000")])
+def test_what_was_not_counted_to_the_end_is_not_told_as_if_it_were(above: int, words: str) -> None:
+    counted = replace(line(above=above, below=2001, triaged=9000), is_capped=True)
+    listing = listing_of("flag=mass")
+
+    assert lead_of(listing, counted).startswith(words)
+    link = other_side(listing, counted)
+    assert link is not None
+    assert link.name == "more than 2000 more below the line"
+    assert lead_of(Listing(), replace(counted, is_capped=False)).startswith(f"{above} of 9000")
