@@ -170,6 +170,14 @@ def test_the_answer_to_anothers_sign_in_is_not_taken(house: House) -> None:
     assert list_people(house.store) == ()
 
 
+def test_an_answer_with_another_state_is_not_taken_though_its_code_is_right(house: House) -> None:
+    with house.desk.browser() as browser:
+        begun = httpx.get(browser.get("/sign-in/provider").headers["location"])
+        back = begun.headers["location"].replace(house.desk.url, "")
+        assert browser.get(back.replace("state=", "state=x")).status_code == 403
+    assert list_people(house.store) == ()
+
+
 def test_an_answer_counts_once(house: House) -> None:
     with house.desk.browser() as browser:
         begun = httpx.get(browser.get("/sign-in/provider").headers["location"])
