@@ -110,7 +110,7 @@ class JudgingView:
     disagreements: tuple[str, ...]
     undoes: int | None  # entry that whoever looks may take back
     notice: str
-    claim_address: str  # with which the case is claimed; empty where it is not to be
+    claims: str  # number of the case, which who begins to judge claims; empty where nobody is to
 
     verdicts: tuple[Option, ...] = tuple(
         Option(value=one.value, words=words, key=key) for one, (words, key) in VERDICTS.items()
@@ -164,7 +164,7 @@ def judging_view(
         own_read=None if own_read is None or own_read.own_read is None else _own_said(own_read.own_read),
         disagreements=known.disagreements,
         undoes=_undoable(detail.summary.state, known.mine),
-        claim_address=f"/api/v1/cases/{detail.summary.case_id}/claim" if mode in _CLAIMED else "",
+        claims=str(detail.summary.case_id) if mode in _CLAIMED else "",
         notice=_notice(detail.summary.state, known),
     )
 

@@ -57,7 +57,7 @@ VIEWER_KEYS = (
         ("Shift+ArrowDown", "pan-down"),
         in_pane=True,
     ),
-    _key("turn right, turn left", ("r", "turn-right"), ("R", "turn-left")),
+    _key("turn right, turn left", ("g", "turn-right"), ("G", "turn-left")),
     _key("flip left to right, top to bottom", ("h", "flip-across"), ("H", "flip-down")),
     _key("drag moves the image", ("p", "pan-tool")),
     _key(
@@ -66,7 +66,7 @@ VIEWER_KEYS = (
         ("a", "angle"),
     ),
     _key("magnifier", ("m", "magnifier")),
-    _key("draw a box: drag, or arrows, Shift with arrows, Enter", ("d", "box")),
+    _key("draw a box: drag, or arrows, Shift with arrows, Enter", ("b", "box")),
     _key("put the tool down", ("Escape", "put-down")),
     _key("take back what was drawn last", ("Backspace", "take-back")),
     _key(

@@ -63,7 +63,8 @@ def _patient(subject: Subject, header: Dataset) -> str:
     issuer = _escaped(subject.study.issuer_of_patient_id or "")
     identifier = f"{_escaped(subject.patient_id or '')}^^^{issuer}^MR"
     # PN and XPN both have family and given name first (PS3.5 section 6.2, HL7 v2.5.1 section 2.A.88).
-    name = "^".join(_escaped(part) for part in str(text(header, "PatientName")).split("=")[0].split("^")[:5])
+    written = str(header.get("PatientName") or "").partition("=")[0]
+    name = "^".join(_escaped(part) for part in written.split("^")[:5])
     born, sex = text(header, "PatientBirthDate"), text(header, "PatientSex")
     return f"PID|1||{identifier}||{name}||{_escaped(born)}|{_escaped(sex)}"
 

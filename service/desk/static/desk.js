@@ -8,6 +8,11 @@ const follow = (selector) => document.querySelector(selector)?.click();
 const help = document.querySelector("dialog");
 const viewer = document.querySelector(".viewer");
 
+// A long report is a box of its own above the judgement; the sentence in question is shown in it.
+const sentence = document.querySelector(".report mark.current");
+const report = sentence?.closest(".report");
+if (sentence && report) report.scrollTop = sentence.offsetTop - report.offsetTop - report.clientHeight / 3;
+
 function moveFocus(step) {
   const all = rows();
   if (all.length === 0) return;

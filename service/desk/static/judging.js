@@ -56,7 +56,8 @@
     const headers = { Accept: "application/json" };
     const token = form.elements.namedItem("csrf_token")?.value;
     if (token) headers["X-CSRF-Token"] = token;
-    const answer = await fetch(part.dataset.claim, { method: "POST", headers }).catch(() => null);
+    const address = `/api/v1/cases/${part.dataset.claim}/claim`;
+    const answer = await fetch(address, { method: "POST", headers }).catch(() => null);
     if (answer?.status !== 409) return;
     const told = document.createElement("p");
     told.className = "session-ended";

@@ -248,9 +248,9 @@ def test_zoom_fit_turn_and_flip_move_what_is_seen_and_the_letters_with_it(
 
     fitted = told(browser, "pane.view.zoom")
     assert letters() == ["R", "L", "H", "F"]  # left, right, top, bottom
-    press(browser, "r")
+    press(browser, "g")
     assert letters() == ["F", "H", "R", "L"]
-    press(browser, "R")
+    press(browser, "G")
     press(browser, "h")
     assert letters() == ["L", "R", "H", "F"]
     press(browser, "H")
@@ -304,7 +304,7 @@ def test_a_length_is_measured_by_keys_alone_and_arrows_go_as_they_are_seen(
 ) -> None:
     open_image(browser, api, sqlite_store, grey_image(ramp(100, 100), Modality="CT", PixelSpacing=[2, 1]))
 
-    press(browser, "rl")
+    press(browser, "gl")
     press(browser, Keys.ENTER + Keys.ARROW_RIGHT * 10 + Keys.ENTER)
 
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".measure text"))
@@ -339,10 +339,10 @@ def test_a_box_is_told_to_the_page_in_pixels_as_stored_whatever_way_the_image_is
 ) -> None:
     open_image(browser, api, sqlite_store, grey_image(ramp(96, 96)))
     browser.execute_script("document.addEventListener('viewer:box', (e) => { window.told = e.detail })")
-    press(browser, "r")
+    press(browser, "g")
     zoom = float(str(told(browser, "pane.view.zoom")))
 
-    press(browser, "d")
+    press(browser, "b")
     pane = browser.find_element(By.CSS_SELECTOR, ".pane")
     chain = ActionChains(browser).move_to_element(pane).click_and_hold()
     chain.move_by_offset(round(20 * zoom), round(10 * zoom)).release().perform()
@@ -360,7 +360,7 @@ def test_a_box_is_drawn_by_keys_alone(
     open_image(browser, api, sqlite_store, grey_image(ramp(100, 100)))
     browser.execute_script("document.addEventListener('viewer:box', (e) => { window.told = e.detail })")
 
-    press(browser, "d")
+    press(browser, "b")
     press(browser, Keys.ARROW_RIGHT)
     ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.ARROW_DOWN * 2).key_up(Keys.SHIFT).perform()
     press(browser, Keys.ENTER)

@@ -19,7 +19,7 @@ from service.dicomweb.stow import make_stow_app
 from service.intake.closing import close_study
 from service.store.database import Store
 from service.store.worklist import find_case
-from service.web.guard import access_for
+from service.web.guard import GuardMiddleware, access_for
 from service.web.settings import WebSettings
 from tests.service.desk.test_browser import CHROMEDRIVER, CHROMIUM, browser
 from tests.service.desk.viewer_images import send_ct
@@ -96,7 +96,9 @@ def test_the_case_page_leads_to_the_study_in_it(sqlite_store: Store, folder: Pat
     send_ct(sqlite_store, "2.25.1", 1)
     close_study(sqlite_store, "2.25.1", now=NOW)
     web = WebSettings(ohif_folder=str(folder), dicomweb_url="https://pacs.example.org/dicomweb/")
-    app = make_app(opener(sqlite_store, access=access_for("127.0.0.1", None)), list, web)
+    access = access_for("127.0.0.1", None)
+    app = make_app(opener(sqlite_store, access=access), list, web)
+    app.add_middleware(GuardMiddleware, access=access)
     with listening(app) as url:
         page = httpx.get(f"{url}/cases/{find_case(sqlite_store, '2.25.1')}").text
 

@@ -85,6 +85,7 @@ class Thing:
             "frames": 1,
             "frame": 1,
             "place": "7FE00010",
+            "name": f"case-{self.case_id}{'-1' if 'Observation' in template else ''}",
         }
         return re.sub(r"\{(\w+)\}", lambda found: str(values[found[1]]), template)
 
@@ -142,7 +143,9 @@ def two_sites(store: Store, sites: set[str] | None) -> Iterator[TwoSites]:
 
 def routes_about_cases() -> list[tuple[str, str]]:
     named = [route for route in ROUTES if NAMES_OF_CASES & set(re.findall(r"\{(\w+)\}", route[1]))]
-    return sorted(set(named) - SENDS)
+    of_results = re.compile(r"/fhir/\w+/\{name\}")
+    results = [route for route in ROUTES if route[0] == "GET" and of_results.fullmatch(route[1])]
+    return sorted({*named, *results} - SENDS)
 
 
 def numbers_on(client: httpx.Client) -> list[int]:
