@@ -15,9 +15,16 @@ const focused = () => document.activeElement?.closest(".line") ?? null;
 
 // --- what the page says of itself
 
-function say(words, isProblem = false) {
+function say(words, isProblem = false, about = "act") {
+  told.dataset.about = about;
   told.textContent = words;
   told.classList.toggle("problem", isProblem);
+}
+
+// How live the rows are; what became of something that the reader did stays, unless this is a problem.
+function sayLive(words, isProblem = false) {
+  if (!isProblem && told.dataset.about === "act" && told.textContent) return;
+  say(words, isProblem, "live");
 }
 
 // --- who reads what
@@ -98,7 +105,7 @@ async function fetchRows() {
     () => null,
   );
   if (!answer?.ok || answer.redirected) {
-    say(reasonOf(answer?.redirected ? { status: 401 } : answer, "The list is as it was before."), true);
+    sayLive(reasonOf(answer?.redirected ? { status: 401 } : answer, "The list is as it was before."), true);
     return;
   }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");
@@ -131,9 +138,9 @@ let stream = null;
 function listen() {
   if (stream || document.hidden) return;
   stream = new EventSource(page.dataset.changes);
-  stream.addEventListener("begun", () => say(""));
+  stream.addEventListener("begun", () => sayLive(""));
   stream.addEventListener("list", () => {
-    say("");
+    sayLive("");
     listChanged();
   });
   stream.addEventListener("hands", (event) => {
@@ -148,16 +155,16 @@ function listen() {
 }
 
 const lost = () => {
-  if (!navigator.onLine) say("You are offline. The list is as it was; claims are kept.", true);
+  if (!navigator.onLine) sayLive("You are offline. The list is as it was; claims are kept.", true);
 };
 
 async function whyNotLive() {
   const answer = await fetch(page.dataset.rows, { headers: { Accept: "text/html" }, cache: "no-store" }).catch(
     () => null,
   );
-  if (answer === null) say("The service does not answer. The list is as it was; trying again.", true);
-  else if (answer.redirected || answer.status === 401) say("Your session has ended: sign in again.", true);
-  else if (answer.ok) say("Many pages are open, so this one looks for changes every quarter of a minute.");
+  if (answer === null) sayLive("The service does not answer. The list is as it was; trying again.", true);
+  else if (answer.redirected || answer.status === 401) sayLive("Your session has ended: sign in again.", true);
+  else if (answer.ok) sayLive("Many pages are open, so this one looks for changes every quarter of a minute.");
   if (answer?.ok && !answer.redirected) {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");
     if (fresh) put(fresh);
@@ -175,7 +182,7 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 window.addEventListener("offline", lost);
-window.addEventListener("online", () => say(""));
+window.addEventListener("online", () => sayLive(""));
 setInterval(() => {
   if (!document.hidden && Date.now() - fetchedAt >= ASK_ANYWAY) listChanged();
 }, ASK_ANYWAY / 4);

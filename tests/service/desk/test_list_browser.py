@@ -60,12 +60,20 @@ def reader_of(browser: webdriver.Chrome, case_id: int) -> str:
     return words
 
 
+def first_case(browser: webdriver.Chrome) -> int:
+    """The case on the first line, whose element is replaced when the rows are."""
+    wait_for(browser, ".line")
+    return int(browser.execute_script("return document.querySelector('.line').dataset.case"))
+
+
 def becomes(browser: webdriver.Chrome, case_id: int, words: str) -> bool:
     return bool(WebDriverWait(browser, 30).until(lambda page: reader_of(page, case_id) == words))
 
 
-def says(browser: webdriver.Chrome, words: str) -> bool:
-    return bool(WebDriverWait(browser, 30).until(lambda page: words in wait_for(page, ".live").text))
+def says(browser: webdriver.Chrome, words: str, where: str = ".live") -> bool:
+    """Whether a part of the page comes to say so, however often the page is replaced meanwhile."""
+    text = "return document.querySelector(arguments[0])?.textContent ?? ''"
+    return bool(WebDriverWait(browser, 30).until(lambda page: words in page.execute_script(text, where)))
 
 
 def mine(store: Store) -> tuple[int, ...]:
@@ -77,7 +85,7 @@ def test_a_case_is_claimed_and_put_back_by_keys_without_leaving_the_list(
     browser: webdriver.Chrome, desk: Desk, sqlite_store: Store
 ) -> None:
     enter(browser, desk)
-    first = int(str(wait_for(browser, ".line").get_attribute("data-case")))
+    first = first_case(browser)
     press(browser, "j")
     press(browser, "c")
     assert becomes(browser, first, "You")
@@ -91,11 +99,10 @@ def test_a_case_is_claimed_and_put_back_by_keys_without_leaving_the_list(
     assert browser.current_url == f"{desk.url}/"
     press(browser, Keys.ENTER)
     WebDriverWait(browser, 20).until(lambda page: page.current_url.endswith(f"/cases/{first}"))
-    assert "You have this case" in wait_for(browser, ".claim-bar").text
+    assert says(browser, "You have this case", ".claim-bar")
+    wait_for(browser, ".scripted")
     press(browser, "r")
-    WebDriverWait(browser, 20).until(
-        lambda page: "Nobody reads this case" in wait_for(page, ".claim-bar").text
-    )
+    assert says(browser, "Nobody reads this case", ".claim-bar")
     assert browser.get_log("browser") == []
 
 
@@ -107,7 +114,7 @@ def test_who_comes_second_in_a_race_is_told_by_name(
     browser.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/worklist/changes"]})  # it hears of nothing
     browser.refresh()
     wait_for(browser, ".scripted .line")
-    first = int(str(wait_for(browser, ".line").get_attribute("data-case")))
+    first = first_case(browser)
     hold_case(sqlite_store, first, Hold(holder=BOB, at=NOW, seconds=900))
     assert reader_of(browser, first) == "Claim"
     press(browser, "j")
