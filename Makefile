@@ -11,12 +11,12 @@ ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check bench licences ohif package sbom clean
+.PHONY: help demo test check check-viewer bench licences ohif package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
 	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some, ARGS='-m \"not slow\"' the fast ones"
-	@echo "make check   lint, format, types; those of the viewer with npm's typescript"
+	@echo "make check   lint, format, types; make check-viewer: those of the viewer, with npm's typescript"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
@@ -30,10 +30,12 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.test $(TYPES)/node_modules/.package-lock.json
+check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check-viewer: $(TYPES)/node_modules/.package-lock.json
 	cd $(TYPES) && node_modules/.bin/tsc --project .
 
 bench: $(VENV)/.runtime
