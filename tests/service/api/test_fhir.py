@@ -195,5 +195,7 @@ def test_what_can_be_done_is_told_in_the_version_that_is_asked_for(
     assert statement["fhirVersion"] == number
     assert [resource["type"] for resource in statement["rest"][0]["resource"]] == [
         "DiagnosticReport",
+        "Observation",
+        "Task",
         "Bundle",
     ]

@@ -72,7 +72,7 @@ def test_the_strongest_finding_leads_and_what_is_unlikely_beyond_three_is_folded
     unlikely = {"edema": 0.13, "hernia": 0.12}
     case_id = seen_case(sqlite_store, report="Normal.", findings=likely | unlikely)
     answer = api.get(f"/cases/{case_id}", headers=PERSON).text
-    shown, folded = answer.split("2 less likely")
+    shown, folded = answer.partition('id="why"')[2].split("2 less likely")
     for name in ("Cardiomegaly", "Pleural effusion", "Lung mass"):
         assert f">{name}, left</a>" in shown
     assert shown.index(">Cardiomegaly, left<") < shown.index(">Pleural effusion") < shown.index(">Lung mass")

@@ -2,12 +2,11 @@
 
 from fastapi import FastAPI
 
-from service.application import make_app
 from service.dicomweb.stow import make_stow_app
 from service.store.database import Store
 from service.web.guard import access_for
 from service.web.settings import WebSettings
-from tests.service.web.listening import opener
+from tests.service.web.listening import guarded_app, opener
 
 API_PICTURE = "/api/v1/instances/2.25.1.1.{}/rendered.png?max_side=16384"
 WADO_PICTURE = "/studies/2.25.1/series/2.25.1.1/instances/2.25.1.1.{}/rendered"
@@ -24,7 +23,7 @@ WAYS = [API_PICTURE, WADO_PICTURE, WADO_FRAME, WADO_OBJECT]
 def app_for(way: str, store: Store, web: WebSettings | None = None) -> FastAPI:
     """The application that answers such a request."""
     if way.startswith("/api"):
-        return make_app(opener(store), list, web)
+        return guarded_app(store, web)
     return make_stow_app(opener(store), access_for("127.0.0.1", None), web)
 
 

@@ -85,6 +85,7 @@ def test_a_view_is_recorded_under_the_account_and_what_was_refused_too(sqlite_st
         if entry.action in {AuditAction.SAW, AuditAction.SEARCHED, AuditAction.CHANGED}
     ]
     assert found == [
+        ("person:ada", AuditAction.CHANGED, AuditOutcome.SUCCEEDED, "second read", "case 1"),  # opened
         ("person:ada", AuditAction.SAW, AuditOutcome.SUCCEEDED, "GET /cases/{case_id}", "case 1"),
         ("person:ada", AuditAction.SAW, AuditOutcome.REFUSED, "GET /quarantine", None),
     ]

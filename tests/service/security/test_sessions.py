@@ -186,8 +186,10 @@ def test_nothing_is_changed_by_a_cookie_alone(sqlite_store: Store) -> None:
             assert (refused.status_code, refused.json()["type"]) == (403, "/problems/csrf-token")
         sent = browser.post("/api/v1/reports", json=report, headers={"X-CSRF-Token": token})
         assert sent.status_code == 201
-        for data in ({}, {"csrf_token": foreign}, {"csrf_token": token, "name": "x" * (1 << 20)}):
+        for data in ({}, {"csrf_token": foreign}):
             assert browser.post("/sign-out", data=data).status_code == 403
+        endless = {"csrf_token": token, "name": "x" * (1 << 20)}
+        assert browser.post("/sign-out", data=endless).status_code == 413
         assert browser.post("/sign-out", files={"csrf_token": (None, token)}).status_code == 403
         assert status(browser, "/account") == 200
 

@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from overread.errors import InvalidDicomError, InvalidReportError, OutOfResourcesError
-from service.application import make_app
 from service.dicom.status import status_of
 from service.dicomweb.stow import make_stow_app
 from service.intake.closing import close_study
@@ -26,7 +25,7 @@ from service.store.quarantine_room import read_room
 from service.web.guard import access_for
 from service.web.pressure import pressure_words
 from tests.service.material import NOW, ROE, dicom_bytes, send_image, send_report
-from tests.service.web.listening import listening, opener
+from tests.service.web.listening import guarded_app, listening, opener
 
 DAY = timedelta(days=1)
 DRAFT = b'{"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "Chest"}}'  # says nothing
@@ -70,7 +69,7 @@ def test_every_way_in_says_that_it_is_for_now(sqlite_store) -> None:
     kind = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=x'}
     with listening(make_stow_app(opener(full), access_for("127.0.0.1", None))) as url:
         stow = httpx.post(f"{url}/studies", content=body, headers=kind)
-    with listening(make_app(opener(full), list)) as url:
+    with listening(guarded_app(full)) as url:
         report = httpx.post(f"{url}/api/v1/reports", json={"text": "---", "accession_number": "A1"})
         fhir = httpx.post(f"{url}/fhir", content=DRAFT, headers={"Content-Type": "application/fhir+json"})
 
@@ -115,7 +114,7 @@ def test_page_and_readiness_say_how_full_it_is(sqlite_store) -> None:
     (nearly,) = pressure_words(holding(sqlite_store, quarantine_entries_max=10), now=NOW)
     assert nearly.startswith("The quarantine is nearly full: it holds 9 things")
     full = holding(sqlite_store, quarantine_entries_max=9)
-    with listening(make_app(opener(full), list)) as url:
+    with listening(guarded_app(full)) as url:
         page = httpx.get(url, headers={"Accept": "text/html"}).text
         ready = httpx.get(f"{url}/health/ready")
         metrics = httpx.get(f"{url}/metrics").text

@@ -18,6 +18,7 @@ from service.triage.looks import Looks
 from service.web.access_log import AccessMiddleware
 from service.web.context import ServerContext
 from service.web.guard import Access, GuardMiddleware, access_for
+from service.web.settings import WebSettings
 from tests.service.material import NOW, readers
 
 OpenContext = Callable[[], AbstractContextManager[ServerContext]]
@@ -43,10 +44,10 @@ def opener(
     return open_context
 
 
-def guarded_app(store: Store) -> FastAPI:
+def guarded_app(store: Store, web: WebSettings | None = None) -> FastAPI:
     """Pages and API behind the guards of an installation on loopback, where this machine's user is known."""
     access = access_for("127.0.0.1", None)
-    app = make_app(opener(store, access=access), list)
+    app = make_app(opener(store, access=access), list, web)
     app.add_middleware(GuardMiddleware, access=access, refuse=answer_refusal)
     app.add_middleware(AccessMiddleware)
     return app
