@@ -12,11 +12,11 @@ from pydantic_core import to_jsonable_python
 from models.providers import VARIABLE as PROVIDER_VARIABLE
 from overread.errors import ConfigurationError, OutOfResourcesError
 from overread.settings_file import CONFIG_VARIABLE, SettingsFile, read_settings_file
+from service.adjudication.settings import SecondReadSettings
 from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
 from service.pacs.settings import PacsSettings
 from service.results.settings import ResultsSettings
-from service.second_read.settings import SecondReadSettings
 from service.security.settings import SecuritySettings
 from service.settings import Settings
 from service.settings_sources import Key, Origin, SettingsModel, Sources, faults_of

@@ -1,1 +1,1 @@
-"""The second read: own reads, judgements, arbitration, and what is hidden until an own read is committed."""
+"""The second read: claims, own reads, judgements, arbitration; what is hidden until an own read is there."""

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, status
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
+from service.adjudication import claiming
+from service.adjudication.claiming import ASSIGNED_MAX, Claimant
 from service.api.triage_types import Answer
-from service.second_read import claiming
-from service.second_read.claiming import ASSIGNED_MAX, Claimant
 from service.store.reading_claims import find_claim
 from service.web.context import Context, Recognised
 

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path
 from fastapi.responses import RedirectResponse, Response
 
+from service.adjudication import claiming
+from service.adjudication.claiming import Claimant
 from service.desk.accountpages import address_within
-from service.second_read import claiming
-from service.second_read.claiming import Claimant
 from service.store.database import Store
 from service.web.context import Context, Recognised
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.second_read.claiming import Claimant
+from service.adjudication.claiming import Claimant
 from service.security.roles import Role
 from service.store.worklist_records import Claim
 

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from overread.errors import InputError, OutOfResourcesError
 from service.adjudication.blinding import page_as_seen, selection_as_seen
+from service.adjudication.claiming import Assignment, Claimant, assign, reader_named, readers
 from service.desk.accountpages import address_within
 from service.desk.claimpages import Asking
 from service.desk.feed import ListFeed
@@ -16,7 +17,6 @@ from service.desk.listing import CASES_MAX, Listing, listing_of
 from service.desk.listview import PAGE_LENGTH, ListView, Looking, list_view, tab_named
 from service.desk.render import render_page
 from service.desk.words import TABS
-from service.second_read.claiming import Assignment, Claimant, assign, reader_named, readers
 from service.security.identity import VISIT_KEY, Means, Visit
 from service.security.roles import Role
 from service.security.sessions import recognise_session

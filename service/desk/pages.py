@@ -13,6 +13,7 @@ from overread.case import CaseState
 from overread.errors import OutOfResourcesError
 from overread.finding import load_vocabulary
 from service.adjudication.blinding import SeenCase, as_seen, may_judge, require_open, selection_as_seen
+from service.adjudication.claiming import Claimant
 from service.adjudication.known_reads import first_unjudged, known_reads
 from service.adjudication.reads import note_opened
 from service.api.second_reads import sender_of
@@ -25,7 +26,6 @@ from service.desk.listpages import listed_as
 from service.desk.listview import tab_address, tab_of
 from service.desk.render import render_page
 from service.desk.viewerpart import ohif_address
-from service.second_read.claiming import Claimant
 from service.security.identity import Identity
 from service.store.database import Store
 from service.store.prior_studies import prior_studies

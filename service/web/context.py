@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 
 from overread.observation import ObserverIdentity
+from service.adjudication.settings import SecondReadSettings
 from service.hl7.settings import Hl7Settings
-from service.second_read.settings import SecondReadSettings
 from service.security.identity import VISIT_KEY, Identity, Visit
 from service.security.provider import Provider
 from service.store.audit_entries import LOCAL

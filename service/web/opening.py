@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from overread.observation import ObserverIdentity
+from service.adjudication.settings import SecondReadSettings
 from service.hl7.settings import Hl7Settings
-from service.second_read.settings import SecondReadSettings
 from service.security.provider import Provider
 from service.security.settings import SecuritySettings
 from service.settings import load_settings

@@ -4,17 +4,16 @@ import contextlib
 import json
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.service.waiting import eventually
+
 ORTHANC = Path("/usr/sbin/Orthanc")
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-START_SECONDS = 120.0
-POLL_SECONDS = 0.02
 
 
 def free_port() -> int:
@@ -47,11 +46,12 @@ def orthanc(
         process = subprocess.Popen([str(ORTHANC), str(folder / "orthanc.json")], stdout=log, stderr=log)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
-                deadline = time.monotonic() + START_SECONDS
-                while not answers(client):
+
+                def is_up() -> bool:
                     assert process.poll() is None, (folder / "orthanc.log").read_text()
-                    assert time.monotonic() < deadline, (folder / "orthanc.log").read_text()
-                    time.sleep(POLL_SECONDS)  # it needs the processor to start
+                    return answers(client)
+
+                eventually(is_up)
                 yield client
         finally:
             process.terminate()

@@ -1,7 +1,6 @@
 """A real PACS forwards to us: Orthanc, by C-STORE and by STOW-RS."""
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ from service.store.quarantine import count_quarantine
 from service.store.worklist import load_instance
 from service.web.guard import access_for
 from tests.service.material import NOW, dicom_bytes
-from tests.service.orthanc import POLL_SECONDS, START_SECONDS, free_port, orthanc
+from tests.service.orthanc import free_port, orthanc
 from tests.service.serving_thread import listening_on
+from tests.service.waiting import eventually
 from tests.service.web.listening import listening, opener
 
 pytestmark = pytest.mark.slow
@@ -72,11 +72,9 @@ def test_orthanc_may_delete_what_we_answer_for(tmp_path: Path, sqlite_store: Sto
         for name, wanted in (("kept", kept), ("unknown", unknown)):
             asked = pacs.post("/modalities/overread/storage-commitment", json=wanted)
             assert asked.status_code == 200, asked.text
-            deadline = time.monotonic() + START_SECONDS
-            while (answer := pacs.get(asked.json()["Path"]).json())["Status"] == "Pending":
-                assert time.monotonic() < deadline
-                time.sleep(POLL_SECONDS)
-            outcomes[name] = answer
+            path = asked.json()["Path"]
+            eventually(lambda path=path: pacs.get(path).json()["Status"] != "Pending")
+            outcomes[name] = pacs.get(path).json()
 
     assert outcomes["kept"]["Status"] == "Success"
     assert [item["SOPInstanceUID"] for item in outcomes["kept"]["Success"]] == ["2.25.1.1.1"]

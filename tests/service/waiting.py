@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-DEADLINE_SECONDS = 60.0  # far beyond what a busy machine needs: a limit that only a fault reaches
+DEADLINE_SECONDS = 120.0  # far beyond what a busy machine needs: a limit that only a fault reaches
 POLL_SECONDS = 0.01
 
 

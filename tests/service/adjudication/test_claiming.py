@@ -3,8 +3,8 @@
 import pytest
 
 from overread.errors import InputError, NotPermittedError
-from service.second_read.claiming import ASSIGNED_MAX, Claimant, assign, claim, readers, release, take_over
-from service.second_read.settings import SecondReadSettings, TakeOver
+from service.adjudication.claiming import ASSIGNED_MAX, Claimant, assign, claim, readers, release, take_over
+from service.adjudication.settings import SecondReadSettings, TakeOver
 from service.security.identity import Means
 from service.security.roles import Role
 from service.security.sessions import identity_of

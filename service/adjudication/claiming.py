@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from overread.errors import ClaimedError, InputError, NotFoundError, NotPermittedError, TransitionError
-from service.second_read.settings import SecondReadSettings, TakeOver
+from service.adjudication.settings import SecondReadSettings, TakeOver
 from service.security.identity import Identity
 from service.security.roles import Role, kept_roles
 from service.security.sessions import actor_of

@@ -1,1 +1,0 @@
-"""The second read: who takes up which case, and by which rules."""
