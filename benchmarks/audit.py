@@ -6,59 +6,41 @@ would. The limits are 60 seconds on two cores and 2 GB for a million cases, all 
 """
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
-from evaluation.nih import COLUMNS, DETECTOR
+from benchmarks.rank import made_up_cases, write_cohort
 
 SECONDS_MAX, MEGABYTES_MAX = 60, 2_000
 _BLOCK = 10_000
 _POINT = 0.4
 
 
-def write_cohort(path: Path, cases: int, *, seed: int) -> None:
-    """Write made-up cases, three of each patient."""
+def audited_cases(cases: int, *, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield made-up cases with what an audit tells apart."""
     generator = np.random.default_rng(seed)
-    findings = list(COLUMNS.values())
-    with path.open("w", encoding="utf-8") as file:
-        for start in range(0, cases, _BLOCK):
-            scores = np.round(generator.random((_BLOCK, len(findings))) ** 4, 5).tolist()
-            stated = generator.integers(0, len(findings), _BLOCK)
+    for number, case in enumerate(made_up_cases(cases, seed=seed)):
+        if number % _BLOCK == 0:
             readers = generator.integers(0, 200, _BLOCK)
-            for row in range(min(_BLOCK, cases - start)):
-                number = start + row
-                named = dict(zip(findings, scores[row], strict=True))
-                case = {
-                    "case": f"{number:08d}",
-                    "patient": f"{number // 3:08d}",
-                    "order": number % 3,
-                    "age_years": 20 + number % 70,
-                    "sex": "MF"[number % 2],
-                    "view": ("PA", "AP")[number % 2],
-                    "modality": "DX",
-                    "site": f"site {number % 4}",
-                    "month": f"2026-{1 + number % 12:02d}",
-                    "first_reader": f"r{readers[row]}",
-                    "observations": [{"finding": findings[stated[row]], "presence": "PRESENT"}],
-                    "detections": [
-                        {
-                            "detector": DETECTOR,
-                            "scores": named,
-                            "present": [finding for finding, score in named.items() if score > _POINT],
-                        }
-                    ],
-                }
-                file.write(json.dumps(case, separators=(",", ":")) + "\n")
+        (detection,) = case["detections"]
+        detection["present"] = [name for name, score in detection["scores"].items() if score > _POINT]
+        case |= {
+            "modality": "DX",
+            "site": f"site {number % 4}",
+            "month": f"2026-{1 + number % 12:02d}",
+            "first_reader": f"r{readers[number % _BLOCK]}",
+        }
+        yield case
 
 
 class PeakMemory:
@@ -100,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cohort = folder / "cohort.jsonl"
-        write_cohort(cohort, given.cases, seed=given.seed)
+        write_cohort(cohort, audited_cases(given.cases, seed=given.seed))
         print(f"{given.cases} cases, {cohort.stat().st_size / 1e6:.0f} MB", flush=True)
         began = time.monotonic()
         command = [

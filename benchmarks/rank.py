@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,29 +24,34 @@ SECONDS_MAX, MEGABYTES_MAX = 60, 1_000
 _BLOCK = 10_000
 
 
-def write_cohort(path: Path, cases: int, *, seed: int) -> None:
-    """Write made-up cases, three of each patient."""
+def made_up_cases(cases: int, *, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield made-up cases as a cohort file has them, three of each patient."""
     generator = np.random.default_rng(seed)
     findings = list(COLUMNS.values())
+    for start in range(0, cases, _BLOCK):
+        scores = np.round(generator.random((_BLOCK, len(findings))) ** 4, 5).tolist()
+        stated = generator.integers(0, len(findings), _BLOCK)
+        for row in range(min(_BLOCK, cases - start)):
+            number = start + row
+            yield {
+                "case": f"{number:08d}",
+                "patient": f"{number // 3:08d}",
+                "order": number % 3,
+                "age_years": 20 + number % 70,
+                "sex": "MF"[number % 2],
+                "view": ("PA", "AP")[number % 2],
+                "observations": [{"finding": findings[stated[row]], "presence": "PRESENT"}],
+                "detections": [
+                    {"detector": DETECTOR, "scores": dict(zip(findings, scores[row], strict=True))}
+                ],
+            }
+
+
+def write_cohort(path: Path, cases: Iterable[dict[str, Any]]) -> None:
+    """Write cases as JSON Lines."""
     with path.open("w", encoding="utf-8") as file:
-        for start in range(0, cases, _BLOCK):
-            scores = np.round(generator.random((_BLOCK, len(findings))) ** 4, 5).tolist()
-            stated = generator.integers(0, len(findings), _BLOCK)
-            for row in range(min(_BLOCK, cases - start)):
-                number = start + row
-                case = {
-                    "case": f"{number:08d}",
-                    "patient": f"{number // 3:08d}",
-                    "order": number % 3,
-                    "age_years": 20 + number % 70,
-                    "sex": "MF"[number % 2],
-                    "view": ("PA", "AP")[number % 2],
-                    "observations": [{"finding": findings[stated[row]], "presence": "PRESENT"}],
-                    "detections": [
-                        {"detector": DETECTOR, "scores": dict(zip(findings, scores[row], strict=True))}
-                    ],
-                }
-                file.write(json.dumps(case, separators=(",", ":")) + "\n")
+        for case in cases:
+            file.write(json.dumps(case, separators=(",", ":")) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cohort = folder / "cohort.jsonl"
-        write_cohort(cohort, given.cases, seed=given.seed)
+        write_cohort(cohort, made_up_cases(given.cases, seed=given.seed))
         print(f"{given.cases} cases, {cohort.stat().st_size / 1e6:.0f} MB", flush=True)
         for label, outputs in (
             ("cases.csv", ["--cases", str(folder / "cases.csv")]),
