@@ -134,12 +134,15 @@ _FIGURES = (
 )
 """What has not left; what has is only ever counted by who sends it."""
 
-_ANSWER = update(deliveries).where(
-    deliveries.c.transaction_uid == bindparam("transaction"),
-    deliveries.c.result_id.in_(
-        select(results.c.result_id).where(results.c.sop_instance_uid == bindparam("of"))
-    ),
+_ASKED = (
+    select(deliveries.c.delivery_id, deliveries.c.attempts)
+    .join(results, results.c.result_id == deliveries.c.result_id)
+    .where(
+        deliveries.c.transaction_uid == bindparam("transaction"),
+        results.c.sop_instance_uid == bindparam("of"),
+    )
 )
+_ANSWER = update(deliveries).where(deliveries.c.delivery_id == bindparam("changed"))
 
 
 def due_deliveries(store: Store, destination: str, *, limit: int, now: datetime) -> tuple[Delivery, ...]:
@@ -175,16 +178,20 @@ def note_sent(store: Store, sent: Sequence[tuple[Delivery, str]], *, now: dateti
 def note_not_sent(store: Store, delivery: Delivery, why: str, *, now: datetime) -> DeliveryState:
     """Note why a destination did not take it; it is sent again after a growing delay, or given up."""
     attempts = delivery.attempts + 1
-    changed: dict[str, object] = {"changed": delivery.delivery_id, "attempts": attempts, "detail": why}
-    state = DeliveryState.GIVEN_UP if attempts >= ATTEMPTS_MAX else DeliveryState.DUE
-    if state is DeliveryState.GIVEN_UP:
-        changed |= {"state": state.value, "concluded_at": now}
-    else:
-        seconds = min(FIRST_DELAY_SECONDS * 2.0 ** (attempts - 1), DELAY_SECONDS_MAX)
-        changed |= {"due_at": now + timedelta(seconds=seconds)}
+    after = _after_refusal(attempts, now)
+    changed = {"changed": delivery.delivery_id, "attempts": attempts, "detail": why, **after}
     with store.writing() as connection:
         connection.execute(_CHANGE_DUE, changed)
-    return state
+    return DeliveryState(after["state"])
+
+
+def _after_refusal(attempts: int, now: datetime) -> dict[str, Any]:
+    """Return what becomes of a delivery after so many attempts: due after a growing delay, or given up."""
+    if attempts >= ATTEMPTS_MAX:
+        return {"state": DeliveryState.GIVEN_UP.value, "concluded_at": now}
+    seconds = min(FIRST_DELAY_SECONDS * 2.0 ** max(attempts - 1, 0), DELAY_SECONDS_MAX)
+    due_at = now + timedelta(seconds=seconds)
+    return {"state": DeliveryState.DUE.value, "concluded_at": None, "due_at": due_at}
 
 
 def note_unreachable(store: Store, delivery: Delivery, why: str, *, now: datetime) -> None:
@@ -278,7 +285,7 @@ def note_commitment(
 ) -> int:
     """Note what a destination says of objects that it was asked to keep, and return how many it names.
 
-    What it does not keep is sent again at once, once more counted as an attempt.
+    What it does not keep is sent again as what it refuses is: after a growing delay, until it is given up.
 
     Args:
         store: of the outbox.
@@ -289,11 +296,13 @@ def note_commitment(
     count = 0
     with store.writing() as connection:
         for sop_instance_uid, answer in answers.items():
-            values: dict[str, object] = {"commitment": answer.value}
-            if answer is Commitment.REFUSED:
-                values |= {"state": DeliveryState.DUE.value, "due_at": now, "concluded_at": None}
-            bound = {"transaction": transaction_uid, "of": sop_instance_uid}
-            count += connection.execute(_ANSWER.values(**values), bound).rowcount
+            asked = {"transaction": transaction_uid, "of": sop_instance_uid}
+            for row in connection.execute(_ASKED, asked).all():
+                changed = {"changed": row.delivery_id, "commitment": answer.value}
+                if answer is Commitment.REFUSED:
+                    changed |= _after_refusal(row.attempts, now)
+                connection.execute(_ANSWER, changed)
+                count += 1
     return count
 
 

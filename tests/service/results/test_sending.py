@@ -17,10 +17,12 @@ from service.store.outbox import (
     Delivery,
     DeliveryState,
     Query,
+    due_deliveries,
     list_deliveries,
     note_commitment,
     note_commitment_asked,
     note_not_sent,
+    note_sent,
     send_again,
 )
 from tests.service.material import NOW, after
@@ -172,6 +174,24 @@ def test_what_is_not_kept_is_sent_again(sqlite_store) -> None:
     assert note_commitment(sqlite_store, "2.25.77", answers, now=NOW) == 1
 
     assert states(sqlite_store) == ["DUE"]
+
+
+def test_a_pacs_that_never_keeps_a_result_is_asked_ever_later_and_given_up(sqlite_store) -> None:
+    (first,) = made(sqlite_store)
+    now, waits = after(3600), list[float]()
+    while due := due_deliveries(sqlite_store, first.destination, limit=1, now=now):
+        (delivery,) = due
+        note_sent(sqlite_store, [(delivery, "taken")], now=now)
+        note_commitment_asked(sqlite_store, due, "2.25.77")
+        note_commitment(
+            sqlite_store, "2.25.77", {str(delivery.sop_instance_uid): Commitment.REFUSED}, now=now
+        )
+        (then,) = list_deliveries(sqlite_store, Query(), limit=1)
+        assert due_deliveries(sqlite_store, first.destination, limit=1, now=now) == ()
+        waits.append((then.due_at - now).total_seconds())
+        now = max(now, then.due_at)
+
+    assert (len(waits), then.state, waits[:3]) == (ATTEMPTS_MAX, DeliveryState.GIVEN_UP, [10.0, 20.0, 40.0])
 
 
 def test_a_pacs_that_offers_no_commitment_is_not_waited_for(sqlite_store) -> None:
