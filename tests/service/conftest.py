@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
+from pynetdicom import _config
 
 from service.dicomweb.stow import make_stow_app
 from service.settings import Settings, load_settings
@@ -24,6 +25,12 @@ def logs_as_before() -> Iterator[None]:
     """A command that a test runs in this process logs to a stream that ends with the test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def sending_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sender of results sets for its whole process is set back, since tests share one."""
+    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", _config.STORE_SEND_CHUNKED_DATASET)
 
 
 @pytest.fixture(scope="session")
