@@ -33,6 +33,7 @@ from service.web.settings import WebSettings
 
 _ASK_SECONDS = 60.0
 _BACKLOG = 2048
+_NICENESS_OF_WORKERS = 10  # where cores are short, senders and pages go before looks, which can wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +207,9 @@ def _listener_lines(listeners: Mapping[Protocol, socket.socket]) -> list[str]:
 
 def _worker(number: int, environment: dict[str, str]) -> ChildSpec:
     command = (sys.executable, "-P", "-m", "overread", "worker")
-    return ChildSpec(name=f"worker-{number}", command=command, environment=environment)
+    return ChildSpec(
+        name=f"worker-{number}", command=command, environment=environment, niceness=_NICENESS_OF_WORKERS
+    )
 
 
 def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:

@@ -4,6 +4,7 @@ Listening sockets belong to the supervisor and are handed to each child: while a
 wait in the socket's queue and are served by the successor, and a port once announced stays ours.
 """
 
+import contextlib
 import os
 import selectors
 import signal
@@ -31,6 +32,7 @@ class ChildSpec:
     command: tuple[str, ...]
     listeners: tuple[socket.socket, ...] = ()  # handed down; the command names their descriptors
     environment: dict[str, str] = field(default_factory=dict)  # added to the supervisor's own
+    niceness: int = 0  # 0 to 19: how far it stands back for the others where cores are short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,9 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C at the terminal reaches the supervisor alone, which stops the rest
         )
+        if spec.niceness:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already: noted like any other end
+                os.setpriority(os.PRIO_PROCESS, child.process.pid, spec.niceness)
         child.started_at = self._clock()
         child.start_again_at = None
         _log.info("start", child=spec.name, pid=child.process.pid)

@@ -1,5 +1,6 @@
 """A receiving site's walk, as docs/results.md shows it: with Orthanc, from nothing to results."""
 
+import contextlib
 import os
 import re
 import signal
@@ -62,11 +63,13 @@ def test_the_walk_leads_to_results_in_orthanc(tmp_path: Path) -> None:
             stderr=output,
             start_new_session=True,
         )
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # told below, with what the programs said
             process.wait(timeout=300)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-    said = (tmp_path / "said").read_text(encoding="utf-8")
+        os.killpg(process.pid, signal.SIGTERM)
+    said = "\n".join(
+        f"{name}:\n{path.read_text(encoding='utf-8')}"
+        for name, path in (("said", tmp_path / "said"), *((path.name, path) for path in folder.glob("*.log")))
+    )
 
     assert process.returncode == 0, said
     assert '"Modality" : "SR"' in said

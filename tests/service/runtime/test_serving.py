@@ -19,6 +19,7 @@ from service.security.tokens import make_token
 from service.settings import load_settings
 from service.store.database import open_store
 from tests.service.material import dicom_bytes
+from tests.service.orthanc import free_port
 from tests.service.running import START_SECONDS, serving
 from tests.service.runtime.test_supervisor import eventually, is_alive
 from tests.service.security.people import BY, add, sign_in, token_on
@@ -152,8 +153,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_a_killed_bentoml_serve_leaves_no_orphan(tmp_path: Path) -> None:
     """BentoML's own supervisor, for those who scale the service with it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     bentoml = Path(sys.executable).with_name("bentoml")
     command = [str(bentoml), "serve", "service.bento:Overread", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "OVERREAD_FOLDER": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}

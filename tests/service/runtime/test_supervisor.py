@@ -109,6 +109,22 @@ def test_a_child_that_is_killed_again_and_again_is_not_given_up(tmp_path: Path) 
     assert len(list(marks.iterdir())) == 4 + QUICK.give_up_after
 
 
+def test_a_child_stands_back_for_the_others_as_far_as_it_is_told(tmp_path: Path) -> None:
+    code = "import os, pathlib, sys, time; time.sleep(.2); "
+    code += "pathlib.Path(sys.argv[1]).write_text(str(os.nice(0)))"
+        "import os, pathlib, sys, time; time.sleep(.2); pathlib.Path(sys.argv[1]).write_text(str(os.nice(0)))"
+    )
+    specs = [
+        ChildSpec(name=name, command=(sys.executable, "-c", code, str(tmp_path / name)), niceness=niceness)
+        for name, niceness in (("first", 0), ("last", 7))
+    ]
+    with pytest.raises(ConfigurationError):
+        Supervisor(specs, clock=time.monotonic, policy=QUICK).run()
+    here = os.nice(0)
+    told = {name: int((tmp_path / name).read_text()) for name in ("first", "last")}
+    assert told == {"first": here, "last": max(here, 7)}
+
+
 def test_a_command_that_does_not_exist_is_reported_too() -> None:
     supervisor = Supervisor(
         [ChildSpec(name="absent", command=("/no/such/program",))], clock=time.monotonic, policy=QUICK
