@@ -112,8 +112,6 @@ def test_a_child_that_is_killed_again_and_again_is_not_given_up(tmp_path: Path) 
 def test_a_child_stands_back_for_the_others_as_far_as_it_is_told(tmp_path: Path) -> None:
     code = "import os, pathlib, sys, time; time.sleep(.2); "
     code += "pathlib.Path(sys.argv[1]).write_text(str(os.nice(0)))"
-        "import os, pathlib, sys, time; time.sleep(.2); pathlib.Path(sys.argv[1]).write_text(str(os.nice(0)))"
-    )
     specs = [
         ChildSpec(name=name, command=(sys.executable, "-c", code, str(tmp_path / name)), niceness=niceness)
         for name, niceness in (("first", 0), ("last", 7))
