@@ -79,9 +79,10 @@ _names = count()
 class Sender:
     """One sender with its own connections, each made anew after it broke. One user at a time."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, *, token: str = "") -> None:
         self._ports = ports
-        self._client = httpx.Client(timeout=TIMEOUT_SECONDS)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers)
         self._association: Association | None = None
         self._stream: socket.socket | None = None
         self._sent = 0

@@ -36,6 +36,15 @@ RESTORE_MARK = "restore-unfinished"
 """File in the data folder while a backup is being restored, see `service.store.restored_entrances`."""
 
 _BUSY_SECONDS = 30.0
+# A server whose machine is gone says nothing, and the kernel would wait for it for a quarter of an hour, with
+# a question under way for ever: libpq's parameters (PostgreSQL manual, 34.1.2) give it up within 20 seconds.
+_GIVES_UP = {
+    "connect_timeout": "5",  # seconds, of each host that the address names
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",  # milliseconds
+}
 _NOT_DURABLE = text("SET LOCAL synchronous_commit = off")
 
 
@@ -198,7 +207,9 @@ def open_engine(url: str) -> Engine:
     # Parameters are hidden: an exception must not carry a report or a patient's id into a log.
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
+        missing = {name: value for name, value in _GIVES_UP.items() if name not in parsed.query}
+        parsed = parsed.update_query_dict(missing)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
         event.listen(engine, "handle_error", raise_outage)
         return engine
     sqlite_file(parsed).parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -62,7 +62,7 @@ def cluster() -> Iterator[Cluster]:
     initdb, postgres = program("initdb"), program("postgres")
     assert initdb is not None
     assert postgres is not None
-    user = _unprivileged_user()
+    user = unprivileged_user()
     as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
     with tempfile.TemporaryDirectory(prefix="overread-pg-") as name:
         folder = Path(name)
@@ -81,7 +81,7 @@ def cluster() -> Iterator[Cluster]:
             running.down()
 
 
-def _unprivileged_user() -> pwd.struct_passwd | None:
+def unprivileged_user() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name: entry for entry in pwd.getpwall()}

@@ -75,7 +75,7 @@ class Cut(Outage):
 
     def _spoil(self, port: int) -> int:
         proxy = SpoilingProxy(
-            target=port,
+            targets=(("127.0.0.1", port),),
             cut_share=CUT_SHARE,
             crawl_share=CRAWL_SHARE,
             chance=self._chance,

@@ -5,8 +5,10 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 
 _PIECE = 65536
 _DRIP = 16  # bytes at a time of a connection that crawls
@@ -16,9 +18,9 @@ _SHORTEST, _LONGEST = 1.0, 20.0  # log2 of the bytes after which a connection is
 
 @dataclass(kw_only=True)
 class SpoilingProxy:
-    """Passes connections on to a port of this machine, and spoils some of them."""
+    """Passes connections on to one place after the other, and spoils some of them."""
 
-    target: int
+    targets: tuple[tuple[str, int], ...]  # addresses and ports
     cut_share: float  # of the connections: cut after a random number of bytes from the sender
     crawl_share: (
         float  # of the connections: they send a few bytes and then hardly any, until somebody hangs up
@@ -26,9 +28,11 @@ class SpoilingProxy:
     chance: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     listener: socket.socket = field(init=False)
+    turns: "Iterator[tuple[str, int]]" = field(init=False)
 
     def __post_init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.turns = cycle(self.targets)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -59,12 +63,15 @@ class SpoilingProxy:
             else:
                 self.counts["passed on"] += 1
                 way = (None, False)
-            threading.Thread(target=self._pass_on, args=(sender, *way), daemon=True).start()
+            passed = (sender, next(self.turns), *way)
+            threading.Thread(target=self._pass_on, args=passed, daemon=True).start()
 
-    def _pass_on(self, sender: socket.socket, limit: int | None, crawl: bool) -> None:
+    def _pass_on(
+        self, sender: socket.socket, target: tuple[str, int], limit: int | None, crawl: bool
+    ) -> None:
         with sender:
             try:
-                receiver = socket.create_connection(("127.0.0.1", self.target), 10.0)
+                receiver = socket.create_connection(target, 10.0)
             except OSError:
                 return
             with receiver:

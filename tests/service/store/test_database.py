@@ -17,7 +17,7 @@ from overread.priority import shipped_policy_text
 from service.adjudication.reads import note_opened
 from service.settings import load_settings
 from service.store import locks, migrations
-from service.store.database import open_store
+from service.store.database import open_engine, open_store
 from service.store.policies import activate_policy
 from service.store.quarantine import discard
 from service.store.readiness import verify_writes
@@ -210,3 +210,13 @@ def test_a_database_that_takes_no_writes_is_a_matter_of_trying_later(postgres, m
         send_report(store)
     assert list_worklist(store, now=NOW).cases == ()
     store.close()
+
+
+def test_a_server_that_is_gone_is_given_up_unless_the_address_says_otherwise() -> None:
+    address = "postgresql+psycopg://overread@nowhere.invalid/cases"
+
+    usual = open_engine(address).url.query
+    chosen = open_engine(f"{address}?tcp_user_timeout=90000").url.query
+
+    assert (usual["connect_timeout"], usual["tcp_user_timeout"]) == ("5", "20000")
+    assert chosen["tcp_user_timeout"] == "90000"

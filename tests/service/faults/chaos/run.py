@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -169,7 +170,7 @@ def spoiled(scene: Scene, seed: int, counts: Counter[str], watched: Path, stack:
 
     def proxy(name: str) -> int:
         made = SpoilingProxy(
-            target=getattr(scene.installation.ports, name),
+            targets=(("127.0.0.1", getattr(scene.installation.ports, name)),),
             cut_share=CUT_SHARE,
             crawl_share=CRAWL_SHARE,
             chance=Random(f"{name} {seed}"),
@@ -210,26 +211,36 @@ def tell(seconds: float, ledger: Ledger, scene: Scene, watch: Watch) -> None:
 
 
 def drain(order: Order, scene: Scene, ledger: Ledger, watch: Watch, begun: float) -> Reckoning:
-    """Wait until all is acknowledged and concluded, and stays so; or until patience ends."""
+    """Return what is held in the end, when all is concluded or patience is over."""
     settings = load_settings(
         {"OVERREAD_DATABASE_URL": scene.database.url} if scene.database.url else {},
         data_folder=scene.installation.folder,
     )
     store = open_store(settings.model_copy(update={"free_bytes_min": 0}))
-    deadline, settled_since = time.monotonic() + order.patience_seconds, None
     try:
-        while time.monotonic() < deadline:
-            if ledger.waiting or open_cases(store, ledger):
-                settled_since = None
-            else:
-                settled_since = settled_since or time.monotonic()
-                if time.monotonic() - settled_since > QUIET_SECONDS:
-                    break
-            tell(time.monotonic() - begun, ledger, scene, watch)
-            time.sleep(2.0)
+        settle(
+            store,
+            ledger,
+            patience_seconds=order.patience_seconds,
+            tell=lambda: tell(time.monotonic() - begun, ledger, scene, watch),
+        )
         return reckon(ledger, read_holdings(store, frozenset(ledger.expected)))
     finally:
         store.close()
+
+
+def settle(store: Store, ledger: Ledger, *, patience_seconds: float, tell: Callable[[], None]) -> None:
+    """Wait until all is acknowledged and concluded, and stays so; or until patience ends."""
+    deadline, settled_since = time.monotonic() + patience_seconds, None
+    while time.monotonic() < deadline:
+        if ledger.waiting or open_cases(store, ledger):
+            settled_since = None
+        else:
+            settled_since = settled_since or time.monotonic()
+            if time.monotonic() - settled_since > QUIET_SECONDS:
+                return
+        tell()
+        time.sleep(2.0)
 
 
 def open_cases(store: Store, ledger: Ledger) -> int:

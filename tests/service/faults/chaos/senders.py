@@ -22,6 +22,7 @@ class Post:
 
     ports: Ports
     ledger: Ledger
+    token: str = ""  # of the senders, where the installation asks for one
     over: threading.Event = field(default_factory=threading.Event)
     waiting: "SimpleQueue[Parcel]" = field(default_factory=SimpleQueue)
     repeated: Counter[str] = field(default_factory=Counter)  # why something was sent again
@@ -50,7 +51,7 @@ class Post:
 
     def send_all(self) -> None:
         """Send what waits, each thing until it is acknowledged."""
-        sender = Sender(self.ports)
+        sender = Sender(self.ports, token=self.token)
         while not self.over.is_set():
             try:
                 parcel = self.waiting.get(timeout=AGAIN_SECONDS)
