@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from overread.actor import Actor
-from overread.errors import InputError, OutOfResourcesError
+from overread.errors import InputError, OutOfResourcesError, PeerError
 from service.error_boundary import ErrorBoundary
 from service.notices.mail import Mailer
 from service.notices.settings import NoticeSettings, Recipient, Webhook
@@ -81,7 +81,7 @@ def send_once(store: Store, environ: Mapping[str, str]) -> int:
 
     Raises:
         ConfigurationError: a setting is wrong.
-        PeerError: a destination is not there; what is due for it stays so.
+        PeerError: a destination is not there, what is due for it stays so, and every other was tried.
         OutOfResourcesError: the store is not available.
     """
     settings = NoticeSettings.read(environ)
@@ -89,7 +89,15 @@ def send_once(store: Store, environ: Mapping[str, str]) -> int:
     with owning(store, _MAKING, owner, clock=_now) as owns:
         if owns:
             make_due(store, settings.watches(), clock=_now)
-    return sum(_send_due(store, destination, owner) for destination in _destinations(settings, store))
+    count, away = 0, None
+    for destination in _destinations(settings, store):
+        try:
+            count += _send_due(store, destination, owner)
+        except PeerError as error:
+            away = error
+    if away is not None:
+        raise away
+    return count
 
 
 def send_test(store: Store, environ: Mapping[str, str], name: str, *, actor: Actor) -> Delivery:
