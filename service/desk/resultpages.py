@@ -28,8 +28,8 @@ _FORMS = {
     "SC": "Secondary capture",
     "KO": "Key objects",
     "ORU": "HL7 message",
-    "WAITING": "Message that cases wait",
-    "CAP": "Message that cases near the end of their allowed wait",
+    "WAITING": "Cases wait: message",
+    "CAP": "Allowed waits are nearly over: message",
     "TEST": "Test message",
 }
 
