@@ -48,6 +48,7 @@ SIMULATE = "tests/evaluation/commands/test_simulate.py"
 # Pages whose commands another test takes from the page and runs, all of them.
 RUN_AS_A_WHOLE = {
     "docs/http.md": "tests/service/web/test_documentation.py",
+    "docs/tutorial.md": "tests/test_docs_site.py",
     "docs/results.md": "tests/service/results/test_walk.py",
 }
 # Commands that are not run here: what runs the same, and why it is not this test.
