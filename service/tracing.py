@@ -7,11 +7,11 @@ the id of a request and words of ours, never what an image, a report or an addre
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
+from types import TracebackType
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
@@ -20,13 +20,10 @@ from structlog.contextvars import get_contextvars
 REQUEST_ID = "request_id"
 """Name under which the id of a request stands in logs and, with a prefix, in spans."""
 
-DEFAULT_NAME = "overread"
-"""Name of the service where OTEL_SERVICE_NAME says none."""
-
+_DEFAULT_NAME = "overread"  # of the service, where OTEL_SERVICE_NAME says none
 _OFF = "none"  # of OTEL_TRACES_EXPORTER
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-trace_id_of_case: ContextVar[int | None] = ContextVar("trace_id_of_case", default=None)
-"""Id that the span which starts now has to get; None: any."""
+_trace_id_of_case: ContextVar[int | None] = ContextVar("trace_id_of_case", default=None)
 
 Value = str | int | float | bool
 
@@ -43,6 +40,26 @@ class Step(StrEnum):
     SEND_RESULT = "send result"
 
 
+class RunningStep:
+    """A step in its course."""
+
+    def __init__(self, span: Span | None) -> None:
+        self._span = span
+
+    def __enter__(self) -> None:
+        """Begin; the span has begun already."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the span. Neither message nor values of an error are kept: they may hold what a report says."""
+        if self._span is None:
+            return
+        if kind is not None:
+            self._span.set_status(Status(StatusCode.ERROR, kind.__name__))
+        self._span.end()
+
+
 class Traces:
     """Spans of one process; none are made while no collector is named."""
 
@@ -50,7 +67,7 @@ class Traces:
         self,
         tracer: Tracer | None = None,
         *,
-        service_name: str = DEFAULT_NAME,
+        service_name: str = _DEFAULT_NAME,
         close: Callable[[], None] = lambda: None,
     ) -> None:
         """Make spans.
@@ -64,19 +81,9 @@ class Traces:
         self._service_name = service_name
         self.close = close
 
-    @contextmanager
-    def step(self, step: Step, case_id: int, **attributes: Value) -> Iterator[None]:
-        """Make a span of the block; one that raises is an error, of which the class alone is told."""
-        span = self._start(step, case_id, attributes, started_ns=None)
-        try:
-            yield
-        except BaseException as error:
-            if span is not None:
-                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-            raise
-        finally:
-            if span is not None:
-                span.end()
+    def step(self, step: Step, case_id: int, **attributes: Value) -> RunningStep:
+        """Return what makes a span of a `with` block; of one that raises the class of the error is told."""
+        return RunningStep(self._start(step, case_id, attributes, started_ns=None))
 
     def past(self, step: Step, case_id: int, *, started_at: datetime | float, **attributes: Value) -> None:
         """Make a span of what ends now.
@@ -101,7 +108,7 @@ class Traces:
         given |= {f"overread.{name}": value for name, value in attributes.items()}
         if request_id := get_contextvars().get(REQUEST_ID):
             given[f"overread.{REQUEST_ID}"] = request_id
-        token = trace_id_of_case.set(case_trace_id(self._service_name, case_id))
+        token = _trace_id_of_case.set(case_trace_id(self._service_name, case_id))
         try:
             return self._tracer.start_span(
                 step.value,
@@ -110,7 +117,7 @@ class Traces:
                 start_time=started_ns if started_ns is not None else time.time_ns(),
             )
         finally:
-            trace_id_of_case.reset(token)
+            _trace_id_of_case.reset(token)
 
 
 def case_trace_id(service_name: str, case_id: int) -> int:
@@ -122,6 +129,11 @@ def case_trace_id(service_name: str, case_id: int) -> int:
     """
     digest = hashlib.sha256(f"{service_name} case {case_id}".encode()).digest()
     return int.from_bytes(digest[:16])
+
+
+def trace_id_asked_for() -> int | None:
+    """Return the id of the trace that the span which starts now belongs to; None: it is of no case."""
+    return _trace_id_of_case.get()
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
@@ -137,10 +149,13 @@ def configure_tracing(environ: Mapping[str, str]) -> None:
         ConfigurationError: one is named, and the extra `otel` is not installed.
     """
     if is_wanted(environ):
-        from service.tracing_export import exported_traces  # slow to import, and mostly not wanted
+        from service.tracing_export import exporting_provider  # slow to import, and mostly not wanted
 
         close_tracing()
-        _current[0] = exported_traces(environ)
+        name = environ.get("OTEL_SERVICE_NAME") or _DEFAULT_NAME
+        provider = exporting_provider(name, trace_id_asked_for)
+        tracer = provider.get_tracer("overread")
+        _current[0] = Traces(tracer, service_name=name, close=provider.shutdown)
 
 
 def traces() -> Traces:

@@ -21,8 +21,16 @@ from pydicom.uid import generate_uid
 
 from service import tracing
 from service.store.database import Store
-from service.tracing import Step, case_trace_id, configure_tracing, is_wanted, traces
-from service.tracing_export import traces_through
+from service.tracing import (
+    Step,
+    Traces,
+    case_trace_id,
+    configure_tracing,
+    is_wanted,
+    trace_id_asked_for,
+    traces,
+)
+from service.tracing_export import provider_to
 from tests.service.material import triaged_case
 from tests.service.results.peers import ScriptedReceiver
 from tests.service.running import serving
@@ -38,7 +46,8 @@ EVERY_STEP = {step.value for step in Step}
 def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """The spans of this process, in memory."""
     exporter = InMemorySpanExporter()
-    monkeypatch.setattr(tracing, "_current", [traces_through(SimpleSpanProcessor(exporter), {})])
+    provider = provider_to(SimpleSpanProcessor(exporter), "overread", trace_id_asked_for)
+    monkeypatch.setattr(tracing, "_current", [Traces(provider.get_tracer("overread"))])
     return exporter
 
 
