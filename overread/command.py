@@ -73,6 +73,19 @@ def _run(namespace: argparse.Namespace) -> int:
     return status
 
 
+def every_parser() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each subcommand by its name, as `overread NAME --help` shows it."""
+    available = {
+        entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    }
+    (subcommands,) = (
+        action
+        for action in _parser(available, only=None)._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(subcommands.choices)
+
+
 def _complete(available: dict[str, EntryPoint]) -> None:
     """Tell the shell what may follow, and end the process; only the subcommand that is named is loaded."""
     import argcomplete  # for the shell alone

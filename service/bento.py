@@ -151,7 +151,7 @@ class Overread:
 _service = cast(Any, Overread)  # the decorator's type says nothing of what it makes
 
 
-def _documents() -> list[openapi.Document]:
+def further_documents() -> list[openapi.Document]:
     """Return what answers beside the application: BentoML's own endpoints, and the intake process."""
     own: openapi.Document = _service.openapi_spec.asdict()
     own["paths"].pop("/metrics", None)  # BentoML's is off; the application has one
@@ -163,7 +163,7 @@ def _documents() -> list[openapi.Document]:
 
 app = make_app(
     context_opener(os.environ, access=_access, model=_model, looks=_looks),
-    _documents,
+    further_documents,
     WebSettings.read(os.environ),
 )
 _service.mount_asgi_app(app, path="/")

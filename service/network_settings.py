@@ -4,9 +4,11 @@ import codecs
 import ipaddress
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Self
 
+from cryptography import x509
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from overread.errors import ConfigurationError
@@ -120,6 +122,18 @@ class TlsFiles:
         context = ssl.create_default_context(cafile=self.client_authority)
         context.load_cert_chain(self.certificate, self.key)
         return context
+
+
+def certificate_expiry(certificate: Path) -> datetime:
+    """Return when a certificate stops being valid: the first of a PEM file, which is our own.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds no certificate.
+    """
+    try:
+        return x509.load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{certificate} cannot be read as a certificate in PEM form") from error
 
 
 class TlsSettings(SettingsModel):

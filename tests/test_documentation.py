@@ -29,7 +29,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # pydicom finds fault with wh
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
-    path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    path.relative_to(ROOT).as_posix(): path
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 }
 PROGRAM = re.compile(r"(export |[A-Z_]+=\S* )*(\.venv/bin/)?(overread|make|pip|python|git|curl)\b")
 
@@ -49,6 +50,7 @@ SIMULATE = "tests/evaluation/commands/test_simulate.py"
 # Pages whose commands another test takes from the page and runs, all of them.
 RUN_AS_A_WHOLE = {
     "docs/http.md": "tests/service/web/test_documentation.py",
+    "docs/tutorial.md": "tests/test_docs_site.py",
     "docs/results.md": "tests/service/results/test_walk.py",
 }
 # Commands that are not run here: what runs the same, and why it is not this test.
@@ -56,6 +58,14 @@ RUN_ELSEWHERE = {
     "make demo": (CI, "installs"),
     "make demo ARGS=--once --data-folder demo": (CI, "installs"),
     ".venv/bin/overread audit run --data-folder demo --out audit": (AUDIT_RUN, "needs that folder"),
+    "make demo ARGS=--once": (CI, "installs"),
+    ".venv/bin/pip install -c constraints.txt pytest hypothesis": (
+        CI,
+        "installs, with all else that tests need",
+    ),
+    ".venv/bin/python -m pytest tests/overread -q": (CI, "is among what runs this"),
+    "make check": (CI, "is run beside this"),
+    'make test ARGS=-m "not slow"': (CI, "is what runs this"),
     "make test": (CI, "is what runs this"),
     "git clone <this repository> overread": (CI, "runs in a clone"),
     "cd overread": (CI, "runs in a clone"),

@@ -77,13 +77,18 @@ def _backup(settings: "Settings", folder: Path) -> int:
     from service.commands.acting import acting
     from service.maintenance.backup import back_up
     from service.store.audit_entries import AuditAction
-    from service.store.audit_trail import record_acts
+    from service.store.audit_trail import BACKUP, record_acts
     from service.store.database import open_store
 
     store = open_store(settings, sweep=False)
     try:
         record_acts(store, [acting(AuditAction.EXPORTED, "overread db backup")])
         manifest = back_up(store, folder, now=datetime.now(UTC))
+        if not manifest.missing:
+            whole = f"{manifest.objects} objects, revision {manifest.revision}"
+            record_acts(
+                store, [acting(AuditAction.EXPORTED, "overread db backup", subject=BACKUP, detail=whole)]
+            )
     finally:
         store.close()
     print(f"{folder}: database at revision {manifest.revision}, {manifest.objects} objects")

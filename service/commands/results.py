@@ -67,9 +67,11 @@ def _send(arguments: argparse.Namespace) -> int:
     from service.commands.installation import environment_of, opened_store
     from service.log import configure_logging
     from service.results.process import send_once, send_until_stopped
+    from service.tracing import configure_tracing
 
     configure_logging()
     environ = environment_of(arguments)
+    configure_tracing(environ)
     with opened_store(arguments) as store:
         if arguments.once:
             print(f"{send_once(store, environ)} results answered for")

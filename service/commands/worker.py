@@ -24,9 +24,12 @@ def run(arguments: argparse.Namespace) -> int:
     from service.log import configure_logging
     from service.runtime.worker_process import run_worker
     from service.settings import load_settings
+    from service.tracing import configure_tracing
 
     configure_logging()
-    run_worker(load_settings(environment_of(arguments)), drain=arguments.once)
+    environ = environment_of(arguments)
+    configure_tracing(environ)
+    run_worker(load_settings(environ), drain=arguments.once)
     return EXIT_OK
 
 

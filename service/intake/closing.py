@@ -16,6 +16,7 @@ from service.store.records import CaseRecord, QuarantineKind, StudyRecord
 from service.store.refusals import Refusal, refuse_within
 from service.store.report_versions import report_versions
 from service.store.studies import change_study, quiet_studies, require_study
+from service.tracing import Step, traces
 
 _log = structlog.get_logger("overread.intake")
 _ACTOR = Actor.program("intake")
@@ -67,6 +68,7 @@ def _close(
     _log.info(
         "study_closed", study_instance_uid=study_instance_uid, case=case.case_id, state=case.state.value
     )
+    traces().past(Step.IMAGES, case.case_id, started_at=study.first_received_at, state=case.state.value)
     return case
 
 

@@ -23,6 +23,7 @@ from service.store.records import CaseRecord, QuarantineKind, ReportStatus, Repo
 from service.store.refusals import Refusal, refuse
 from service.store.report_authors import note_author
 from service.store.report_versions import add_report_resend, add_report_version, report_versions
+from service.tracing import Step, traces
 
 _log = structlog.get_logger("overread.intake")
 _IDENTIFIER_MAX = 64  # longest LO and UI, PS3.5 table 6.2-1
@@ -190,6 +191,14 @@ def _concluded(
         status=report.status.value,
         state=outcome.state.value,
         source=report.source,
+    )
+    traces().past(
+        Step.REPORT,
+        outcome.case_id,
+        started_at=now,
+        version=outcome.version,
+        status=report.status.value,
+        outcome=outcome.outcome.value,
     )
     return outcome
 

@@ -42,6 +42,7 @@ from service.store.results import (
     subject_of,
     told_before,
 )
+from service.tracing import Step, traces
 
 _log = structlog.get_logger("overread.results")
 
@@ -72,7 +73,8 @@ class Maker:
         """Make the results of one occasion, or note why nothing is made of it."""
         names = {"case": occasion.case_id, "moment": occasion.moment.value, "revision": occasion.revision}
         with ErrorBoundary() as boundary:
-            detail = self._made(occasion)
+            with traces().step(Step.MAKE_RESULTS, occasion.case_id, moment=occasion.moment.value):
+                detail = self._made(occasion)
             _log.info("results_made", detail=detail, **names)
             return
         error = boundary.error

@@ -27,6 +27,7 @@ from service.store.outbox import (
     note_sent,
     note_unreachable,
 )
+from service.tracing import Step, traces
 
 BATCH = 64  # sent again at most, under the same UIDs, by who follows a sender that died
 _NOTE_AFTER = 16  # taken ones that are noted in one transaction, at the latest
@@ -86,10 +87,11 @@ class Sender:
     def _send(self, batch: Sequence[Delivery]) -> int:
         taken: list[tuple[Delivery, str]] = []
         kept: list[Delivery] = []
-        answered, noted_at = 0, time.monotonic()
+        answered, noted_at, begun_at = 0, time.monotonic(), time.time()
         try:
             for sent in self._destination.send(batch):
                 RESULTS_SENT.labels(self._destination.name, sent.answer.value).inc()
+                begun_at = _trace(sent, begun_at)
                 if sent.answer is not Answer.TAKEN:
                     self._note_not_sent(sent)
                     if sent.answer is Answer.BROKEN:
@@ -146,3 +148,18 @@ class Sender:
         if not self._failures:
             return _POLL_SECONDS
         return min(_PAUSE_SECONDS * 2.0 ** (self._failures - 1), _PAUSE_SECONDS_MAX)
+
+
+def _trace(sent: Sent, begun_at: float) -> float:
+    """Make a span of what a destination answered for; return when the next began, in seconds since 1970."""
+    delivery = sent.delivery
+    traces().past(
+        Step.SEND_RESULT,
+        delivery.case_id,
+        started_at=begun_at,
+        destination=delivery.destination,
+        delivery=delivery.delivery_id,
+        attempt=delivery.attempts + 1,
+        answer=sent.answer.value,
+    )
+    return time.time()

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from service.log import configure_logging
 from service.runtime.http_protocol import bounded_protocol
+from service.tracing import configure_tracing
 from service.web.settings import WebSettings
 
 BACKLOG = 2048
@@ -94,6 +95,7 @@ def main(arguments: list[str]) -> None:
     name, *descriptors = arguments
     app = APPLICATIONS[name]()
     configure_process_logging()  # after the import: BentoML configures logging too
+    configure_tracing(os.environ)
     listeners = [socket.socket(fileno=int(descriptor)) for descriptor in descriptors]
     serve(app, listeners, connections_max=WebSettings.read(os.environ).http_connections_max)
 

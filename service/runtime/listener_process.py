@@ -23,6 +23,7 @@ from service.network_settings import require_restricted
 from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.release_watch import ends_when_outdated
+from service.tracing import close_tracing, configure_tracing
 
 _log = structlog.get_logger("overread.listener")
 
@@ -57,6 +58,7 @@ def check_listener(protocol: Protocol, host: str, environ: Mapping[str, str]) ->
 def run_listener(protocol: Protocol, listener: socket.socket, environ: Mapping[str, str]) -> None:
     """Take what is sent until SIGTERM or SIGINT; what has not been acknowledged by then is sent again."""
     configure_logging()
+    configure_tracing(environ)
     logging.getLogger("pynetdicom").addHandler(logging.NullHandler())
     logging.getLogger("pynetdicom").propagate = False  # its messages repeat what was sent; ours do not
     store = open_store(load_settings(environ))
@@ -67,6 +69,7 @@ def run_listener(protocol: Protocol, listener: socket.socket, environ: Mapping[s
     with ends_when_outdated(store.require_release) as outdated:
         server.serve_forever(poll_interval=0.2)
     _log.info("stopped", protocol=protocol.value)
+    close_tracing()
     sys.stderr.flush()
     os._exit(
         int(outdated.is_set())

@@ -43,6 +43,10 @@ _SEALED_AFTER = (
     .order_by(audit_trail.c.position)
     .limit(_PAGE)
 )
+BACKUP = "backup"
+"""Subject of the entry that says that a backup is whole."""
+
+_LAST_BACKUP = select(func.max(audit_trail.c.happened_at)).where(audit_trail.c.subject == BACKUP)
 _COUNT_UNSEALED = select(func.count(), func.min(audit_trail.c.happened_at)).where(
     audit_trail.c.position.is_(None)
 )
@@ -126,6 +130,17 @@ def count_unsealed(store: Store) -> tuple[int, datetime | None]:
     with store.reading() as connection:
         count, oldest = connection.execute(_COUNT_UNSEALED).one()
     return count, oldest
+
+
+def last_backup_at(store: Store) -> datetime | None:
+    """Return when `overread db backup` last made a backup that is whole; None: never.
+
+    Raises:
+        OutOfResourcesError: the store is not available.
+    """
+    with store.reading() as connection:
+        made_at: datetime | None = connection.execute(_LAST_BACKUP).scalar()
+    return made_at
 
 
 def sealed_entries(store: Store) -> Iterator[SealedEntry]:

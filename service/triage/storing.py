@@ -15,6 +15,7 @@ from service.metrics import TRIAGE_SECONDS, TriageEnd
 from service.store.database import Store
 from service.store.queue import complete_case
 from service.store.records import ClaimedCase
+from service.tracing import Step, traces
 from service.triage.ending import count_end, end_case, names_of
 from service.triage.heartbeat import Heartbeat
 from service.triage.looks import Conclusion
@@ -77,7 +78,15 @@ class Storing:
         return last is not None and last.result()
 
     def _store_one(self, claimed: ClaimedCase, conclusion: Conclusion, started: float) -> bool:
-        with ErrorBoundary() as boundary:
+        with (
+            ErrorBoundary() as boundary,
+            traces().step(
+                Step.CONCLUDE,
+                claimed.lease.case_id,
+                revision=claimed.lease.revision,
+                outcome=conclusion.result.outcome.value,
+            ),
+        ):
             complete_case(
                 self._store,
                 claimed,

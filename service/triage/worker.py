@@ -18,6 +18,7 @@ from service.store.detector_registry import registry_version
 from service.store.queue import claim_case, peek_case
 from service.store.ready_cases import ReadyCases
 from service.store.records import ClaimedCase
+from service.tracing import Step, traces
 from service.triage.ending import end_case
 from service.triage.heartbeat import Heartbeat
 from service.triage.housekeeping import Housekeeping
@@ -65,9 +66,11 @@ def work(store: Store, looks: Looks, *, name: str, clock: Clock, stop: threading
                 if kept := clock() >= house_due:
                     housekeeping.do()
                     house_due = clock() + pause
-                claimed = claim_case(store, worker=name, now=clock())
+                asked_at = clock()
+                claimed = claim_case(store, worker=name, now=asked_at)
                 if claimed is not None:
                     claims += 1
+                    _trace_claim(claimed, asked_at)
                     _hint_next(store, looks, now=clock())
                     with presence.working_on(claimed.lease.case_id):
                         _take_through(store, looks, storing, clock=clock, stop=stop, claimed=claimed)
@@ -131,6 +134,18 @@ def _await_store(store: Store, stop: threading.Event) -> None:
         return
 
 
+def _trace_claim(claimed: ClaimedCase, asked_at: datetime) -> None:
+    lease = claimed.lease
+    traces().past(
+        Step.CLAIM,
+        lease.case_id,
+        started_at=asked_at,
+        revision=lease.revision,
+        attempt=lease.attempt,
+        worker=lease.owner,
+    )
+
+
 def _hint_next(store: Store, looks: Looks, *, now: datetime) -> None:
     """Tell the detectors which images probably come next, so that they can prepare them meanwhile."""
     try:
@@ -178,7 +193,8 @@ def triage_case(
     started = time.perf_counter()
     storing.heartbeat.keep(claimed.lease)
     conclusion = None
-    with ErrorBoundary() as boundary:
+    step = traces().step(Step.LOOK, claimed.lease.case_id, revision=claimed.lease.revision)
+    with ErrorBoundary() as boundary, step:
         conclusion = looks.look(material_of(claimed))
     if conclusion is None:
         storing.heartbeat.let_go(claimed.lease)

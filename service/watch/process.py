@@ -21,6 +21,7 @@ from service.log import configure_logging
 from service.settings import load_settings
 from service.store.database import open_store
 from service.store.release_watch import ends_when_outdated
+from service.tracing import configure_tracing
 from service.watch.folder import FolderWatcher
 from service.watch.settings import WatchSettings
 
@@ -86,6 +87,7 @@ def main(arguments: list[str]) -> None:
     """Watch the named folder."""
     (folder,) = arguments
     configure_logging()
+    configure_tracing(os.environ)
     watch(Path(folder), os.environ, waits=True)
 
 

@@ -4,17 +4,21 @@ Both log and metrics name routes by their template: a path with a UID in it woul
 logs and label sets, and grow the latter without bound.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from service.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
+from service.tracing import REQUEST_ID
 
 _log = structlog.get_logger("overread.http")
 STATIC_ADDRESS = "/desk/static"  # a mount, which is no route
+_REQUEST_ID_BYTES = 8
 _NO_ROUTE = "(no route)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset(
@@ -34,7 +38,7 @@ SECURITY_HEADERS = {
 
 
 class AccessMiddleware:
-    """Logs and counts each request, and adds the security headers to each answer."""
+    """Logs and counts each request, under an id of its own, and adds that and the security headers."""
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.perf_counter) -> None:
         self._app = app
@@ -46,19 +50,22 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         status = 500  # where the application raises before it answers
+        # Ours alone: one that a client gives could be the number of a patient.
+        request_id = secrets.token_hex(_REQUEST_ID_BYTES)
 
         async def send_noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(message)
+                _add_headers(message, request_id)
             await send(message)
 
         started = self._clock()
-        try:
-            await self._app(scope, receive, send_noting)
-        finally:
-            self._note(scope, status, self._clock() - started)
+        with bound_contextvars(**{REQUEST_ID: request_id}):
+            try:
+                await self._app(scope, receive, send_noting)
+            finally:
+                self._note(scope, status, self._clock() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "(other)"
@@ -84,7 +91,8 @@ def route_template(scope: Scope) -> str:
     return STATIC_ADDRESS if str(scope.get("path", "")).startswith(f"{STATIC_ADDRESS}/") else _NO_ROUTE
 
 
-def _add_headers(message: Message) -> None:
+def _add_headers(message: Message, request_id: str) -> None:
     headers = MutableHeaders(scope=message)
+    headers["X-Request-Id"] = request_id
     for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)

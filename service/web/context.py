@@ -1,8 +1,9 @@
 """Context of the handlers of one process: opened when the process starts, handed to each request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
@@ -34,6 +35,7 @@ class ServerContext:
     provider: Provider | None = None  # of identities, by OpenID Connect
     second_read: SecondReadSettings = field(default_factory=SecondReadSettings)  # who may claim what
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
+    certificates: Mapping[str, Path] = field(default_factory=dict)  # of our listeners, by their name
 
 
 async def _context_of(request: Request) -> ServerContext:

@@ -81,7 +81,12 @@ def metrics(context: Context) -> Response:
     No label holds a name, number or UID.
     """
     of_installation = CollectorRegistry()
-    of_installation.register(InstallationCollector(context.store, now=context.clock()))
+    checks = {check.name: check.ok for check in readiness_checks(context)}
+    of_installation.register(
+        InstallationCollector(
+            context.store, now=context.clock(), checks=checks, certificates=context.certificates
+        )
+    )
     text = generate_latest(of_installation) + generate_latest(process_registry())
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from overread import __version__
 from overread.case import CaseState
-from overread.errors import OutOfResourcesError
+from overread.errors import ConfigurationError, OutOfResourcesError
+from service.network_settings import certificate_expiry
+from service.store.audit_trail import last_backup_at
 from service.store.database import Store
 from service.store.outbox import outbox_figures
 from service.store.pressure import read_pressure
@@ -22,13 +25,34 @@ from service.store.workers import workers_alive
 class InstallationCollector(Collector):
     """Gives the gauges of an installation; those that cannot be read now are left out."""
 
-    def __init__(self, store: Store, *, now: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: datetime,
+        checks: Mapping[str, bool] | None = None,
+        certificates: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Collect as of a moment.
+
+        Args:
+            store: of the installation.
+            now: for every age.
+            checks: of /health/ready, by name.
+            certificates: that our listeners show, by listener.
+        """
         self._store = store
         self._now = now
+        self._checks = checks or {}
+        self._certificates = certificates or {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges."""
         yield InfoMetricFamily("overread_build", "Release of overread.", {"version": __version__})
+        yield _labelled(
+            "overread_check_ok", "Whether a check of /health/ready passes: 1, or 0.", "check", self._checks
+        )
+        yield self._of_certificates()
         yield from self._of_disk()
         try:
             of_database = [
@@ -36,6 +60,7 @@ class InstallationCollector(Collector):
                 *self._of_quarantine(),
                 *self._of_outbox(),
                 self._of_workers(),
+                self._of_backup(),
             ]
         except OutOfResourcesError:
             of_database = []
@@ -100,6 +125,28 @@ class InstallationCollector(Collector):
             ages.add_metric(values, self._seconds_since(figure.oldest_asked_at))
         yield from (counts, ages)
 
+    def _of_certificates(self) -> Metric:
+        expiries = {}
+        for listener, certificate in self._certificates.items():
+            try:
+                expiries[listener] = certificate_expiry(certificate).timestamp()
+            except ConfigurationError:
+                expiries[listener] = 0.0  # one that cannot be read lets nobody in at the next start
+        return _labelled(
+            "overread_certificate_expires_timestamp_seconds",
+            "When the certificate that a listener shows stops being valid; 0 where it cannot be read.",
+            "listener",
+            expiries,
+        )
+
+    def _of_backup(self) -> Metric:
+        made_at = last_backup_at(self._store)
+        return _gauge(
+            "overread_last_backup_timestamp_seconds",
+            "When `overread db backup` last made a backup that is whole; 0 where it never did.",
+            made_at.timestamp() if made_at else 0.0,
+        )
+
     def _of_workers(self) -> Metric:
         alive = workers_alive(self._store, now=self._now)
         return _gauge("overread_workers_alive", "Workers that live, on all machines.", alive)
@@ -113,7 +160,11 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 
 def _by_state(name: str, text: str, values: Mapping[CaseState, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=("state",))
-    for state, value in values.items():
-        family.add_metric((state.value,), value)
+    return _labelled(name, text, "state", {state.value: value for state, value in values.items()})
+
+
+def _labelled(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=(label,))
+    for labelled, value in values.items():
+        family.add_metric((labelled,), float(value))
     return family

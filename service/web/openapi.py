@@ -91,6 +91,11 @@ def with_security(document: Document) -> Document:
     return secured
 
 
+def whole_document(app: FastAPI, others: Callable[[], Sequence[Document]]) -> Document:
+    """Return the document of an application and of what answers beside it, with who may call what."""
+    return with_security(complete_document(app.openapi(), others()))
+
+
 def publish(app: FastAPI, others: Callable[[], Sequence[Document]]) -> None:
     """Serve the complete document at /openapi.json; it is put together once, when first asked for."""
     router = APIRouter(tags=["service"])
@@ -99,7 +104,7 @@ def publish(app: FastAPI, others: Callable[[], Sequence[Document]]) -> None:
     @router.get("/openapi.json", summary="This document")
     def document() -> Document:
         if not ready:
-            ready.append(with_security(complete_document(app.openapi(), others())))
+            ready.append(whole_document(app, others))
         return ready[0]
 
     app.include_router(router)

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from overread.observation import ObserverIdentity
 from service.adjudication.settings import SecondReadSettings
+from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
 from service.security.provider import Provider
 from service.security.settings import SecuritySettings
@@ -54,8 +56,15 @@ def context_opener(
                     provider=Provider(access.security) if access.security.oidc_issuer else None,
                     second_read=SecondReadSettings.read(environ),
                     hl7=Hl7Settings.read(environ),
+                    certificates=_certificates_of(environ),
                 )
         finally:
             store.close()
 
     return open_context
+
+
+def _certificates_of(environ: Mapping[str, str]) -> dict[str, Path]:
+    """Return the certificates that our listeners show, by listener; none for one that speaks no TLS."""
+    listeners = {"dicom": DicomSettings.read(environ), "hl7": Hl7Settings.read(environ)}
+    return {name: settings.tls.certificate for name, settings in listeners.items() if settings.tls}

@@ -1,22 +1,34 @@
 """Metrics of the whole installation."""
 
+import subprocess
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from overread.command import main
+from service.maintenance.backup import read_manifest
 from service.store.database import Store, open_engine
 from service.store.workers import WorkerRecord, note_worker
+from service.web.guard import access_for
 from service.web.installation_metrics import InstallationCollector
+from service.web.opening import context_opener
+from tests.service.certificates import Certificates
 from tests.service.dicomweb.test_stow import body, post
 from tests.service.material import after, ready_case, send_report, triaged_case
 from tests.service.web.listening import NOW
 
+LABELS = ("state", "check", "listener")
+
 
 def values(text: str) -> dict[str, float]:
-    """Samples by name, and by state where they have one."""
+    """Samples by name, and by state, check or listener where they have one."""
     return {
-        "/".join((sample.name, *filter(None, [sample.labels.get("state")]))): sample.value
+        "/".join(
+            (sample.name, *(sample.labels[name] for name in LABELS if name in sample.labels))
+        ): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -60,3 +72,73 @@ def test_without_the_database_the_rest_is_still_told(sqlite_store: Store) -> Non
     assert found["overread_database_up"][0].value == 0
     assert "overread_disk_free_bytes" in found
     assert "overread_cases" not in found
+
+
+def test_each_check_of_readiness_is_told_as_it_is(api: httpx.Client, sqlite_store: Store) -> None:
+    before = values(api.get("/metrics").text)
+    ready_case(sqlite_store, 1, now=after(-1000))  # and nobody triages it
+
+    found = values(api.get("/metrics").text)
+
+    checks = {name: value for name, value in before.items() if name.startswith("overread_check_ok/")}
+    names = ("database", "disk", "objects", "model", "workers", "queue")
+    assert checks == {f"overread_check_ok/{name}": 1.0 for name in names}
+    assert found["overread_check_ok/workers"] == found["overread_check_ok/queue"] == 0
+    assert found["overread_check_ok/database"] == found["overread_check_ok/disk"] == 1
+
+
+def test_the_latest_backup_that_is_whole_is_told(
+    api: httpx.Client, sqlite_store: Store, tmp_path: Path
+) -> None:
+    triaged_case(sqlite_store, 1)
+    folder = str(sqlite_store.settings.data_folder)
+    name = "overread_last_backup_timestamp_seconds"
+    assert values(api.get("/metrics").text)[name] == 0
+
+    assert main(["db", "--data-folder", folder, "backup", str(tmp_path / "first")]) == 0
+    first = values(api.get("/metrics").text)[name]
+    for path in sqlite_store.settings.data_folder.glob("objects/*/*"):
+        path.unlink()
+    assert main(["db", "--data-folder", folder, "backup", str(tmp_path / "second")]) == 1
+
+    made_at = datetime.fromisoformat(read_manifest(tmp_path / "first").made_at).timestamp()
+    assert first >= made_at
+    assert values(api.get("/metrics").text)[name] == first
+
+
+def test_the_end_of_a_certificate_is_told_and_one_that_cannot_be_read_is_0(
+    sqlite_store: Store, certificates: Certificates, tmp_path: Path
+) -> None:
+    certificate = certificates.files.certificate
+    (tmp_path / "broken.crt").write_text("no certificate")
+    said = subprocess.run(
+        ["openssl", "x509", "-in", str(certificate), "-noout", "-enddate", "-dateopt", "iso_8601"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    ends = datetime.fromisoformat(said.strip().removeprefix("notAfter="))
+
+    collector = InstallationCollector(
+        sqlite_store, now=NOW, certificates={"dicom": certificate, "hl7": tmp_path / "broken.crt"}
+    )
+
+    found = {family.name: family.samples for family in collector.collect()}
+    samples = found["overread_certificate_expires_timestamp_seconds"]
+    assert {sample.labels["listener"]: sample.value for sample in samples} == {
+        "dicom": ends.timestamp(),
+        "hl7": 0,
+    }
+
+
+def test_the_certificates_are_those_that_the_settings_name(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    environ = {
+        "OVERREAD_FOLDER": str(tmp_path / "data"),
+        "OVERREAD_HL7_TLS_CERTIFICATE": str(certificates.files.certificate),
+        "OVERREAD_HL7_TLS_KEY": str(certificates.files.key),
+    }
+    opener = context_opener(environ, access=access_for("127.0.0.1", None), model=None)
+    with opener() as context:
+        assert context.certificates == {"hl7": certificates.files.certificate}
