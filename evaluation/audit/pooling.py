@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.beta import beta_quantile
+from overread.beta import beta_quantile
 from overread.statistics import CONFIDENCE, Estimate
 
 LEAST_GROUPS = 5

@@ -1,4 +1,4 @@
-"""The beta distribution, as far as intervals of shares need it."""
+"""The beta distribution, as far as intervals of shares, Student's t and Fisher's F need it."""
 
 import math
 
@@ -54,6 +54,28 @@ def exact_limits(hits: int, total: int, *, confidence: float = 0.95) -> tuple[fl
     low = beta_quantile(tail, hits, total - hits + 1) if hits else 0.0
     high = beta_quantile(1 - tail, hits + 1, total - hits) if hits < total else 1.0
     return low, high
+
+
+def student_limit(degrees: float, *, confidence: float = 0.95) -> float:
+    """Return the value that Student's t exceeds on either side in no more than 1 - confidence of all draws.
+
+    Args:
+        degrees: of freedom, above 0, need not be a whole number (Abramowitz and Stegun 1964, 26.7.1).
+        confidence: in (0, 1).
+    """
+    share = beta_quantile(1 - confidence, degrees / 2, 0.5)
+    return math.sqrt(degrees * (1 / share - 1))
+
+
+def fisher_tail(ratio: float, above: float, below: float) -> float:
+    """Return how probable a larger ratio of mean squares is: the upper tail of Fisher's F.
+
+    Args:
+        ratio: at least 0.
+        above: degrees of freedom of the numerator, above 0 (Abramowitz and Stegun 1964, 26.6.2).
+        below: of the denominator, need not be a whole number.
+    """
+    return beta_share(below / (below + above * ratio), below / 2, above / 2)
 
 
 def _fraction(x: float, a: float, b: float) -> float:
