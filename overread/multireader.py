@@ -1,9 +1,10 @@
-"""Several readers and cases: tests, such as with and without a detector, compared for readers and cases alike.
+"""Several readers and cases: tests, such as with and without a detector, compared for both alike.
 
-The method of Obuchowski and Rockette (Commun Stat Simul Comput 1995;24:285-308) with the degrees of freedom
-of Hillis (Stat Med 2007;26:596-619), and that of Dorfman, Berbaum and Metz (Invest Radiol 1992;27:723-731) as
-unified with it by Hillis et al. (Stat Med 2005;24:1579-1607; Acad Radiol 2008;15:647-661): with covariances by
-jackknife the two give the same F and the same degrees of freedom. Every reader reads every case in every test.
+The method of Obuchowski and Rockette (Commun Stat Simul Comput 1995;24:285-308) with the degrees of
+freedom of Hillis (Stat Med 2007;26:596-619), and that of Dorfman, Berbaum and Metz (Invest Radiol
+1992;27:723-731) as unified with it by Hillis et al. (Stat Med 2005;24:1579-1607; Acad Radiol
+2008;15:647-661): with covariances by jackknife the two give the same F and the same degrees of
+freedom. Every reader reads every case in every test.
 """
 
 import math
@@ -72,7 +73,8 @@ def reader_areas(cases: ScoredCases, tests: int) -> ReaderAreas:
     apart = left_out - left_out.mean(axis=1, keepdims=True)
     covariance = (patients - 1) / patients * apart @ apart.T
     areas = np.array([roc_auc(scores, cases.positive) for scores in cases.scores])
-    pseudovalues = patients * areas[:, None] - (patients - 1) * left_out
+    # Their mean is the area itself, as Hillis et al. 2005 centre them; of unlike patients it would not be.
+    pseudovalues = areas[:, None] - (patients - 1) * apart
     return ReaderAreas(
         areas=areas.reshape(tests, readers),
         covariance=covariance.reshape(tests, readers, tests, readers),

@@ -5,7 +5,10 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.commands.audit_drift import configure_drift
+from evaluation.commands.audit_golden import configure_golden
 from evaluation.commands.audit_run import configure_run
+from evaluation.commands.audit_scorecard import configure_scorecard
 from evaluation.commands.progress import TerminalProgress
 from overread.command import EXIT_OK, Command
 from overread.errors import ConfigurationError, InvalidFileError, words_of
@@ -37,6 +40,9 @@ _SEED = 2026
 def _configure(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     configure_run(parts)
+    configure_scorecard(parts)
+    configure_golden(parts)
+    configure_drift(parts)
     sample = parts.add_parser("sample", help="draw cases for people to read")
     sample.add_argument("order", type=Path, help="case,probability,... in the order of the list")
     size = sample.add_mutually_exclusive_group(required=True)
@@ -58,11 +64,19 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.commands import audit_run
+    from evaluation.commands import audit_drift, audit_golden, audit_run, audit_scorecard
 
-    return {"report": audit_run.report, "run": audit_run.run, "sample": _sample, "rates": _rates}[
-        arguments.part
-    ](arguments)
+    parts = {
+        "drift": audit_drift.drift,
+        "golden-gate": audit_golden.golden_gate,
+        "golden-rate": audit_golden.golden_rate,
+        "rates": _rates,
+        "report": audit_run.report,
+        "run": audit_run.run,
+        "sample": _sample,
+        "scorecard": audit_scorecard.scorecard,
+    }
+    return parts[arguments.part](arguments)
 
 
 def _sample(arguments: argparse.Namespace) -> int:

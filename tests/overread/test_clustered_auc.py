@@ -87,7 +87,7 @@ def test_the_interval_of_one_area_is_walds_on_the_scale_of_log_odds() -> None:
 
 
 def test_the_difference_of_two_areas_is_paired() -> None:
-    """Reader 5 of Van Dyke et al.: Iowa prints 0.10016 with the jackknife's error 0.04406; DeLong's is near it."""
+    """Reader 5 of Van Dyke et al.: Iowa prints 0.10016, and 0.04406 by jackknife; DeLong's is near it."""
     cases = van_dyke()
     found = auc_difference(cases.scores[[4, 9]], cases.positive, cases.patients)
 

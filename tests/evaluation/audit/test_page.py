@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.audit.page import page_of, percent, write_page
+from evaluation.audit.page import page_of, write_page
+from evaluation.audit.page_form import percent
 from evaluation.audit.result_folder import read_result, read_table
 from evaluation.audit.run import Audit, run_audit
 from evaluation.audit.stratified import Stratum, rate
