@@ -85,10 +85,10 @@ def jackknife_areas(cases: ScoredCases) -> Floats:
     for scores in cases.scores:
         of_positive, of_negative = _placements(scores, positive)
         won = of_positive.sum() * without
-        lost: Floats = np.bincount(patients[positive], of_positive * without, minlength=count)
-        lost += np.bincount(patients[~positive], of_negative * with_it, minlength=count)
         mixed = np.flatnonzero((own_positive > 0) & (own_negative > 0))
-        lost = lost - _within(scores, cases, mixed, count)
+        lost = -_within(scores, cases, mixed, count)
+        lost += np.bincount(patients[positive], of_positive * without, minlength=count)
+        lost += np.bincount(patients[~positive], of_negative * with_it, minlength=count)
         found.append((won - lost) / pairs)
     return np.array(found)
 

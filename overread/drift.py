@@ -3,13 +3,14 @@
 Cases of one patient within a window are one unit. Every column, such as the share of one view or a mean
 score, is compared by its difference of means over a fixed standard error; the largest of all columns has its
 distribution under "nothing changed" by exchanging units between the windows (Westfall and Young,
-Resampling-Based Multiple Testing, 1993, 2.3: the single-step maximum). So one false alarm rate holds for all
+Resampling-Based Multiple Testing, 1993, 2.3: the single-step maximum); the two units of a patient who has
+cases in both change places with each other alone. So one false alarm rate holds for all
 columns of a channel together, whatever their dependence.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -44,6 +45,7 @@ class _Units:
     sums: Floats  # (units, columns)
     counts: Floats  # (units, columns) of cases that have the column
     in_window: NDArray[np.bool_]  # (units,)
+    patients: NDArray[np.intp]  # (units,) ascending, of a patient in both windows the reference first
 
 
 def changes(
@@ -80,7 +82,7 @@ def changes(
     kept = [place for place in kept if spread[place] > 0]
     if not kept:
         return []
-    part = _Units(sums=gathered.sums[:, kept], counts=gathered.counts[:, kept], in_window=gathered.in_window)
+    part = replace(gathered, sums=gathered.sums[:, kept], counts=gathered.counts[:, kept])
     scale = spread[kept]
     most = _largest_by_chance(part, scale, permutations, seed)
     seen = np.abs(_differences(part, part.in_window[None, :].astype(np.float64))[0]) / scale
@@ -99,7 +101,7 @@ def _gathered(values: Floats, patients: NDArray[np.intp], in_window: NDArray[np.
     counts = np.zeros_like(sums)
     np.add.at(sums, numbers, np.where(known, values, 0.0))
     np.add.at(counts, numbers, known.astype(np.float64))
-    return _Units(sums=sums, counts=counts, in_window=keys % 2 == 1)
+    return _Units(sums=sums, counts=counts, in_window=keys % 2 == 1, patients=keys // 2)
 
 
 def _sides(units: _Units) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -112,7 +114,8 @@ def _standard_errors(units: _Units) -> Floats:
     apart = units.sums - units.counts * (units.sums.sum(axis=0) / total)
     squares = (apart**2).sum(axis=0)
     inverse = [1 / np.maximum(units.counts[side].sum(axis=0), 1) for side in _sides(units)]
-    return np.sqrt(squares / total * (inverse[0] + inverse[1]))
+    errors: Floats = np.sqrt(squares / total * (inverse[0] + inverse[1]))
+    return errors
 
 
 def _differences(units: _Units, chosen: Floats) -> Floats:
@@ -120,7 +123,8 @@ def _differences(units: _Units, chosen: Floats) -> Floats:
     sums, counts = chosen @ units.sums, chosen @ units.counts
     rest, others = units.sums.sum(axis=0) - sums, units.counts.sum(axis=0) - counts
     with np.errstate(invalid="ignore", divide="ignore"):
-        return sums / counts - rest / others
+        apart: Floats = sums / counts - rest / others
+    return apart
 
 
 def _largest_by_chance(units: _Units, scale: Floats, permutations: int, seed: int) -> Floats:
@@ -128,10 +132,21 @@ def _largest_by_chance(units: _Units, scale: Floats, permutations: int, seed: in
     found = []
     for start in range(0, permutations, _BLOCK):
         count = min(_BLOCK, permutations - start)
-        chosen = np.tile(units.in_window.astype(np.float64), (count, 1))
-        apart = _differences(units, random.permuted(chosen, axis=1))
+        apart = _differences(units, _exchanged(units, count, random))
         found.append(np.nanmax(np.abs(apart) / scale, axis=1, initial=0.0))
     return np.concatenate(found)
+
+
+def _exchanged(units: _Units, count: int, random: np.random.Generator) -> Floats:
+    """Return which units are of the window after each exchange, (count, units)."""
+    firsts = np.flatnonzero(units.patients[1:] == units.patients[:-1])
+    alone = np.ones(len(units.patients), dtype=bool)
+    alone[firsts] = alone[firsts + 1] = False
+    chosen = np.zeros((count, len(units.patients)))
+    chosen[:, alone] = random.permuted(np.tile(units.in_window[alone], (count, 1)), axis=1)
+    turned = random.random((count, len(firsts))) < 0.5
+    chosen[:, firsts], chosen[:, firsts + 1] = turned, ~turned
+    return chosen
 
 
 def _change(column: str, units: _Units, place: int, p: float, *, is_alarm: bool) -> Change:

@@ -1,8 +1,8 @@
 """How often drift alarms are false, and what they see: `python -m evaluation.audit.drift_false_alarms`.
 
 A reference of 600 and a window of 200 cases of 450 patients whose cases are alike, a quarter of whom have
-cases in both. First nothing changes, so that every alarm is false; then one thing changes. Prints the share of
-windows with an alarm, by channel, with its interval, beside the rate that was asked for.
+cases in both. First nothing changes, so that every alarm is false; then one thing changes. Prints the share
+of windows with an alarm, by channel, with its interval, beside the rate that was asked for.
 """
 
 import argparse

@@ -42,8 +42,8 @@ def drift_table(found: dict[str, list[Change]]) -> Table:
     rows = [_row(channel, change) for channel, own in found.items() for change in own]
     return Table(
         name="drift",
-        meaning="Means and shares of the reference and of the window, their difference with its 95 % interval "
-        "by patients, and how probable any column of the channel differs so much by chance",
+        meaning="Means and shares of the reference and of the window, their difference with its 95 % "
+        "interval by patients, and how probable any column of the channel differs so much by chance",
         columns=(
             "channel",
             "column",

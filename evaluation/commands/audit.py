@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.commands.audit_drift import configure_drift
 from evaluation.commands.audit_golden import configure_golden
+from evaluation.commands.audit_replay import configure_replay
 from evaluation.commands.audit_run import configure_run
 from evaluation.commands.audit_scorecard import configure_scorecard
 from evaluation.commands.progress import TerminalProgress
@@ -43,6 +44,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     configure_scorecard(parts)
     configure_golden(parts)
     configure_drift(parts)
+    configure_replay(parts)
     sample = parts.add_parser("sample", help="draw cases for people to read")
     sample.add_argument("order", type=Path, help="case,probability,... in the order of the list")
     size = sample.add_mutually_exclusive_group(required=True)
@@ -64,13 +66,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.commands import audit_drift, audit_golden, audit_run, audit_scorecard
+    from evaluation.commands import audit_drift, audit_golden, audit_replay, audit_run, audit_scorecard
 
     parts = {
         "drift": audit_drift.drift,
         "golden-gate": audit_golden.golden_gate,
         "golden-rate": audit_golden.golden_rate,
         "rates": _rates,
+        "replay": audit_replay.replay,
         "report": audit_run.report,
         "run": audit_run.run,
         "sample": _sample,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Compares the cases of some months with those of reference months in three channels: the input (view, modality,
-body part, scanner, site, sex, age), the scores of the detector, and the language of the reports (what the report
-reader finds stated, hedged and denied, words per report). Each channel gives a false alarm in the share
+body part, scanner, site, sex, age), the scores of the detector, and the language of the reports (what the
+report reader finds stated, hedged, denied, and words). Each channel gives a false alarm in the share
 --false-alarms of the windows in which nothing changed. Ends with status 1 where a channel gives an alarm.
 
   overread export --out past.jsonl
