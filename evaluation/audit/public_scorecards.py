@@ -6,6 +6,7 @@ Writes ratings.csv and the scorecard of all sets at hand into the folder:
   chexpert_reads/  the mean of ten published models, the three radiologists who are not part of the
                    majority, and the original report, against the majority of the other five
   chexnet_reads/   a published detector and the original report against a panel
+  ctrate/          the report reader against labels that people gave to reports of chest CT
 """
 
 import argparse
@@ -22,10 +23,12 @@ from evaluation.audit.scorecard_tables import Drawing
 from evaluation.chexpert import FINDINGS, chexpert_cases, read_chexpert
 from evaluation.nih import MEMBERS, read_nih
 from evaluation.readers.sets import csv_rows
+from evaluation.reading.ctrate import CT_LABELS, is_current, labelled_reports
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import InvalidFileError
 from overread.observation import Presence
 from overread.priority import default_policy
+from overread.report import load_reader
 
 NIH = ("Atelectasis", "Effusion", "Nodule", "Pneumothorax", "Consolidation")
 READER, REPORT, DETECTOR = "radiologist", "original report", "detector"
@@ -96,6 +99,21 @@ def panel_ratings(folder: Path) -> Iterator[Rating]:
             yield _rating((name, REPORT, ""), about, float(not stated.isdisjoint(members)), around)
 
 
+def report_reader_ratings(folder: Path) -> Iterator[Rating]:
+    """Yield what the report reader states of chest CT reports; labels by hand are the reference."""
+    reader = load_reader()
+    for report in labelled_reports(folder.parent):
+        observations = reader.read(report.text).observations
+        for label in CT_LABELS:
+            presences = {item.presence for item in observations if is_current(item, label.findings)}
+            there = any(label.coded(code) for code in report.codes)
+            stated = next(
+                (kind for kind in (Presence.PRESENT, Presence.UNCERTAIN) if kind in presences), None
+            )
+            about = (report.number, report.number, there)
+            yield _rating((f"CT {label.name.lower()}", "report reader", ""), about, _stated(stated), {})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write ratings, tables and page, and print the figures."""
     parser = argparse.ArgumentParser(
@@ -108,7 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.data is None:
         parser.error("give the folder of the data by --data or OVERREAD_DATA")
-    known = {"nih_readers": nih_ratings, "chexpert_reads": stanford_ratings, "chexnet_reads": panel_ratings}
+    known = {
+        "nih_readers": nih_ratings,
+        "chexpert_reads": stanford_ratings,
+        "chexnet_reads": panel_ratings,
+        "ctrate": report_reader_ratings,
+    }
     sets = gather(
         rating
         for name, read in known.items()

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Flags the cases of a past period as before and in another way: under another policy, another share of the
-list, or by another detector whose outputs the cohort holds too, such as one that ran in shadow. Says what each
-way flags, the hours that reading it takes, and, from the second reads, how many discrepancies the flags hold
+list, or by another detector whose outputs the cohort holds too, such as one in shadow. Says what each
+way flags, the hours that reading it takes, and, from the second reads, how many discrepancies are flagged
 and how many reads find one. What nobody read is not guessed: the table says so.
 
   overread export --out past.jsonl
