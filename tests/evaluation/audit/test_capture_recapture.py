@@ -39,7 +39,7 @@ def test_the_interval_holds_the_number_of_few_and_of_easy_discrepancies_too(case
         number = recapture(int(first.sum()) - both, int(second.sum()) - both, max(both, 1)).number
         held += number.low <= cases <= number.high
 
-    assert 0.93 <= held / 1000 <= 0.985
+    assert held / 1000 >= 0.93
 
 
 def test_readers_without_anything_in_common_say_nothing() -> None:
