@@ -2,7 +2,7 @@
 
 import csv
 
-from evaluation.audit.public_scorecards import main
+from evaluation.readers.scorecards import main
 from evaluation.audit.ratings import read_ratings
 from evaluation.readers.sets import NIH
 

@@ -1,4 +1,4 @@
-"""Scorecards of public sets: `python -m evaluation.audit.public_scorecards --data FOLDER --out FOLDER`.
+"""Scorecards of public sets: `python -m evaluation.readers.scorecards --data FOLDER --out FOLDER`.
 
 Writes ratings.csv and the scorecard of all sets at hand into the folder:
 
