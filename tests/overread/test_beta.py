@@ -1,10 +1,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from scipy.stats import beta, f, t
+from scipy.stats import beta, f, gamma, t
 from statsmodels.stats.proportion import proportion_confint
 
-from overread.beta import beta_quantile, beta_share, exact_limits, fisher_tail, student_limit
+from overread.beta import beta_quantile, beta_share, exact_limits, fisher_tail, gamma_quantile, student_limit
 
 shape = some.floats(0.05, 5000)
 CHECKED = settings(max_examples=60, deadline=None)  # a busy machine is no failure
@@ -43,3 +43,11 @@ def test_the_limits_of_student_are_those_of_scipy_for_broken_degrees_of_freedom_
 @given(some.floats(0, 50), some.integers(1, 20), some.floats(1, 500))
 def test_the_tail_of_fisher_is_that_of_scipy(ratio, above, below) -> None:
     assert fisher_tail(ratio, above, below) == pytest.approx(float(f.sf(ratio, above, below)), abs=1e-9)
+
+
+@CHECKED
+@given(some.sampled_from([0.025, 0.5, 0.975]), some.floats(0.5, 500), some.floats(0.2, 100))
+def test_the_quantile_of_the_gamma_distribution_is_that_of_scipy(probability, form, scale) -> None:
+    expected = float(gamma.ppf(probability, form, scale=scale))
+
+    assert gamma_quantile(probability, form * scale, form * scale**2) == pytest.approx(expected, rel=2e-3)

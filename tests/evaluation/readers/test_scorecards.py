@@ -2,8 +2,8 @@
 
 import csv
 
-from evaluation.readers.scorecards import main
 from evaluation.audit.ratings import read_ratings
+from evaluation.readers.scorecards import main
 from evaluation.readers.sets import NIH
 
 COLUMNS = ("Abnormal", *NIH, "Other")
