@@ -76,7 +76,7 @@ def test_where_only_flagged_cases_were_read_nothing_is_known_of_the_others() -> 
 
 
 def test_few_found_outside_carry_a_wide_sensitivity() -> None:
-    """Two of 50 found with chance .05 stand for 40 of 1000; exact limits of the same stratum are about as wide."""
+    """Two of 50 found with chance .05 stand for 40 of 1000; exact limits of it are about as wide."""
     table = archive_table(reading_of((100, 100, 40, True, 1.0), (1000, 50, 2, False, 0.05))).records()
     found = {row["estimator"]: row for row in table if row["figure"] == "sensitivity_of_flags"}
 

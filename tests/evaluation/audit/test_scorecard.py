@@ -16,7 +16,7 @@ from evaluation.audit.scorecard_tables import Drawing
 from overread.errors import InvalidFileError
 from overread.priority import default_policy
 from tests.evaluation.audit.ratings_made import CASES, made_ratings
-from tests.evaluation.audit.test_page import Tables
+from tests.evaluation.audit.test_page import CHROMIUM, Tables, shown_by_chromium
 
 MARKS = """case,patient,finding,score,lesion
 c0,p0,mass,0.9,left
@@ -198,6 +198,14 @@ def test_the_page_shows_the_tables_asks_nothing_and_holds_no_script(card) -> Non
     assert [f"{float(area[name]):.3f}" for name in ("value", "low", "high")] == shown[0][8:11]
     assert page.count("<svg") == 4  # ROC, precision and recall, reliability, free response
     assert all(entry["sha256"] in page for entry in read_result(folder)["tables"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_chromium_shows_the_page_without_a_refusal_and_prints_it(card, tmp_path) -> None:
+    folder, _ = card
+
+    assert shown_by_chromium(folder / "scorecard.html", tmp_path) == 4
 
 
 def test_a_perfect_order_has_no_interval_and_says_so(tmp_path) -> None:
