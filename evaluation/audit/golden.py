@@ -8,13 +8,13 @@ and may be so by more than the margin, and where the set is too small to exclude
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.ratings import Observer, Ratings, on_common_cases
+from evaluation.audit.ratings import Ratings, on_common_cases
 from evaluation.audit.scorecard_tables import Drawing
 from overread.clustered_auc import auc_difference
 from overread.errors import InvalidFileError
@@ -22,7 +22,7 @@ from overread.statistics import patient_samples, percentile_interval, roc_auc
 
 Figure = Callable[[Ratings, NDArray[np.intp]], float]  # on these cases; NaN where it is not defined on them
 LEAST_OF_EACH = 5
-"""Fewer cases with, or without, a finding say nothing of it; it is then left out."""
+"""Fewer patients with, or without, a finding say nothing of it; it is then left out."""
 
 
 class Outcome(StrEnum):
@@ -104,11 +104,12 @@ def _result(
 def _pairs(
     before: Sequence[Ratings], after: Sequence[Ratings]
 ) -> tuple[list[tuple[Ratings, Ratings]], list[str]]:
-    """Return what both rate, and what only the former does; a test is one by its place where there is one."""
-    later = {_key(item.observer, after): item for item in after}
+    """Return what both rate, and what only the former does."""
+    same = _same_tests(before, after)
+    later = {item.observer: item for item in after}
     pairs, lost = [], []
     for item in before:
-        other = later.get(_key(item.observer, before))
+        other = later.get(replace(item.observer, test=same.get(item.observer.test, item.observer.test)))
         if other is None:
             lost.append(f"{item.observer.finding} ({item.observer.name})")
             continue
@@ -120,17 +121,18 @@ def _pairs(
                 f"the two were given different reference standards of {item.observer.finding}: "
                 "rate the same golden set with both"
             )
-        if min(int(one.positive.sum()), int((~one.positive).sum())) >= LEAST_OF_EACH:
+        if min(len(np.unique(one.patients[kind])) for kind in (one.positive, ~one.positive)) >= LEAST_OF_EACH:
             pairs.append((one, two))
     if not pairs:
-        raise InvalidFileError(f"no finding has {LEAST_OF_EACH} cases with and as many without it in both")
+        raise InvalidFileError(f"no finding has {LEAST_OF_EACH} patients with and as many without it in both")
     return pairs, lost
 
 
-def _key(observer: Observer, among: Sequence[Ratings]) -> tuple[str, int, str]:
-    """Return what makes an observer the same in both: a detector's version is part of its test's name."""
-    tests = list(dict.fromkeys(item.observer.test for item in among))
-    return observer.finding, tests.index(observer.test), observer.reader
+def _same_tests(before: Sequence[Ratings], after: Sequence[Ratings]) -> dict[str, str]:
+    """Return the later name of a test that has another one, as a detector's name holds its version."""
+    names = [dict.fromkeys(item.observer.test for item in sets) for sets in (before, after)]
+    old, new = ([name for name in own if name not in other] for own, other in (names, names[::-1]))
+    return {old[0]: new[0]} if len(old) == len(new) == 1 else {}
 
 
 def _kind(pair: tuple[Ratings, Ratings]) -> str:

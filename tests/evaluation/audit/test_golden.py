@@ -97,6 +97,17 @@ def test_what_is_no_longer_rated_is_worse() -> None:
     assert "50 cases of mass" in fewer.reasons[0]
 
 
+def test_one_kind_of_observer_never_stands_for_another() -> None:
+    """The report reader is gone; the detector of the other name is not taken for it."""
+    before = [*rated(0.0, test="report reader"), *rated(1.0, test="detector 1")]
+    after = [*rated(1.0, test="detector 1")]
+    result = compare_ratings(before, after, 0.02, DRAWING)
+
+    assert result.reasons[0] == "it no longer rates mass (report reader)"
+    assert [figure.name for figure in result.means] == ["detector 1: mean AUC"]
+    assert result.means[0].before == result.means[0].after
+
+
 def test_other_reference_standards_are_no_comparison() -> None:
     turned = [replace(item, positive=~item.positive) for item in rated(0.0)]
 
