@@ -1,4 +1,4 @@
-"""`overread audit`: how often reports and images of an archive disagree, from a sample that people read."""
+"""`overread audit`: how often reports and images disagree, and how well findings are told apart."""
 
 import argparse
 import csv
@@ -34,6 +34,10 @@ they found how often reports and images disagree, and how much of it the head of
 
 sample.plan.csv lies beside the sample and says from where each case was drawn: keep it from the readers, so
 that nothing tells them what is expected. A part of the reads may come first; the rest makes the same sample.
+
+`run` says it of a whole archive as a page. `scorecard` says how well detectors, readers and the report
+reader tell findings apart, `golden-rate` and `golden-gate` whether a release is worse, `drift` whether a month
+differs from the usual ones, `replay` what another policy or threshold would have flagged; each has its help.
 """
 _SEED = 2026
 
@@ -193,7 +197,7 @@ def _order(path: Path, progress: TerminalProgress) -> "tuple[list[str], NDArray[
 
 
 command = Command(
-    summary="draw a sample for people to read, and say how often reports and images disagree",
+    summary="rates of discrepancy, scorecards, golden-set gate, drift and replay",
     description=DESCRIPTION,
     configure=_configure,
     run=_run,
