@@ -36,8 +36,8 @@ sample.plan.csv lies beside the sample and says from where each case was drawn: 
 that nothing tells them what is expected. A part of the reads may come first; the rest makes the same sample.
 
 `run` says it of a whole archive as a page. `scorecard` says how well detectors, readers and the report
-reader tell findings apart, `golden-rate` and `golden-gate` whether a release is worse, `drift` whether a month
-differs from the usual ones, `replay` what another policy or threshold would have flagged; each has its help.
+reader tell findings apart, `golden-rate` and `golden-gate` whether a release is worse, `drift` whether a
+month differs from the usual ones, `replay` what another policy or threshold would have flagged.
 """
 _SEED = 2026
 
