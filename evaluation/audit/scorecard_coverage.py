@@ -2,8 +2,8 @@
 
 Scores are normal, so that areas under the curve are known. Patients have one case, or one to four that are
 alike; readers in two tests that do not differ have effects of reader, of case, of their meetings and of
-chance (Roe and Metz, Acad Radiol 1997;4:298-303). Prints the share of 95 % intervals that hold the truth, with
-its own interval; beside clustered areas that of cases taken for independent.
+chance (Roe and Metz, Acad Radiol 1997;4:298-303). Prints the share of 95 % intervals that hold the truth,
+with its own interval; beside clustered areas that of cases taken for independent.
 """
 
 import argparse
