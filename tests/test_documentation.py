@@ -45,6 +45,7 @@ NOTICES = "tests/service/commands/test_notices.py"
 PATIENT = "tests/service/commands/test_patient.py"
 QUARANTINE = "tests/service/commands/test_quarantine.py"
 READING = "tests/evaluation/test_reading.py"
+SCORECARDS = "tests/evaluation/commands/test_audit_golden.py"
 SERVING = "tests/service/runtime/test_serving.py"
 SIMULATE = "tests/evaluation/commands/test_simulate.py"
 # Pages whose commands another test takes from the page and runs, all of them.
@@ -132,6 +133,34 @@ RUN_ELSEWHERE = {
     "overread budget rows.csv --per-day 8 --days 10 --adjudicated reads.jsonl": (
         BUDGET,
         "held there to what the page prints",
+    ),
+    "overread audit scorecard ratings.csv --out scorecard": (
+        "tests/evaluation/audit/test_scorecard.py",
+        "needs ratings",
+    ),
+    "overread audit scorecard ratings.csv --marks marks.csv --out scorecard": (
+        "tests/evaluation/audit/test_scorecard.py",
+        "needs ratings and marks",
+    ),
+    "overread audit scorecard golden.jsonl --out scorecard": (SCORECARDS, "needs a golden set"),
+    "overread audit golden-rate golden.jsonl --out release-1.csv": (SCORECARDS, "needs a golden set"),
+    "overread audit golden-rate golden.jsonl --policy site.toml --out release-2.csv": (
+        SCORECARDS,
+        "needs a golden set",
+    ),
+    "overread audit golden-gate release-1.csv release-2.csv --margin 0.02": (
+        SCORECARDS,
+        "is to fail where a release is worse",
+    ),
+    "overread audit drift past.jsonl --reference 2026-01 2026-06 --window 2026-07 2026-07 --out drift": (
+        "tests/evaluation/commands/test_audit_drift.py",
+        "needs cases of those months",
+    ),
+    "overread audit replay past.jsonl --period 2026-01 2026-06 --policy site.toml --flagged 0.05 "
+    "--out replay": ("tests/evaluation/commands/test_audit_replay.py", "needs cases of those months"),
+    "overread audit replay past.jsonl --detector candidate --out replay": (
+        "tests/evaluation/commands/test_audit_replay.py",
+        "needs a detector in shadow",
     ),
     "overread simulate": (SIMULATE, "40 runs"),
     "overread simulate mine.toml --runs 100 --plot waits.svg": (SIMULATE, "100 runs"),

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.audited_cases import AuditedCases
-from evaluation.audit.findings import FEW_FOUND
 from evaluation.audit.result_folder import Cell, Table
 from evaluation.audit.stratified import Stratum, rate, share_within
 from evaluation.audit.weighting import WeightedReads, hajek, horvitz_thompson, share_inside
@@ -97,13 +96,13 @@ def _weighted(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:
             yield _row("discrepancy_rate", name, estimator(reads), found)
         except InputError as error:
             yield ("discrepancy_rate", name, None, None, None, len(reads.found), found, str(error))
-    share = share_inside(reads, reading.flagged[rows])
-    outside = int((reading.found & ~reading.flagged).sum())
-    if share is not None and outside >= FEW_FOUND:
-        yield _row("sensitivity_of_flags", "Hajek", share, found)
-    elif share is not None:
-        why = f"{outside} found among the cases that are not flagged: too few for this estimator"
+    if not (rows & ~reading.flagged).any() and not reading.flagged.all():
+        why = "no case that is not flagged was read"
         yield ("sensitivity_of_flags", "Hajek", None, None, None, len(reads.found), found, why)
+        return
+    share = share_inside(reads, reading.flagged[rows])
+    if share is not None:
+        yield _row("sensitivity_of_flags", "Hajek", share, found)
 
 
 def _exact(reading: Reading, found: int) -> Iterator[tuple[Cell, ...]]:

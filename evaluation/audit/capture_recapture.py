@@ -1,7 +1,7 @@
 """How many discrepancies there are, from what two readers found of the same cases: capture and recapture.
 
-Chapman's estimator (Univ Calif Publ Stat 1951;1:131-160) with the interval of Burnham et al. (Am Fish Soc
-Monogr 1987;5), on the scale of the logarithm of those that nobody found.
+Chapman's estimator (Univ Calif Publ Stat 1951;1:131-160) with the interval of the profile likelihood, in
+whole discrepancies (Cormack, Biometrics 1992;48:567-576).
 
 It assumes that the readers find independently of one another, that all discrepancies are as easy to find, and
 that what they found is one. Where some are hard for both, the number is too low: take it as a lower bound,
@@ -9,6 +9,8 @@ and as a check of the other estimates, never as the rate.
 """
 
 import math
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -43,19 +45,47 @@ def recapture(first_alone: int, second_alone: int, both: int) -> Recapture:
         )
     first, second = first_alone + both, second_alone + both
     found = first_alone + second_alone + both
+    low, high = _limits(first, second, found)
     number = (first + 1) * (second + 1) / (both + 1) - 1
-    variance = (first + 1) * (second + 1) * first_alone * second_alone / ((both + 1) ** 2 * (both + 2))
     return Recapture(
-        number=_interval(number, variance, found),
+        number=Estimate(value=number, low=min(low, number), high=max(high, number), n=found),
         first_sensitivity=proportion(both, second),
         second_sensitivity=proportion(both, first),
     )
 
 
-def _interval(number: float, variance: float, found: int) -> Estimate:
-    unseen = number - found
-    if unseen <= 0 or variance <= 0:
-        return Estimate(value=number, low=found, high=max(number, found), n=found)
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    factor = math.exp(z * math.sqrt(math.log1p(variance / unseen**2)))
-    return Estimate(value=number, low=found + unseen / factor, high=found + unseen * factor, n=found)
+def _limits(first: int, second: int, found: int) -> tuple[float, float]:
+    """Return the whole numbers between which the likelihood is not too far below its peak."""
+    likeliest = found + _first(
+        lambda step: (
+            _log_likelihood(found + step, found, first, second)
+            >= _log_likelihood(found + step + 1, found, first, second)
+        )
+    )
+    least = (
+        _log_likelihood(likeliest, found, first, second) - NormalDist().inv_cdf((1 + CONFIDENCE) / 2) ** 2 / 2
+    )
+    below = range(found, likeliest)
+    low = found + bisect_left(
+        below, True, key=lambda number: _log_likelihood(number, found, first, second) >= least
+    )
+    high = likeliest + _first(lambda step: _log_likelihood(likeliest + step, found, first, second) < least)
+    return max(low - 1, found), high
+
+
+def _first(holds: Callable[[int], bool]) -> int:
+    """Return the first whole number from 0 on from which something holds."""
+    top = 1
+    while not holds(top):
+        top *= 2
+    return bisect_left(range(top), True, key=holds)
+
+
+def _log_likelihood(number: int, found: int, *by_reader: int) -> float:
+    """Return how likely a number of discrepancies is, each reader finding his share of them."""
+    total = math.lgamma(number + 1) - math.lgamma(number - found + 1)
+    for count in by_reader:
+        total += count * math.log(count / number)
+        if number > count:
+            total += (number - count) * math.log1p(-count / number)
+    return total

@@ -4,22 +4,18 @@ It holds no script; a content security policy of its own forbids every request. 
 lie beside it, as CSV and Parquet, under relative links.
 """
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
+from evaluation.audit.page_form import filled, percent
 from evaluation.audit.page_plots import plots_of
 from evaluation.audit.result_folder import read_result, read_table
 from overread.errors import InvalidFileError, words_of
 
 PAGE = "report.html"
-_TEMPLATES = files("evaluation.audit") / "templates"
 _ROWS_MAX = 40  # of a table on the page; the file has them all
 
 Row = Mapping[str, str]
@@ -49,20 +45,9 @@ def page_of(record: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> s
         record: what result.json holds.
         tables: rows by name of the table.
     """
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FunctionLoader(lambda name: (_TEMPLATES / name).read_text(encoding="utf-8")),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "rate": rate, "words": words}
-    return environment.get_template("report.html").render(
+    return filled(
+        "report.html",
         record=record,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=f"sha256-{digest}",
         tiles=tiles(record, tables),
         findings=[row for row in tables["rates"] if row["dimension"] == "all"],
         archive=tables["archive"],
@@ -95,24 +80,6 @@ def tiles(record: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> lis
     if row := whole.get("flagged"):
         found.append(("of the list is to be read", percent(row["value"]), f"{int(row['hits']):,} cases"))
     return found
-
-
-def percent(text: str) -> str:
-    """Return a share as a percentage of three digits; of nothing a dash."""
-    if not text:
-        return "–"
-    share = 100 * float(text)
-    return f"{share:.0f} %" if share >= 99.95 else f"{share:.3g} %"
-
-
-def rate(text: str) -> str:
-    """Return a p value or false discovery rate as it is read aloud."""
-    return "below 0.001" if float(text) < 0.001 else text
-
-
-def words(name: str) -> str:
-    """Return the name of a column or figure as words."""
-    return name.replace("_", " ")
 
 
 def _interval(row: Row) -> str:

@@ -3,7 +3,9 @@
 The share of a group, such as a first reader, is drawn towards that of all: the less, the more is known of the
 group. The shares follow a beta distribution whose mean and spread are learned from all groups by maximum
 likelihood (empirical Bayes; Griffin and Krutchkoff, Technometrics 1971; Casella, Am Stat 1985;39:83-87).
-Its interval takes mean and spread for known; with few groups it is too narrow, and `pool` gives none.
+Share and interval allow for what is not known of mean and spread (Kass and Steffey, JASA 1989;84:717-726):
+they are of the beta distribution with the mean and variance over all that the groups leave possible, every
+share of drawing equally likely beforehand (Daniels, Can J Stat 1999;27:567-578).
 """
 
 import math
@@ -14,13 +16,15 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.beta import beta_quantile
+from overread.beta import beta_quantile
 from overread.statistics import CONFIDENCE, Estimate
 
 LEAST_GROUPS = 5
 Floats = NDArray[np.float64]
 _LOG_PRECISIONS = np.log(np.geomspace(2.0, 1e6, 12)).tolist()  # of a + b of the beta distribution
 _ROUNDS = 16
+_PRECISION_ENDS, _PRECISIONS = (math.log(2.0), math.log(1e5)), 25  # of what may be, evenly on this scale
+_STEPS = np.linspace(-3.0, 3.0, 9).tolist()  # of the mean, in standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +55,48 @@ def pool(hits: Floats, totals: Floats) -> tuple[GroupSpread, list[Estimate]] | N
     if int(known.sum()) < LEAST_GROUPS or not 0 < share < 1:
         return None
     spread = _fit(hits[known], totals[known])
-    a, b = spread.mean * spread.precision, (1 - spread.mean) * spread.precision
+    possible = _possible(hits[known], totals[known], spread)
+    return spread, [_drawn(hit, total, possible) for hit, total in zip(hits, totals, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Possible:
+    """Distributions of the groups' shares that may be, with how probable each is."""
+
+    means: Floats
+    precisions: Floats
+    weights: Floats  # sum 1
+
+
+def _possible(hits: Floats, totals: Floats, spread: GroupSpread) -> _Possible:
+    """Return means around the most likely one, and precisions, weighed by their likelihood."""
+    error = math.sqrt(
+        (spread.standard_deviation**2 + spread.mean * (1 - spread.mean) / float(totals.mean())) / len(totals)
+    ) / (spread.mean * (1 - spread.mean))
+    center = math.log(spread.mean / (1 - spread.mean))
+    typical = float(np.median(totals))
+    found: list[tuple[float, float, float]] = []
+    for log_precision in np.linspace(*_PRECISION_ENDS, _PRECISIONS).tolist():
+        precision = math.exp(log_precision)
+        drawn = precision / (precision + typical)
+        for step in _STEPS:
+            mean = 1 / (1 + math.exp(-center - step * error))
+            weight = _likelihood(hits, totals, mean, precision) + math.log(drawn * (1 - drawn))
+            found.append((mean, precision, weight))
+    means, precisions, logs = np.array(found).T
+    weights = np.exp(logs - logs.max())
+    return _Possible(means=means, precisions=precisions, weights=weights / weights.sum())
+
+
+def _drawn(hit: float, total: float, possible: _Possible) -> Estimate:
+    shares = (possible.means * possible.precisions + hit) / (possible.precisions + total)
+    share = float((possible.weights * shares).sum())
+    within = shares * (1 - shares) / (possible.precisions + total + 1)
+    variance = float((possible.weights * (within + (shares - share) ** 2)).sum())
+    precision = share * (1 - share) / variance - 1
     tail = (1 - CONFIDENCE) / 2
-    return spread, [
-        Estimate(
-            value=(a + hit) / (a + b + total),
-            low=beta_quantile(tail, a + hit, b + total - hit),
-            high=beta_quantile(1 - tail, a + hit, b + total - hit),
-            n=round(total),
-        )
-        for hit, total in zip(hits.tolist(), totals.tolist(), strict=True)
-    ]
+    low, high = (beta_quantile(end, share * precision, (1 - share) * precision) for end in (tail, 1 - tail))
+    return Estimate(value=share, low=low, high=high, n=round(float(total)))
 
 
 def false_discovery(p_values: Sequence[float]) -> list[float]:

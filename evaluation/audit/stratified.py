@@ -84,7 +84,11 @@ def share_within(inside: Sequence[Stratum], outside: Sequence[Stratum]) -> Estim
     Raises:
         InputError: a stratum was not read at all.
     """
-    caught, missed = total(inside), total(outside)
+    return share_of_totals(total(inside), total(outside))
+
+
+def share_of_totals(caught: Estimate, missed: Estimate) -> Estimate | None:
+    """Return which share of two independent numbers together the first is; None where both are 0."""
     if caught.value == 0 and missed.value == 0:
         return None
     if caught.value == 0:

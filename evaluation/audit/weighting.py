@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.audit.stratified import share_of_totals
+from overread.beta import gamma_quantile
 from overread.errors import InputError
-from overread.statistics import Estimate, share_limits
+from overread.statistics import CONFIDENCE, Estimate, share_limits
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -83,8 +85,8 @@ def hajek(reads: WeightedReads) -> Estimate:
 def share_inside(reads: WeightedReads, inside: Booleans) -> Estimate | None:
     """Return the share of all discrepancies that lie inside, such as among the flagged: sensitivity.
 
-    None where no discrepancy was found. The interval is by linearisation, and says too little where fewer
-    than some five were found on either side: see `evaluation.audit.stratified.share_within` for those.
+    None where no discrepancy was found. Both numbers have gamma limits, which hold for few and for none (Fay
+    and Feuer, Stat Med 1997;16:791-801), and are joined by variance recovery (Donner and Zou 2012).
 
     Args:
         reads: the cases that were read.
@@ -93,17 +95,36 @@ def share_inside(reads: WeightedReads, inside: Booleans) -> Estimate | None:
     weighed = reads.found * reads.weights
     if not weighed.any():
         return None
-    share = float((weighed * inside).sum() / weighed.sum())
-    apart = weighed * (inside - share)
-    variance = float(((1 - reads.probability) * apart**2).sum() / weighed.sum() ** 2)
-    units = _effective(share, variance, weighed[reads.found])
-    low, high = share_limits(share, units)
-    return Estimate(value=share, low=low, high=high, n=int(reads.found.sum()))
+    share = share_of_totals(_number(reads, inside), _number(reads, ~inside))
+    if share is None:
+        return None
+    return Estimate(value=share.value, low=share.low, high=share.high, n=int(reads.found.sum()))
 
 
 def naive_share(reads: WeightedReads) -> float:
     """Return the share of those read, as if they were like all others."""
     return float(reads.found.mean())
+
+
+def _number(reads: WeightedReads, part: Booleans) -> Estimate:
+    """Return how many discrepancies a part holds: those read for certain, and what the others stand for."""
+    certain = part & (reads.probability >= 1)
+    known = float(reads.found[certain].sum())
+    chance = part & (reads.probability < 1)
+    if not chance.any():
+        return Estimate(value=known, low=known, high=known, n=int(part.sum()))
+    weights, missing = reads.weights[chance], 1 - reads.probability[chance]
+    values = reads.found[chance] * weights
+    number, variance = float(values.sum()), float((missing * values**2).sum())
+    heaviest = int(weights.argmax())
+    one, its_variance = float(weights[heaviest]), float(missing[heaviest] * weights[heaviest] ** 2)
+    tail = (1 - CONFIDENCE) / 2
+    return Estimate(
+        value=known + number,
+        low=known + (gamma_quantile(tail, number, variance) if number else 0.0),
+        high=known + gamma_quantile(1 - tail, number + one, variance + its_variance),
+        n=int(part.sum()),
+    )
 
 
 def _parts(reads: WeightedReads) -> tuple[Booleans, Booleans]:

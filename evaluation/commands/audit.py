@@ -1,11 +1,15 @@
-"""`overread audit`: how often reports and images of an archive disagree, from a sample that people read."""
+"""`overread audit`: how often reports and images disagree, and how well findings are told apart."""
 
 import argparse
 import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.commands.audit_drift import configure_drift
+from evaluation.commands.audit_golden import configure_golden
+from evaluation.commands.audit_replay import configure_replay
 from evaluation.commands.audit_run import configure_run
+from evaluation.commands.audit_scorecard import configure_scorecard
 from evaluation.commands.progress import TerminalProgress
 from overread.command import EXIT_OK, Command
 from overread.errors import ConfigurationError, InvalidFileError, words_of
@@ -30,6 +34,10 @@ they found how often reports and images disagree, and how much of it the head of
 
 sample.plan.csv lies beside the sample and says from where each case was drawn: keep it from the readers, so
 that nothing tells them what is expected. A part of the reads may come first; the rest makes the same sample.
+
+`run` says it of a whole archive as a page. `scorecard` says how well detectors, readers and the report
+reader tell findings apart, `golden-rate` and `golden-gate` whether a release is worse, `drift` whether a
+month differs from the usual ones, `replay` what another policy or threshold would have flagged.
 """
 _SEED = 2026
 
@@ -37,6 +45,10 @@ _SEED = 2026
 def _configure(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
     configure_run(parts)
+    configure_scorecard(parts)
+    configure_golden(parts)
+    configure_drift(parts)
+    configure_replay(parts)
     sample = parts.add_parser("sample", help="draw cases for people to read")
     sample.add_argument("order", type=Path, help="case,probability,... in the order of the list")
     size = sample.add_mutually_exclusive_group(required=True)
@@ -58,11 +70,20 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from evaluation.commands import audit_run
+    from evaluation.commands import audit_drift, audit_golden, audit_replay, audit_run, audit_scorecard
 
-    return {"report": audit_run.report, "run": audit_run.run, "sample": _sample, "rates": _rates}[
-        arguments.part
-    ](arguments)
+    parts = {
+        "drift": audit_drift.drift,
+        "golden-gate": audit_golden.golden_gate,
+        "golden-rate": audit_golden.golden_rate,
+        "rates": _rates,
+        "replay": audit_replay.replay,
+        "report": audit_run.report,
+        "run": audit_run.run,
+        "sample": _sample,
+        "scorecard": audit_scorecard.scorecard,
+    }
+    return parts[arguments.part](arguments)
 
 
 def _sample(arguments: argparse.Namespace) -> int:
@@ -176,7 +197,7 @@ def _order(path: Path, progress: TerminalProgress) -> "tuple[list[str], NDArray[
 
 
 command = Command(
-    summary="draw a sample for people to read, and say how often reports and images disagree",
+    summary="rates of discrepancy, scorecards, golden-set gate, drift and replay",
     description=DESCRIPTION,
     configure=_configure,
     run=_run,

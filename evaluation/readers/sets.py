@@ -74,8 +74,8 @@ def sets_at_hand(data: Path) -> Iterator[ReadFinding]:
 
 
 def _nih(folder: Path) -> Iterator[ReadFinding]:
-    truth = {row["Image ID"]: row for row in _rows(folder / "adjudicated.csv")}
-    said = {(row["Image ID"], row["Reader ID"]): row for row in _rows(folder / "readers.csv")}
+    truth = {row["Image ID"]: row for row in csv_rows(folder / "adjudicated.csv")}
+    said = {(row["Image ID"], row["Reader ID"]): row for row in csv_rows(folder / "readers.csv")}
     readers = tuple(sorted({reader for _, reader in said}))
     for finding in NIH:
         yield ReadFinding(
@@ -92,12 +92,12 @@ def _nih(folder: Path) -> Iterator[ReadFinding]:
 
 def _chexpert(folder: Path) -> Iterator[ReadFinding]:
     tables: dict[str, Mapping[str, dict[str, str]]] = {
-        path.stem.removesuffix("_gt"): {row["Study"]: row for row in _rows(path)}
+        path.stem.removesuffix("_gt"): {row["Study"]: row for row in csv_rows(path)}
         for path in sorted((folder / "readers").glob("*.csv"))
     }
     if not tables:
         raise InvalidFileError(f"{folder} holds no readers/*.csv")
-    studies = [row["Study"] for row in _rows(folder / "groundtruth.csv")]
+    studies = [row["Study"] for row in csv_rows(folder / "groundtruth.csv")]
     studies = [study for study in studies if all(study in table for table in tables.values())]
     for finding in CHEXPERT:
         yield ReadFinding(
@@ -112,7 +112,7 @@ def _chexpert(folder: Path) -> Iterator[ReadFinding]:
 
 
 def _cq500(folder: Path) -> Iterator[ReadFinding]:
-    rows = _rows(folder / "reads.csv")
+    rows = csv_rows(folder / "reads.csv")
     readers = ("R1", "R2", "R3")
     for finding in CQ500:
         yield ReadFinding(
@@ -144,7 +144,12 @@ def _panel(folder: Path) -> Iterator[ReadFinding]:
         )
 
 
-def _rows(path: Path) -> Rows:
+def csv_rows(path: Path) -> Rows:
+    """Return the rows of a table.
+
+    Raises:
+        InvalidFileError: it cannot be read.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))

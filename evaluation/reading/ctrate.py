@@ -111,7 +111,9 @@ def ct_agreement(reports: Sequence[LabelledReport], reader: ReportReader) -> CtA
         observations = reader.read(report.text).observations
         for column, label in enumerate(CT_LABELS):
             coded = any(label.coded(code) for code in report.codes)
-            stated = any(_states(o, label.findings) for o in observations)
+            stated = any(
+                o.presence is not Presence.ABSENT and is_current(o, label.findings) for o in observations
+            )
             if coded and not stated and label.name == _NODES and _has_normal_nodes(observations):
                 normal.append((row, column))
             if coded or stated:
@@ -124,12 +126,9 @@ def ct_agreement(reports: Sequence[LabelledReport], reader: ReportReader) -> CtA
     return CtAgreement(counts=without, all_counts=counts, normal_nodes=len(normal), errors=tuple(errors))
 
 
-def _states(observation: ReportObservation, findings: frozenset[str]) -> bool:
-    return (
-        observation.finding in findings
-        and observation.presence is not Presence.ABSENT
-        and observation.temporality not in _GONE
-    )
+def is_current(observation: ReportObservation, findings: frozenset[str]) -> bool:
+    """Whether an observation is of one of these findings, and not of one that is gone."""
+    return observation.finding in findings and observation.temporality not in _GONE
 
 
 def _has_normal_nodes(observations: Sequence[ReportObservation]) -> bool:

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.audit.page import page_of, percent, write_page
+from evaluation.audit.page import page_of, write_page
+from evaluation.audit.page_form import percent
 from evaluation.audit.result_folder import read_result, read_table
 from evaluation.audit.run import Audit, run_audit
 from evaluation.audit.stratified import Stratum, rate
@@ -180,14 +181,20 @@ def test_a_folder_without_a_finished_audit_has_no_page(tmp_path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_chromium_shows_it_without_a_refusal_and_prints_it(audited, tmp_path) -> None:
     path, _ = audited
+
+    assert shown_by_chromium(path, tmp_path) > 5
+
+
+def shown_by_chromium(path: Path, folder: Path) -> int:
+    """Print a page, show it, and return how many plots it shows; nothing of it may be refused."""
     base = [
         str(CHROMIUM),
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
-        f"--user-data-dir={tmp_path}/profile",
+        f"--user-data-dir={folder}/profile",
     ]
-    printed = Path(tmp_path / "page.pdf")
+    printed = folder / "page.pdf"
 
     done = subprocess.run(
         [*base, "--enable-logging=stderr", f"--print-to-pdf={printed}", path.as_uri()],
@@ -202,4 +209,6 @@ def test_chromium_shows_it_without_a_refusal_and_prints_it(audited, tmp_path) ->
 
     assert "Content Security Policy" not in done.stderr  # it would say so of what it refused
     assert printed.read_bytes().startswith(b"%PDF")
-    assert shown.stdout.count("<svg") == path.read_text().count("<svg") > 5
+    plots = path.read_text().count("<svg")
+    assert shown.stdout.count("<svg") == plots
+    return plots

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import gamma
 
 from evaluation.audit.weighting import (
     WeightedReads,
@@ -70,6 +71,10 @@ def test_sensitivity_counts_what_the_drawn_stand_for() -> None:
 
     assert share.value == pytest.approx(0.5)  # 10 found inside, one outside that stands for ten
     assert share.high - share.low > 0.5
+    # One found with chance .1 outside: gamma limits of 10 with variance 90, and of 20 with 180 (scipy).
+    least = gamma.ppf(0.025, 100 / 90, scale=9)
+    most = gamma.ppf(0.975, 400 / 180, scale=9)
+    assert (share.low, share.high) == pytest.approx((10 / (10 + most), 10 / (10 + least)), rel=1e-3)
     assert share_inside(reads_of([0, 0], [0.5, 0.5], 4), np.array([True, False])) is None
 
 

@@ -1,4 +1,4 @@
-"""The beta distribution, as far as intervals of shares need it."""
+"""The beta distribution, and what intervals need of the gamma distribution, Student's t and Fisher's F."""
 
 import math
 
@@ -6,6 +6,7 @@ _STEPS_MAX = 10_000
 _TINY = 1e-300
 _PRECISION = 1e-14
 _LEAST_LOG = -600.0
+_STEADY = 1e6  # shape of a gamma variate that is as good as its mean
 
 
 def beta_share(x: float, a: float, b: float) -> float:
@@ -54,6 +55,42 @@ def exact_limits(hits: int, total: int, *, confidence: float = 0.95) -> tuple[fl
     low = beta_quantile(tail, hits, total - hits + 1) if hits else 0.0
     high = beta_quantile(1 - tail, hits + 1, total - hits) if hits < total else 1.0
     return low, high
+
+
+def gamma_quantile(probability: float, mean: float, variance: float) -> float:
+    """Return the value below which a gamma variate lies with this probability, to three digits.
+
+    As the limit of a ratio of gamma variates whose lower one hardly varies.
+
+    Args:
+        probability: in (0, 1).
+        mean: above 0.
+        variance: above 0.
+    """
+    share = beta_quantile(probability, mean**2 / variance, _STEADY)
+    return variance / mean * _STEADY * share / (1 - share)
+
+
+def student_limit(degrees: float, *, confidence: float = 0.95) -> float:
+    """Return the value that Student's t exceeds on either side in no more than 1 - confidence of all draws.
+
+    Args:
+        degrees: of freedom, above 0, need not be a whole number (Abramowitz and Stegun 1964, 26.7.1).
+        confidence: in (0, 1).
+    """
+    share = beta_quantile(1 - confidence, degrees / 2, 0.5)
+    return math.sqrt(degrees * (1 / share - 1))
+
+
+def fisher_tail(ratio: float, above: float, below: float) -> float:
+    """Return how probable a larger ratio of mean squares is: the upper tail of Fisher's F.
+
+    Args:
+        ratio: at least 0.
+        above: degrees of freedom of the numerator, above 0 (Abramowitz and Stegun 1964, 26.6.2).
+        below: of the denominator, need not be a whole number.
+    """
+    return beta_share(below / (below + above * ratio), below / 2, above / 2)
 
 
 def _fraction(x: float, a: float, b: float) -> float:
