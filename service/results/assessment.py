@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 
 from highdicom.sr import (
     CodedConcept,
-    ComprehensiveSR,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
@@ -32,6 +31,7 @@ from models.dicom import text
 from overread.finding import load_vocabulary
 from overread.second_read import AddedFinding, Judgement, StatedFinding
 from service.results import codes as ours
+from service.results.document import Document, make_document
 from service.results.evidence import Evidence
 from service.results.identifiers import uid_of
 from service.results.report import (
@@ -91,23 +91,18 @@ def make_assessment(
         title=codes.DCM.ImagingMeasurementReport,
     )
     assessed = [item for item in subject.earlier if item.form in {Form.SR, Form.ASSESSMENT}]
-    report = ComprehensiveSR(
-        evidence=list(evidence.headers.values()),
-        content=content[0],
+    identity = Document(
+        sop_instance_uid=uid_of("result", Form.ASSESSMENT, *version),
         series_instance_uid=series_uid(subject, Form.ASSESSMENT),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=uid_of("result", Form.ASSESSMENT, *version),
+        series_description="overread: result assessed by a person",
         instance_number=max(subject.occasion.occasion_id % 2**31, 1),
         manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=True,
-        previous_versions=[reference_to(subject, item) for item in assessed] or None,
-        specific_character_set="ISO_IR 192",
+        predecessors=[reference_to(subject, item) for item in assessed],
     )
+    report = make_document(content, evidence, identity)
     describe_equipment(report, release)
     stamp(report, subject, at=subject.occasion.happened_at)
-    report.CodingSchemeIdentificationSequence = [ours.scheme_identification()]
-    report.SeriesDescription = "overread: result assessed by a person"
     return report
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
-    ComprehensiveSR,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
@@ -34,10 +33,12 @@ from numpy import array
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import UID
 
 from models.dicom import text, whole_number
 from overread.observation import ImageRegion as Region
 from service.results import codes as ours
+from service.results.document import Document, make_document
 from service.results.evidence import Evidence, local_time
 from service.results.identifiers import uid_of
 from service.results.statements import Statement
@@ -84,28 +85,22 @@ def make_report(
         imaging_measurements=groups or [_nothing_left(version, evidence)],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    report = ComprehensiveSR(
-        evidence=list(evidence.headers.values()),
-        content=content[0],
+    identity = Document(
+        sop_instance_uid=uid_of("result", Form.SR, *version),
         series_instance_uid=series_uid(subject, Form.SR),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=uid_of("result", Form.SR, *version),
+        series_description="overread: image and report compared",
         instance_number=max(subject.occasion.occasion_id % 2**31, 1),
         manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=True,
-        previous_versions=[reference_to(subject, item) for item in subject.earlier if item.form is Form.SR]
-        or None,
-        specific_character_set="ISO_IR 192",
+        predecessors=[reference_to(subject, item) for item in subject.earlier if item.form is Form.SR],
     )
+    report = make_document(content, evidence, identity)
     describe_equipment(report, release)
     stamp(report, subject)
-    report.CodingSchemeIdentificationSequence = [ours.scheme_identification()]
-    report.SeriesDescription = "overread: image and report compared"
     return report
 
 
-def series_uid(subject: Subject, form: Form) -> str:
+def series_uid(subject: Subject, form: Form) -> UID:
     """Return the series of our results of one form in a study."""
     return uid_of("series", form, subject.study.study_instance_uid, subject.occasion.case_id)
 
