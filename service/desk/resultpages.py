@@ -27,6 +27,7 @@ _FORMS = {
     "SC": "Secondary capture",
     "KO": "Key objects",
     "ORU": "HL7 message",
+    "ASSESSMENT": "Assessment",
 }
 
 

@@ -19,7 +19,9 @@ from service.store.database import Store
 from service.store.outbox import DeliveryState, Query, list_deliveries
 from service.store.result_occasions import Moment
 from service.store.results import Form
+from service.store.worklist import load_case
 from tests.service.certificates import Certificates
+from tests.service.hl7.test_listener import listening
 from tests.service.material import MASS, NOW, send_report
 from tests.service.results.material import image_bytes, make_due, seen, told_case, triage_again
 from tests.service.results.peers import ScriptedReceiver
@@ -136,6 +138,22 @@ def test_messages_go_over_tls_with_certificates_on_both_sides(
 
     (sent,) = list_deliveries(sqlite_store, Query(), limit=9)
     assert (sent.state, sent.detail) == (DeliveryState.SENT, "acknowledged with AA")
+
+
+def test_our_own_listener_takes_them_over_tls_and_knows_them(
+    sqlite_store: Store, certificates: Certificates
+) -> None:
+    told_case(sqlite_store, seen())
+    make_due(sqlite_store, TO_RIS)
+    secured = Hl7Settings(**certificates.settings())
+    tls = TlsClientFiles(authority=certificates.folder / "authority.crt")
+
+    with listening(sqlite_store, secured) as port:
+        assert sender(sqlite_store, port, tls=tls).send_due() == 1
+
+    (sent,) = list_deliveries(sqlite_store, Query(), limit=9)
+    assert (sent.state, sent.detail) == (DeliveryState.SENT, "acknowledged with CA")
+    assert len(load_case(sqlite_store, sent.case_id).reports) == 1
 
 
 @pytest.mark.parametrize(
