@@ -1,10 +1,14 @@
 """Rate at which results leave the outbox by C-STORE, against bare pynetdicom that sends the same files.
 
     python -m benchmarks.results --results 600 --rounds 5
+    python -m benchmarks.results --making --results 20 --rounds 5
 
 The PACS is a process of its own that takes everything and keeps nothing. Rounds alternate, so that what
 else the machine does meets all; a ratio is given with a bootstrap interval over the rounds. Pynetdicom as it
 comes waits for TCP between the fragments of one object (RFC 896); the outbox does not, so both are compared.
+
+With `--making`: the rate at which structured reports of three findings are made of triaged cases, each kept
+in the store and recorded, and the processor time for one.
 """
 
 import argparse
@@ -28,6 +32,8 @@ from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 
 from service.results.dimse import StoreScu, send_at_once
+from service.results.making import Maker
+from service.results.objects import Workshop
 from service.results.ownership import this_process
 from service.results.sending import Sender
 from service.results.settings import StoreScp
@@ -35,6 +41,10 @@ from service.settings import load_settings
 from service.store.database import Store, open_store
 from service.store.outbox import Query, list_deliveries, send_again
 from tests.service.faults.kill_sender import EXPLICIT, SR, fill, pacs_address
+from tests.service.material import NOW
+from tests.service.results.material import TO_PACS, seen, told_case
+
+_FINDINGS = ("nodule", "pneumothorax", "effusion")
 
 
 def serve_pacs(channel: int) -> None:
@@ -88,9 +98,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--making", action="store_true", help="measure the making of results instead")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    if arguments.making:
+        with tempfile.TemporaryDirectory() as folder:
+            _measure_making(Path(folder), arguments.results, arguments.rounds)
+        return
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -102,6 +117,32 @@ def main() -> None:
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def _measure_making(folder: Path, results: int, rounds: int) -> None:
+    store = open_store(load_settings({"OVERREAD_FREE_BYTES_MIN": "0"}, data_folder=folder / "data"))
+    rates, seconds = [], []
+    with Workshop() as workshop:
+        maker = Maker(store, workshop, TO_PACS, clock=lambda: NOW)
+        for turn in range(rounds + 1):
+            for number in range(turn * results + 1, (turn + 1) * results + 1):
+                image = f"2.25.{number}.1.1"
+                shown = [seen(name, (10, 20, 30, 40), image=image) for name in _FINDINGS]
+                told_case(store, *shown, number=number)
+            started, used = time.perf_counter(), time.process_time()
+            if maker.make_due(limit=results + 1) != results:
+                raise AssertionError("not every result was due")
+            rates.append(results / (time.perf_counter() - started))
+            seconds.append((time.process_time() - used) / results)
+    del rates[0], seconds[0]
+    lines = [f"{results} structured reports a round, {rounds} rounds after one to warm up"]
+    for name, values, unit in (("made", rates, "/s"), ("processor time", seconds, " s each")):
+        low, high = interval(values)
+        lines.append(
+            f"{name:14} {statistics.fmean(values):.4g}{unit} (95 % interval {low:.4g} to {high:.4g})"
+        )
+    sys.stdout.write("\n".join([*lines, ""]))
+    store.close()
 
 
 def _measure(folder: Path, address: StoreScp, results: int, rounds: int) -> None:

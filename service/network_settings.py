@@ -84,6 +84,30 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsClientFiles:
+    """Authority that certifies servers, and the certificate that is shown to those who ask for one."""
+
+    authority: Path | None = None  # None: those that this machine trusts
+    certificate: Path | None = None  # None: none is shown
+    key: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return the client's context: TLS 1.2 or newer; certificate and name of the server are checked.
+
+        Raises:
+            ConfigurationError: a file cannot be read or does not hold what it should.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.authority)
+            if self.certificate is not None:
+                context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise _unusable(error, self.authority, self.certificate, self.key) from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
     """TLS certificate, key and authority; with `client_authority`, only clients it has certified enter."""
 
@@ -101,12 +125,7 @@ class TlsFiles:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_authority)
             context.load_cert_chain(self.certificate, self.key)
         except (OSError, ssl.SSLError) as error:
-            names = ", ".join(
-                str(path) for path in (self.certificate, self.key, self.client_authority) if path
-            )
-            raise ConfigurationError(
-                f"TLS cannot be set up from {names}: {error.strerror or type(error).__name__}"
-            ) from error
+            raise _unusable(error, self.certificate, self.key, self.client_authority) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.client_authority is not None:
             context.verify_mode = ssl.CERT_REQUIRED
@@ -118,10 +137,13 @@ class TlsFiles:
         Raises:
             ConfigurationError: a file cannot be read or does not hold what it should.
         """
-        self.context()  # or raises in words
-        context = ssl.create_default_context(cafile=self.client_authority)
-        context.load_cert_chain(self.certificate, self.key)
-        return context
+        files = TlsClientFiles(authority=self.client_authority, certificate=self.certificate, key=self.key)
+        return files.context()
+
+
+def _unusable(error: OSError, *paths: Path | None) -> ConfigurationError:
+    names = ", ".join(str(path) for path in paths if path)
+    return ConfigurationError(f"TLS cannot be set up from {names}: {error.strerror or type(error).__name__}")
 
 
 def certificate_expiry(certificate: Path) -> datetime:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from overread.second_read import AddedFinding, FlagVerdict, Radpeer, Verdict
+from service.adjudication.decision import tells_author
 from service.security.identity import Identity
+from service.security.roles import Role
 from service.store.cases import find_case
 from service.store.database import Store, Transaction
-from service.store.report_authors import AuthoredCase, account_of, cases_by, corrected_after
+from service.store.people import find_person
+from service.store.report_authors import AuthoredCase, account_of, authors_of, cases_by, corrected_after
 from service.store.second_reads import cases_judged, concluding, reads_of
 
 _MOST = 200  # cases of one author, the latest
@@ -56,6 +59,18 @@ def messages_for(store: Store, identity: Identity) -> tuple[Message, ...]:
         return tuple(message for message in messages if message is not None)
 
 
+def reaches_author(store: Store, case_id: int) -> bool:
+    """Whether somebody who wrote the report of a case has an account that is shown what authors are told."""
+    with store.reading() as connection:
+        find_case(connection, case_id)  # as far as it may be seen
+        authors = authors_of(connection, case_id)
+    accounts = (find_person(store, author) for author in authors)
+    return any(
+        person is not None and person.is_active and Role.FIRST_READER.value in person.roles
+        for person in accounts
+    )
+
+
 def open_addenda(store: Store) -> tuple[OpenAddendum, ...]:
     """Return the addenda that were asked for and have not come, the oldest request first.
 
@@ -84,7 +99,7 @@ def _message(connection: Transaction, case: AuthoredCase) -> Message | None:
     if judged is None or judged.judgement is None:
         return None
     judgement = judged.judgement
-    if not (judgement.tells_author or judgement.asks_for_addendum):
+    if not tells_author(judgement):
         return None
     return Message(
         case=case,

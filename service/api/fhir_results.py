@@ -6,15 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 
-from overread.case import CaseState
+from overread.case import CaseEvent, CaseState
 from overread.errors import NotFoundError
 from overread.finding import load_vocabulary
+from service.adjudication.decision import decision_of
+from service.adjudication.telling import reaches_author
 from service.api.fhir import FHIR_JSON, answer
+from service.fhir.communication import communication
 from service.fhir.outcome import Issue, Json, operation_outcome
-from service.fhir.results import diagnostic_report, observation, search_set, task
-from service.results.statements import Statement, statements_of
+from service.fhir.results import Result, diagnostic_report, observation, search_set, task
+from service.results.statements import judged_statements
 from service.store.database import Store
-from service.store.results import Subject, cases_of_identifier, latest_subject
+from service.store.results import cases_of_identifier, latest_subject
 from service.store.worklist import load_case
 from service.web.context import Context
 from service.web.multipart import parse_content_type
@@ -57,6 +60,19 @@ def read_task(context: Context, name: Name) -> JSONResponse:
     return _read(lambda: _task(context.store, _number(name)))
 
 
+@router.get("/Communication/{name}", summary="Read what the author of the report is told", **_READ)
+def read_communication(request: Request, context: Context, name: Name) -> JSONResponse:
+    """Return the Communication to the author of the report of a case."""
+    return _read(lambda: _communication(context.store, _number(name), request))
+
+
+@router.get("/Communication", summary="Find what authors are told", **_FOUND)
+def find_communications(request: Request, context: Context, identifier: Identifier) -> JSONResponse:
+    """Return the Communications of an order or study."""
+    numbers = _cases(context.store, identifier)
+    return _bundle(request, [_found(lambda n=n: _communication(context.store, n, request)) for n in numbers])
+
+
 @router.get("/DiagnosticReport", summary="Find results", **_FOUND)
 def find_reports(request: Request, context: Context, identifier: Identifier) -> JSONResponse:
     """Return the DiagnosticReports of an order or study."""
@@ -70,10 +86,10 @@ def find_observations(request: Request, context: Context, identifier: Identifier
     found: list[Json | None] = []
     for number in _cases(context.store, identifier):
         try:
-            subject, statements = _told(context.store, number)
+            result = _result(context.store, number)
         except NotFoundError:
             continue
-        found += [observation(subject, statements, place) for place in range(1, len(statements) + 1)]
+        found += [observation(result, place) for place in range(1, result.count + 1)]
     return _bundle(request, found)
 
 
@@ -84,34 +100,49 @@ def find_tasks(request: Request, context: Context, identifier: Identifier) -> JS
     return _bundle(request, [_found(lambda n=n: _task(context.store, n)) for n in numbers])
 
 
-def _told(store: Store, case_id: int) -> tuple[Subject, tuple[Statement, ...]]:
-    """Return what the latest triage of a case states.
+def _result(store: Store, case_id: int) -> Result:
+    """Return the result of a case as it stands.
 
     Raises:
-        NotFoundError: nothing disagrees, it has not been triaged, or there is no such case.
+        NotFoundError: nothing disagrees nor ever did, it has not been triaged, or there is no such case.
     """
     subject = latest_subject(store, case_id)
-    statements = statements_of(subject.record, load_vocabulary())
-    if not statements:
+    vocabulary = load_vocabulary()
+    decision = decision_of(store, case_id, subject.record.revision)
+    statements = judged_statements(subject.record, vocabulary, decision.judgement)
+    result = Result(subject=subject, statements=statements, decision=decision, vocabulary=vocabulary)
+    if not result.count and not _disagreed_before(store, case_id):
         raise NotFoundError(f"case {case_id} has no result: nothing disagrees")
-    return subject, statements
+    return result
+
+
+def _disagreed_before(store: Store, case_id: int) -> bool:
+    """Whether an earlier triage of a case found a disagreement, which may have been read since."""
+    events = load_case(store, case_id).events
+    return any(item.event == CaseEvent.FOUND_DISCREPANT.value for item in events)
 
 
 def _report(store: Store, case_id: int, request: Request) -> Json:
-    subject, statements = _told(store, case_id)
-    return diagnostic_report(subject, statements, version=_version(request))
+    return diagnostic_report(_result(store, case_id), version=_version(request))
 
 
 def _observation(store: Store, case_id: int, position: int) -> Json:
-    subject, statements = _told(store, case_id)
-    if not 1 <= position <= len(statements):
-        raise NotFoundError(f"the result of case {case_id} has {len(statements)} observations")
-    return observation(subject, statements, position)
+    result = _result(store, case_id)
+    if not 1 <= position <= result.count:
+        raise NotFoundError(f"the result of case {case_id} has {result.count} observations")
+    return observation(result, position)
 
 
 def _task(store: Store, case_id: int) -> Json:
-    subject, _ = _told(store, case_id)
-    return task(subject, CaseState(load_case(store, case_id).summary.state))
+    return task(_result(store, case_id), CaseState(load_case(store, case_id).summary.state))
+
+
+def _communication(store: Store, case_id: int, request: Request) -> Json:
+    reaches = reaches_author(store, case_id)
+    made = communication(_result(store, case_id), reaches_author=reaches, version=_version(request))
+    if made is None:
+        raise NotFoundError(f"nobody is told of case {case_id}")
+    return made
 
 
 def _version(request: Request) -> str:

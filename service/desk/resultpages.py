@@ -31,6 +31,7 @@ _FORMS = {
     "WAITING": "Cases wait: message",
     "CAP": "Allowed waits are nearly over: message",
     "TEST": "Test message",
+    "ASSESSMENT": "Assessment",
 }
 
 

@@ -53,8 +53,11 @@ def capability_statement(fhir_version: str = R4) -> dict[str, Any]:
                         "searchParam": [_IDENTIFIER],
                         "documentation": "Each version of a report is kept. What is read are results.",
                     },
-                    _read_alone("Observation", "One disagreement of image and report each."),
-                    _read_alone("Task", "The second look at a case, with its state."),
+                    _read_alone(
+                        "Observation", "One disagreement of image and report each, with its verdict."
+                    ),
+                    _read_alone("Task", "The second look at a case, with its state and outcome."),
+                    _read_alone("Communication", "What the author of the report is told."),
                     {
                         "type": "Bundle",
                         "interaction": [{"code": "create"}],

@@ -1,4 +1,4 @@
-"""Study and patient of a FHIR DiagnosticReport."""
+"""Study, patient and site of a FHIR DiagnosticReport."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,6 +10,7 @@ from service.fhir.resources import (
     DiagnosticReport,
     Identifier,
     ImagingStudy,
+    Organization,
     Patient,
     Reference,
     ServiceRequest,
@@ -70,6 +71,26 @@ def patient_id_of(entry: Bundled, report: DiagnosticReport, collection: Collecti
             if identifier.value and kind in _types(identifier):
                 return identifier.value
     return None
+
+
+def site_of(entry: Bundled, report: DiagnosticReport, collection: Collection) -> str | None:
+    """Return where a report was made: the name of the first organization that performed it.
+
+    One that did not come with the report is known by how the reference to it is displayed.
+    """
+    for reference in report.performer:
+        found = collection.find(reference.reference, entry)
+        if found is not None:
+            if isinstance(found.resource, Organization) and found.resource.name:
+                return found.resource.name
+        elif _is_organization(reference) and reference.display:
+            return reference.display
+    return None
+
+
+def _is_organization(reference: Reference) -> bool:
+    steps = (reference.reference or "").split("/")
+    return "Organization" in {reference.type, steps[-2] if len(steps) > 1 else None}
 
 
 def _numbers(entry: Bundled, report: DiagnosticReport, collection: Collection) -> set[str]:

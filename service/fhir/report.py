@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from overread.errors import InputError, InvalidReportError
 from service.fhir.bundled import ENTRIES_MAX, Bundled, Collection
-from service.fhir.identity import patient_id_of, subjects_of
+from service.fhir.identity import patient_id_of, site_of, subjects_of
 from service.fhir.resources import Bundle, DiagnosticReport, parse_resource
 from service.fhir.text import text_of_report
 from service.intake.reports import IncomingReport
@@ -147,6 +147,7 @@ def _reports(
             study_instance_uid=subject.study_instance_uid,
             patient_id=patient_id_of(entry, report, collection),
             author=_author(report),
+            site=site_of(entry, report, collection),
             issued_at=report.issued or report.meta.last_updated,
             message=content,
             source=source,

@@ -57,7 +57,9 @@ class Reference(_Part):
     """A reference, literal or by the identifier of what is meant."""
 
     reference: str | None = None
+    type: str | None = None  # of the resource that is meant
     identifier: Identifier | None = None
+    display: str | None = None
 
 
 class Attachment(_Part):
@@ -100,6 +102,12 @@ class Patient(Resource):
     """A person."""
 
     identifier: tuple[Identifier, ...] = ()
+
+
+class Organization(Resource):
+    """A hospital, or a part of one."""
+
+    name: str | None = None
 
 
 class ServiceRequest(Resource):
@@ -151,6 +159,7 @@ class DiagnosticReport(Resource):
     subject: Reference = Reference()
     imaging_study: tuple[Reference, ...] = ()  # R4
     study: tuple[Reference, ...] = ()  # R5
+    performer: tuple[Reference, ...] = ()
     results_interpreter: tuple[Reference, ...] = ()
     result: tuple[Reference, ...] = ()
     issued: Annotated[datetime | None, BeforeValidator(partial(read_iso_time, field="issued"))] = None
@@ -161,6 +170,7 @@ class DiagnosticReport(Resource):
 
 
 _READ = (
+    Organization,
     Patient,
     ServiceRequest,
     ImagingStudy,
@@ -178,7 +188,8 @@ def _name_of(value: Any) -> str:
 
 
 Referenced = Annotated[
-    Annotated[Patient, Tag("Patient")]
+    Annotated[Organization, Tag("Organization")]
+    | Annotated[Patient, Tag("Patient")]
     | Annotated[ServiceRequest, Tag("ServiceRequest")]
     | Annotated[ImagingStudy, Tag("ImagingStudy")]
     | Annotated[Observation, Tag("Observation")]

@@ -12,7 +12,8 @@ from models.vendor_results.wording import parse_code
 from overread.discrepancy import DiscrepancyKind
 from overread.finding import Finding
 from overread.observation import Laterality, Presence
-from overread.second_read import Verdict
+from overread.second_read import RejectionCause, Verdict
+from service.results.statements import Assessment
 
 SCHEME = "99OVERREAD"
 _MEANING_LENGTH = 64  # VR LO
@@ -24,7 +25,24 @@ OUTCOME_DISCREPANT = Code("DISCREPANT", SCHEME, "Image and report may disagree")
 OUTCOME_NONE_LEFT = Code("NONE_LEFT", SCHEME, "No disagreement is left that is worth a second look")
 
 VERDICT = Code("VERDICT", SCHEME, "Verdict of the second reader")
+ADDED_BY_READER = Code("ADDED_BY_READER", SCHEME, "The second reader adds it")
+CORRECTED_FINDING = Code("CORRECTED_FINDING", SCHEME, "Finding as the second reader corrects it")
+CORRECTED_SIDE = Code("CORRECTED_SIDE", SCHEME, "Side as the second reader corrects it")
 
+ASSESSMENT = Code("ASSESSMENT", SCHEME, "Assessment of the result by a person")
+ASSESSED_WHOLE = Code("WHOLE_RESULT", SCHEME, "Result of the comparison as a whole")
+REJECTED_BECAUSE = Code("REJECTED_BECAUSE", SCHEME, "Why it is rejected")
+
+_ASSESSMENTS = {
+    Assessment.ACCEPTED: Code("ACCEPTED", SCHEME, "Accepted"),
+    Assessment.PARTLY_ACCEPTED: Code("PARTLY_ACCEPTED", SCHEME, "Accepted in part"),
+    Assessment.SUPPLEMENTED: Code("SUPPLEMENTED", SCHEME, "Supplemented"),
+    Assessment.REJECTED: Code("REJECTED", SCHEME, "Rejected"),
+    Assessment.NOT_DECIDED: Code("NOT_DECIDED", SCHEME, "Not decided"),
+}
+_CAUSES = {
+    cause: Code(cause.value, SCHEME, cause.value.replace("_", " ").capitalize()) for cause in RejectionCause
+}
 _VERDICTS = {
     Verdict.CONFIRMED: Code("CONFIRMED", SCHEME, "The second reader confirms it"),
     Verdict.NOT_CONFIRMED: Code("NOT_CONFIRMED", SCHEME, "The second reader does not confirm it"),
@@ -89,6 +107,16 @@ def report_code(presence: Presence) -> Code:
 def verdict_code(verdict: Verdict) -> Code:
     """Return the code of what a second reader says of a disagreement."""
     return _VERDICTS[verdict]
+
+
+def assessment_code(assessment: Assessment) -> Code:
+    """Return the code of what a person says of a result, or of a part of it."""
+    return _ASSESSMENTS[assessment]
+
+
+def cause_code(cause: RejectionCause) -> Code:
+    """Return the code of why a person rejects a part of a result."""
+    return _CAUSES[cause]
 
 
 def presence_code(presence: Presence) -> Code:

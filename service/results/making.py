@@ -23,7 +23,7 @@ from service.error_boundary import ErrorBoundary
 from service.results.clock import Clock
 from service.results.objects import Workshop
 from service.results.settings import Rule
-from service.results.statements import Statement, statements_of
+from service.results.statements import Statement, judged_statements, statements_of
 from service.store.database import Store
 from service.store.result_occasions import (
     Occasion,
@@ -96,7 +96,12 @@ class Maker:
         subject = subject_of(self._store, occasion)
         statements = statements_of(subject.record, load_vocabulary(), subject.judgement)
         told = told_before(self._store, occasion)
-        places = _places(occasion, self._rules, told, is_withdrawal=not statements)
+        wanted = [
+            rule
+            for rule in self._rules
+            if rule.moment is occasion.moment and _is_due(rule, subject, statements, told)
+        ]
+        places = _places(wanted)
         if not places:
             why = (
                 "nothing goes anywhere" if statements else "image and report agree; nobody was told otherwise"
@@ -120,9 +125,12 @@ class Maker:
             corrects = any(earlier is Form.ORU for earlier, _ in told)
             message = self._workshop.make_message(subject, statements, corrects=corrects)
             return MadeResult(form=form, withdraws=not statements, message=message, destinations=destinations)
+        if form is Form.ASSESSMENT:  # of the result as it was before the judgement
+            statements = judged_statements(subject.record, load_vocabulary(), subject.judgement)
         made = self._workshop.make_object(subject, statements, form)
         columns = _kept(self._store, subject, made, now=self._clock())
-        return MadeResult(form=form, withdraws=not statements, instance=columns, destinations=destinations)
+        withdraws = not statements
+        return MadeResult(form=form, withdraws=withdraws, instance=columns, destinations=destinations)
 
 
 def result_of_case(store: Store, case_id: int, form: Form) -> Dataset:
@@ -130,8 +138,11 @@ def result_of_case(store: Store, case_id: int, form: Form) -> Dataset:
 
     Raises:
         NotFoundError: there is no such case, it has not been triaged, or its images are gone.
-        InputError: image and report agree: there is nothing to tell.
+        InputError: image and report agree, so that there is nothing to tell; or it is an assessment, which
+            is made of a judgement alone.
     """
+    if form is Form.ASSESSMENT:
+        raise InputError("an assessment is made when a second reader has judged, by a rule that asks for it")
     subject = latest_subject(store, case_id)
     statements = statements_of(subject.record, load_vocabulary())
     if not statements:
@@ -140,20 +151,21 @@ def result_of_case(store: Store, case_id: int, form: Form) -> Dataset:
         return workshop.make_object(subject, statements, form)
 
 
-def _places(
-    occasion: Occasion,
-    rules: Sequence[Rule],
-    told: Mapping[tuple[Form, str], bool],
-    *,
-    is_withdrawal: bool,
-) -> Mapping[Form, tuple[str, ...]]:
-    """Return which form goes to which destinations; a withdrawal only where something is to be withdrawn."""
+def _is_due(
+    rule: Rule, subject: Subject, statements: Sequence[Statement], told: Mapping[tuple[Form, str], bool]
+) -> bool:
+    """Whether something goes by a rule: a withdrawal only where something is to be withdrawn."""
+    if rule.form is Form.ASSESSMENT:
+        return bool(subject.record.result.discrepancies)
+    if statements:
+        return True
+    return rule.form is not Form.KO and not told.get((rule.form, rule.destination), True)
+
+
+def _places(rules: Sequence[Rule]) -> Mapping[Form, tuple[str, ...]]:
+    """Return which form goes to which destinations."""
     places: dict[Form, list[str]] = {}
     for rule in rules:
-        if rule.moment is not occasion.moment:
-            continue
-        if is_withdrawal and (rule.form is Form.KO or told.get((rule.form, rule.destination), True)):
-            continue
         places.setdefault(rule.form, []).append(rule.destination)
     return {form: tuple(dict.fromkeys(names)) for form, names in places.items()}
 

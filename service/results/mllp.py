@@ -1,6 +1,10 @@
-"""Sends messages over MLLP (HL7 v2.5.1 appendix C), one connection for a batch; each waits for its answer."""
+"""Sends messages over MLLP (HL7 v2.5.1 appendix C), one connection for a batch; each waits for its answer.
+
+Over TLS where its address is mllps://, with certificates on both sides where it asks for ours (IHE ITI-19).
+"""
 
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 
 from overread.errors import InvalidReportError, PeerError
@@ -20,7 +24,13 @@ class MllpSender:
     """A `Destination` that speaks HL7 v2."""
 
     def __init__(self, address: MllpServer) -> None:
+        """Open nothing yet.
+
+        Raises:
+            ConfigurationError: TLS cannot be set up from its files.
+        """
         self._address = address
+        self._tls = None if address.tls is None else address.tls.context()
 
     @property
     def name(self) -> str:
@@ -34,23 +44,40 @@ class MllpSender:
         """Send over one connection, in order.
 
         Raises:
-            PeerError: nobody listens there.
+            PeerError: nobody listens there, or not who should.
         """
-        address = (self._address.host, self._address.port)
-        try:
-            connection = socket.create_connection(address, timeout=_CONNECT_SECONDS)
-        except OSError as error:
-            raise PeerError(
-                f"{self._address.host}:{self._address.port} does not answer ({type(error).__name__}): check "
-                "that it runs, and OVERREAD_RESULTS_DESTINATIONS"
-            ) from error
-        with connection:
+        with self._connect() as connection:
             connection.settimeout(_ANSWER_SECONDS)
             for delivery in deliveries:
                 sent = _sent(connection, delivery)
                 yield sent
                 if sent.answer is Answer.BROKEN:
                     return
+
+    def _connect(self) -> socket.socket:
+        where = f"{self._address.host}:{self._address.port}"
+        plain: socket.socket | None = None
+        try:
+            plain = socket.create_connection((self._address.host, self._address.port), _CONNECT_SECONDS)
+            if self._tls is None:
+                return plain
+            return self._tls.wrap_socket(plain, server_hostname=self._address.host)
+        except OSError as error:
+            if plain is not None:
+                plain.close()
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise PeerError(
+                    f"{where} shows a certificate that is not to be trusted ({error.verify_message}): check "
+                    "OVERREAD_RESULTS_TLS_CA, and under which name it is called"
+                ) from error
+            if isinstance(error, ssl.SSLError):
+                raise PeerError(
+                    f"{where} does not speak TLS with us ({error.reason}): check both sides"
+                ) from error
+            raise PeerError(
+                f"{where} does not answer ({type(error).__name__}): check that it runs, and "
+                "OVERREAD_RESULTS_DESTINATIONS"
+            ) from error
 
 
 def _sent(connection: socket.socket, delivery: Delivery) -> Sent:

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from service.confined.confined import Confined
 from service.confined.limits import Limits
 from service.pictures.child import make_decoder
+from service.results.assessment import make_assessment, stated_on
 from service.results.capture import boxes_on, caption_of, draw_capture, make_capture, place_of
 from service.results.evidence import Evidence, evidence_of
 from service.results.message import make_message
@@ -53,8 +54,9 @@ class Workshop:
             Form.SR: partial(make_report, release=self._release),
             Form.KO: partial(make_selection, release=self._release),
             Form.SC: self._make_capture,
+            Form.ASSESSMENT: partial(make_assessment, release=self._release),
         }
-        evidence = evidence_of(subject.images, referred(statements))
+        evidence = evidence_of(subject.images, [*referred(statements), *stated_on(statements, subject)])
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"

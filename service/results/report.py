@@ -6,11 +6,11 @@ is there according to the detector, how sure the detector is, the algorithm, wha
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
-    ComprehensiveSR,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
@@ -33,13 +33,16 @@ from numpy import array
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import UID
 
 from models.dicom import text, whole_number
 from overread.observation import ImageRegion as Region
 from service.results import codes as ours
+from service.results.document import Document, make_document
 from service.results.evidence import Evidence, local_time
 from service.results.identifiers import uid_of
 from service.results.statements import Statement
+from service.store.result_occasions import Moment
 from service.store.results import Form, StoredResult, Subject
 
 MANUFACTURER = "overread"
@@ -53,14 +56,12 @@ Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitat
 def version_of_result(subject: Subject) -> tuple[object, ...]:
     """Return what tells this result from every other: another revision or installation is another result."""
     occasion = subject.occasion
-    return (
-        subject.study.study_instance_uid,
-        occasion.case_id,
-        occasion.moment.value,
-        occasion.revision,
-        occasion.judgement_id or 0,
-        subject.record.triaged_at.isoformat(),
-    )
+    return _version(subject, occasion.moment, occasion.judgement_id or 0)
+
+
+def version_after_triage(subject: Subject) -> tuple[object, ...]:
+    """Return what tells the result as it was before anybody judged it."""
+    return _version(subject, Moment.TRIAGE, 0)
 
 
 def make_report(
@@ -84,28 +85,22 @@ def make_report(
         imaging_measurements=groups or [_nothing_left(version, evidence)],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    report = ComprehensiveSR(
-        evidence=list(evidence.headers.values()),
-        content=content[0],
+    identity = Document(
+        sop_instance_uid=uid_of("result", Form.SR, *version),
         series_instance_uid=series_uid(subject, Form.SR),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=uid_of("result", Form.SR, *version),
+        series_description="overread: image and report compared",
         instance_number=max(subject.occasion.occasion_id % 2**31, 1),
         manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=True,
-        previous_versions=[_reference(subject, item) for item in subject.earlier if item.form is Form.SR]
-        or None,
-        specific_character_set="ISO_IR 192",
+        predecessors=[reference_to(subject, item) for item in subject.earlier if item.form is Form.SR],
     )
+    report = make_document(content, evidence, identity)
     describe_equipment(report, release)
     stamp(report, subject)
-    report.CodingSchemeIdentificationSequence = [ours.scheme_identification()]
-    report.SeriesDescription = "overread: image and report compared"
     return report
 
 
-def series_uid(subject: Subject, form: Form) -> str:
+def series_uid(subject: Subject, form: Form) -> UID:
     """Return the series of our results of one form in a study."""
     return uid_of("series", form, subject.study.study_instance_uid, subject.occasion.case_id)
 
@@ -118,9 +113,9 @@ def describe_equipment(made: Dataset, release: str) -> None:
     made.DeviceSerialNumber = "0"
 
 
-def stamp(made: Dataset, subject: Subject) -> None:
-    """Give an object the time of the result, so that making it again gives the same bytes."""
-    at = local_time(subject.record.triaged_at, made)
+def stamp(made: Dataset, subject: Subject, *, at: datetime | None = None) -> None:
+    """Give an object the time of the result, or another one, so that making it again gives the same bytes."""
+    at = local_time(at or subject.record.triaged_at, made)
     for kind in ("Content", "InstanceCreation", "Series"):
         setattr(made, f"{kind}Date", at.strftime("%Y%m%d"))
         setattr(made, f"{kind}Time", at.strftime("%H%M%S.%f"))
@@ -139,17 +134,28 @@ def device_of(release: str) -> ObserverContext:
     return ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=identity)
 
 
+def _version(subject: Subject, moment: Moment, judgement_id: int) -> tuple[object, ...]:
+    return (
+        subject.study.study_instance_uid,
+        subject.occasion.case_id,
+        moment.value,
+        subject.occasion.revision,
+        judgement_id,
+        subject.record.triaged_at.isoformat(),
+    )
+
+
 def _groups(item: Statement, number: int, version: tuple[object, ...], evidence: Evidence) -> Iterator[Group]:
     places = [region for region in item.regions if region.sop_instance_uid in evidence.headers]
     for place, region in enumerate(places):
         yield _with_words(
             PlanarROIMeasurementsAndQualitativeEvaluations(
-                referenced_region=_region(region, evidence),
-                tracking_identifier=_tracking(item, number, version, place),
-                finding_type=_concept(ours.finding_code(item.finding)),
-                finding_category=_concept(codes.SCT.MorphologicallyAbnormalStructure),
-                algorithm_id=_algorithm(item),
-                finding_sites=_sites(item),
+                referenced_region=region_item(region, evidence),
+                tracking_identifier=tracking_of(item, number, version, place),
+                finding_type=concept_of(ours.finding_code(item.finding)),
+                finding_category=concept_of(codes.SCT.MorphologicallyAbnormalStructure),
+                algorithm_id=algorithm_of(item),
+                finding_sites=sites_of(item),
                 measurements=_measurements(item),
                 qualitative_evaluations=_evaluations(item),
             ),
@@ -159,11 +165,11 @@ def _groups(item: Statement, number: int, version: tuple[object, ...], evidence:
         image = evidence.headers.get(item.image or "", evidence.first)
         yield _with_words(
             MeasurementsAndQualitativeEvaluations(
-                tracking_identifier=_tracking(item, number, version, 0),
-                finding_type=_concept(ours.finding_code(item.finding)),
-                finding_category=_concept(codes.SCT.MorphologicallyAbnormalStructure),
-                algorithm_id=_algorithm(item),
-                finding_sites=_sites(item),
+                tracking_identifier=tracking_of(item, number, version, 0),
+                finding_type=concept_of(ours.finding_code(item.finding)),
+                finding_category=concept_of(codes.SCT.MorphologicallyAbnormalStructure),
+                algorithm_id=algorithm_of(item),
+                finding_sites=sites_of(item),
                 measurements=_measurements(item),
                 qualitative_evaluations=_evaluations(item),
                 source_images=[SourceImageForMeasurementGroup.from_source_image(image)],
@@ -178,13 +184,13 @@ def _nothing_left(version: tuple[object, ...], evidence: Evidence) -> Group:
             uid=uid_of("tracking", "nothing left", *version), identifier="comparison of image and report"
         ),
         qualitative_evaluations=[
-            QualitativeEvaluation(_concept(ours.OUTCOME), _concept(ours.OUTCOME_NONE_LEFT))
+            QualitativeEvaluation(concept_of(ours.OUTCOME), concept_of(ours.OUTCOME_NONE_LEFT))
         ],
         source_images=[SourceImageForMeasurementGroup.from_source_image(evidence.first)],
     )
 
 
-def _region(region: Region, evidence: Evidence) -> ImageRegion:
+def region_item(region: Region, evidence: Evidence) -> ImageRegion:
     """Return the box as a closed polyline; columns and rows from the outer corner (PS3.3 C.18.6.1.1)."""
     left, top, right, bottom = region.column_min, region.row_min, region.column_max, region.row_max
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
@@ -197,7 +203,8 @@ def _region(region: Region, evidence: Evidence) -> ImageRegion:
     )
 
 
-def _tracking(item: Statement, number: int, version: tuple[object, ...], place: int) -> TrackingIdentifier:
+def tracking_of(item: Statement, number: int, version: tuple[object, ...], place: int) -> TrackingIdentifier:
+    """Return what identifies one place of a statement in every object about the same result."""
     kind = item.discrepancy.kind.value.replace("_", " ").lower()
     return TrackingIdentifier(
         uid=uid_of("tracking", number, place, item.finding.id, item.discrepancy.kind, *version),
@@ -205,7 +212,8 @@ def _tracking(item: Statement, number: int, version: tuple[object, ...], place: 
     )
 
 
-def _algorithm(item: Statement) -> AlgorithmIdentification | None:
+def algorithm_of(item: Statement) -> AlgorithmIdentification | None:
+    """Return which algorithm saw it (TID 4019); None where none did."""
     if item.detector is None:
         return None
     parameters = [f"operating point {item.operating_point}"]
@@ -216,12 +224,13 @@ def _algorithm(item: Statement) -> AlgorithmIdentification | None:
     )
 
 
-def _sites(item: Statement) -> list[FindingSite] | None:
+def sites_of(item: Statement) -> list[FindingSite] | None:
+    """Return where in the body it is; None where that has no code."""
     site = ours.site_code(item.finding.group)
     side = ours.side_code(item.laterality)
     if site is None:
         return None
-    return [FindingSite(_concept(site), laterality=None if side is None else _concept(side))]
+    return [FindingSite(concept_of(site), laterality=None if side is None else concept_of(side))]
 
 
 def _measurements(item: Statement) -> list[Measurement] | None:
@@ -249,7 +258,7 @@ def _evaluations(item: Statement) -> list[QualitativeEvaluation]:
     side = ours.side_code(item.laterality)
     if side is not None and ours.site_code(item.finding.group) is None:
         pairs.append((codes.SCT.Laterality, side))
-    return [QualitativeEvaluation(_concept(name), _concept(value)) for name, value in pairs]
+    return [QualitativeEvaluation(concept_of(name), concept_of(value)) for name, value in pairs]
 
 
 def _with_words(group: Group, words: str) -> Group:
@@ -264,7 +273,7 @@ def _with_words(group: Group, words: str) -> Group:
     return group
 
 
-def _reference(subject: Subject, earlier: StoredResult) -> Dataset:
+def reference_to(subject: Subject, earlier: StoredResult) -> Dataset:
     """Return an earlier result as Predecessor Documents Sequence refers to it (PS3.3 C.17.2)."""
     document = Dataset()
     document.StudyInstanceUID = subject.study.study_instance_uid
@@ -274,5 +283,6 @@ def _reference(subject: Subject, earlier: StoredResult) -> Dataset:
     return document
 
 
-def _concept(code: Code) -> CodedConcept:
+def concept_of(code: Code) -> CodedConcept:
+    """Return a code as content items have it."""
     return CodedConcept.from_code(code)

@@ -9,14 +9,15 @@ from pydantic import BeforeValidator, field_validator, model_validator
 
 from overread.errors import ConfigurationError
 from service.dicom.settings import DicomSettings, Peer
-from service.network_settings import TlsFiles
+from service.network_settings import AbsolutePath, TlsClientFiles, TlsFiles
 from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, SettingsModel, setting
 from service.store.result_occasions import Moment
 from service.store.results import Form
 
 _VARIABLE = "OVERREAD_RESULTS"
 _NAME_MAX = 64
-_DICOM_FORMS = frozenset({Form.SR, Form.SC, Form.KO})
+_DICOM_FORMS = frozenset({Form.SR, Form.SC, Form.KO, Form.ASSESSMENT})
+_HL7 = ("mllp://", "mllps://")
 OWN_AE_TITLE = "OVERREAD"
 
 
@@ -48,6 +49,7 @@ class StowServer:
     name: str
     url: str  # to which /studies is added
     authorization: str = field(default="", repr=False)
+    tls: TlsClientFiles = field(default_factory=TlsClientFiles)  # of https
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class MllpServer:
     name: str
     host: str
     port: int
+    tls: TlsClientFiles | None = None  # None: TLS is not spoken
 
 
 Address = StoreScp | StowServer | MllpServer
@@ -86,14 +89,14 @@ class ResultsSettings(SettingsModel):
     destinations: Annotated[Mapping[str, str], SPLIT_PAIRS] = setting(
         dict,
         meaning="where results go, by a name of the site's choice: an AE title of OVERREAD_DICOM_PEERS "
-        "(C-STORE), an http(s) address to which DICOMweb adds /studies (STOW-RS), or mllp://host:port (HL7); "
-        "such as pacs=PACS1,web=https://pacs.example/dicom-web,ris=mllp://10.0.0.3:2575",
+        "(C-STORE), an http(s) address to which DICOMweb adds /studies (STOW-RS), or mllp://host:port (HL7), "
+        "mllps://host:port over TLS; such as pacs=PACS1,web=https://pacs.example/dicom-web,ris=mllp://10.0.0.3:2575",
         default_words="nowhere",
     )
     rules: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], SPLIT_WORDS] = setting(
         (),
         meaning="what goes where and when, as moment:form:destination, such as triage:SR:pacs; moments: "
-        "triage, judgement; forms: SR, SC, KO (DICOM), ORU (HL7)",
+        "triage, judgement; forms: SR, SC, KO (DICOM), ORU (HL7), and after judgement ASSESSMENT (DICOM)",
         default_words="after triage SR and SC to every DICOM destination, ORU to every HL7 one",
     )
     authorization: str = setting(
@@ -102,6 +105,14 @@ class ResultsSettings(SettingsModel):
         default_words="none",
         secret=True,
     )
+    tls_ca: AbsolutePath | None = setting(
+        meaning="PEM file with the authority that certifies https and mllps destinations",
+        default_words="those that this machine trusts",
+    )
+    tls_certificate: AbsolutePath | None = setting(
+        meaning="PEM file with our certificate for https and mllps destinations that ask for one"
+    )
+    tls_key: AbsolutePath | None = setting(meaning="PEM file with the key of that certificate")
     storage_commitment: bool = setting(
         True, meaning="whether a C-STORE destination that offers storage commitment is asked for it"
     )
@@ -123,6 +134,12 @@ class ResultsSettings(SettingsModel):
         return authorization
 
     @model_validator(mode="after")
+    def _check_certificate(self) -> Self:
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ValueError(f"{_VARIABLE}_TLS_CERTIFICATE and {_VARIABLE}_TLS_KEY are needed, both")
+        return self
+
+    @model_validator(mode="after")
     def _check_rules(self) -> Self:
         for rule in self.rules:
             address = self.destinations.get(rule.destination)
@@ -130,7 +147,9 @@ class ResultsSettings(SettingsModel):
                 raise ValueError(
                     f"a rule names {rule.destination!r}, which {_VARIABLE}_DESTINATIONS does not"
                 )
-            if (rule.form in _DICOM_FORMS) == address.startswith("mllp://"):
+            if rule.form is Form.ASSESSMENT and rule.moment is not Moment.JUDGEMENT:
+                raise ValueError("nothing is assessed before a judgement: judgement:ASSESSMENT:...")
+            if (rule.form in _DICOM_FORMS) == address.startswith(_HL7):
                 raise ValueError(f"{rule.destination} ({address}) does not take {rule.form}")
         return self
 
@@ -142,7 +161,7 @@ class ResultsSettings(SettingsModel):
         return tuple(
             Rule(moment=Moment.TRIAGE, form=form, destination=name)
             for name, address in self.destinations.items()
-            for form in ((Form.ORU,) if address.startswith("mllp://") else (Form.SR, Form.SC))
+            for form in ((Form.ORU,) if address.startswith(_HL7) else (Form.SR, Form.SC))
         )
 
     def addresses(self, dicom: DicomSettings) -> tuple[Address, ...]:
@@ -154,11 +173,13 @@ class ResultsSettings(SettingsModel):
         return tuple(self._address(name, address, dicom) for name, address in self.destinations.items())
 
     def _address(self, name: str, address: str, dicom: DicomSettings) -> Address:
-        if address.startswith("mllp://"):
+        tls = TlsClientFiles(authority=self.tls_ca, certificate=self.tls_certificate, key=self.tls_key)
+        if address.startswith(_HL7):
             parts = urlsplit(address)
-            return MllpServer(name=name, host=str(parts.hostname), port=int(parts.port or 0))
+            secured = tls if parts.scheme == "mllps" else None
+            return MllpServer(name=name, host=str(parts.hostname), port=int(parts.port or 0), tls=secured)
         if "://" in address:
-            return StowServer(name=name, url=address.rstrip("/"), authorization=self.authorization)
+            return StowServer(name=name, url=address.rstrip("/"), authorization=self.authorization, tls=tls)
         peer = dicom.peers.get(address)
         if peer is None:
             raise ConfigurationError(
@@ -183,10 +204,15 @@ def _check_address(address: str) -> None:
     if "://" not in address:
         return
     parts = urlsplit(address)
-    if parts.scheme not in ("http", "https", "mllp") or not parts.hostname or parts.query or parts.username:
+    if (
+        parts.scheme not in ("http", "https", "mllp", "mllps")
+        or not parts.hostname
+        or parts.query
+        or parts.username
+    ):
         raise ValueError(
-            f"{address!r} is no AE title, http(s) address or mllp://host:port; a password belongs into "
-            f"{_VARIABLE}_AUTHORIZATION"
+            f"{address!r} is no AE title, http(s) address, mllp://host:port or mllps://host:port; a password "
+            f"belongs into {_VARIABLE}_AUTHORIZATION"
         )
-    if parts.scheme == "mllp" and not parts.port:
+    if address.startswith(_HL7) and not parts.port:
         raise ValueError(f"{address!r} has no port")

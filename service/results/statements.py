@@ -1,9 +1,10 @@
 """Statements of a triage result to other systems, whatever the form in which they leave."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from overread.discrepancy import Discrepancy, DiscrepancyKind
+from overread.discrepancy import Discrepancy
 from overread.finding import Finding, Vocabulary
 from overread.observation import (
     Detection,
@@ -14,8 +15,18 @@ from overread.observation import (
     Presence,
 )
 from overread.report_position import current_observations, position_on
-from overread.second_read import Judgement, Verdict
+from overread.second_read import Flag, FlagVerdict, Judgement, RejectionCause, StatedFinding, Verdict
 from service.store.records import TriageRecord
+
+
+class Assessment(StrEnum):
+    """Assessment of a result, or of one statement of it, by a person."""
+
+    ACCEPTED = "ACCEPTED"
+    PARTLY_ACCEPTED = "PARTLY_ACCEPTED"  # of a whole result alone
+    SUPPLEMENTED = "SUPPLEMENTED"  # corrected, or not in the result at all
+    REJECTED = "REJECTED"
+    NOT_DECIDED = "NOT_DECIDED"  # the person is unsure, or did not look at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,17 @@ class Statement:
     operating_point: str | None
     report_says: Presence
     verdict: Verdict | None  # of the second reader; None where nobody has judged, or looked at it
+    cause: RejectionCause | None  # why the second reader rejects it
+    corrected: StatedFinding | None  # what it is in truth, by the second reader; None: as it was flagged
     words: str  # why, in one or more sentences
+
+    @property
+    def assessment(self) -> Assessment:
+        """What the second reader says of it."""
+        if self.verdict is Verdict.CONFIRMED:
+            return Assessment.ACCEPTED if self.corrected is None else Assessment.SUPPLEMENTED
+        is_rejected = self.verdict is Verdict.NOT_CONFIRMED
+        return Assessment.REJECTED if is_rejected else Assessment.NOT_DECIDED
 
 
 def statements_of(
@@ -44,23 +65,43 @@ def statements_of(
 
     What a second reader has not confirmed is left out.
     """
-    verdicts = {} if judgement is None else {item.flag: item.verdict for item in judgement.verdicts}
-    return tuple(
-        item
-        for item in _statements(record, vocabulary, verdicts)
-        if item.verdict is not Verdict.NOT_CONFIRMED
-    )
+    judged = judged_statements(record, vocabulary, judgement)
+    return tuple(item for item in judged if item.verdict is not Verdict.NOT_CONFIRMED)
+
+
+def judged_statements(
+    record: TriageRecord, vocabulary: Vocabulary, judgement: Judgement | None
+) -> tuple[Statement, ...]:
+    """Return every disagreement of a triage result, the strongest first, with the verdict on it."""
+    verdicts = {} if judgement is None else {item.flag: item for item in judgement.verdicts}
+    return tuple(_statements(record, vocabulary, verdicts))
+
+
+def assessment_of(statements: Sequence[Statement], *, adds: bool) -> Assessment:
+    """Return what a person says of a result as a whole.
+
+    Args:
+        statements: every statement of the result, at least one.
+        adds: whether the person states what the result does not.
+    """
+    said = {item.assessment for item in statements}
+    if adds or Assessment.SUPPLEMENTED in said:
+        return Assessment.SUPPLEMENTED
+    if len(said) == 1:
+        return said.pop()
+    return Assessment.PARTLY_ACCEPTED if Assessment.ACCEPTED in said else Assessment.NOT_DECIDED
 
 
 def _statements(
     record: TriageRecord,
     vocabulary: Vocabulary,
-    verdicts: Mapping[tuple[str, DiscrepancyKind], Verdict],
+    verdicts: Mapping[Flag, FlagVerdict],
 ) -> Iterator[Statement]:
     current = current_observations(record.reading.observations)
     for item in record.result.discrepancies:
         seen = item.detector_observation
         detection = None if seen is None else _detection_with(record.detections, seen)
+        said = verdicts.get((item.finding, item.kind))
         yield Statement(
             finding=vocabulary[item.finding],
             discrepancy=item,
@@ -73,7 +114,9 @@ def _statements(
             detector=None if detection is None else detection.detector,
             operating_point=None if detection is None else detection.operating_point,
             report_says=position_on(current, item.finding, vocabulary).presence,
-            verdict=verdicts.get((item.finding, item.kind)),
+            verdict=None if said is None else said.verdict,
+            cause=None if said is None else said.cause,
+            corrected=None if said is None else said.corrected,
             words=" ".join(item.reasons),
         )
 

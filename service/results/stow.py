@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import ssl
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -31,8 +30,14 @@ class StowClient:
     """A `Destination` that speaks DICOMweb. Redirects are not followed and no proxy is used."""
 
     def __init__(self, address: StowServer, files: ObjectFiles) -> None:
+        """Open nothing yet.
+
+        Raises:
+            ConfigurationError: TLS cannot be set up from its files.
+        """
         self._address = address
         self._parts = urlsplit(address.url)
+        self._tls = address.tls.context() if self._parts.scheme == "https" else None
         self._files = files
         self._connection: http.client.HTTPConnection | None = None
 
@@ -111,8 +116,7 @@ class StowClient:
     def _connect(self) -> http.client.HTTPConnection:
         host, port = str(self._parts.hostname), self._parts.port
         if self._parts.scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
+            return http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=self._tls)
         return http.client.HTTPConnection(host, port, timeout=_SECONDS)
 
 

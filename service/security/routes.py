@@ -144,6 +144,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/api/v1/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
     # FHIR
     ("GET", "/fhir/metadata"): ANYBODY_KNOWN,
+    ("GET", "/fhir/Communication"): SEE_RESULTS,
+    ("GET", "/fhir/Communication/{name}"): SEE_RESULTS,
     ("GET", "/fhir/DiagnosticReport"): SEE_RESULTS,
     ("GET", "/fhir/DiagnosticReport/{name}"): SEE_RESULTS,
     ("GET", "/fhir/Observation"): SEE_RESULTS,

@@ -34,6 +34,7 @@ class Form(StrEnum):
     SC = "SC"  # DICOM secondary capture with a burnt-in overlay
     KO = "KO"  # DICOM key object selection
     ORU = "ORU"  # HL7 v2 ORU^R01
+    ASSESSMENT = "ASSESSMENT"  # DICOM structured report, TID 1500: what a person says of a result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

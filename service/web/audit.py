@@ -4,6 +4,7 @@ What changes something is recorded where it is changed, in the same transaction.
 sent in are recorded with their source where they are stored.
 """
 
+import re
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -24,6 +25,7 @@ SEARCHES = frozenset(
         "/worklist/rows",
         "/quarantine",
         "/results",
+        "/fhir/Communication",
         "/fhir/DiagnosticReport",
         "/fhir/Observation",
         "/fhir/Task",
@@ -70,6 +72,7 @@ _SUBJECTS = (  # name in the route, kind of thing; what is more particular comes
     ("study", "study"),
     ("study_instance_uid", "study"),
 )
+_RESOURCE_OF_CASE = re.compile(r"case-([0-9]{1,18})(?:-[0-9]{1,4})?$")  # id of a FHIR resource of ours
 AHEAD = "overread-ahead"
 """Header of a request for what may be looked at later; its answer is recorded as fetched, not as seen."""
 _AHEAD_ROUTES = frozenset(
@@ -154,4 +157,5 @@ def _subject(parameters: dict[str, Any]) -> str | None:
     for name, kind in _SUBJECTS:
         if name in parameters:
             return f"{kind} {parameters[name]}"
-    return None
+    resource = _RESOURCE_OF_CASE.match(str(parameters.get("name", "")))
+    return f"case {resource[1]}" if resource else None

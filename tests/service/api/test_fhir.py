@@ -197,5 +197,6 @@ def test_what_can_be_done_is_told_in_the_version_that_is_asked_for(
         "DiagnosticReport",
         "Observation",
         "Task",
+        "Communication",
         "Bundle",
     ]

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -39,14 +40,21 @@ SWITCHES = (
 )
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+@contextmanager
+def chrome(folder: Path) -> Iterator[webdriver.Chrome]:
+    """A browser without a window, whose profile lies in a folder."""
     options = Options()
     options.binary_location = CHROMIUM or ""
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
+    for switch in (*SWITCHES, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=Service(CHROMEDRIVER)) as driver:
+        yield driver
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    with chrome(tmp_path) as driver:
         yield driver
 
 

@@ -1,13 +1,21 @@
 """The page of the outbox, as a browser without script gets it, and what health and metrics say of it."""
 
+import re
+
 import httpx
+import pytest
 
 from overread.actor import Actor
+from service.adjudication.reads import judge
+from service.results.settings import Rule
 from service.store.audit_entries import AuditAction
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
 from service.store.notices import make_test_notice
 from service.store.outbox import ATTEMPTS_MAX, DeliveryState, Query, list_deliveries, note_not_sent
+from service.store.result_occasions import Moment
+from service.store.results import Form
+from tests.service.adjudication.test_reads import CONFIRMED, sender
 from tests.service.desk.test_pages import PERSON, get
 from tests.service.material import NOW
 from tests.service.results.material import TO_PACS, make_due, seen, told_case
@@ -32,6 +40,17 @@ def test_what_waits_is_shown_with_the_reason(api: httpx.Client, sqlite_store: St
     assert "not tried yet" in page.text
     assert "Doe" not in page.text
     assert get(api, "/results?state=nonsense").text == page.text
+
+
+@pytest.mark.parametrize("form", Form)
+def test_every_form_has_a_name_for_people(form: Form, api: httpx.Client, sqlite_store: Store) -> None:
+    case_id = told_case(sqlite_store, seen())
+    place = "ris" if form is Form.ORU else "pacs"
+    make_due(sqlite_store, [Rule(moment=Moment.TRIAGE, form=Form.SR, destination="elsewhere")])
+    judge(sqlite_store, case_id, CONFIRMED, sender())
+    make_due(sqlite_store, [Rule(moment=Moment.JUDGEMENT, form=form, destination=place)], seconds=120)
+
+    assert re.search(rf"[A-Z][A-Za-z0-9 ]+ of case {case_id} to {place}", get(api, "/results").text)
 
 
 def test_what_was_given_up_is_sent_again_by_a_person_and_recorded(

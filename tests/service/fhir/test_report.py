@@ -417,3 +417,29 @@ def test_a_report_was_made_when_it_was_issued_else_last_updated(elements: Json, 
     issued = only(report(**elements)).issued_at
 
     assert (issued and issued.astimezone(UTC).hour) == hour
+
+
+ORGANIZATION = {"resourceType": "Organization", "id": "north", "name": "North Hospital"}
+
+
+@pytest.mark.parametrize(
+    ("performers", "contained", "site"),
+    [
+        ([{"reference": "#north"}], [ORGANIZATION], "North Hospital"),
+        ([{"reference": "Practitioner/7"}, {"reference": "#north"}], [ORGANIZATION], "North Hospital"),
+        ([{"reference": "Organization/9", "display": "South Clinic"}], [], "South Clinic"),
+        ([{"type": "Organization", "display": "South Clinic"}], [], "South Clinic"),
+        ([{"reference": "Practitioner/7", "display": "Dr. House"}], [], None),
+        ([{"reference": "Organization/9"}], [], None),
+        ([{"reference": "#north"}], [{"resourceType": "Organization", "id": "north"}], None),
+        ([], [], None),
+    ],
+)
+def test_the_site_is_the_organization_that_performed_it(performers, contained, site) -> None:
+    assert only(report(performer=performers, contained=contained)).site == site
+
+
+def test_an_organization_in_the_bundle_names_the_site() -> None:
+    sent = report(performer=[{"reference": "Organization/north"}])
+
+    assert only(bundle(ORGANIZATION, sent)).site == "North Hospital"

@@ -1,6 +1,7 @@
 """Peers that take results: scripted ones on a free port, each counting what it was sent."""
 
 import socketserver
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -73,11 +74,19 @@ class ScriptedReceiver:
         self.messages: list[str] = []
 
     @contextmanager
-    def listening(self) -> Iterator[int]:
+    def listening(self, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[int]:
         receiver = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
+                try:
+                    if tls is not None:
+                        self.request = tls.wrap_socket(self.request, server_side=True)
+                    self.take()
+                except OSError:  # the other side does not like our certificate, nor we theirs
+                    self.request.close()
+
+            def take(self) -> None:
                 reader = FrameReader(message_bytes_max=1 << 20)
                 while received := self.request.recv(1 << 16):
                     for content in reader.feed(received):
@@ -90,7 +99,7 @@ class ScriptedReceiver:
                         answer = f"MSH|^~\\&|||||||ACK|1|P|2.5.1\rMSA|{code}|{control_id}\r"
                         self.request.sendall(frame(answer.encode()))
 
-        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        with socketserver.ThreadingTCPServer((host, 0), Handler) as server:
             server.daemon_threads = True
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))
             thread.start()

@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 from pydicom.uid import UID
 
+from service.dicom.settings import DicomSettings
 from service.fhir.capability import capability_statement
+from service.fhir.results import DECIDED, ON_HOLD, TASK_STATUS, UNDECIDED, WITHDRAWN
 from service.results import dimse, mllp, stow
+from service.results.assessment import READER
+from service.results.codes import assessment_code
 from service.results.making import result_of_case
 from service.results.sending import BATCH
-from service.results.settings import OWN_AE_TITLE
+from service.results.settings import OWN_AE_TITLE, ResultsSettings
+from service.results.statements import Assessment
 from service.store.outbox import ATTEMPTS_MAX
 from service.store.results import Form
 from tests.service.results.material import seen, told_case
@@ -62,3 +67,36 @@ def test_what_fhir_reads_is_what_the_capability_statement_says(version) -> None:
     read = {resource["type"] for resource in rest["resource"] if {"code": "read"} in resource["interaction"]}
 
     assert read == set(re.findall(r"/fhir/([A-Za-z]+)/", addresses))
+
+
+@pytest.mark.parametrize("row", ["Status of a report", "Status of an Observation"])
+def test_every_status_of_a_result_is_stated_and_no_other(row) -> None:
+    stated = section("FHIR, results read")[row]
+
+    assert set(re.findall(r"`([a-z-]+)`", stated)) == {*DECIDED, *UNDECIDED, WITHDRAWN}
+
+
+def test_every_state_of_a_task_is_stated_and_no_other() -> None:
+    stated = section("FHIR, results read")["Task"]
+
+    assert set(re.findall(r"`([a-z-]+)`", stated)) == {*TASK_STATUS.values(), ON_HOLD}
+
+
+def test_the_words_of_an_assessment_are_those_that_are_written() -> None:
+    stated = RESULTS["Assessment"]
+    listed = stated.partition("triage, ")[2].partition(", and why")[0].split(", ")
+
+    assert listed == [assessment_code(item).meaning.lower() for item in Assessment]
+    assert f"called `{READER}`" in stated
+    assert {assessment_code(item).scheme_designator for item in Assessment} == {"99OVERREAD"}
+
+
+def test_the_addresses_that_are_called_over_tls_are_stated() -> None:
+    settings = ResultsSettings(
+        destinations={"ris": "mllps://ris:1", "web": "https://pacs/d", "old": "mllp://ris:2"}
+    )
+
+    ris, web, old = settings.addresses(DicomSettings())
+
+    assert (ris.tls is not None, web.tls is not None, old.tls is not None) == (True, True, False)
+    assert "where the address is `mllps://` (MLLP)" in RESULTS["Security"]

@@ -30,6 +30,7 @@ from service.store.quarantine import list_quarantine
 from service.store.sites import count_sites
 from service.store.worklist import count_cases, list_numbers, load_case, load_instance
 from service.web.guard import access_for
+from tests.service.fhir.documents import identifier, report
 from tests.service.material import ACCESSION, CLEAR, NOW, dicom_bytes, send_image, send_report
 from tests.service.security.people import BY, add, desk_on, token_on
 from tests.service.web.listening import listening, opener
@@ -52,6 +53,7 @@ SHOW_NOTHING_HERE = {
         "GET",
         "/studies/{study}/series/{series}/instances/{instance}/bulkdata/{place}",
     ),  # nothing is long enough
+    ("GET", "/fhir/Communication/{name}"),  # nobody is told before a judgement
 }
 BODIES: dict[str, dict[str, str]] = {
     "discard": {"because": "of no use"},
@@ -254,6 +256,53 @@ def test_a_token_is_bound_likewise(sqlite_store: Store) -> None:
             assert program.get("/api/v1/cases/1").status_code == 404
         with httpx.Client(base_url=house.dicomweb.base_url, headers=shown) as program:
             assert [item["0020000D"]["Value"] for item in program.get("/studies").json()] == [["2.25.2"]]
+
+
+def test_a_report_that_comes_as_fhir_is_of_the_site_that_it_names(sqlite_store: Store) -> None:
+    sent = report(performer=[{"reference": "Organization/9", "display": "SOUTH "}])
+    scopes = frozenset({Scope.REPORTS_WRITE})
+    token = make_token(sqlite_store, "ris", scopes, days=1, by=BY)
+    with two_sites(sqlite_store, {"south"}) as house:
+        with httpx.Client(base_url=house.pages.base_url, headers={"Authorization": f"Bearer {token}"}) as ris:
+            answer = ris.post(
+                "/fhir/DiagnosticReport", json=sent | {"identifier": [identifier("A77", "ACSN")]}
+            )
+            assert answer.status_code == 201, answer.text
+        assert house.pages.get("/api/v1/cases/4").json()["summary"]["site"] == "south"
+        bind_person(sqlite_store, 1, {"north hospital"}, (), by=BY)
+        assert house.pages.get("/api/v1/cases/4").status_code == 404
+
+
+def test_what_fhir_tells_is_of_the_own_site(sqlite_store: Store) -> None:
+    with two_sites(sqlite_store, None) as house:
+        for number in (1, 2):
+            given = {"submission": f"s{number}", "revision": 1, "tells_author": True}
+            verdict = {"finding": "mass", "kind": "POSSIBLE_MISS", "verdict": "CONFIRMED"}
+            token = {"X-CSRF-Token": house.pages.get("/session").json()["csrf_token"]}
+            address = f"/api/v1/cases/{number}/judgement"
+            answer = house.pages.post(address, json={**given, "verdicts": [verdict]}, headers=token)
+            assert answer.status_code == 201, answer.text
+        bind_person(sqlite_store, 1, {"south"}, (), by=BY)
+        for kind, name in (
+            ("DiagnosticReport", "case-{}"),
+            ("Observation", "case-{}-1"),
+            ("Task", "case-{}"),
+            ("Communication", "case-{}"),
+        ):
+            statuses = [house.pages.get(f"/fhir/{kind}/{name.format(n)}").status_code for n in (1, 2, 3)]
+            assert statuses == [404, 200, 404], kind
+            totals = [
+                house.pages.get(f"/fhir/{kind}", params={"identifier": study}).json()["total"]
+                for study in ("2.25.1", "2.25.2")
+            ]
+            assert totals == [0, 1], kind
+    refused = [
+        (sealed.entry.subject, sealed.entry.outcome)
+        for sealed in find_entries(sqlite_store, TrailFilter())
+        if sealed.entry and sealed.entry.what == "GET /fhir/Communication/{name}"
+    ]
+    refusal, success = AuditOutcome.REFUSED, AuditOutcome.SUCCEEDED
+    assert refused == [("case 1", refusal), ("case 2", success), ("case 3", refusal)]
 
 
 def test_who_asks_for_a_case_of_another_site_is_recorded_as_refused(sqlite_store: Store) -> None:
