@@ -131,6 +131,7 @@ class Group:
     only: ColumnElement[bool]  # what makes a case of these states one of the group
     by: Column[Any] | None = None  # time by which they are ordered; None: by priority
     falling: bool = False  # the latest time first
+    by_number: bool = False  # whether its conditions name its cases, which are few
 
     def first(self, limit: int, after: Position | None, number: int) -> Select[Any]:
         """Return the query of the first cases of the group after a place in it."""
@@ -143,7 +144,8 @@ class Group:
     def _walk(self, state: CaseState, after: Position | None, limit: int) -> Select[Any]:
         at = cases.c.overdue_at if self.by is None else self.by
         columns = (cases.c.case_id, at.label("at"), cases.c.priority, cases.c.opened_at)
-        statement = select(*columns).where(cases.c.state == state.value, self.only)
+        is_in_state = in_state(state, by_number=self.by_number)
+        statement = select(*columns).where(is_in_state, self.only)
         if after is not None:
             statement = statement.where(self._beyond(after))
         return statement.order_by(*self._rank(at, cases.c)).limit(limit)
@@ -193,8 +195,19 @@ def groups_of(
     else:
         above, below = _sorted(selection, line, as_of)
     chosen = {None: (*above, *below), True: above, False: below}[selection.above_line]
-    wanted = (seen, *selection.only.conditions(as_of))
-    return tuple(replace(group, only=and_(group.only, *wanted)) for group in chosen)
+    wanted = (seen, *selection.only.conditions(as_of, along=True))
+    by_number = selection.only.case_ids is not None
+    return tuple(replace(group, only=and_(group.only, *wanted), by_number=by_number) for group in chosen)
+
+
+def in_state(state: CaseState, *, by_number: bool) -> ColumnElement[bool]:
+    """Return which cases are in a state.
+
+    Where cases are named by their numbers it is a function of the column, so that SQLite looks those up and
+    does not walk along an index of the state.
+    """
+    column = func.coalesce(cases.c.state, "") if by_number else cases.c.state
+    return column == state.value
 
 
 def sides_of(
