@@ -189,9 +189,8 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
         return None
     line = line_of(connection, selection.share)
     wanted = selection.only.conditions(as_of)
-    counted = selection.only.counted()
-    is_kept = selection.subspecialty is None and counted is not None
-    if is_kept:  # all that is asked for is what the counts are told apart by
+    counted = selection.only.counted() if selection.subspecialty is None else None
+    if counted is not None:  # all that is asked for is what the counts are told apart by
         sides = listed_sides(connection, line.priority, counted=counted, wanted=wanted)
     else:
         seen = cases_in_sight(connection)
@@ -205,7 +204,7 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
         triaged=line.triaged,
         above=sides.above,
         below=sides.below,
-        is_capped=not is_kept,
+        is_capped=counted is None,
     )
 
 
