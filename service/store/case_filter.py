@@ -17,7 +17,7 @@ from service.store.second_reads import ReadAct
 from service.store.sight import cases_in_sight
 
 _HELD_MAX = 5000  # claims that are looked through for cases that somebody has
-_FEW = 1000  # cases of a finding, that are looked up one by one rather than found along the list
+_FEW = 300  # cases of a finding, that are looked up one by one rather than found along the list
 _NEVER = -1  # the number of no case
 
 
@@ -97,16 +97,16 @@ class CaseFilter:
         )
         return tuple(condition for condition in made if condition is not None)
 
-    def conditions(self, as_of: datetime, *, along: bool = False) -> tuple[ColumnElement[bool], ...]:
+    def conditions(self, as_of: datetime, *, hides_finding: bool = False) -> tuple[ColumnElement[bool], ...]:
         """Return what makes a case one that is asked for; the filter is resolved.
 
         Args:
             as_of: the moment.
-            along: whether the cases are found along an index of the list. The condition is then a function
-                of the finding, so that no index of it tempts SQLite to sort whatever has the finding.
+            hides_finding: whether the finding is asked for by a function of it. Its index, by which a rare
+                one is found, then tempts SQLite no more to sort all that have a common one.
         """
         columns = cases.c
-        finding = func.coalesce(columns.finding, "") if along else columns.finding
+        finding = func.coalesce(columns.finding, "") if hides_finding else columns.finding
         made = [
             finding.in_(self.findings) if self.findings else None,
             columns.kind.in_(_values(self.kinds)) if self.kinds else None,

@@ -69,6 +69,7 @@ def make_event_index(events: Table) -> None:
         "ix_events_second_read",
         events.c.event,
         events.c.happened_at,
+        events.c.case_id,
         sqlite_where=counted,
         postgresql_where=counted,
     )

@@ -174,7 +174,12 @@ class Group:
 
 
 def groups_of(
-    selection: Selection, line: float | None, *, as_of: datetime, seen: ColumnElement[bool]
+    selection: Selection,
+    line: float | None,
+    *,
+    as_of: datetime,
+    seen: ColumnElement[bool],
+    hides_finding: bool,
 ) -> tuple[Group, ...]:
     """Return the groups of the list as it stands at one moment, in their order.
 
@@ -183,6 +188,7 @@ def groups_of(
         line: the priority from which a LISTED case stands above the line; None: all of them do.
         as_of: the moment.
         seen: which cases whoever asks may see, as `service.store.sight` says it.
+        hides_finding: see `CaseFilter.conditions`; on SQLite.
     """
     states = tuple(sorted(set(selection.states)))
     if selection.above_line is not None:  # nothing but what is LISTED stands on a side of it
@@ -195,7 +201,7 @@ def groups_of(
     else:
         above, below = _sorted(selection, line, as_of)
     chosen = {None: (*above, *below), True: above, False: below}[selection.above_line]
-    wanted = (seen, *selection.only.conditions(as_of, along=True))
+    wanted = (seen, *selection.only.conditions(as_of, hides_finding=hides_finding))
     by_number = selection.only.case_ids is not None
     return tuple(replace(group, only=and_(group.only, *wanted), by_number=by_number) for group in chosen)
 

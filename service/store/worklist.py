@@ -63,9 +63,7 @@ def list_worklist(
     with store.reading() as connection:
         selection = replace(selection, only=selection.only.resolved(connection, now))
         line = position.line if position else _line(connection, selection, as_of)
-        groups = groups_of(
-            selection, line.priority if line else None, as_of=as_of, seen=cases_in_sight(connection)
-        )
+        groups = _groups(connection, selection, line.priority if line else None, as_of)
         chosen = _first(connection, groups, position, limit + 1)
         numbers = [row.case_id for row in chosen[:limit]]
         lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
@@ -84,7 +82,7 @@ def list_numbers(store: Store, selection: Selection, *, now: datetime, limit: in
         listed = CaseState.LISTED in selection.states
         line = line_of(connection, selection.share).priority if listed else None
         selection = replace(selection, only=selection.only.resolved(connection, now))
-        groups = groups_of(selection, line, as_of=now, seen=cases_in_sight(connection))
+        groups = _groups(connection, selection, line, now)
         return tuple(row.case_id for row in _first(connection, groups, None, limit))
 
 
@@ -166,6 +164,13 @@ def count_cases(store: Store) -> dict[CaseState, int]:
         found = counts_by_state(connection, everywhere=False)
     counts |= {CaseState(state): count for state, count in found.items()}
     return counts
+
+
+def _groups(
+    connection: Connection, selection: Selection, line: float | None, as_of: datetime
+) -> tuple[Group, ...]:
+    on_sqlite = connection.dialect.name == "sqlite"
+    return groups_of(selection, line, as_of=as_of, seen=cases_in_sight(connection), hides_finding=on_sqlite)
 
 
 def _first(

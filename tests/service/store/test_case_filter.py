@@ -131,7 +131,7 @@ def _wait_since(store, case_id: int, minutes: int) -> None:
     [(("mass",), Sort.ORDER), (("aneurysm",), Sort.ORDER), (("aneurysm", "mass"), Sort.WAITING)],
 )
 def test_a_filter_finds_what_a_look_at_every_case_finds(store, findings, sort) -> None:
-    lay_down_cases(store, 8000)  # more than a thousand with a mass, which are found along the list
+    lay_down_cases(store, 4000)  # more than three hundred with a mass, which are found along the list
     with store.writing() as connection:
         some = [case.case_id for case in plain_cases(store) if case.finding][::200]
         connection.execute(table.update().where(table.c.case_id.in_(some)).values(finding="aneurysm"))

@@ -1,4 +1,4 @@
-"""Counts of the cases that the database keeps, and an index by which the list is filtered by finding.
+"""Counts of the cases that the database keeps, and indexes for filters by finding and for the pace.
 
 Revision: 0021
 """
@@ -68,6 +68,15 @@ def upgrade() -> None:
         [sa.literal_column(column) for column in _FINDING_INDEX],
         sqlite_where=has_one,
         postgresql_where=has_one,
+    )
+    op.drop_index("ix_events_second_read", "events")
+    counted = sa.text("event IN ('FOUND_DISCREPANT', 'READ_CLAIMED', 'JUDGED')")
+    op.create_index(
+        "ix_events_second_read",
+        "events",
+        ["event", "happened_at", "case_id"],
+        sqlite_where=counted,
+        postgresql_where=counted,
     )
 
 
