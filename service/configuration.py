@@ -15,6 +15,7 @@ from overread.settings_file import CONFIG_VARIABLE, SettingsFile, read_settings_
 from service.adjudication.settings import SecondReadSettings
 from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
+from service.notices.settings import NoticeSettings
 from service.pacs.settings import PacsSettings
 from service.results.settings import ResultsSettings
 from service.security.settings import SecuritySettings
@@ -35,6 +36,7 @@ MODELS: tuple[type[SettingsModel], ...] = (
     WatchSettings,
     PacsSettings,
     ResultsSettings,
+    NoticeSettings,
 )
 ONLY_VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "the settings file, as --config",
@@ -117,6 +119,7 @@ def _faults_between(environ: Mapping[str, str]) -> Iterator[str]:
         lambda: check_watch(environ),
         lambda: pacs.archive and pacs.address(dicom),
         lambda: ResultsSettings.read(environ).addresses(dicom),
+        lambda: NoticeSettings.read(environ).require_authority(),
     ]
     for check in checks:
         try:

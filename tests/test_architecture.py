@@ -48,6 +48,7 @@ GOES_ON_AFTER_AN_ERROR = {
     "service.hl7.committer": "a message; its sender gets the error",
     "service.hl7.listener": "a message; its sender gets an acknowledgement that says so",
     "service.narrative.pdf": "a PDF; whoever sent it gets the reason",
+    "service.notices.process": "one look at the list; what is to be told stays so",
     "service.results.making": "an occasion; it is tried again, or given up with the reason",
     "service.results.process": "one round of making; what is due stays so",
     "service.results.sending": "one round of a destination; it waits, and tries again",

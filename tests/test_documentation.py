@@ -40,6 +40,7 @@ CLIENT = "tests/service/web/test_documentation.py"
 DEIDENTIFY = "tests/service/commands/test_deidentify.py"
 FETCHING = "tests/service/pacs/test_fetching.py"
 MODELS = "tests/models/commands/test_models.py"
+NOTICES = "tests/service/commands/test_notices.py"
 PATIENT = "tests/service/commands/test_patient.py"
 QUARANTINE = "tests/service/commands/test_quarantine.py"
 READING = "tests/evaluation/test_reading.py"
@@ -107,6 +108,7 @@ RUN_ELSEWHERE = {
     "overread patient export 4711 --out copy-for-4711": (PATIENT, "needs that patient"),
     "overread patient remove 4711 --because request of 2026-11-30": (PATIENT, "needs that patient"),
     "overread deidentify 12 13 --out demonstration": (DEIDENTIFY, "needs those cases"),
+    "overread notices test pager": (NOTICES, "needs a receiver"),
     "overread quarantine show 12": (QUARANTINE, "needs that entry"),
     "overread quarantine show 12 --identify --text": (QUARANTINE, "needs that entry"),
     "overread quarantine save 12 image.dcm": (QUARANTINE, "needs that entry"),

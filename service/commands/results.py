@@ -1,15 +1,11 @@
 """`overread results`: what other systems are told, and what became of it."""
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from overread.command import EXIT_OK, Command
-
-if TYPE_CHECKING:
-    from service.store.outbox import Delivery
+from service.commands.outbox import configure_outbox, print_deliveries, replay_deliveries
 
 DESCRIPTION = """\
 Sends results to other systems: DICOM SR (TID 1500), secondary captures and key objects to a PACS by C-STORE
@@ -24,22 +20,12 @@ OVERREAD_RESULTS_RULES; `overread serve` runs `overread results send` as soon as
   overread results send               makes and sends what is due until told to stop
   overread results send --once        the same once
 """
-_LISTED_MAX = 1000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    listing = actions.add_parser("list", help="what waits, was sent, or was given up")
-    listing.add_argument("--all", action="store_true", help="what was sent or replaced too")
-    listing.add_argument("--destination", help="to this destination alone")
-    listing.add_argument("--case", type=int, help="of this case alone")
-    listing.add_argument("--json", action="store_true", help="one object a line")
-    replay = actions.add_parser("replay", help="send again, under the same UIDs")
-    replay.add_argument("deliveries", nargs="*", type=int, metavar="DELIVERY", help="numbers of the list")
-    replay.add_argument("--given-up", action="store_true", help="all that was given up")
-    replay.add_argument("--destination", help="to this destination alone")
-    replay.add_argument("--case", type=int, help="of this case alone")
+    configure_outbox(actions, again="send again, under the same UIDs")
     write = actions.add_parser("write", help="make one object, and write it to a file")
     write.add_argument("case_", type=int, metavar="CASE", help="number of a triaged case")
     write.add_argument("file", type=Path, help="where to write it")
@@ -54,44 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from service.commands.installation import opened_store
-    from service.store.outbox import DeliveryState, Query, list_deliveries
+    from service.store.outbox import Content
 
-    states = () if arguments.all else (DeliveryState.DUE, DeliveryState.GIVEN_UP)
-    query = Query(states=states, destination=arguments.destination, case_id=arguments.case)
-    with opened_store(arguments) as store:
-        found = list_deliveries(store, query, limit=_LISTED_MAX)
-    if arguments.json:
-        for delivery in found:
-            print(json.dumps(_as_json(delivery)))
-    else:
-        print("\n".join(map(_line, found)) if found else "nothing waits, and nothing was given up")
-    return EXIT_OK
+    return print_deliveries(arguments, Content.RESULT)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    import getpass
-    from datetime import UTC, datetime
+    from service.store.outbox import Content
 
-    from overread.actor import Actor
-    from overread.errors import InputError
-    from service.commands.installation import opened_store
-    from service.store.outbox import DeliveryState, Query, send_again
-
-    if not (arguments.deliveries or arguments.given_up or arguments.case or arguments.destination):
-        raise InputError("say what to send again: numbers of deliveries, --given-up, --case or --destination")
-    states = (DeliveryState.GIVEN_UP,) if arguments.given_up else ()
-    query = Query(
-        states=states,
-        destination=arguments.destination,
-        delivery_ids=tuple(arguments.deliveries),
-        case_id=arguments.case,
-    )
-    with opened_store(arguments) as store:
-        actor = Actor.account(getpass.getuser())
-        count = send_again(store, query, now=datetime.now(UTC), actor=actor)
-    print(f"{count} deliveries are due again")
-    return EXIT_OK
+    return replay_deliveries(arguments, Content.RESULT)
 
 
 def _write(arguments: argparse.Namespace) -> int:
@@ -127,38 +84,6 @@ _ACTIONS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "write": _write,
     "send": _send,
 }
-
-
-def _line(delivery: "Delivery") -> str:
-    words = [
-        str(delivery.delivery_id),
-        f"case {delivery.case_id}",
-        delivery.form.value,
-        f"to {delivery.destination}",
-        delivery.state.value,
-        f"{delivery.attempts} attempts",
-        f"due {delivery.due_at:%Y-%m-%d %H:%M} UTC" if delivery.concluded_at is None else "",
-        f"commitment {delivery.commitment.value}" if delivery.commitment else "",
-        delivery.detail or "",
-    ]
-    return "\t".join(word for word in words if word)
-
-
-def _as_json(delivery: "Delivery") -> dict[str, object]:
-    return {
-        "delivery": delivery.delivery_id,
-        "case": delivery.case_id,
-        "form": delivery.form.value,
-        "destination": delivery.destination,
-        "state": delivery.state.value,
-        "attempts": delivery.attempts,
-        "due_at": delivery.due_at.isoformat(),
-        "asked_at": delivery.asked_at.isoformat(),
-        "concluded_at": delivery.concluded_at.isoformat() if delivery.concluded_at else None,
-        "detail": delivery.detail,
-        "commitment": delivery.commitment.value if delivery.commitment else None,
-        "sop_instance_uid": delivery.sop_instance_uid,
-    }
 
 
 command = Command(

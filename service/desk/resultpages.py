@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from overread.actor import Actor
 from service.desk.render import render_page
+from service.store.notices import PREFIX
 from service.store.outbox import Delivery, DeliveryState, list_deliveries, outbox_figures, send_again
 from service.store.outbox import Query as OutboxQuery
 from service.web.context import Context, Recognised, sender
@@ -27,6 +28,9 @@ _FORMS = {
     "SC": "Secondary capture",
     "KO": "Key objects",
     "ORU": "HL7 message",
+    "WAITING": "Cases wait: message",
+    "CAP": "Allowed waits are nearly over: message",
+    "TEST": "Test message",
 }
 
 
@@ -46,7 +50,7 @@ class ResultRow:
     """One delivery as the list shows it."""
 
     number: int
-    address: str
+    address: str  # of the case; empty for a message, which may tell of many
     what: str
     state: str
     why: str
@@ -119,9 +123,15 @@ def _tab(
 def _lead(shown: int) -> str:
     most = f" The latest {_SHOWN_MAX} are shown." if shown == _SHOWN_MAX else ""
     return (
-        "Results on their way to PACS, viewers and record systems. One that is refused is sent again after a "
-        f"growing delay; one that is refused too often is given up until somebody sends it again.{most}"
+        "Results and messages on their way to other systems and people. One that is refused is sent again "
+        "after a growing delay; one that is refused too often is given up until somebody sends it again."
+        f"{most}"
     )
+
+
+def _what(delivery: Delivery) -> str:
+    of_case = "" if delivery.case_id is None else f" of case {delivery.case_id}"
+    return f"{_FORMS[delivery.form]}{of_case} to {delivery.destination.removeprefix(PREFIX)}"
 
 
 def _row(delivery: Delivery) -> ResultRow:
@@ -130,8 +140,8 @@ def _row(delivery: Delivery) -> ResultRow:
     attempts = f"{delivery.attempts} attempts" if delivery.attempts != 1 else "1 attempt"
     return ResultRow(
         number=delivery.delivery_id,
-        address=f"/cases/{delivery.case_id}",
-        what=f"{_FORMS[delivery.form]} of case {delivery.case_id} to {delivery.destination}",
+        address="" if delivery.case_id is None else f"/cases/{delivery.case_id}",
+        what=_what(delivery),
         state=delivery.state.replace("_", " ").lower(),
         why=delivery.detail or "not tried yet",
         names=" · ".join(word for word in (attempts, due, commitment) if word),

@@ -109,9 +109,10 @@ def _missing(what: str, field: str, names: Sequence[str], place: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return the names for a message, unless they may be the first row of a table without a header."""
-    plain = {_plain(name) for name in names}
-    if not any(plain & set(known) for known in _KNOWN.values()):
+    """Return the usual ones of the names for a message; others may be cells of a table without a header."""
+    usual = [name for name in names if any(_plain(name) in known for known in _KNOWN.values())]
+    if not usual:
         return f"{len(names)} columns, none of a usual name: is line 1 the header?"
-    shown = ", ".join(repr(name[:40]) for name in names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
+    shown = ", ".join(repr(name[:40]) for name in usual[:20])
+    others = len(names) - len(usual[:20])
+    return f"{shown} and {others} more, which the file itself shows" if others else shown

@@ -18,6 +18,7 @@ from service.log import configure_logging
 from service.maintenance.retention import has_retention
 from service.metrics import FOLDER_VARIABLE as METRICS_FOLDER_VARIABLE
 from service.metrics import shared_folder
+from service.notices.settings import NoticeSettings
 from service.pacs.settings import PacsSettings
 from service.results.settings import ResultsSettings
 from service.runtime.listener_process import Protocol, check_listener, run_listener
@@ -248,6 +249,8 @@ def _with_others(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         wanted["fetch"] = ("fetch", "automatic")
     if addresses:
         wanted["results"] = ("results", "send")
+    if NoticeSettings.read(environ).require_authority().destinations:
+        wanted["notices"] = ("notices", "send")
     return wanted
 
 

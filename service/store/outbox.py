@@ -1,8 +1,9 @@
-"""The outbox: each row one result on its way to one destination.
+"""The outbox: each row one result, or one notice, on its way to one destination.
 
-A row is DUE until the destination has taken the result, SENT then; GIVEN_UP after too many refusals, until a
+A row is DUE until the destination has taken it, SENT then; GIVEN_UP after too many refusals, until a
 person has it sent again; SUPERSEDED where a later result of the case was made before it left. A sender that
-dies between the answer of a destination and the note of it sends the same bytes again, under the same UID.
+dies between the answer of a destination and the note of it sends the same again, under the same UID or
+message id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, true, update
 
 from overread.actor import Actor
 from service.store.audit_entries import AuditAction, AuditEntry
@@ -19,10 +20,12 @@ from service.store.audit_trail import record_act
 from service.store.backlog import DELAY_SECONDS_MAX
 from service.store.clock import beyond_reason
 from service.store.database import Store
+from service.store.notice_tables import notice_cases, notices
+from service.store.notices import PREFIX, Cause
 from service.store.result_tables import deliveries, results
 from service.store.results import Form
 from service.store.schema import cases, instances
-from service.store.sight import cases_in_sight
+from service.store.sight import cases_in_sight, is_unlimited
 
 FIRST_DELAY_SECONDS = 10.0
 ATTEMPTS_MAX = 40  # that a destination answered and refused, or broke off; about a day and a half
@@ -37,6 +40,13 @@ class DeliveryState(StrEnum):
     SUPERSEDED = "SUPERSEDED"
 
 
+class Content(StrEnum):
+    """Content of a delivery."""
+
+    RESULT = "results"
+    NOTICE = "notices"
+
+
 class Commitment(StrEnum):
     """State of the storage commitment of a delivery."""
 
@@ -47,13 +57,14 @@ class Commitment(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One result on its way to one destination."""
+    """One result, or one notice, on its way to one destination."""
 
     delivery_id: int
-    result_id: int
-    case_id: int
+    result_id: int | None  # None of a notice
+    notice_id: int | None  # None of a result
+    case_id: int | None  # None of a notice, which may be of many
     destination: str
-    form: Form
+    form: Form | Cause  # of the result, or of the notice
     state: DeliveryState
     attempts: int
     due_at: datetime
@@ -61,7 +72,8 @@ class Delivery:
     concluded_at: datetime | None
     detail: str | None
     commitment: Commitment | None
-    withdraws: bool
+    withdraws: bool | None  # None of a notice
+    message_id: str | None  # of a notice
     study_instance_uid: str | None  # of a DICOM object, as the following
     sop_class_uid: str | None
     sop_instance_uid: str | None
@@ -79,6 +91,7 @@ class Query:
     destination: str | None = None
     delivery_ids: tuple[int, ...] = ()  # empty: any
     case_id: int | None = None
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +103,28 @@ class OutboxFigure:
     count: int
     oldest_asked_at: datetime
 
+    @property
+    def content(self) -> Content:
+        """What goes to this destination."""
+        return Content.NOTICE if self.destination.startswith(PREFIX) else Content.RESULT
+
 
 _JOINED = (
     select(
         deliveries,
-        results.c.form,
+        func.coalesce(results.c.form, notices.c.cause).label("form"),
         results.c.withdraws,
         results.c.sop_instance_uid,
         results.c.message,
+        notices.c.message_id,
         instances.c.study_instance_uid,
         instances.c.sop_class_uid,
         instances.c.transfer_syntax_uid,
         instances.c.sha256,
         instances.c.size_bytes,
     )
-    .join(results, results.c.result_id == deliveries.c.result_id)
+    .outerjoin(results, results.c.result_id == deliveries.c.result_id)
+    .outerjoin(notices, notices.c.notice_id == deliveries.c.notice_id)
     .outerjoin(instances, instances.c.sop_instance_uid == results.c.sop_instance_uid)
 )
 
@@ -232,7 +252,7 @@ def send_again(store: Store, query: Query, *, now: datetime, actor: Actor | None
                 at=now,
                 actor=actor,
                 action=AuditAction.CHANGED,
-                what="results",
+                what=(query.content or Content.RESULT).value,
                 subject=query.destination,
                 detail=f"{count} are sent again",
             )
@@ -308,8 +328,10 @@ def note_commitment(
 
 def _meant(connection: Connection, query: Query) -> ColumnElement[bool]:
     """Return which deliveries are meant, of those that whoever asks may see."""
-    seen = select(cases.c.case_id).where(cases_in_sight(connection))
-    conditions: list[ColumnElement[bool]] = [deliveries.c.case_id.in_(seen)]
+    conditions = [_is_seen(connection)]
+    if query.content is not None:
+        of_notice = deliveries.c.notice_id.is_not(None)
+        conditions.append(of_notice if query.content is Content.NOTICE else ~of_notice)
     if query.states:
         conditions.append(deliveries.c.state.in_([state.value for state in query.states]))
     if query.destination is not None:
@@ -317,14 +339,24 @@ def _meant(connection: Connection, query: Query) -> ColumnElement[bool]:
     if query.delivery_ids:
         conditions.append(deliveries.c.delivery_id.in_(query.delivery_ids))
     if query.case_id is not None:
-        conditions.append(deliveries.c.case_id == query.case_id)
+        told = select(notice_cases.c.notice_id).where(notice_cases.c.case_id == query.case_id)
+        conditions.append(or_(deliveries.c.case_id == query.case_id, deliveries.c.notice_id.in_(told)))
     return and_(*conditions)
+
+
+def _is_seen(connection: Connection) -> ColumnElement[bool]:
+    """Return which deliveries may be seen: of a case that may be, or of a notice that tells of one."""
+    if is_unlimited(connection):
+        return true()
+    seen = select(cases.c.case_id).where(cases_in_sight(connection))
+    told = select(notice_cases.c.notice_id).where(notice_cases.c.case_id.in_(seen))
+    return or_(deliveries.c.case_id.in_(seen), deliveries.c.notice_id.in_(told))
 
 
 def _delivery_of(row: Row[Any]) -> Delivery:
     values = {name: getattr(row, name) for name in Delivery.__slots__}
     values |= {
-        "form": Form(row.form),
+        "form": Cause(row.form) if row.notice_id is not None else Form(row.form),
         "state": DeliveryState(row.state),
         "commitment": Commitment(row.commitment) if row.commitment else None,
     }

@@ -1,4 +1,4 @@
-"""The tables of results for other systems: when one may be due, what was made, and where each goes."""
+"""The tables of results for other systems, with the outbox: what may be due, what was made, where it goes."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
@@ -42,14 +42,14 @@ results = Table(
     Index("ix_results_sop_instance_uid", "sop_instance_uid"),
 )
 
-# The outbox: one result on its way to one destination, or there, or given up.
+# The outbox: one result, or one notice, on its way to one destination, or there, or given up.
 deliveries = Table(
     "deliveries",
     metadata,
     Column("delivery_id", RowNumber, primary_key=True),
-    Column("result_id", RowNumber, ForeignKey("results.result_id"), nullable=False),
-    Column("case_id", RowNumber, ForeignKey("cases.case_id"), nullable=False),
-    Column("destination", String(64), nullable=False),  # its name in the settings
+    Column("result_id", RowNumber, ForeignKey("results.result_id")),  # null of a notice
+    Column("case_id", RowNumber, ForeignKey("cases.case_id")),  # null of a notice, which may be of many
+    Column("destination", String(80), nullable=False),  # its name in the settings
     Column("state", String(16), nullable=False),  # DUE, SENT, GIVEN_UP or SUPERSEDED
     Column("attempts", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),  # the next attempt, while DUE
@@ -58,6 +58,8 @@ deliveries = Table(
     Column("detail", Text),  # what was answered, or why the last attempt failed, in words
     Column("commitment", String(16)),  # ASKED, KEPT or REFUSED; null where none was asked for
     Column("transaction_uid", Uid),  # of that request
+    Column("notice_id", RowNumber, ForeignKey("notices.notice_id")),  # null of a result
+    UniqueConstraint("notice_id", name="uq_deliveries_notice_id"),
     UniqueConstraint("result_id", "destination", name="uq_deliveries_result_id_destination"),
     Index("ix_deliveries_destination_state_due_at", "destination", "state", "due_at"),
     Index("ix_deliveries_state_due_at", "state", "due_at"),

@@ -21,6 +21,7 @@ from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, acto
 from service.store.count_tables import case_counts as case_counts  # noqa: PLC0414  # all tables are here
 from service.store.list_columns import filter_columns, make_event_index, make_list_indexes
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
+from service.store.notice_tables import notices as notices  # noqa: PLC0414  # all tables are here
 from service.store.result_tables import results as results  # noqa: PLC0414  # all tables are here
 from service.store.second_read_tables import audit_draws, report_authors, second_reads
 

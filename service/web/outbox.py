@@ -1,9 +1,9 @@
-"""Results that do not leave, in words for whoever looks after the service."""
+"""Results and notices that do not leave, in words for whoever looks after the service."""
 
 from datetime import datetime, timedelta
 
 from service.store.database import Store
-from service.store.outbox import DeliveryState, OutboxFigure, outbox_figures
+from service.store.outbox import Content, DeliveryState, OutboxFigure, outbox_figures
 
 _LATE = timedelta(minutes=15)  # far more than a destination that is there takes
 
@@ -19,15 +19,17 @@ def outbox_words(store: Store, *, now: datetime) -> tuple[str, ...]:
 
 
 def _words(figure: OutboxFigure, now: datetime) -> str:
+    command = f"overread {figure.content.value}"
+    things = "results" if figure.content is Content.RESULT else "messages"
     if figure.state is DeliveryState.GIVEN_UP:
         return (
-            f"{figure.count} results for {figure.destination} were given up: see `overread results list`, "
-            "then `overread results replay --given-up`"
+            f"{figure.count} {things} for {figure.destination} were given up: see `{command} list`, "
+            f"then `{command} replay --given-up`"
         )
     if now - figure.oldest_asked_at < _LATE:
         return ""
     minutes = int((now - figure.oldest_asked_at).total_seconds() // 60)
     return (
-        f"{figure.count} results wait for {figure.destination}, the oldest for {minutes} min: "
-        "`overread results list` says why"
+        f"{figure.count} {things} wait for {figure.destination}, the oldest for {minutes} min: "
+        f"`{command} list` says why"
     )

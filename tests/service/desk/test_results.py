@@ -2,9 +2,11 @@
 
 import httpx
 
+from overread.actor import Actor
 from service.store.audit_entries import AuditAction
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
+from service.store.notices import make_test_notice
 from service.store.outbox import ATTEMPTS_MAX, DeliveryState, Query, list_deliveries, note_not_sent
 from tests.service.desk.test_pages import PERSON, get
 from tests.service.material import NOW
@@ -48,6 +50,22 @@ def test_what_was_given_up_is_sent_again_by_a_person_and_recorded(
     assert (delivery.state, delivery.attempts) == (DeliveryState.DUE, 0)
     acts = [item.entry for item in find_entries(sqlite_store, TrailFilter()) if item.entry.what == "results"]
     assert [(act.action, act.detail) for act in acts] == [(AuditAction.CHANGED, "1 are sent again")]
+
+
+def test_messages_stand_there_too_and_lead_to_no_single_case(api: httpx.Client, sqlite_store: Store) -> None:
+    make_test_notice(sqlite_store, "notice:pager", now=NOW, actor=Actor.account("root"))
+    delivery = list_deliveries(sqlite_store, Query(), limit=1)[0]
+
+    page = get(api, "/results")
+    assert "Test message to pager" in page.text
+
+    for _ in range(ATTEMPTS_MAX):
+        note_not_sent(sqlite_store, list_deliveries(sqlite_store, Query(), limit=1)[0], "HTTP 500", now=NOW)
+    warnings = api.get("/health/ready").json()["warnings"]
+    assert any(
+        "1 messages for notice:pager were given up: see `overread notices list`" in w for w in warnings
+    )
+    assert delivery.case_id is None
 
 
 def test_health_and_metrics_tell_of_results_that_do_not_leave(api: httpx.Client, sqlite_store: Store) -> None:

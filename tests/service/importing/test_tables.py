@@ -1,6 +1,7 @@
 """Tables of reports, as sites export them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from overread.errors import ConfigurationError, InvalidFileError
-from service.importing.columns import parse_columns
+from service.importing.columns import match_columns, parse_columns
 from service.importing.tables import ReportRow, TableOptions, read_table
 
 
@@ -136,6 +137,17 @@ def test_a_first_line_that_may_be_a_row_is_not_repeated(tmp_path: Path) -> None:
 
     assert "Doe" not in str(caught.value)
     assert "mass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"study": ("Befund",)}])
+def test_of_names_that_may_be_cells_the_usual_ones_alone_are_repeated(given) -> None:
+    row = ("Report", "A1", "Doe, Jane", "No mass is seen.", "ACCESSION no")
+
+    with pytest.raises(InvalidFileError) as caught:
+        match_columns(row[1:] if not given else row, given, "a.csv, line 1")
+
+    assert re.search(r"there are ('Report', )?'ACCESSION no' and 3 more", str(caught.value))
+    assert not re.search("A1|Doe|mass", str(caught.value))
 
 
 def test_a_first_line_that_no_reader_of_csv_understands_is_refused(tmp_path: Path) -> None:

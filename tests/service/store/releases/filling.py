@@ -19,6 +19,7 @@ from sqlalchemy import select
 from overread.actor import Actor, ActorKind
 from overread.audit_sample import AuditStratum
 from overread.errors import InputError
+from overread.finding import Actionable
 from overread.priority import shipped_policy_text
 from overread.second_read import Judgement, OwnRead, Radpeer, StatedFinding
 from service.adjudication.reads import Sender, judge, note_opened, undo
@@ -47,6 +48,7 @@ from service.store.database import Store, open_store
 from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
 from service.store.imports import key_of, note_taken
 from service.store.migration import newest_revision
+from service.store.notices import Cause, Want, Watch, make_notice
 from service.store.people import (
     Act,
     NewPerson,
@@ -109,6 +111,10 @@ def fill(store: Store) -> None:
     whole = _ready(store, 20)
     _conclude_whole(store, whole, after(700))
     _fill_second_reads(store, whole.lease.case_id)
+    watch = Watch(
+        destination="notice:pager", cause=Cause.WAITING, wants=(Want(urgencies=frozenset(Actionable)),)
+    )
+    assert make_notice(store, watch, now=after(10_000))
     assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
     _fill_accounts(store)
 
