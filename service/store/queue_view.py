@@ -32,7 +32,7 @@ from service.store.line import Line, line_of
 from service.store.list_columns import SECOND_READ_EVENTS
 from service.store.order import in_state
 from service.store.schema import cases, events
-from service.store.sight import cases_in_sight
+from service.store.sight import cases_in_sight, is_unlimited
 
 LOOKED_THROUGH = 5000
 """Cases that are looked through for those that are late, the oldest ones, and the first below the line."""
@@ -111,8 +111,8 @@ def read_queue(store: Store, *, now: datetime, looked_through: int = LOOKED_THRO
             is_late_least=sum(count for group, count in counts.items() if group[2]) > looked_through,
             oldest=beyond,
             priority=least,
-            of_day=_happened(store, connection, now - timedelta(days=1), now),
-            of_week=_happened(store, connection, now - timedelta(days=7), now),
+            of_day=_happened(connection, now - timedelta(days=1), now),
+            of_week=_happened(connection, now - timedelta(days=7), now),
         )
 
 
@@ -181,9 +181,9 @@ def _group(row: Row[*tuple[Any, ...]]) -> Group:
     return row[0], row[1], bool(row[2])
 
 
-def _happened(store: Store, connection: Connection, since: datetime, until: datetime) -> dict[CaseEvent, int]:
+def _happened(connection: Connection, since: datetime, until: datetime) -> dict[CaseEvent, int]:
     query = _HAPPENED.group_by(events.c.event)
-    if store.sites is not None:  # else the index of the events says all
+    if not is_unlimited(connection):  # else the index of the events says all
         query = query.join_from(events, cases).where(cases_in_sight(connection))
     found = {row[0]: row[1] for row in connection.execute(query, {"since": since, "until": until})}
     return {event: found.get(event.value, 0) for event in _COUNTED}

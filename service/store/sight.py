@@ -20,6 +20,11 @@ def cases_in_sight(connection: Connection) -> ColumnElement[bool]:
     return true() if sites is None else cases.c.site.in_(sites)
 
 
+def is_unlimited(connection: Connection) -> bool:
+    """Whether the cases of every site may be seen."""
+    return _sites(connection) is None
+
+
 def counts_in_sight(connection: Connection) -> ColumnElement[bool]:
     """Return which of the counts that the database keeps are of cases that may be seen."""
     sites = _sites(connection)
