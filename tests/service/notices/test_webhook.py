@@ -85,13 +85,12 @@ def test_nothing_of_the_patient_is_in_a_message_its_log_or_its_row(sqlite_store,
         sender(sqlite_store, settings).send_due()
 
     (call,) = receiver.calls
-    said = f"{call.path}{call.headers}{call.body!r}{only(sqlite_store)!r}{''.join(capfd.readouterr())}"
-    said = said.replace(call.headers["webhook-signature"], "").replace(call.message_id, "")
-    for private in (f"{PATIENT}\\b", "Doe", f"{ACCESSION}\\b", re.escape(STUDY), "mass", "CHEST"):
-        assert not re.search(
-            private, json.loads(call.body)["type"] + str(call.headers) + call.body.decode()
-        ), private
-    assert "Doe" not in said
+    told = f"{call.path} {call.body.decode()} " + " ".join(
+        value for name, value in call.headers.items() if name not in ("webhook-id", "webhook-signature")
+    )
+    for private in (rf"{PATIENT}\b", "Doe", rf"{ACCESSION}\b", re.escape(STUDY), "mass", "CHEST"):
+        assert not re.search(private, told), private
+    assert "Doe" not in f"{only(sqlite_store)!r}{''.join(capfd.readouterr())}"
 
 
 def test_the_ten_lines_of_the_documentation_tell_ours_from_forged_ones() -> None:
