@@ -1,6 +1,6 @@
 """The coordinator's page: how much waits, since when, how fast it is read, what the line leaves below it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ class QueueLine:
     link: Link
     waiting: int
     open: int  # that nobody reads
-    late: int
+    late: str  # empty of none
     oldest: str
     oldest_address: str
     above: int
@@ -82,39 +82,49 @@ def queue_view(figures: QueueFigures, *, now: datetime) -> QueueView:
     """Return what the page shows of the figures."""
     names = {one.subspecialty for one in figures.waiting}
     lines = tuple(
-        _line(name, [one for one in figures.waiting if one.subspecialty == name], now)
+        _line(name, [one for one in figures.waiting if one.subspecialty == name], figures, now)
         for name in sorted(names, key=lambda name: (name is None, name or ""))
     )
-    total = _line("", figures.waiting, now)
+    total = _line("", figures.waiting, figures, now)
     return QueueView(
         lead=f"{total.waiting} wait for a second reader; {total.waiting - total.open} of them are read now.",
         lines=lines,
         total=total,
         pace=tuple(_pace(event, figures) for event in _HAPPENED),
-        below=tuple(_below(figures.waiting, now)),
+        below=tuple(_below(figures, now)),
         below_lead=_below_lead(figures, total),
     )
 
 
-def _line(name: str | None, waiting: Iterable[Waiting], now: datetime) -> QueueLine:
-    some = tuple(waiting)
+def _line(name: str | None, some: Sequence[Waiting], figures: QueueFigures, now: datetime) -> QueueLine:
     query = "share=100" + (f"&subspecialty={name}" if name else "")
     waits = sum(one.count for one in some)
     return QueueLine(
         link=Link(name="All" if name == "" else name or "anybody's", address=listing_of(query).address()),
         waiting=waits,
         open=waits - sum(one.claimed for one in some),
-        late=sum(one.late for one in some if one.is_above),
-        oldest=_oldest(some, now),
+        late=_late(some, figures),
+        oldest=_oldest(some, figures, now),
         oldest_address=listing_of(f"{query}&sort=waiting").address(),
         above=sum(one.count for one in some if one.is_above),
         below=sum(one.count for one in some if not one.is_above),
     )
 
 
-def _oldest(some: Iterable[Waiting], now: datetime) -> str:
+def _late(some: Iterable[Waiting], figures: QueueFigures) -> str:
+    late = sum(one.late for one in some)
+    if figures.is_late_least and late:
+        return f"{late} or more"
+    return "not known" if figures.is_late_least else str(late or "")
+
+
+def _oldest(some: Sequence[Waiting], figures: QueueFigures, now: datetime) -> str:
     oldest = min((one.oldest for one in some if one.oldest is not None), default=None)
-    return "–" if oldest is None else duration(max(now - oldest, timedelta()))
+    if oldest is not None:
+        return duration(max(now - oldest, timedelta()))
+    if figures.oldest is None or not some:
+        return "–"
+    return f"under {duration(max(now - figures.oldest, timedelta()))}"
 
 
 def _pace(event: CaseEvent, figures: QueueFigures) -> PaceLine:
@@ -124,16 +134,23 @@ def _pace(event: CaseEvent, figures: QueueFigures) -> PaceLine:
     )
 
 
-def _below(waiting: Iterable[Waiting], now: datetime) -> Iterable[BelowLine]:
-    below = [one for one in waiting if not one.is_above]
+def _below(figures: QueueFigures, now: datetime) -> Iterable[BelowLine]:
+    below = [one for one in figures.waiting if not one.is_above]
     for urgency in Actionable:
         if some := [one for one in below if one.urgency is urgency]:
             yield BelowLine(
                 name=URGENCIES[urgency] or "No urgency",
                 count=sum(one.count for one in some),
-                oldest=_oldest(some, now),
-                priority=f"{max(one.priority_max for one in some):.0f}",
+                oldest=_oldest(some, figures, now),
+                priority=_highest(some, figures),
             )
+
+
+def _highest(some: Iterable[Waiting], figures: QueueFigures) -> str:
+    highest = max((one.priority_max for one in some if one.priority_max is not None), default=None)
+    if highest is not None:
+        return f"{highest:.0f}"
+    return "–" if figures.priority is None else f"at most {figures.priority:.0f}"
 
 
 def _below_lead(figures: QueueFigures, total: QueueLine) -> str:

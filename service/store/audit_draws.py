@@ -7,12 +7,13 @@ next one's, its wait and its subspecialty. So neither order nor time tells it fr
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from overread.actor import Actor
 from overread.audit_sample import SecondReadRule, draw, stratum_of
 from overread.case import CaseEvent, CaseState
 from overread.priority import MAXIMUM_PRIORITY, Policy
+from service.store.case_counts import counts_by_state
 from service.store.changes import Entry, change_case
 from service.store.records import CaseRecord, TriageRecord
 from service.store.schema import cases
@@ -22,7 +23,6 @@ SAMPLER = Actor.program("audit sample")
 """Who lists what was drawn."""
 
 _LISTED = cases.c.state == CaseState.LISTED.value
-_COUNT = select(func.count()).where(_LISTED)
 _MODELS = (
     select(
         cases.c.priority,
@@ -69,7 +69,7 @@ def list_if_drawn(
 
 def _place(connection: Connection, rule: SecondReadRule, study: str, since: datetime) -> dict[str, Any]:
     """Return the columns that place a drawn case; in an empty list its priority alone is by chance."""
-    count: int = connection.execute(_COUNT).scalar_one()
+    count = counts_by_state(connection, everywhere=True).get(CaseState.LISTED.value, 0)
     before = int(draw(rule.seed, "place", study) * count)
     models = connection.execute(_MODELS, {"before": before}).all()
     fraction = draw(rule.seed, "priority", study)

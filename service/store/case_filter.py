@@ -5,16 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, exists, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from overread.discrepancy import DiscrepancyKind
 from overread.finding import Actionable
 from service.store.claim_tables import reading_claims
+from service.store.count_tables import kept
 from service.store.schema import cases
 from service.store.second_read_tables import second_reads
 from service.store.second_reads import ReadAct
+from service.store.sight import cases_in_sight
 
 _HELD_MAX = 5000  # claims that are looked through for cases that somebody has
+_FEW = 300  # cases of a finding, that are looked up one by one rather than found along the list
 _NEVER = -1  # the number of no case
 
 
@@ -59,9 +62,15 @@ class CaseFilter:
         return self == EVERYTHING
 
     def resolved(self, connection: Connection, now: datetime) -> "CaseFilter":
-        """Return the filter with the numbers of the cases that readers have, where it asks for those."""
-        if self.reading not in {ReadingState.CLAIMED, ReadingState.MINE}:
-            return self
+        """Return the filter with the numbers of its cases, where they are few and found apart from the list.
+
+        Those are what readers have, and what a rare finding leaves.
+        """
+        if self.reading in {ReadingState.CLAIMED, ReadingState.MINE}:
+            return self._held(connection, now)
+        return self._rare(connection, now) if self.findings and self.case_ids is None else self
+
+    def _held(self, connection: Connection, now: datetime) -> "CaseFilter":
         held = select(reading_claims.c.case_id).where(reading_claims.c.held_until > now).limit(_HELD_MAX)
         if self.reading is ReadingState.MINE:
             held = held.where(reading_claims.c.actor_identifier == self.reader)
@@ -70,11 +79,36 @@ class CaseFilter:
             found &= set(self.case_ids)
         return replace(self, reading=None, case_ids=tuple(sorted(found)))
 
-    def conditions(self, as_of: datetime) -> tuple[ColumnElement[bool], ...]:
-        """Return what makes a case one that is asked for; the filter is resolved."""
+    def _rare(self, connection: Connection, now: datetime) -> "CaseFilter":
+        wanted = select(cases.c.case_id).where(cases_in_sight(connection), *self.conditions(now))
+        found = connection.execute(wanted.limit(_FEW + 1)).scalars().all()
+        return self if len(found) > _FEW else replace(self, case_ids=tuple(sorted(found)))
+
+    def counted(self) -> tuple[ColumnElement[bool], ...] | None:
+        """Return which of the counts that the database keeps are asked for; None where they do not tell."""
+        told_apart = replace(self, sites=(), subspecialties=(), urgencies=())
+        if not told_apart.is_empty:
+            return None
+        columns = kept.c
+        made = (
+            columns.site.in_(self.sites) if self.sites else None,
+            columns.subspecialty.in_(self.subspecialties) if self.subspecialties else None,
+            columns.actionable.in_(_values(self.urgencies)) if self.urgencies else None,
+        )
+        return tuple(condition for condition in made if condition is not None)
+
+    def conditions(self, as_of: datetime, *, hides_finding: bool = False) -> tuple[ColumnElement[bool], ...]:
+        """Return what makes a case one that is asked for; the filter is resolved.
+
+        Args:
+            as_of: the moment.
+            hides_finding: whether the finding is asked for by a function of it. Its index, by which a rare
+                one is found, then tempts SQLite no more to sort all that have a common one.
+        """
         columns = cases.c
+        finding = func.coalesce(columns.finding, "") if hides_finding else columns.finding
         made = [
-            columns.finding.in_(self.findings) if self.findings else None,
+            finding.in_(self.findings) if self.findings else None,
             columns.kind.in_(_values(self.kinds)) if self.kinds else None,
             columns.modality.in_(self.modalities) if self.modalities else None,
             columns.site.in_(self.sites) if self.sites else None,

@@ -20,7 +20,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
 from service.store.files import ObjectFiles, keeps_objects
-from service.store.kept_counts import COUNTS, KeptCounts
 from service.store.locks import Lock, take_locks
 from service.store.migration import migrate, revision_of
 from service.store.modes import correct_database_file
@@ -56,7 +55,6 @@ class Store:
     engine: Engine
     files: ObjectFiles
     tables: TablesRevision = field(default_factory=TablesRevision, compare=False, repr=False)
-    counts: KeptCounts = field(default_factory=KeptCounts, compare=False, repr=False)
     sites: tuple[str, ...] | None = (
         None  # whose cases are seen, see `service.store.sight`; None: every site's
     )
@@ -73,8 +71,7 @@ class Store:
             OutOfResourcesError: the database cannot be reached or is busy for too long, or is of another
                 release by now.
         """
-        engine = self._limited(self.engine.execution_options(**{COUNTS: self.counts}))
-        with translated(), engine.connect() as connection:
+        with translated(), self._limited(self.engine).connect() as connection:
             self.tables.require_now_and_then(connection)
             yield connection
 

@@ -2,7 +2,7 @@
 
 A share of all that was triaged is looked at: what was judged counts towards it, and so many of the listed
 cases as it leaves, those with the highest priority, stand above the line.
-It is found along the index of the list whenever it is asked for, and nothing is written when it moves.
+It is found by the counts that the database keeps, whenever it is asked for; nothing is written when it moves.
 """
 
 import math
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from overread.case import SECOND_READ, TRIAGED, CaseState
+from overread.case import SECOND_READ, TRIAGED
 from overread.errors import InputError
-from service.store import queries
-from service.store.kept_counts import counts_by_state
+from service.store.case_counts import counts_by_state, priority_at
 from service.store.policies import policy_in_force
 
 _TRIAGED = TRIAGED | SECOND_READ
@@ -40,21 +39,14 @@ def line_of(connection: Connection, share: float | None) -> Line:
         share = _EVERYTHING if policy.thresholds is not None else policy.tables.line.share
     if not 0 < share <= 1:
         raise InputError(f"the share above the line is above 0 and at most 1, not {share}")
-    counts = counts_by_state(connection)
+    counts = counts_by_state(connection, everywhere=True)
     triaged = sum(counts.get(state, 0) for state in _TRIAGED)
     looked_at = sum(counts.get(state, 0) for state in SECOND_READ)
     wanted = max(policy.tables.line.cases_min, cases_of_share(share, triaged) - looked_at)
-    priority = None if share == _EVERYTHING else _priority_at(connection, wanted)
+    priority = None if share == _EVERYTHING else priority_at(connection, wanted)
     return Line(share=share, priority=priority, triaged=triaged)
 
 
 def cases_of_share(share: float, count: int) -> int:
     """Return how many cases a share of so many is, rounded up."""
     return math.ceil(round(share * count, 6))  # a tenth of 70 is 7, whatever 0.1 is in binary
-
-
-def _priority_at(connection: Connection, number: int) -> float | None:
-    """Return the priority of the listed case with this number, from 1, by falling priority; None beyond."""
-    bound = {"state": CaseState.LISTED.value, "before": number - 1}
-    found: float | None = connection.execute(queries.PRIORITY_AT, bound).scalar_one_or_none()
-    return found

@@ -45,6 +45,18 @@ def make_list_indexes(cases: Table) -> None:
         named = {getattr(column, "name", "priority") for column in order}
         rest = (columns[other] for other in _TOLD_APART_BY if other not in named)
         Index(name, columns.state, *order, *rest)
+    order = orders["ix_cases_worklist"]
+    others = (name for name in _TOLD_APART_BY if name not in {"finding", "priority"})
+    has_one = columns.finding.is_not(None)
+    Index(
+        "ix_cases_finding",
+        columns.finding,
+        columns.state,
+        *order,
+        *(columns[name] for name in others),
+        sqlite_where=has_one,
+        postgresql_where=has_one,
+    )
     Index("ix_cases_modality", columns.modality)  # for what there is to choose from
     Index("ix_cases_site", columns.site, columns.state)  # the same, and counts of what may be seen
     Index("ix_cases_patient_id", columns.patient_id)
@@ -57,6 +69,7 @@ def make_event_index(events: Table) -> None:
         "ix_events_second_read",
         events.c.event,
         events.c.happened_at,
+        events.c.case_id,
         sqlite_where=counted,
         postgresql_where=counted,
     )

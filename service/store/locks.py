@@ -99,6 +99,11 @@ def sign_in_failures() -> Lock:
     return Lock("failed attempts to sign in")
 
 
+def case_counts() -> Lock:
+    """Return the lock of the counts of the cases: who adds up what changed."""
+    return Lock("case counts")
+
+
 def audit_chain() -> Lock:
     """Return the lock of the chain of the audit trail: which entry comes next."""
     return Lock("audit chain")

@@ -131,6 +131,7 @@ class Group:
     only: ColumnElement[bool]  # what makes a case of these states one of the group
     by: Column[Any] | None = None  # time by which they are ordered; None: by priority
     falling: bool = False  # the latest time first
+    by_number: bool = False  # whether its conditions name its cases, which are few
 
     def first(self, limit: int, after: Position | None, number: int) -> Select[Any]:
         """Return the query of the first cases of the group after a place in it."""
@@ -143,7 +144,8 @@ class Group:
     def _walk(self, state: CaseState, after: Position | None, limit: int) -> Select[Any]:
         at = cases.c.overdue_at if self.by is None else self.by
         columns = (cases.c.case_id, at.label("at"), cases.c.priority, cases.c.opened_at)
-        statement = select(*columns).where(cases.c.state == state.value, self.only)
+        is_in_state = in_state(state, by_number=self.by_number)
+        statement = select(*columns).where(is_in_state, self.only)
         if after is not None:
             statement = statement.where(self._beyond(after))
         return statement.order_by(*self._rank(at, cases.c)).limit(limit)
@@ -172,7 +174,12 @@ class Group:
 
 
 def groups_of(
-    selection: Selection, line: float | None, *, as_of: datetime, seen: ColumnElement[bool]
+    selection: Selection,
+    line: float | None,
+    *,
+    as_of: datetime,
+    seen: ColumnElement[bool],
+    hides_finding: bool,
 ) -> tuple[Group, ...]:
     """Return the groups of the list as it stands at one moment, in their order.
 
@@ -181,6 +188,7 @@ def groups_of(
         line: the priority from which a LISTED case stands above the line; None: all of them do.
         as_of: the moment.
         seen: which cases whoever asks may see, as `service.store.sight` says it.
+        hides_finding: see `CaseFilter.conditions`; on SQLite.
     """
     states = tuple(sorted(set(selection.states)))
     if selection.above_line is not None:  # nothing but what is LISTED stands on a side of it
@@ -193,8 +201,19 @@ def groups_of(
     else:
         above, below = _sorted(selection, line, as_of)
     chosen = {None: (*above, *below), True: above, False: below}[selection.above_line]
-    wanted = (seen, *selection.only.conditions(as_of))
-    return tuple(replace(group, only=and_(group.only, *wanted)) for group in chosen)
+    wanted = (seen, *selection.only.conditions(as_of, hides_finding=hides_finding))
+    by_number = selection.only.case_ids is not None
+    return tuple(replace(group, only=and_(group.only, *wanted), by_number=by_number) for group in chosen)
+
+
+def in_state(state: CaseState, *, by_number: bool) -> ColumnElement[bool]:
+    """Return which cases are in a state.
+
+    Where cases are named by their numbers it is a function of the column, so that SQLite looks those up and
+    does not walk along an index of the state.
+    """
+    column = func.coalesce(cases.c.state, "") if by_number else cases.c.state
+    return column == state.value
 
 
 def sides_of(

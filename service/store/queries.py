@@ -145,18 +145,6 @@ EXPIRED = (
 EXPIRED_FOR_CHANGE = EXPIRED.with_for_update(skip_locked=True)
 """The same, kept from others; one that another process is expiring is skipped."""
 
-COUNT_BY_STATE = select(cases.c.state, func.count()).group_by(cases.c.state)
-"""How many cases there are in each state."""
-
-PRIORITY_AT = (
-    select(cases.c.priority)
-    .where(cases.c.state == bindparam("state"))
-    .order_by(cases.c.priority.desc(), cases.c.opened_at, cases.c.case_id)
-    .limit(1)
-    .offset(bindparam("before"))
-)
-"""The priority of the case of a state before which so many others come; nothing where there are fewer."""
-
 ADD_CASE = insert(cases).returning(cases)
 CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("changed_case")).returning(cases)
 ADD_EVENT = insert(events)

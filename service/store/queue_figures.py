@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from overread.case import CaseState
-from service.store import queries
+from service.store.case_counts import counts_by_state
 from service.store.database import Store
 from service.store.schema import cases
 
@@ -33,7 +33,8 @@ def read_queue_figures(store: Store) -> QueueFigures:
     """
     counts = dict.fromkeys(CaseState, 0)
     with store.reading() as connection:
-        counts |= {CaseState(state): count for state, count in connection.execute(queries.COUNT_BY_STATE)}
+        found = counts_by_state(connection, everywhere=True)
+        counts |= {CaseState(state): count for state, count in found.items()}
         return QueueFigures(
             cases=counts,
             ready_since=connection.execute(OLDEST_READY).scalar(),

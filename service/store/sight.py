@@ -7,6 +7,7 @@ no known site is seen by nobody who is bound.
 
 from sqlalchemy import ColumnElement, Connection, exists, or_, true
 
+from service.store.count_tables import kept
 from service.store.schema import cases, instances, quarantine, studies
 
 SITES = "sites"
@@ -22,6 +23,12 @@ def cases_in_sight(connection: Connection) -> ColumnElement[bool]:
 def is_unlimited(connection: Connection) -> bool:
     """Whether the cases of every site may be seen."""
     return _sites(connection) is None
+
+
+def counts_in_sight(connection: Connection) -> ColumnElement[bool]:
+    """Return which of the counts that the database keeps are of cases that may be seen."""
+    sites = _sites(connection)
+    return true() if sites is None else kept.c.site.in_([site for site in sites if site])  # "" is no site
 
 
 def studies_in_sight(connection: Connection) -> ColumnElement[bool]:

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Row, func, literal, select
 from overread.case import CaseState
 from overread.errors import InputError, NotFoundError, UnreadableRecordError
 from service.store import queries
+from service.store.case_counts import Sides, counts_by_state, listed_sides
 from service.store.database import Store
-from service.store.kept_counts import counts_by_state
 from service.store.line import line_of
-from service.store.order import Group, Position, Selection, groups_of, sides_of
+from service.store.order import Group, Position, Selection, groups_of, in_state, sides_of
 from service.store.reading_claims import claims_of
 from service.store.records import (
     CaseDetail,
@@ -25,7 +25,7 @@ from service.store.records import (
 from service.store.report_versions import report_versions
 from service.store.rows import earlier_of, event_of, instance_of, summary_of
 from service.store.schema import cases
-from service.store.sight import cases_in_sight, instances_in_sight, is_unlimited
+from service.store.sight import cases_in_sight, instances_in_sight
 from service.store.studies import find_study
 from service.store.triage_results import triage_result
 from service.store.worklist_records import COUNTED_TO, WorklistLine, WorklistPage
@@ -63,9 +63,7 @@ def list_worklist(
     with store.reading() as connection:
         selection = replace(selection, only=selection.only.resolved(connection, now))
         line = position.line if position else _line(connection, selection, as_of)
-        groups = groups_of(
-            selection, line.priority if line else None, as_of=as_of, seen=cases_in_sight(connection)
-        )
+        groups = _groups(connection, selection, line.priority if line else None, as_of)
         chosen = _first(connection, groups, position, limit + 1)
         numbers = [row.case_id for row in chosen[:limit]]
         lines = {row.case_id: row for row in connection.execute(queries.SUMMARIES, {"case_ids": numbers})}
@@ -84,7 +82,7 @@ def list_numbers(store: Store, selection: Selection, *, now: datetime, limit: in
         listed = CaseState.LISTED in selection.states
         line = line_of(connection, selection.share).priority if listed else None
         selection = replace(selection, only=selection.only.resolved(connection, now))
-        groups = groups_of(selection, line, as_of=now, seen=cases_in_sight(connection))
+        groups = _groups(connection, selection, line, now)
         return tuple(row.case_id for row in _first(connection, groups, None, limit))
 
 
@@ -163,13 +161,16 @@ def count_cases(store: Store) -> dict[CaseState, int]:
     """Return how many cases are in each state; states without a case count 0."""
     counts = dict.fromkeys(CaseState, 0)
     with store.reading() as connection:
-        if store.sites is None:
-            found = dict(counts_by_state(connection))
-        else:
-            seen = connection.execute(queries.COUNT_BY_STATE.where(cases_in_sight(connection)))
-            found = {row[0]: row[1] for row in seen}
+        found = counts_by_state(connection, everywhere=False)
     counts |= {CaseState(state): count for state, count in found.items()}
     return counts
+
+
+def _groups(
+    connection: Connection, selection: Selection, line: float | None, as_of: datetime
+) -> tuple[Group, ...]:
+    on_sqlite = connection.dialect.name == "sqlite"
+    return groups_of(selection, line, as_of=as_of, seen=cases_in_sight(connection), hides_finding=on_sqlite)
 
 
 def _first(
@@ -192,29 +193,29 @@ def _line(connection: Connection, selection: Selection, as_of: datetime) -> Work
     if CaseState.LISTED not in selection.states:
         return None
     line = line_of(connection, selection.share)
-    sides = sides_of(line.priority, selection.subspecialty, as_of=as_of)
-    seen = cases_in_sight(connection)
-    is_whole = selection.subspecialty is None and selection.only.is_empty and is_unlimited(connection)
-    if is_whole:  # the counts by state say how many there are in all
-        listed = counts_by_state(connection).get(CaseState.LISTED.value, 0)
-        above = listed if line.priority is None else _count(connection, sides[0], limit=None)
-        below = max(listed - above, 0)
+    wanted = selection.only.conditions(as_of)
+    counted = selection.only.counted() if selection.subspecialty is None else None
+    if counted is not None:  # all that is asked for is what the counts are told apart by
+        sides = listed_sides(connection, line.priority, counted=counted, wanted=wanted)
     else:
-        wanted = (seen, *selection.only.conditions(as_of))
-        above, below = (_count(connection, side, *wanted, limit=COUNTED_TO + 1) for side in sides)
+        seen = cases_in_sight(connection)
+        parts = sides_of(line.priority, selection.subspecialty, as_of=as_of)
+        listed = in_state(CaseState.LISTED, by_number=selection.only.case_ids is not None)
+        above, below = (_count(connection, listed, part, seen, *wanted) for part in parts)
+        sides = Sides(above=above, below=below)
     return WorklistLine(
         share=line.share,
         priority=line.priority,
         triaged=line.triaged,
-        above=above,
-        below=below,
-        is_capped=not is_whole,
+        above=sides.above,
+        below=sides.below,
+        is_capped=counted is None,
     )
 
 
-def _count(connection: Connection, *wanted: ColumnElement[bool], limit: int | None) -> int:
-    """Return how many LISTED cases are wanted; counting ends at the limit."""
-    found = select(literal(1)).where(cases.c.state == CaseState.LISTED.value, *wanted).limit(limit)
+def _count(connection: Connection, *wanted: ColumnElement[bool]) -> int:
+    """Return how many cases are wanted; counting ends at one more than `COUNTED_TO`."""
+    found = select(literal(1)).where(*wanted).limit(COUNTED_TO + 1)
     count: int = connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
     return count
 

@@ -11,6 +11,7 @@ from overread.errors import OutOfResourcesError
 from service.intake.closing import close_quiet_studies
 from service.metrics import LEASES_LOST
 from service.store.audit_trail import seal_trail
+from service.store.case_counts import fold_counts
 from service.store.database import Store
 from service.store.leases import NamedLease, kept_lease, release_lease, take_lease
 from service.store.queue import expire_leases
@@ -58,7 +59,10 @@ class Housekeeping:
 
 
 def do_housekeeping(store: Store, *, now: datetime) -> None:
-    """Give back cases whose lease ran out, close quiet studies, follow a change of policy, seal the trail.
+    """Do each of the tasks once.
+
+    Cases whose lease ran out are given back, quiet studies closed, a change of policy is followed, changes of
+    the counts are added up, and the audit trail is sealed.
 
     Raises:
         OutOfResourcesError: the store is not available.
@@ -67,4 +71,5 @@ def do_housekeeping(store: Store, *, now: datetime) -> None:
     close_quiet_studies(store, now=now)
     reorder_list(store, now=now)
     remove_gone_workers(store, now=now)
+    fold_counts(store)
     seal_trail(store)

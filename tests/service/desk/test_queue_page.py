@@ -54,7 +54,8 @@ def test_a_coordinator_sees_what_waits_how_fast_it_is_read_and_what_the_line_lea
 
 def test_figures_are_of_what_may_be_seen_and_of_the_last_days(store: Store) -> None:
     many(store)
-    assert read_queue(store.seen_from(("nowhere",)), now=NOW).waiting == ()
+    nowhere = read_queue(store.seen_from(("nowhere",)), now=NOW + timedelta(days=2))
+    assert (nowhere.waiting, set(nowhere.of_week.values())) == ((), {0})
     later = read_queue(store, now=NOW + timedelta(days=2))
     assert set(later.of_day.values()) == {0}
     assert set(later.of_week.values()) == {12, 2, 0}

@@ -14,7 +14,9 @@ from service.store.reading_claims import Hold, hold_case
 from service.store.schema import cases as table
 from service.store.worklist import list_numbers, list_worklist, load_case
 from tests.service.material import NOW, after
+from tests.service.store.plain_cases import lay_down_cases, plain_cases, settle
 from tests.service.store.test_reading_claims import ADA, BOB
+from tests.service.store.work import work_of
 from tests.service.web.seeing import seen_case
 
 
@@ -122,3 +124,36 @@ def _wait_since(store, case_id: int, minutes: int) -> None:
     with store.writing() as connection:
         since = NOW + timedelta(minutes=minutes)
         connection.execute(table.update().where(table.c.case_id == case_id).values(waiting_since=since))
+
+
+@pytest.mark.parametrize(
+    ("findings", "sort"),
+    [(("mass",), Sort.ORDER), (("aneurysm",), Sort.ORDER), (("aneurysm", "mass"), Sort.WAITING)],
+)
+def test_a_filter_finds_what_a_look_at_every_case_finds(store, findings, sort) -> None:
+    lay_down_cases(store, 4000)  # more than three hundred with a mass, which are found along the list
+    with store.writing() as connection:
+        some = [case.case_id for case in plain_cases(store) if case.finding][::200]
+        connection.execute(table.update().where(table.c.case_id.in_(some)).values(finding="aneurysm"))
+    every = [case for case in plain_cases(store) if case.finding in findings]
+    long_ago = NOW - timedelta(hours=30)
+    waited = CaseFilter(findings=findings, waited=timedelta(hours=30))
+
+    def found(asked, only) -> list[int]:
+        return sorted(list_numbers(asked, Selection(only=only, sort=sort), now=NOW, limit=5000))
+
+    assert found(store, CaseFilter(findings=findings)) == [case.case_id for case in every]
+    assert found(store, waited) == [case.case_id for case in every if case.waiting_since <= long_ago]
+    assert found(store.seen_from(("north",)), waited) == [
+        case.case_id for case in every if case.waiting_since <= long_ago and case.site == "north"
+    ]
+
+
+def test_a_rare_finding_and_named_cases_are_found_without_a_walk_along_the_list(store) -> None:
+    lay_down_cases(store, 6000, alike=True)
+    settle(store)
+    walked = {"sqlite": 15_000, "postgresql": 2000}[store.engine.dialect.name]  # one walk along 2400 cases
+
+    for only in (CaseFilter(findings=("aneurysm",)), CaseFilter(case_ids=tuple(range(1, 40)))):
+        page = Selection(only=only, share=1.0)
+        assert work_of(store, lambda page=page: list_worklist(store, page, now=NOW)) < walked

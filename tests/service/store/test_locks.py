@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from service.intake.closing import close_study
 from service.intake.receipt import ReceiptOutcome
 from service.store import locks
 from service.store.audit_trail import count_unsealed, record_acts, seal_trail
+from service.store.case_counts import fold_counts
 from service.store.commitments import Commitment, CommitmentRequest, ReferencedInstance, record_commitment
 from service.store.database import Store, open_engine, open_store
 from service.store.detector_registry import read_registry, save_registry
@@ -53,6 +55,7 @@ from tests.service.material import (
     send_image,
     send_report,
 )
+from tests.service.store.plain_cases import lay_down_cases
 from tests.service.store.racing import COMMIT, race
 
 MIGRATE = (  # what Alembic works on is one to a process
@@ -347,6 +350,14 @@ def test_migration_is_made_by_one_process_while_others_wait(postgres, tmp_path) 
 
     assert outcomes == (None, 0)
     engine.dispose()
+
+
+def test_case_counts_are_added_up_by_one(stores) -> None:
+    lay_down_cases(stores[0], 60)
+    add_up = partial(fold_counts, changes=1)
+
+    run(stores, add_up, add_up)
+    assert cases(stores[1]) == 60
 
 
 def test_audit_chain_is_continued_by_one(stores) -> None:

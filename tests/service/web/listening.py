@@ -56,7 +56,9 @@ def guarded_app(store: Store, web: WebSettings | None = None) -> FastAPI:
 @contextlib.contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
     """The application on a free port of 127.0.0.1; gives its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # By its number, as the service takes it over: asyncio gives no TCP_NODELAY to a socket that does not know
+    # its protocol, and a short answer then waits 40 ms for the acknowledgement of its head.
+    listener = socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
     server = uvicorn.Server(
         uvicorn.Config(
             app, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=2

@@ -44,6 +44,7 @@ from service.store.commitments import (
     conclude_commitment,
     record_commitment,
 )
+from service.store.count_tables import case_count_changes, case_counts
 from service.store.database import Store, open_store
 from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
 from service.store.imports import key_of, note_taken
@@ -351,6 +352,9 @@ def _fill_errands(store: Store) -> None:
     give_up_fetch(store, lost, "the PACS knows no such study", now=after(2))
 
 
+_KEPT = (case_counts, case_count_changes)
+
+
 def written_down(store: Store) -> dict[str, object]:
     """Return revision, rows and files of a store, as JSON can hold them."""
     with store.reading() as connection:
@@ -360,6 +364,7 @@ def written_down(store: Store) -> dict[str, object]:
                 for row in connection.execute(select(table).order_by(*table.primary_key.columns))
             ]
             for table in metadata.sorted_tables
+            if table not in _KEPT  # the database counts again what is laid down
         }
     folder = store.settings.data_folder
     files = {
