@@ -127,6 +127,17 @@ def answer_http_exception(request: Request, error: Exception) -> Response:
     )
 
 
+def answer_validation_error(request: Request, error: Exception) -> Response:
+    """Answer a person with a page and a program with the places that do not fit."""
+    if not _is_for_a_person(request):
+        return errors.answer_validation_error(request, error)
+    page = {
+        "title": "There is no such page",
+        "detail": "A part of the address or of the form is not known here.",
+    }
+    return render_page(request, "problem.html", page, status=422)
+
+
 def answer_overread_error(request: Request, error: Exception) -> Response:
     """Answer a person with a page and a program with a problem."""
     if not _is_for_a_person(request):
@@ -147,18 +158,20 @@ def answer_refusal(request: Request, problem: errors.Problem) -> Response:
 def next_to_judge(context: ServerContext, identity: Identity, case_id: int, listing: Listing) -> str:
     """Return the address of the case that follows on the list, from the last one the first; else the list's.
 
-    On which side of the line the case stands, the next one is looked for too.
+    On which side of the line the case stands, the next one is looked for too. One that is judged already
+    (the answer was lost, and its judgement is sent again) leads to the first that waits.
     """
     summary = load_case(context.store, case_id, share=listing.share).summary
     rest = summary.state is CaseState.LISTED and not summary.above_line
     listing = replace(listing, rest=rest)
-    selection = listing.selection(tab_of(summary.state), identity.actor.identifier)
+    tab = tab_of(CaseState.LISTED if summary.state is CaseState.JUDGED else summary.state)
+    selection = listing.selection(tab, identity.actor.identifier)
     selection = selection_as_seen(context.store, selection, identity)
     numbers = list_numbers(context.store, selection, now=context.clock(), limit=_NEIGHBOURS_MAX)
     at = numbers.index(case_id) if case_id in numbers else -1
     others = [*numbers[at + 1 :], *(numbers[:at] if at > 0 else ())]
     following = first_unjudged(context.store, others, identity)
-    return tab_address(tab_of(summary.state)) if following is None else listing.case_address(following)
+    return tab_address(tab) if following is None else listing.case_address(following)
 
 
 def _judging(
