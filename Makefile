@@ -11,13 +11,14 @@ ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check check-viewer bench licences ohif package sbom clean
+.PHONY: help demo test check check-viewer bench pictures licences ohif package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
 	@echo "make test    install the test and train extras and run the tests; ARGS='-k store' picks some, ARGS='-m \"not slow\"' the fast ones"
 	@echo "make check   lint, format, types; make check-viewer: those of the viewer, with npm's typescript"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
+	@echo "make pictures  the pictures of the documentation, from the demonstration's cases (needs Chromium)"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
 	@echo "make sbom      what the runtime set consists of, as CycloneDX, in dist/"
@@ -40,6 +41,9 @@ check-viewer: $(TYPES)/node_modules/.package-lock.json
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worker $(ARGS)
+
+pictures: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.screenshots $(ARGS)
 
 # The ready-built OHIF viewer, to be served beside DICOMweb; never needed. OVERREAD_OHIF_FOLDER names its folder.
 ohif: $(OHIF)/index.html

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -41,10 +42,11 @@ from service.web.picture import sizes_of
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
 _HIDDEN = "The report is shown once your own read is committed."
+_NOTHING_THERE = "Nothing is at this address. It may have been mistyped, or lead to something that is gone."
 _REFUSALS = {
     401: ("You are not signed in", "Sign in and try again."),
     403: ("You may not do this", "Your roles do not allow it. An administrator can give you others."),
-    404: ("There is no such page", "Not Found"),
+    404: ("There is no such page", _NOTHING_THERE),
 }
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -122,9 +124,9 @@ def answer_http_exception(request: Request, error: Exception) -> Response:
     if not _is_for_a_person(request) or not isinstance(error, HTTPException):
         return problem
     title = "There is no such page" if error.status_code == 404 else "That did not work"
-    return render_page(
-        request, "problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code
-    )
+    detail = _NOTHING_THERE if error.detail == HTTPStatus.NOT_FOUND.phrase else str(error.detail)
+    page = {"title": title, "detail": detail}
+    return render_page(request, "problem.html", page, status=error.status_code)
 
 
 def answer_validation_error(request: Request, error: Exception) -> Response:
