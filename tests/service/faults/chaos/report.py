@@ -27,6 +27,8 @@ class Outcome:
     page_answers: int
     page_longest_seconds: float
     page_p99_seconds: float
+    page_answers_between_starts: int  # those that did not wait for a start of the whole installation
+    page_p99_between_starts_seconds: float
     peak_megabytes: dict[str, float]
     descriptors_start: dict[str, int]
     descriptors_end: dict[str, int]
@@ -78,6 +80,8 @@ class Outcome:
         yield from _section("Pages by status", self.pages)
         yield f"  {'longest answer':44}{self.page_longest_seconds:8.2f} s"
         yield f"  {'99th percentile of ' + str(self.page_answers):44}{self.page_p99_seconds:8.2f} s"
+        name = f"of {self.page_answers_between_starts} without a start of all"
+        yield f"  {name:44}{self.page_p99_between_starts_seconds:8.2f} s"
         yield from _section("Readiness by status", self.health)
         yield from _section("Said to be ready although", self.untrue)
         yield f"  {'starts of the supervisor':44}{self.starts:8}"

@@ -106,6 +106,7 @@ def go(order: Order, scene: Scene, stack: ExitStack, watched: Path) -> Outcome:
     watch = Watch(
         api=f"http://127.0.0.1:{scene.installation.ports.api}",
         pid=lambda: scene.pid,
+        starts=lambda: scene.installation.starts,
         conditions=scene.conditions,
         over=scene.over,
     )
@@ -153,6 +154,8 @@ def go(order: Order, scene: Scene, stack: ExitStack, watched: Path) -> Outcome:
         page_answers=len(watch.answers),
         page_longest_seconds=max(watch.answers, default=0.0),
         page_p99_seconds=percentile_99(watch.answers),
+        page_answers_between_starts=len(watch.answers_between_starts),
+        page_p99_between_starts_seconds=percentile_99(watch.answers_between_starts),
         peak_megabytes=dict(watch.peak_megabytes),
         descriptors_start=at_start,
         descriptors_end=at_end,

@@ -51,10 +51,12 @@ class Watch:
 
     api: str
     pid: Callable[[], int]
+    starts: Callable[[], int]  # of the whole installation, so far
     conditions: Conditions
     over: threading.Event
     peak_megabytes: dict[str, float] = field(default_factory=dict)  # by role
     answers: list[float] = field(default_factory=list)  # seconds
+    answers_between_starts: list[float] = field(default_factory=list)  # those that waited for no start of all
     statuses: Counter[str] = field(default_factory=Counter)  # of pages
     health: Counter[str] = field(default_factory=Counter)
     untrue: list[str] = field(default_factory=list)  # said to be ready while it was not
@@ -71,11 +73,11 @@ class Watch:
                 self.peak_megabytes[process.role] = max(known, process.peak_megabytes)
 
     def _ask_for_pages(self) -> None:
-        number = 0
+        number = answered_under = 0
         with httpx.Client(base_url=self.api, timeout=PATIENCE_SECONDS) as client:
             while not self.over.wait(PAGE_SECONDS):
                 number += 1
-                asked = time.monotonic()
+                started, asked = self.starts(), time.monotonic()
                 try:
                     status = client.get(PAGES[number % len(PAGES)]).status_code
                 except httpx.TransportError as error:
@@ -83,6 +85,9 @@ class Watch:
                     continue
                 self.answers.append(time.monotonic() - asked)
                 self.statuses[str(status)] += 1
+                if answered_under == started == self.starts():  # it had answered since its last start
+                    self.answers_between_starts.append(self.answers[-1])
+                answered_under = self.starts()
 
     def _ask_for_health(self) -> None:
         with httpx.Client(base_url=self.api, timeout=PATIENCE_SECONDS) as client:
