@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -30,6 +30,7 @@ ARRIVED = datetime(2026, 6, 15, 7, 10, tzinfo=UTC)
 SHOWN = ARRIVED + timedelta(minutes=50)
 WIDTH, HEIGHT = 1280, 800
 COLOURS = 256  # of a picture in the documentation: grey values and one accent
+SAME_LEVELS = 16  # of 255, at any pixel
 LOOK_SECONDS = 0.5
 WAIT_SECONDS = 600.0  # far beyond what a busy machine needs
 _SETTLED = """
@@ -96,7 +97,10 @@ def settle(page: webdriver.Chrome) -> None:
 
 
 def keep_picture(page: webdriver.Chrome, path: Path) -> int:
-    """Write what is seen as a PNG of few colours, the same bytes for the same pixels; return the bytes."""
+    """Write what is seen as a PNG of few colours, and return its bytes.
+
+    One that is there and looks the same is left: Chromium smooths an edge now and then by a few levels else.
+    """
     settle(page)
     before, shot = "", _shot(page)
     while shot != before:  # until nothing moves any more
@@ -104,8 +108,19 @@ def keep_picture(page: webdriver.Chrome, path: Path) -> int:
         before, shot = shot, _shot(page)
     image = Image.open(io.BytesIO(base64.b64decode(shot))).convert("RGB")
     few = image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+    if not _looks_the_same(few.convert("RGB"), path):
+        few.save(path, optimize=True)
     return path.stat().st_size
+
+
+def _looks_the_same(image: Image.Image, path: Path) -> bool:
+    if not path.exists():
+        return False
+    with Image.open(path) as before:
+        if before.size != image.size:
+            return False
+        differing = ImageChops.difference(image, before.convert("RGB"))
+    return max(int(high) for _, high in differing.getextrema()) <= SAME_LEVELS  # type: ignore[misc]
 
 
 def _shot(page: webdriver.Chrome) -> str:

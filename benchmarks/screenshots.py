@@ -2,9 +2,9 @@
 
     make pictures
 
-The demonstration's cases, at a time that stands still, in a window of 1280 pixels; the same bytes each time
-with the same release of Chromium and the same fonts. Prints the bytes of each picture. Look at them before
-they are committed.
+The demonstration's cases, at a time that stands still, in a window of 1280 pixels: with the same release of
+Chromium and the same fonts nothing changes. Prints the bytes of each picture. Look at them before they are
+committed.
 """
 
 import argparse
