@@ -11,7 +11,7 @@ ARGS ?=
 # Processes that test, one per core; each file stays in one of them, with what its tests share.
 WORKERS ?= auto
 
-.PHONY: help demo test check check-viewer bench docs licences ohif package sbom clean
+.PHONY: help demo test check check-viewer bench docs pictures licences ohif package sbom clean
 
 help:
 	@echo "make demo    install the runtime set (no torch) and show a ranked worklist; ARGS=--once prints it as JSON"
@@ -19,6 +19,7 @@ help:
 	@echo "make check   lint, format, types; make check-viewer: those of the viewer, with npm's typescript"
 	@echo "make bench   studies per second through the worker, next to decode plus inference alone"
 	@echo "make docs    the documentation as a site in site/, every link checked; ARGS=serve shows it while it is written"
+	@echo "make pictures  the pictures of the documentation, from the demonstration's cases (needs Chromium)"
 	@echo "make licences  what is installed: versions, licences, hashes; ARGS=--vulnerabilities asks pip-audit"
 	@echo "make package   wheel and source archive in dist/, the same bytes for the same commit"
 	@echo "make sbom      what the runtime set consists of, as CycloneDX, in dist/"
@@ -44,6 +45,9 @@ bench: $(VENV)/.runtime
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs $(if $(ARGS),$(ARGS),build --strict --quiet)
+
+pictures: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.screenshots $(ARGS)
 
 # The ready-built OHIF viewer, to be served beside DICOMweb; never needed. OVERREAD_OHIF_FOLDER names its folder.
 ohif: $(OHIF)/index.html

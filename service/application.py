@@ -5,6 +5,7 @@ from functools import partial
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -113,4 +114,5 @@ def make_app(
     app.mount(STATIC_ADDRESS, StaticFiles(directory=pages.STATIC_FOLDER), name="static")
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)
+    app.add_exception_handler(RequestValidationError, pages.answer_validation_error)
     return app

@@ -26,7 +26,7 @@ from service.store.order import Selection
 from service.store.records import CaseSummary
 from service.store.worklist import list_worklist
 from service.triage.loading import load_registered_tools
-from service.triage.worker import work
+from service.triage.worker import Clock, work
 
 _SOURCE = "demo"
 _ORDER = (CaseState.LISTED, CaseState.CONCORDANT, CaseState.NOT_APPLICABLE, CaseState.FAILED)
@@ -51,8 +51,16 @@ class RankedCase:
     summary: CaseSummary
 
 
-def run_demo(settings: Settings) -> tuple[RankedCase, ...]:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run_demo(settings: Settings, *, clock: Clock = _now) -> tuple[RankedCase, ...]:
     """Send every demonstration case through intake and triage, and return the list in its order.
+
+    Args:
+        settings: of the installation whose store is filled.
+        clock: gives the aware time.
 
     Raises:
         ConfigurationError: the pydicom-data package is not installed.
@@ -61,13 +69,13 @@ def run_demo(settings: Settings) -> tuple[RankedCase, ...]:
     """
     store = open_store(settings)
     try:
-        titles = {_send(store, case): case.title for case in demo_cases()}
+        titles = {_send(store, case, now=clock()): case.title for case in demo_cases()}
         work(
-            store, load_registered_tools(store), name=_SOURCE, clock=_now, stop=threading.Event(), drain=True
+            store, load_registered_tools(store), name=_SOURCE, clock=clock, stop=threading.Event(), drain=True
         )
         ranked = tuple(
             RankedCase(rank=rank, title=titles[str(summary.study_instance_uid)], summary=summary)
-            for rank, summary in enumerate(_ranked(store), start=1)
+            for rank, summary in enumerate(_ranked(store, now=clock()), start=1)
         )
     finally:
         store.close()
@@ -84,17 +92,17 @@ def demo_cases() -> tuple[DemoCase, ...]:
     return tuple(DemoCase(**table) for table in tomllib.loads(text)["case"])
 
 
-def _send(store: Store, case: DemoCase) -> str:
+def _send(store: Store, case: DemoCase, *, now: datetime) -> str:
     """Send image and report as two systems would, and return the Study Instance UID."""
     with begin_instance(store) as incoming:
         incoming.write(_content(case))
-        receipt = receive_instance(store, incoming, source=_SOURCE, now=_now())
+        receipt = receive_instance(store, incoming, source=_SOURCE, now=now)
     study_instance_uid = receipt.header.study_instance_uid
     report = IncomingReport(
         content=case.report.strip() + "\n", study_instance_uid=study_instance_uid, source=_SOURCE
     )
-    receive_report(store, report, now=_now())
-    close_study(store, study_instance_uid, now=_now())
+    receive_report(store, report, now=now)
+    close_study(store, study_instance_uid, now=now)
     return study_instance_uid
 
 
@@ -122,11 +130,7 @@ def _copy(content: bytes, name: str) -> bytes:
     return copied.getvalue()
 
 
-def _ranked(store: Store) -> Iterator[CaseSummary]:
+def _ranked(store: Store, *, now: datetime) -> Iterator[CaseSummary]:
     """Yield the list as a reader sees it, then what is not on it."""
     for state in _ORDER:
-        yield from list_worklist(store, Selection(states=(state,)), now=_now(), limit=1000).cases
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        yield from list_worklist(store, Selection(states=(state,)), now=now, limit=1000).cases

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from overread.errors import InputError
@@ -37,7 +37,7 @@ async def own_read(
     """Commit an own read, and show the case with report and result."""
     sender = _sender(request, context, identity, form)
     await run_in_threadpool(commit_own_read, context.store, case_id, own_read_of(form), sender)
-    return RedirectResponse(listing.case_address(case_id), status_code=303)
+    return _leads_to(request, listing.case_address(case_id))
 
 
 @router.post("/cases/{case_id}/judgement")
@@ -52,7 +52,7 @@ async def judgement(
         judge(context.store, case_id, judgement_of(form), sender)
         return following
 
-    return RedirectResponse(await run_in_threadpool(record), status_code=303)
+    return _leads_to(request, await run_in_threadpool(record))
 
 
 @router.post("/cases/{case_id}/judgement/undo")
@@ -62,7 +62,14 @@ async def undo_judgement(
     """Take a judgement back, and show the case again."""
     sender = _sender(request, context, identity, form)
     await run_in_threadpool(undo, context.store, case_id, _whole(form, "read_id"), sender)
-    return RedirectResponse(listing.case_address(case_id), status_code=303)
+    return _leads_to(request, listing.case_address(case_id))
+
+
+def _leads_to(request: Request, address: str) -> Response:
+    """Tell the script of the page where to go on; without it the browser is sent there."""
+    if request.headers.get("accept", "").startswith("application/json"):
+        return JSONResponse({"next": address})
+    return RedirectResponse(address, status_code=303)
 
 
 def _sender(request: Request, context: ServerContext, identity: Identity, form: Form) -> Sender:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -41,10 +42,11 @@ from service.web.picture import sizes_of
 STATIC_FOLDER = FilePath(__file__).parent / "static"
 _NEIGHBOURS_MAX = 500
 _HIDDEN = "The report is shown once your own read is committed."
+_NOTHING_THERE = "Nothing is at this address. It may have been mistyped, or lead to something that is gone."
 _REFUSALS = {
     401: ("You are not signed in", "Sign in and try again."),
     403: ("You may not do this", "Your roles do not allow it. An administrator can give you others."),
-    404: ("There is no such page", "Not Found"),
+    404: ("There is no such page", _NOTHING_THERE),
 }
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -122,9 +124,20 @@ def answer_http_exception(request: Request, error: Exception) -> Response:
     if not _is_for_a_person(request) or not isinstance(error, HTTPException):
         return problem
     title = "There is no such page" if error.status_code == 404 else "That did not work"
-    return render_page(
-        request, "problem.html", {"title": title, "detail": str(error.detail)}, status=error.status_code
-    )
+    detail = _NOTHING_THERE if error.detail == HTTPStatus.NOT_FOUND.phrase else str(error.detail)
+    page = {"title": title, "detail": detail}
+    return render_page(request, "problem.html", page, status=error.status_code)
+
+
+def answer_validation_error(request: Request, error: Exception) -> Response:
+    """Answer a person with a page and a program with the places that do not fit."""
+    if not _is_for_a_person(request):
+        return errors.answer_validation_error(request, error)
+    page = {
+        "title": "There is no such page",
+        "detail": "A part of the address or of the form is not known here.",
+    }
+    return render_page(request, "problem.html", page, status=422)
 
 
 def answer_overread_error(request: Request, error: Exception) -> Response:
@@ -147,18 +160,20 @@ def answer_refusal(request: Request, problem: errors.Problem) -> Response:
 def next_to_judge(context: ServerContext, identity: Identity, case_id: int, listing: Listing) -> str:
     """Return the address of the case that follows on the list, from the last one the first; else the list's.
 
-    On which side of the line the case stands, the next one is looked for too.
+    On which side of the line the case stands, the next one is looked for too. One that is judged already
+    (the answer was lost, and its judgement is sent again) leads to the first that waits.
     """
     summary = load_case(context.store, case_id, share=listing.share).summary
     rest = summary.state is CaseState.LISTED and not summary.above_line
     listing = replace(listing, rest=rest)
-    selection = listing.selection(tab_of(summary.state), identity.actor.identifier)
+    tab = tab_of(CaseState.LISTED if summary.state is CaseState.JUDGED else summary.state)
+    selection = listing.selection(tab, identity.actor.identifier)
     selection = selection_as_seen(context.store, selection, identity)
     numbers = list_numbers(context.store, selection, now=context.clock(), limit=_NEIGHBOURS_MAX)
     at = numbers.index(case_id) if case_id in numbers else -1
     others = [*numbers[at + 1 :], *(numbers[:at] if at > 0 else ())]
     following = first_unjudged(context.store, others, identity)
-    return tab_address(tab_of(summary.state)) if following is None else listing.case_address(following)
+    return tab_address(tab) if following is None else listing.case_address(following)
 
 
 def _judging(

@@ -87,7 +87,7 @@ def queue_view(figures: QueueFigures, *, now: datetime) -> QueueView:
     )
     total = _line("", figures.waiting, figures, now)
     return QueueView(
-        lead=f"{total.waiting} wait for a second reader; {total.waiting - total.open} of them are read now.",
+        lead=f"{total.waiting} wait for a second reader; being read now: {total.waiting - total.open}.",
         lines=lines,
         total=total,
         pace=tuple(_pace(event, figures) for event in _HAPPENED),

@@ -62,6 +62,14 @@ document.addEventListener("click", (event) => {
 // for its token; where it does not, the form stays as it is until somebody has signed in in another tab.
 const SIGN_IN = "/sign-in";
 
+// What a reader says of a case is sent while its page stays, until it is recorded: a connection that is lost
+// meanwhile takes nothing with it. Sent twice it is recorded once, since the form has a submission of its own.
+const STAYS = "form.judge, form.undo";
+const AGAIN_AFTER = 15_000; // milliseconds
+const sending = new Set();
+let unsaved = null; // the form that was sent and is not known to be recorded
+let again = 0; // the timer that sends it once more; 0: only the reader does
+
 function tell(form, words, link) {
   form.querySelector(".session-ended")?.remove();
   const told = document.createElement("p");
@@ -74,31 +82,92 @@ function tell(form, words, link) {
     told.append(" ", anchor);
   }
   form.append(told);
+  told.scrollIntoView({ block: "nearest" });
 }
 
-async function sendWhenSignedIn(form, field) {
+function notAnswered(form) {
+  if (!form.matches(STAYS)) {
+    tell(form, "The service does not answer. What you typed is still here; press again in a moment.");
+    return;
+  }
+  const why = navigator.onLine ? "the service does not answer" : "you are offline";
+  tell(form, `Not saved yet: ${why}. What you typed is still here, and is sent again by itself. Leave this page open.`);
+  unsaved = form;
+  clearTimeout(again);
+  again = setTimeout(() => form.requestSubmit(), AGAIN_AFTER);
+}
+
+function notTaken(form, words) {
+  unsaved = form;
+  tell(form, `Not saved: ${words}`);
+}
+
+// Whether the session lives and is that of whoever looks at the page; the form gets its token then.
+async function isSignedIn(form, field) {
   const ask = { headers: { Accept: "application/json" }, cache: "no-store" };
   const answer = await fetch("/session", ask).catch(() => null);
   if (answer?.status === 401) {
     tell(form, "Your session has ended. What you typed is still here.", "Sign in in a new tab, then press again");
-    return;
+    return false;
   }
   if (!answer?.ok) {
-    tell(form, "The service does not answer. What you typed is still here; press again in a moment.");
-    return;
+    notAnswered(form);
+    return false;
   }
   const session = await answer.json();
   if (session.person !== document.body.dataset.person) {
     tell(form, `${session.name} has signed in meanwhile. Load the page again before you go on.`);
-    return;
+    return false;
   }
   field.value = session.csrf_token;
-  form.submit();
+  return true;
+}
+
+async function sendAndGoOn(form) {
+  const headers = { Accept: "application/json" };
+  const body = new URLSearchParams(new FormData(form));
+  const answer = await fetch(form.action, { method: "POST", headers, body }).catch(() => null);
+  const said = await answer?.json().catch(() => null);
+  if (answer?.ok && said) {
+    unsaved = null;
+    location.assign(said.next);
+  } else if (answer === null || answer.ok || answer.status >= 500) {
+    notAnswered(form);
+  } else {
+    notTaken(form, `${said?.detail ?? said?.title ?? "it was refused"}.`);
+  }
+}
+
+async function send(form, field) {
+  if (sending.has(form)) return;
+  sending.add(form);
+  clearTimeout(again);
+  again = 0;
+  if (!field || (await isSignedIn(form, field))) {
+    if (form.matches(STAYS)) await sendAndGoOn(form);
+    else form.submit();
+  }
+  sending.delete(form);
 }
 
 document.addEventListener("submit", (event) => {
-  const field = event.target.elements.namedItem("csrf_token");
-  if (!field || "live" in event.target.dataset || event.target.action.includes("/sign-out")) return;
+  const form = event.target;
+  const field = form.elements.namedItem("csrf_token");
+  if (!(field || form.matches(STAYS)) || "live" in form.dataset || form.action.includes("/sign-out")) return;
   event.preventDefault();
-  sendWhenSignedIn(event.target, field);
+  send(form, field);
+});
+
+function changed(event) {
+  if (!again || !unsaved?.contains(event.target)) return;
+  clearTimeout(again); // what is half typed is not sent
+  again = 0;
+  tell(unsaved, "Not saved yet. Since you changed something, it is sent when you press again.");
+}
+
+document.addEventListener("input", changed);
+document.addEventListener("change", changed);
+window.addEventListener("online", () => again && unsaved?.requestSubmit());
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault();
 });

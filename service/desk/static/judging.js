@@ -58,6 +58,7 @@
     if (token) headers["X-CSRF-Token"] = token;
     const address = `/api/v1/cases/${part.dataset.claim}/claim`;
     const answer = await fetch(address, { method: "POST", headers }).catch(() => null);
+    isClaimed = answer !== null; // else with the next word
     if (answer?.status !== 409) return;
     const told = document.createElement("p");
     told.className = "session-ended";

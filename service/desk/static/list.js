@@ -8,6 +8,7 @@ const me = document.body.dataset.person;
 const FETCH_EVERY = 10_000; // milliseconds between two looks at the list, however much changes
 const ASK_ANYWAY = 60_000; // milliseconds after which the rows are looked at again though nothing was told
 const TRY_AGAIN = 15_000;
+const SILENT_AFTER = 5_000; // a stream that ended as it should is opened again sooner
 
 const lines = () => Array.from(document.querySelectorAll(".line"));
 const lineOf = (number) => document.querySelector(`.line[data-case="${number}"]`);
@@ -134,11 +135,18 @@ function listChanged() {
 }
 
 let stream = null;
+let silence = 0;
+
+function opened() {
+  clearTimeout(silence);
+  silence = 0;
+  sayLive("");
+}
 
 function listen() {
   if (stream || document.hidden) return;
   stream = new EventSource(page.dataset.changes);
-  stream.addEventListener("begun", () => sayLive(""));
+  stream.addEventListener("open", opened);
   stream.addEventListener("list", () => {
     sayLive("");
     listChanged();
@@ -154,9 +162,11 @@ function listen() {
   });
 }
 
-const lost = () => {
+// A stream that ended, as each does after a while, is no loss; one that does not come back is.
+function lost() {
   if (!navigator.onLine) sayLive("You are offline. The list is as it was; claims are kept.", true);
-};
+  else if (!silence) silence = setTimeout(whyNotLive, SILENT_AFTER);
+}
 
 async function whyNotLive() {
   const answer = await fetch(page.dataset.rows, { headers: { Accept: "text/html" }, cache: "no-store" }).catch(
@@ -164,7 +174,10 @@ async function whyNotLive() {
   );
   if (answer === null) sayLive("The service does not answer. The list is as it was; trying again.", true);
   else if (answer.redirected || answer.status === 401) sayLive("Your session has ended: sign in again.", true);
-  else if (answer.ok) sayLive("Many pages are open, so this one looks for changes every quarter of a minute.");
+  else if (answer.status === 503) sayLive("The service is busy. The list is as it was; trying again.", true);
+  else if (answer.ok && !stream) {
+    sayLive("Many pages are open, so this one looks for changes every quarter of a minute.");
+  }
   if (answer?.ok && !answer.redirected) {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");
     if (fresh) put(fresh);
@@ -176,13 +189,18 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stream?.close();
     stream = null;
+    clearTimeout(silence);
+    silence = 0;
   } else {
     listChanged();
     listen();
   }
 });
 window.addEventListener("offline", lost);
-window.addEventListener("online", () => sayLive(""));
+window.addEventListener("online", () => {
+  sayLive("");
+  fetchRows(); // what changed meanwhile
+});
 setInterval(() => {
   if (!document.hidden && Date.now() - fetchedAt >= ASK_ANYWAY) listChanged();
 }, ASK_ANYWAY / 4);

@@ -122,6 +122,19 @@ def test_a_form_that_is_sent_twice_is_recorded_once(api: httpx.Client, sqlite_st
     assert len(reads) == 1
 
 
+def test_the_script_of_the_page_is_told_where_to_go_on_and_what_was_refused(
+    api: httpx.Client, sqlite_store: Store
+) -> None:
+    first, second = seen_case(sqlite_store, 1), seen_case(sqlite_store, 2, findings=("cardiomegaly",))
+    fields = fields_of(api.get(f"/cases/{first}", headers=PERSON)) | {"verdict-1": "CONFIRMED"}
+    script = {"Accept": "application/json"}
+    refused = api.post(f"/cases/{first}/judgement", data=fields | {"radpeer": "9"}, headers=script)
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    for _ in range(2):  # the second time since the first answer was lost
+        answer = api.post(f"/cases/{first}/judgement", data=fields, headers=script)
+        assert (answer.status_code, answer.json()) == (200, {"next": f"/cases/{second}"})
+
+
 def test_the_arbiter_sees_both_judgements_without_names_and_the_readers_do_not(
     desk: Desk, sqlite_store: Store
 ) -> None:

@@ -1,7 +1,6 @@
-"""The worklist in a real browser: claims, a race, filters by keyboard, rows that follow, accessibility."""
+"""The worklist in a real browser: claims, a race, filters by keyboard, rows that follow."""
 
 from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
 from selenium import webdriver
@@ -23,8 +22,6 @@ from tests.service.store.test_reading_claims import BOB
 from tests.service.web.seeing import seen_case
 
 __all__ = ("browser", "pytestmark")
-
-AXE = files("axe_core_python").joinpath("axe.min.js")
 
 
 @pytest.fixture
@@ -191,32 +188,3 @@ def test_twelve_cases_and_more_stand_on_a_screen_of_800_pixels(
         ".filter(line => line.getBoundingClientRect().bottom <= innerHeight).length"
     )
     assert whole >= (16 if rows else 12)
-
-
-def test_axe_finds_nothing_serious(browser: webdriver.Chrome, desk: Desk, sqlite_store: Store) -> None:
-    hold_case(sqlite_store, 1, Hold(holder=BOB, at=NOW, seconds=900))
-    enter(browser, desk)
-    found = {}
-    for path in (
-        "/",
-        "/?rows=compact&flag=mass",
-        "/?cases=none",
-        "/queue",
-        "/nope",
-        "/cases/2",
-        "/?show=all",
-    ):
-        browser.get(f"{desk.url}{path}")
-        wait_for(browser, ".scripted")
-        if path == "/":
-            press(browser, "f")
-        browser.execute_script(AXE.read_text(encoding="utf-8"))
-        result = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
-        serious = [
-            (rule["id"], [node["html"][:120] for node in rule["nodes"]][:3])
-            for rule in result["violations"]
-            if rule["impact"] in {"serious", "critical"}
-        ]
-        if serious:
-            found[path] = serious
-    assert found == {}

@@ -328,7 +328,11 @@ def test_an_object_that_is_no_image_is_no_film(api: httpx.Client, sqlite_store: 
 
 @pytest.mark.parametrize(
     ("path", "status", "words"),
-    [("/cases/99", 404, "The store does not hold this"), ("/nowhere", 404, "There is no such page")],
+    [
+        ("/cases/99", 404, "The store does not hold this"),
+        ("/nowhere", 404, "There is no such page"),
+        ("/cases/mine", 422, "There is no such page"),
+    ],
 )
 def test_a_person_who_goes_astray_gets_a_page(api: httpx.Client, path: str, status: int, words: str) -> None:
     answer = api.get(path, headers=PERSON)

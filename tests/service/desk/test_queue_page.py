@@ -38,7 +38,7 @@ def test_a_coordinator_sees_what_waits_how_fast_it_is_read_and_what_the_line_lea
         answer = eve.get("/queue")
     page = Page(answer)
     text = page.text
-    assert "12 wait for a second reader; 1 of them are read now." in text
+    assert "12 wait for a second reader; being read now: 1." in text
     #       waiting, read by nobody, waited too long, oldest, above, below
     assert "cardiac 10 9 1 30 h 10 0 " in text
     assert "thoracic 2 2 0 0 min 0 2 " in text

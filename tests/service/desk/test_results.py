@@ -21,8 +21,8 @@ from tests.service.material import NOW
 from tests.service.results.material import TO_PACS, make_due, seen, told_case
 
 
-def given_up(store: Store) -> None:
-    told_case(store, seen())
+def given_up(store: Store, number: int = 1) -> None:
+    told_case(store, seen(image=f"2.25.{number}.1.1"), number=number)
     make_due(store, TO_PACS)
     for _ in range(ATTEMPTS_MAX):
         (delivery,) = list_deliveries(store, Query(), limit=1)
