@@ -151,15 +151,19 @@ class Sender:
 
 
 def _trace(sent: Sent, begun_at: float) -> float:
-    """Make a span of what a destination answered for; return when the next began, in seconds since 1970."""
+    """Make a span of what a destination answered for; return when the next began, in seconds since 1970.
+
+    A notice, which may be of many cases, has its place in the trace of none.
+    """
     delivery = sent.delivery
-    traces().past(
-        Step.SEND_RESULT,
-        delivery.case_id,
-        started_at=begun_at,
-        destination=delivery.destination,
-        delivery=delivery.delivery_id,
-        attempt=delivery.attempts + 1,
-        answer=sent.answer.value,
-    )
+    if delivery.case_id is not None:
+        traces().past(
+            Step.SEND_RESULT,
+            delivery.case_id,
+            started_at=begun_at,
+            destination=delivery.destination,
+            delivery=delivery.delivery_id,
+            attempt=delivery.attempts + 1,
+            answer=sent.answer.value,
+        )
     return time.time()
