@@ -44,7 +44,7 @@ bench: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worker $(ARGS)
 
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs $(if $(ARGS),$(ARGS),build --strict --quiet)
+	NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs $(if $(ARGS),$(ARGS),build --strict)
 
 pictures: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.screenshots $(ARGS)
