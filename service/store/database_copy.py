@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, create_engine, make_url, text
 
 from overread.errors import ConfigurationError
@@ -109,7 +110,9 @@ def _run_postgresql(url: URL, program: str, *arguments: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise ConfigurationError(f"{program} is not installed; it comes with PostgreSQL's client programs")
-    address = url._replace(drivername="postgresql", password=None).render_as_string()
+    # libpq's own form: an address with several hosts looks otherwise in SQLAlchemy's.
+    parts, named = url.get_dialect()().create_connect_args(url._replace(password=None))
+    address = make_conninfo(*parts, **named)
     environment = {**os.environ, "PGPASSWORD": url.password or os.environ.get("PGPASSWORD", "")}
     done = subprocess.run(  # noqa: S603  # no shell, and the program by its path
         [found, f"--dbname={address}", *arguments],

@@ -97,7 +97,7 @@ def test_the_password_of_the_database_is_not_among_the_arguments_of_another_prog
     postgres, migrated, tmp_path, monkeypatch
 ) -> None:
     program = tmp_path / "pg_dump"
-    program.write_text(f'#!/bin/sh\necho "$PGPASSWORD $@" > {tmp_path}/said\n')
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$PGPASSWORD" "$@" > {tmp_path}/said\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     name = postgres.new_database(template=migrated)
@@ -107,9 +107,31 @@ def test_the_password_of_the_database_is_not_among_the_arguments_of_another_prog
     back_up(store, tmp_path / "backup", now=NOW)
     store.close()
 
-    password, address, *_ = (tmp_path / "said").read_text().split()
+    password, *arguments = (tmp_path / "said").read_text().splitlines()
     assert password == "secret"
-    assert address.startswith(f"--dbname=postgresql://overread@/{name}?host=")
+    assert "secret" not in " ".join(arguments)
+    assert f"dbname={name}" in arguments[0].removeprefix("--dbname=").split()
+
+
+def test_a_database_of_several_hosts_is_backed_up_and_restored(postgres, migrated, tmp_path) -> None:
+    hosts = f"host={postgres.folder}:5432&host={postgres.folder}:5432&target_session_attrs=read-write"
+    names = [postgres.new_database(template=template) for template in (migrated, "template1")]
+    settings, others = (
+        load_settings(
+            {"OVERREAD_DATABASE_URL": f"postgresql://overread@/{name}?{hosts}"}, data_folder=tmp_path / name
+        )
+        for name in names
+    )
+    store = open_store(settings)
+    send_image(store)
+    back_up(store, tmp_path / "backup", now=NOW)
+    store.close()
+
+    restore(tmp_path / "backup", others, by=BY)
+
+    restored = open_store(others)
+    assert load_instance(restored, "2.25.1.1.1").path.exists()
+    restored.close()
 
 
 def test_a_backup_on_the_same_file_system_takes_no_room_for_objects(sqlite_store, tmp_path) -> None:
