@@ -134,7 +134,10 @@ class Sender:
             self._association = entity.associate("127.0.0.1", self._ports.dicom, ae_title="OVERREAD")
         if not self._association.is_established:
             return f"{parcel.way} no association"
-        reply = self._association.send_c_store(dcmread(io.BytesIO(parcel.image)))
+        try:
+            reply = self._association.send_c_store(dcmread(io.BytesIO(parcel.image)))
+        except RuntimeError:  # the peer has ended it since the look above
+            return f"{parcel.way} no association"
         status = reply.get("Status")
         if status is None:
             return f"{parcel.way} no reply"
