@@ -62,6 +62,7 @@ def network(hosts: tuple[str, ...]) -> Iterator[Network]:
         _ip("-n", hub, "link", "add", "wire", "type", "bridge")
         _ip("-n", hub, "link", "set", "dev", "wire", "up")
         _ip("link", "add", ours, "type", "veth", "peer", "name", "test", "netns", hub)
+        stack.callback(_ip, "link", "delete", ours)  # at once; with its namespace it would go some time later
         _ip("address", "add", f"{wire[1]}/{wire.prefixlen}", "dev", ours)
         _ip("link", "set", "dev", ours, "up")
         _plug(hub, "test")
