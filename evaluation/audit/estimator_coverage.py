@@ -10,7 +10,7 @@ the naive figure. A line whose coverage is not within .93 to .97 is marked; it s
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from statistics import NormalDist
@@ -201,10 +201,18 @@ def line(name: str, tally: Tally) -> str:
     return f"  {name:38} {tally.words()}{mark}"
 
 
-def main() -> int:
-    """Simulate and print."""
+def print_simulations(
+    description: str | None,
+    settings: Callable[[int, int], Iterable[tuple[str, Callable[[], Mapping[str, Tally]]]]],
+) -> None:
+    """Read repetitions and seed from the command line, simulate, and print a line for each interval.
+
+    Args:
+        description: of the command, for `--help`.
+        settings: gives what is simulated, in words, and what simulates it, by repetitions and seed.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -215,8 +223,7 @@ def main() -> int:
         for name, tally in simulate().items():
             sys.stdout.write(line(name, tally) + "\n")
             sys.stdout.flush()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print_simulations(__doc__, settings)

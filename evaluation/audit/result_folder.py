@@ -9,12 +9,15 @@ import csv
 import hashlib
 import json
 import math
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evaluation.cohortfile import parquet_modules
+from overread import __version__
 from overread.errors import ConfigurationError, InvalidFileError, words_of
 
 RESULT = "result.json"
@@ -46,6 +49,20 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> dict[str, dict[str, A
     """
     (folder / TABLES).mkdir(parents=True, exist_ok=True)
     return {table.name: _write_table(folder / TABLES, table) for table in tables}
+
+
+def record_of_command(cohort: Path) -> dict[str, Any]:
+    """Return what every record of a result from one cohort begins with: version, command, hash of the file.
+
+    Raises:
+        InvalidFileError: the file cannot be read.
+    """
+    return {
+        "format": 1,
+        "overread": __version__,
+        "command": shlex.join(["overread", *sys.argv[1:]]),
+        "cohort": {"name": cohort.name, "sha256": file_hash(cohort)},
+    }
 
 
 def write_result(folder: Path, record: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ chance (Roe and Metz, Acad Radiol 1997;4:298-303). Prints the share of 95 % inte
 with its own interval; beside clustered areas that of cases taken for independent.
 """
 
-import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.coverage import Tally
-from evaluation.audit.estimator_coverage import line
+from evaluation.audit.estimator_coverage import print_simulations
 from overread.clustered_auc import ScoredCases, auc_difference, auc_estimate
 from overread.multireader import compare_tests, difference_of_tests, one_test, reader_areas
 from overread.statistics import Estimate
@@ -102,22 +101,5 @@ def settings(repetitions: int, seed: int) -> Iterator[tuple[str, Callable[[], Ta
         yield words, lambda a=area: of_readers(a, repetitions, seed)  # type: ignore[misc]
 
 
-def main() -> int:
-    """Simulate and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--repetitions", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    sys.stdout.write(f"{given.repetitions} repetitions, seed {given.seed}\n")
-    for words, simulate in settings(given.repetitions, given.seed):
-        sys.stdout.write(words + "\n")
-        for name, tally in simulate().items():
-            sys.stdout.write(line(name, tally) + "\n")
-            sys.stdout.flush()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    print_simulations(__doc__, settings)

@@ -1,8 +1,6 @@
 """`overread audit drift`: does a window of cases differ from a reference window?"""
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,15 +97,11 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _write(arguments: argparse.Namespace, watch: "Watch", found: "dict[str, list[Change]]") -> None:
     from evaluation.audit.drift_table import alarms, drift_table
-    from evaluation.audit.result_folder import file_hash, write_result, write_tables
-    from overread import __version__
+    from evaluation.audit.result_folder import record_of_command, write_result, write_tables
 
     with requested_output(arguments):
         record = {
-            "format": 1,
-            "overread": __version__,
-            "command": shlex.join(["overread", *sys.argv[1:]]),
-            "cohort": {"name": arguments.cohort.name, "sha256": file_hash(arguments.cohort)},
+            **record_of_command(arguments.cohort),
             "reference": arguments.reference,
             "window": arguments.window,
             "false_alarms": watch.false_alarms,

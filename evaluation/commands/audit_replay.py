@@ -1,8 +1,6 @@
 """`overread audit replay`: a past period with another policy, threshold or detector."""
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,15 +85,11 @@ def _way(path: Path | None, share: float | None, detector: str | None) -> "Way":
 
 
 def _write(arguments: argparse.Namespace, ways: "tuple[Way, Way]", tables: "list[Table]") -> None:
-    from evaluation.audit.result_folder import file_hash, write_result, write_tables
-    from overread import __version__
+    from evaluation.audit.result_folder import record_of_command, write_result, write_tables
 
     with requested_output(arguments):
         record = {
-            "format": 1,
-            "overread": __version__,
-            "command": shlex.join(["overread", *sys.argv[1:]]),
-            "cohort": {"name": arguments.cohort.name, "sha256": file_hash(arguments.cohort)},
+            **record_of_command(arguments.cohort),
             "period": arguments.period,
             "ways": [
                 {"policy": way.policy.version, "flagged": way.flagged_share, "detector": way.detector}

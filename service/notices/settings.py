@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, field_validator, model_validator
 
 from overread.errors import ConfigurationError, InputError
 from overread.finding import Actionable, subspecialties_named
-from service.network_settings import AbsolutePath
+from service.network_settings import AbsolutePath, TlsClientFiles
 from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, SettingsModel, setting
 from service.store.notices import PREFIX, Cause, Want, Watch
 
@@ -83,7 +83,7 @@ class MailServer:
         Raises:
             ConfigurationError: the file of the authority cannot be used.
         """
-        return client_context(self.authority)
+        return TlsClientFiles(authority=self.authority).context()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,20 +101,6 @@ class Mailbox:
 
 
 Recipient = Webhook | Mailbox
-
-
-def client_context(authority: AbsolutePath | None) -> ssl.SSLContext:
-    """Return the context for calling others, whose certificates must be of the authority.
-
-    Raises:
-        ConfigurationError: its file cannot be used.
-    """
-    try:
-        return ssl.create_default_context(cafile=authority)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"{_VARIABLE}_AUTHORITY: {authority} cannot be used: {error.strerror or type(error).__name__}"
-        ) from error
 
 
 def _rule(word: object) -> object:
@@ -272,7 +258,10 @@ class NoticeSettings(SettingsModel):
         Raises:
             ConfigurationError: it cannot.
         """
-        client_context(self.authority)
+        try:
+            TlsClientFiles(authority=self.authority).context()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{_VARIABLE}_AUTHORITY: {error}") from error
         return self
 
     @property

@@ -9,8 +9,9 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from overread.errors import PeerError
+from service.network_settings import TlsClientFiles
 from service.notices.content import NAMED_MAX, payload
-from service.notices.settings import Webhook, client_context
+from service.notices.settings import Webhook
 from service.results.clock import Clock
 from service.results.destination import Answer, Sent
 from service.store.database import Store
@@ -57,7 +58,9 @@ class WebhookClient:
         self._page_url = page_url
         self._clock = clock
         self._parts = urlsplit(webhook.url)
-        self._context = client_context(webhook.authority) if self._parts.scheme == "https" else None
+        self._context = (
+            TlsClientFiles(authority=webhook.authority).context() if self._parts.scheme == "https" else None
+        )
 
     @property
     def name(self) -> str:
