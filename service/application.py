@@ -115,4 +115,5 @@ def make_app(
     app.add_exception_handler(HTTPException, pages.answer_http_exception)
     app.add_exception_handler(OverreadError, pages.answer_overread_error)
     app.add_exception_handler(RequestValidationError, pages.answer_validation_error)
+    app.add_exception_handler(Exception, pages.answer_unexpected)
     return app

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from structlog.contextvars import get_contextvars
 
 from overread.case import CaseState
 from overread.errors import OutOfResourcesError
@@ -34,6 +35,7 @@ from service.store.queue import retry_case
 from service.store.reading_claims import find_claim
 from service.store.records import CaseSummary
 from service.store.worklist import list_numbers, load_case
+from service.tracing import REQUEST_ID
 from service.triage.reconsideration import restore_finding
 from service.web import errors
 from service.web.context import Context, Recognised, ServerContext
@@ -147,6 +149,20 @@ def answer_overread_error(request: Request, error: Exception) -> Response:
     problem = errors.problem_of(error)
     page = {"title": problem.title, "detail": f"{error}."}
     return render_page(request, "problem.html", page, status=problem.status)
+
+
+def answer_unexpected(request: Request, error: Exception) -> Response:
+    """Answer a person with a page that names the request in the log, and a program with a problem."""
+    if not _is_for_a_person(request):
+        return errors.answer_unexpected(request, error)
+    number = get_contextvars().get(REQUEST_ID)
+    named = f" of request {number}" if number else ""
+    page = {
+        "title": "That did not work",
+        "detail": f"The fault lies with the service. Its log says why, in the lines{named}: "
+        "tell who runs it, and try again.",
+    }
+    return render_page(request, "problem.html", page, status=errors.INTERNAL.status)
 
 
 def answer_refusal(request: Request, problem: errors.Problem) -> Response:

@@ -7,7 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.store.database import Store
+from service.web.access_log import AccessMiddleware
 from tests.service.material import triaged_case
+from tests.service.web.listening import guarded_app, listening
 
 
 def test_logs_and_metrics_name_routes_and_never_what_stood_in_the_address(
@@ -51,3 +53,20 @@ def test_every_answer_forbids_foreign_content(api: httpx.Client, path: str) -> N
 
 def test_pages_are_not_kept_by_any_cache(api: httpx.Client) -> None:
     assert api.get("/").headers["cache-control"] == "no-store"
+
+
+def test_a_fault_of_the_service_names_its_request_and_nothing_of_what_went_wrong(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("Doe^Jane")
+
+    monkeypatch.setattr("service.desk.listpages.list_worklist", fail)
+    whole = AccessMiddleware(guarded_app(sqlite_store))  # outside of all, as the service has it
+    with listening(whole) as url:  # which closes the connection after a fault
+        page, problem = httpx.get(url, headers={"Accept": "text/html"}), httpx.get(url)
+    assert page.status_code == 500
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["x-request-id"] in page.text
+    assert "Doe" not in page.text
+    assert problem.json()["type"] == "/problems/internal"
