@@ -11,10 +11,12 @@ import { told } from "./measure.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 10;
+const LARGE = 2400; // pixels of a window from which on everything is drawn larger, as desk.css has it
+const LARGER = 1.35;
 
 /** @param {Pane} pane */
 export function drawLayer(pane) {
-  const scale = window.devicePixelRatio || 1;
+  const scale = (window.devicePixelRatio || 1) * (window.innerWidth >= LARGE ? LARGER : 1);
   const parts = [...marks(pane, scale), ...measures(pane, scale), ...readersBox(pane), ...edges(pane, scale)];
   pane.layer.replaceChildren(...parts);
 }
