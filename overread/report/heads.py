@@ -6,6 +6,7 @@ from typing import NamedTuple
 from overread.finding import Vocabulary
 from overread.observation import Presence
 from overread.report.lexicon import Found, Kind, Parts
+from overread.report.nearness import TOO_FAR, Barriers, distance_between, head_nouns, is_crossed, noun_after
 from overread.report.rules import ITSELF, NOTHING, SPECIFIC, UNLISTED, UNSPECIFIC, Composite, Denial, Rules
 
 ANYTHING = "anything"
@@ -16,12 +17,9 @@ _FINDING, _STATE, _UNIT = (
 )  # a member is looked up slowly, and these are needed often
 _ABSENT = Presence.ABSENT
 TIP = "tip"  # the state that stands for a device, unless the sentence names one
-_NOUN_PHRASE = 5  # words between an adjective and its noun
 _NEAR = 3  # words; an anatomy this close before its base needs no verb
-_TOO_FAR = 10_000  # what a stop between them counts
-_COMMA_BETWEEN = 4
+_VERB_APART = 2  # words between a noun and the verb that it is the subject of
 _PARTNERS_APART = 5  # words between two anatomies of one list
-_OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
 
 
 class Head(NamedTuple):
@@ -45,20 +43,6 @@ _BELOW_THE_CHEST = frozenset({"organ", "abdomen", "head", "breast"})
 _OF_NODES = frozenset({"lymphadenopathy", "calcified_lymph_node"})
 NODE_HEAD = Head("lymphadenopathy", "node:named", certainty=0.5)
 """Nodes that are only mentioned; whether they are enlarged is for their size to say."""
-
-
-class _Barriers:
-    """Words that keep a base and an anatomy apart."""
-
-    __slots__ = ("commas", "parts", "separators", "stops")
-
-    def __init__(self, parts: Parts) -> None:
-        self.stops = parts.stops
-        self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
-        self.parts = parts
-        self.separators: list[int] = []
-        if parts.states:  # nothing else asks for them
-            self.separators = [*parts.stops, *parts.links_but("in"), *(cue.start for cue in parts.cues)]
 
 
 class Mention(NamedTuple):
@@ -128,8 +112,8 @@ class HeadFinder:
     def _joined(self, parts: Parts) -> tuple[Mention, ...]:
         """Return the mentions of a sentence in which anatomy may make a finding of a word, or another one."""
         bases, normals = parts.bases, parts.normals
-        anatomies = _head_nouns(parts.anatomies) if parts.anatomies else []
-        barriers = _Barriers(parts)
+        anatomies = head_nouns(parts.anatomies) if parts.anatomies else []
+        barriers = Barriers(parts)
         heads = self._of_bases(bases, anatomies, barriers)
         for item in normals:
             for start, end, head in self._denied(item, anatomies, (*bases, *normals), barriers):
@@ -145,7 +129,7 @@ class HeadFinder:
         return tuple([Mention(*place, tuple(heads[place])) for place in places])
 
     def _of_bases(
-        self, bases: Sequence[Found], anatomies: Sequence[Found], barriers: _Barriers
+        self, bases: Sequence[Found], anatomies: Sequence[Found], barriers: Barriers
     ) -> dict[tuple[int, int], list[Head]]:
         """Return what findings and states name, by their place."""
         heads: dict[tuple[int, int], list[Head]] = {}
@@ -170,7 +154,7 @@ class HeadFinder:
         return tuple([Mention(*place, tuple(named)) for place, named in heads.items()])
 
     def _named(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
     ) -> Sequence[Head]:
         """Return what a base names, together with the anatomies if rules pair them."""
         if item.sense.kind is _STATE:
@@ -189,12 +173,12 @@ class HeadFinder:
         return heads
 
     def _described(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
     ) -> tuple[Sequence[Found], bool]:
         """Return the anatomies that a state may be of, and whether it only describes a noun or a device."""
         if self._is_of_a_device(item, bases):
             return (), True
-        noun = _noun_after(item, bases, barriers.separators)
+        noun = noun_after(item, bases, barriers.separators)
         if noun is None:
             return anatomies, False
         inside = [
@@ -203,7 +187,7 @@ class HeadFinder:
         return inside, not any((item.sense.value, a.sense.value) in self._composites for a in inside)
 
     def _alone_or_term(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
     ) -> Sequence[Head]:
         """Return what a base means without a rule for its anatomy."""
         if item.sense.kind is _STATE:
@@ -218,18 +202,18 @@ class HeadFinder:
         )
 
     def _composites_of(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
     ) -> list[Composite]:
         """Return the rules that pair a base with the nearest anatomy it can be paired with and its partners.
 
         "Enlarged cardiac and mediastinal contours" are two findings, each with its own anatomy.
         """
         nearest = None
-        best = _TOO_FAR
+        best = TOO_FAR
         for index, anatomy in enumerate(anatomies):
             pair = self._composites.get((item.sense.value, anatomy.sense.value))
             if pair is not None:
-                distance = _distance(item, anatomy, bases, barriers)
+                distance = distance_between(item, anatomy, bases, barriers)
                 if distance < best and (pair.within is None or distance <= pair.within):
                     nearest, best = index, distance
         if nearest is None:
@@ -241,35 +225,42 @@ class HeadFinder:
         return list({rule.finding: rule for rule in pairs if rule is not None}.values())
 
     def _term(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
     ) -> Head:
         """Return what a term names; an unlisted abnormality denies what its anatomy could have."""
         if item.sense.value != UNLISTED or item.sense.rule == SPECIFIC:
             return self._terms[item.sense.rule]
-        near = min(anatomies, key=lambda anatomy: _distance(item, anatomy, bases, barriers), default=None)
-        value = near.sense.value if near and _distance(item, near, bases, barriers) < _NEAR else ANYTHING
+        near = min(
+            anatomies, key=lambda anatomy: distance_between(item, anatomy, bases, barriers), default=None
+        )
+        value = (
+            near.sense.value if near and distance_between(item, near, bases, barriers) < _NEAR else ANYTHING
+        )
         denial = self._denials.get(value)
         return Head(UNLISTED, item.sense.rule, (*(denial.findings if denial else ()), UNLISTED))
 
     def _denied(
-        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+        self, item: Found, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
     ) -> list[tuple[int, int, Head]]:
         """Return a denial for each subject of a normal predicate: "heart and lungs are normal" has two."""
         subjects = [
-            a for a in anatomies if a.end <= item.start and not _crossed(a.end, item.start, barriers.stops)
+            a for a in anatomies if a.end <= item.start and not is_crossed(a.end, item.start, barriers.stops)
         ]
         last_base = max((other.end for other in bases if other.end <= item.start), default=0)
         subjects = [subject for subject in subjects if subject.start >= last_base]
         if last_base and len(subjects) > 1:  # "nodule in the left lung, liver unremarkable"
-            comma = min((place for place in barriers.commas if place >= last_base), default=_TOO_FAR)
+            comma = min((place for place in barriers.commas if place >= last_base), default=TOO_FAR)
             subjects = [subject for subject in subjects if subject.start > comma] or subjects
         if not subjects or _is_attributive(item, subjects, anatomies, barriers):
             after = [
                 a
                 for a in anatomies
-                if item.end <= a.start <= item.end + _NEAR and not _crossed(item.end, a.start, barriers.stops)
+                if item.end <= a.start <= item.end + _NEAR
+                and not is_crossed(item.end, a.start, barriers.stops)
             ]
-            subjects = after[:1]
+            subjects = _listed(after[:1], anatomies, bases, barriers)
+            if not subjects:
+                return self._contrasted(item, anatomies, barriers)
         return [
             (
                 min(a.start, item.start),
@@ -280,20 +271,55 @@ class HeadFinder:
             if (rule := self._denials.get(a.sense.value))
         ]
 
+    def _contrasted(
+        self, item: Found, anatomies: Sequence[Found], barriers: Barriers
+    ) -> list[tuple[int, int, Head]]:
+        """Return the denial of a normal predicate after a contrast: "the lungs are hyperinflated but clear".
+
+        How the lungs are hyperinflated is not what is said of it: the words between are none of it.
+        """
+        contrast = item.start - 1
+        subjects = [a for a in anatomies if a.end <= contrast] if contrast in barriers.stops else []
+        if not subjects or is_crossed(subjects[-1].end, contrast, barriers.stops):
+            return []
+        rule = self._denials.get(subjects[-1].sense.value)
+        certainty = item.sense.certainty
+        return [(*item[:2], Head(UNLISTED, rule.id, rule.findings, True, certainty))] if rule else []
+
+
+def _listed(
+    first: Sequence[Found], anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
+) -> list[Found]:
+    """Return all of a list that a normal predicate stands before: "normal heart and lungs".
+
+    Not what something else is said of: "normal heart, lungs are hyperinflated".
+    """
+    if not first:
+        return []
+    partners = [
+        anatomies[index] for index in _partners(anatomies.index(first[0]), anatomies, bases, barriers)
+    ]
+    others = [other for other in partners if other.start > first[0].start]
+    links = barriers.parts.links
+    verbs = [*links("is"), *links("shows")] if others else ()
+    if others and is_crossed(others[-1].end, others[-1].end + _VERB_APART, verbs):
+        others.pop()
+    return [*first, *others]
+
 
 def _is_attributive(
-    item: Found, subjects: Sequence[Found], anatomies: Sequence[Found], barriers: _Barriers
+    item: Found, subjects: Sequence[Found], anatomies: Sequence[Found], barriers: Barriers
 ) -> bool:
     """Whether a normal predicate is that of the noun after it: "the film shows clear lungs"."""
     if not any(anatomy.start == item.end for anatomy in anatomies):
         return False
-    return subjects[-1].end != item.start and not _crossed(
+    return subjects[-1].end != item.start and not is_crossed(
         item.start - 2, item.start, barriers.parts.links("is")
     )
 
 
 def _partners(
-    nearest: int, anatomies: Sequence[Found], bases: Sequence[Found], barriers: _Barriers
+    nearest: int, anatomies: Sequence[Found], bases: Sequence[Found], barriers: Barriers
 ) -> list[int]:
     """Return the anatomies that "and", "or" or a comma ties to one of them, on both sides of it."""
     found: list[int] = []
@@ -303,9 +329,9 @@ def _partners(
         while 0 <= index + step < len(anatomies):
             first, second = anatomies[min(index, index + step)], anatomies[max(index, index + step)]
             gap = second.start - first.end
-            if gap > _PARTNERS_APART or not _crossed(first.end, second.start, joins):
+            if gap > _PARTNERS_APART or not is_crossed(first.end, second.start, joins):
                 break
-            if _crossed(first.end, second.start, barriers.stops) or _is_modifier(
+            if is_crossed(first.end, second.start, barriers.stops) or _is_modifier(
                 anatomies[index + step], bases
             ):
                 break
@@ -350,44 +376,3 @@ def _measured(grades: Sequence[Found]) -> tuple[Mention, ...]:
 def devices_of(vocabulary: Vocabulary) -> frozenset[str]:
     """Return the findings that are devices."""
     return frozenset(finding.id for finding in vocabulary.values() if finding.group == "device")
-
-
-def _noun_after(item: Found, bases: Sequence[Found], separators: Sequence[int]) -> Found | None:
-    """Return the finding that a state only describes: the "nodule" of "calcified right base nodule"."""
-    following = next((base for base in bases if base.start >= item.end), None)
-    if following is None or following.sense.kind is not _FINDING or following.start - item.end > _NOUN_PHRASE:
-        return None
-    return None if _crossed(item.end, following.start, separators) else following
-
-
-def _head_nouns(anatomies: Sequence[Found]) -> list[Found]:
-    """Return the anatomies that no other follows at once: of "mediastinal lymph nodes" the nodes."""
-    followed = {item.start for item in anatomies}
-    return [item for item in anatomies if item.end not in followed]
-
-
-def _crossed(start: int, end: int, barriers: Sequence[int]) -> bool:
-    for barrier in barriers:  # noqa: SIM110 # a generator costs more than the loop, and this runs most
-        if start <= barrier < end:
-            return True
-    return False
-
-
-def _distance(item: Found, anatomy: Found, bases: Sequence[Found], barriers: _Barriers) -> int:
-    """Return how far an anatomy is from a base, in words; far too many where a stop lies between."""
-    if anatomy.end <= item.start:
-        start, end = anatomy.end, item.start
-    elif anatomy.start >= item.end:
-        start, end = item.end, anatomy.start
-    else:
-        return 0
-    if _crossed(start, end, barriers.stops):
-        return _TOO_FAR
-    distance = end - start
-    for base in bases:
-        if start < base.end and base.start < end:
-            distance += _OTHER_BASE_BETWEEN
-    for comma in barriers.commas:
-        if start <= comma < end:
-            distance += _COMMA_BETWEEN
-    return distance

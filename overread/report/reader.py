@@ -33,7 +33,7 @@ from overread.report.scope import Assertion
 from overread.report.sections import SectionSplitter
 from overread.report.sentence import SentenceReader, SentenceReading
 from overread.report.sentences import SentenceSplitter
-from overread.report.template import LabelFinder, labelled, needs_label, shifted
+from overread.report.template import LabelFinder, labelled, needs_label, shifted, with_value
 from overread.report.text import lower_in_place
 
 LONGEST_REPORT = 1_000_000
@@ -130,6 +130,7 @@ class RuleReader:
 
     def _read_in_form(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
         """Return what a sentence states, and the label of a form that holds for the next one."""
+        sentence = with_value(sentence)
         label = self._labels.find(sentence)
         if label is not None:
             subject, sentence = label.subject, labelled(sentence, label)

@@ -11,6 +11,7 @@ from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
 from overread.report.heads import NODE_HEAD, Head, HeadFinder, Mention
 from overread.report.lexicon import Found, Kind, Lexicon, Parts
+from overread.report.ratio import ratio_mention
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import UNLISTED, Rules
 from overread.report.scope import Assertion, Scopes, assert_head
@@ -87,7 +88,7 @@ class SentenceReader:
         words = self._splitter.split(lowered)
         parts = Parts(self._lexicon.find(words.canonical))
         return SentenceReading(
-            self._statements(words, parts),
+            self._statements(lowered, words, parts),
             read_advice(lowered, words, parts) if parts.remarks else (),
             read_contact(lowered, words, parts) if parts.remarks else (),
             _FOLLOWS.match(lowered) is not None,
@@ -137,8 +138,10 @@ class SentenceReader:
         alone = len(words.starts) - (concept.end - concept.start) <= _PUNCTUATION
         return assert_head(concept.heads[0], [*self._scopes.inner(inner, alone=alone), *cues])
 
-    def _statements(self, words: Words, parts: Parts) -> tuple[Statement, ...]:
+    def _statements(self, lowered: str, words: Words, parts: Parts) -> tuple[Statement, ...]:
         mentions = self._mentions(words, parts)
+        if ratio := ratio_mention(lowered, words, mentions):
+            mentions = tuple(sorted((*mentions, ratio)))
         if not mentions:
             return ()
         cues = self._scopes.cues(parts, mentions)

@@ -14,6 +14,12 @@ _VALUE = re.compile(r"[ \t]*(?:[:=]|--+|[-–—](?=\s))[ \t]*")
 _MOST_WORDS = 8  # of a sentence that needs its label to mean anything
 _NOTHING = re.compile(r"(?:none|nil|absent|no|not seen|negative|none seen|none identified)\b[ .]*$")
 _NO = re.compile(r"no\b")
+_PERHAPS = re.compile(
+    r"(?:possibl[ey]|probabl[ey]|likely|suspected|questionable|equivocal|indeterminate|uncertain"
+    r"|no evidence|not identified|not present|unlikely)(?=\s*(?:$|[.,;(]|(?:in|on|at)\b))"
+)
+_ONE_VALUE = re.compile(rf"[a-z][a-z /-]{{2,40}}(?P<divider>:)[ \t]*{_PERHAPS.pattern}")
+_IS = "="  # between a name and a value that says how sure it is, as certainty.toml and negation.toml have it
 
 
 class Label(NamedTuple):
@@ -50,17 +56,29 @@ class LabelFinder:
         return self._pattern.match(sentence) is not None
 
 
+def with_value(sentence: str) -> str:
+    """Return a sentence of the same length in which a lone "possible" is that of the name before it.
+
+    "Edema: possible." is no "left base: possible pneumonia".
+    """
+    match = _ONE_VALUE.match(sentence)
+    if match is None:
+        return sentence
+    return sentence[: match.start("divider")] + _IS + sentence[match.end("divider") :]
+
+
 def labelled(sentence: str, label: Label) -> str:
     """Return a sentence of the same length whose label and value are one phrase: "heart  enlarged".
 
-    Where the value is "none" the colon stays, since rules know it so.
+    Where the value is "none" the colon stays, and `with_value` put another mark before "possible": rules know
+    them so.
     """
     name, value = sentence[: label.end].rstrip(" \t:=-–—"), sentence[label.end :]
     if label.silent:
         return value.rjust(len(sentence))
     if _NOTHING.match(value):
         return f"{name}:".ljust(label.end) + ("nil" if _NO.match(value) else value)
-    return name.ljust(label.end) + value
+    return (name + _IS if _PERHAPS.match(value) else name).ljust(label.end) + value
 
 
 def needs_label(sentence: str, statements: Sequence[Statement]) -> bool:
