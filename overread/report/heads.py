@@ -274,12 +274,13 @@ class HeadFinder:
     def _contrasted(
         self, item: Found, anatomies: Sequence[Found], barriers: Barriers
     ) -> list[tuple[int, int, Head]]:
-        """Return the denial of a normal predicate after a contrast: "the lungs are hyperinflated but clear".
+        """Return the denial of a second, normal predicate: "the lungs are hyperinflated but clear".
 
         How the lungs are hyperinflated is not what is said of it: the words between are none of it.
         """
         contrast = item.start - 1
-        subjects = [a for a in anatomies if a.end <= contrast] if contrast in barriers.stops else []
+        follows = contrast in barriers.stops or contrast in barriers.parts.links("and")
+        subjects = [a for a in anatomies if a.end <= contrast] if follows else []
         if not subjects or is_crossed(subjects[-1].end, contrast, barriers.stops):
             return []
         rule = self._denials.get(subjects[-1].sense.value)

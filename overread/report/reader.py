@@ -33,7 +33,15 @@ from overread.report.scope import Assertion
 from overread.report.sections import SectionSplitter
 from overread.report.sentence import SentenceReader, SentenceReading
 from overread.report.sentences import SentenceSplitter
-from overread.report.template import LabelFinder, labelled, needs_label, shifted, with_value
+from overread.report.template import (
+    NORMAL_STUDY,
+    LabelFinder,
+    is_normal_alone,
+    labelled,
+    needs_label,
+    shifted,
+    with_value,
+)
 from overread.report.text import lower_in_place
 
 LONGEST_REPORT = 1_000_000
@@ -47,6 +55,7 @@ _READ = frozenset(
     {Section.LEAD, Section.FINDINGS, Section.IMPRESSION, Section.ADDENDUM, Section.RECOMMENDATION}
 )
 _REMARKS_ONLY = Section.RECOMMENDATION  # "rule out metastasis" there is no finding
+_CONCLUDES = frozenset({Section.IMPRESSION})  # where "normal" by itself is said of the study
 _CONTEXT = frozenset({Section.INDICATION, Section.COMPARISON})
 
 _DIVIDER = re.compile(r"[:=–—]")  # of a label and its value; or a dash
@@ -87,7 +96,6 @@ class RuleReader:
         _check(text)
         lowered = lower_in_place(text)
         sections = self._bodies.opened(text, lowered, self._sections.split(lowered))
-        read, has_divider = self._reader.read, _DIVIDER.search
         observations = BoundedList[ReportObservation](MOST_OBSERVATIONS)
         recommendations = BoundedList[Recommendation](MOST_REMARKS)
         communications = BoundedList[Communication](MOST_REMARKS)
@@ -98,12 +106,10 @@ class RuleReader:
             if section not in _READ:
                 continue
             subject = ""  # of the form's line that a sentence stands on
-            for start, end in self._sentences.split(text, span.start, span.end):
-                sentence = lowered[start:end]
-                if subject or "- " in sentence or has_divider(sentence, 0, _LONGEST_LABEL):
-                    reading, subject = self._read_in_form(sentence, subject)
-                else:
-                    reading = read(sentence)
+            places = self._sentences.split(text, span.start, span.end)
+            concludes = section in _CONCLUDES or len(places) == 1
+            for start, end in places:
+                reading, subject = self._read_sentence(lowered[start:end], subject, concludes=concludes)
                 statements, advice, contact, follows = reading
                 if statements and section is not _REMARKS_ONLY:
                     stated = observations_of(statements, section, start, end)
@@ -127,6 +133,20 @@ class RuleReader:
                 kept.left_out for kept in (observations, recommendations, communications, context)
             ),
         )
+
+    def _read_sentence(self, sentence: str, subject: str, *, concludes: bool) -> tuple[SentenceReading, str]:
+        """Return what a sentence states, and the label of a form that holds for the next one."""
+        if concludes and not subject and is_normal_alone(sentence):
+            return self._read_alone(sentence), subject
+        if subject or "- " in sentence or _DIVIDER.search(sentence, 0, _LONGEST_LABEL):
+            return self._read_in_form(sentence, subject)
+        return self._reader.read(sentence), subject
+
+    def _read_alone(self, sentence: str) -> SentenceReading:
+        """Return what a sentence that only says "normal" states of the whole study."""
+        reading = self._reader.read(NORMAL_STUDY)
+        statements = tuple(s._replace(start=0, end=len(sentence)) for s in reading.statements)
+        return reading._replace(statements=statements)
 
     def _read_in_form(self, sentence: str, subject: str) -> tuple[SentenceReading, str]:
         """Return what a sentence states, and the label of a form that holds for the next one."""

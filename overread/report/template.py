@@ -19,6 +19,9 @@ _PERHAPS = re.compile(
     r"|no evidence|not identified|not present|unlikely)(?=\s*(?:$|[.,;(]|(?:in|on|at)\b))"
 )
 _ONE_VALUE = re.compile(rf"[a-z][a-z /-]{{2,40}}(?P<divider>:)[ \t]*{_PERHAPS.pattern}")
+_NORMAL_ALONE = re.compile(r"(?:normal|negative|unremarkable|within normal limits|wnl)[ .!]*")
+NORMAL_STUDY = "normal study"
+"""What a conclusion of one word, such as "negative", says."""
 _IS = "="  # between a name and a value that says how sure it is, as certainty.toml and negation.toml have it
 
 
@@ -54,6 +57,11 @@ class LabelFinder:
     def is_labelled(self, sentence: str) -> bool:
         """Whether a lower-case sentence begins with a label."""
         return self._pattern.match(sentence) is not None
+
+
+def is_normal_alone(sentence: str) -> bool:
+    """Whether a lower-case sentence is nothing but a word for normal: "Impression: normal."."""
+    return _NORMAL_ALONE.fullmatch(sentence) is not None
 
 
 def with_value(sentence: str) -> str:
