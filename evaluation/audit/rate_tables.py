@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.audited_cases import DIMENSIONS, RADPEER, AuditedCases, Dimension
-from evaluation.audit.clustered import GroupCounts, group_counts
-from evaluation.audit.control_charts import binomial_limits, cusum, funnel_limits, overdispersion
 from evaluation.audit.figures import ANY, CONFIRMED, DISAGREEMENT, FLAGGED, FigureTable
 from evaluation.audit.pooling import false_discovery, pool, two_sided
 from evaluation.audit.result_folder import Cell, Table
+from overread.audit.clustered import GroupCounts, group_counts
+from overread.audit.control_charts import binomial_limits, cusum, funnel_limits, overdispersion
 
 Floats = NDArray[np.float64]
 

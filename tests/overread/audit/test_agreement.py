@@ -5,7 +5,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters
 from statsmodels.stats.inter_rater import fleiss_kappa as fleiss_of_statsmodels
 
-from evaluation.audit.agreement import (
+from overread.audit.agreement import (
     agreement_estimates,
     beside_others,
     cohen_kappa,

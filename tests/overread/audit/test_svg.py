@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from evaluation.audit.svg import Mark, Month, Point, funnel_plot, interval_plot, month_chart, ticks
+from overread.audit.svg import Mark, Month, Point, funnel_plot, interval_plot, month_chart, ticks
 
 
 def numbers(svg: str, tag: str, name: str) -> list[float]:
