@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.audited_cases import DIMENSIONS, AuditedCases
-from evaluation.audit.rate_tables import LEAST_MONTHS, LEAST_PATIENTS
 from evaluation.audit.result_folder import Table
 from overread.audit.archive import Reading, with_known_chance
+from overread.audit.clustered import LEAST_PATIENTS
+from overread.audit.months import LEAST_MONTHS
 from overread.audit.weighting import expected_reads
 from overread.case_arrays import NOBODY_LOOKED
 

@@ -13,7 +13,10 @@ _LABEL = 200  # pixels for the labels of the rows
 _ROW = 24
 _HEIGHT = 320
 _LEFT, _BOTTOM, _TOP, _RIGHT = 60, 46, 12, 14
-INK, SOFT, BLUE, RED, AMBER = "#1b1f24", "#8a929c", "#0b5cad", "#b3261e", "#9a6700"
+# A page on another ground gives the custom properties; without them the colours are those for paper.
+INK, SOFT = "var(--plot-ink, #1b1f24)", "var(--plot-soft, #8a929c)"
+BLUE, RED = "var(--plot-mark, #0b5cad)", "var(--plot-alarm, #b3261e)"
+_RULE = "var(--plot-rule, #e3e6ea)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,7 @@ def _axes(up: Scale, highest: float) -> list[str]:
 
 def _axis(across: Scale, values: Sequence[float], y: float, vertical_to: float) -> str:
     marks = [
-        _line(across(value), y, across(value), vertical_to, "#e3e6ea", 1)
+        _line(across(value), y, across(value), vertical_to, _RULE, 1)
         + _text(across(value), y + 18, _percent(value), anchor="middle")
         for value in values
     ]

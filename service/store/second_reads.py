@@ -20,9 +20,7 @@ from service.store.audit_trail import record_act
 from service.store.json_format import from_json, to_json
 from service.store.records import CaseRecord, actor_columns, actor_of
 from service.store.result_occasions import Moment, add_occasion, has_occasion
-from service.store.schema import cases
 from service.store.second_read_tables import audit_draws, second_reads
-from service.store.sight import cases_in_sight
 
 Content = OwnRead | Judgement
 
@@ -102,20 +100,6 @@ _DRAWN = select(audit_draws.c.case_id).where(
 )
 _DRAWS = select(audit_draws).where(audit_draws.c.case_id.in_(bindparam("case_ids", expanding=True)))
 _ADD_DRAW = insert(audit_draws)
-_CASES_READ = (
-    select(second_reads.c.case_id)
-    .join(cases, cases.c.case_id == second_reads.c.case_id)
-    .where(second_reads.c.case_id > bindparam("after"), second_reads.c.concludes)
-    .group_by(second_reads.c.case_id)
-    .order_by(second_reads.c.case_id)
-    .limit(bindparam("limit"))
-)
-
-
-def cases_judged(connection: Connection, after: int, *, limit: int) -> tuple[int, ...]:
-    """Return the numbers of cases that were judged to the end at some time, in order, after one of them."""
-    seen = _CASES_READ.where(cases_in_sight(connection))
-    return tuple(connection.execute(seen, {"after": after, "limit": limit}).scalars())
 
 
 def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
@@ -124,7 +108,7 @@ def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
     Raises:
         UnreadableRecordError: one is stored in a form that this release does not know.
     """
-    return tuple(map(_read_of, connection.execute(_OF_CASE, {"case_id": case_id})))
+    return tuple(map(read_of, connection.execute(_OF_CASE, {"case_id": case_id})))
 
 
 def recorded_before(connection: Connection, new: NewRead, case_id: int) -> ReadRecord | None:
@@ -142,7 +126,7 @@ def recorded_before(connection: Connection, new: NewRead, case_id: int) -> ReadR
         _sha256(new),
     ):
         raise ContradictionError("this submission was used for something else; load the page again")
-    return _read_of(row)
+    return read_of(row)
 
 
 def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadRecord:
@@ -172,7 +156,7 @@ def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadReco
         detail=f"{new.act.value}, entry {row.read_id}",
     )
     record_act(connection, act)
-    read = _read_of(row)
+    read = read_of(row)
     if read.concludes and has_occasion(connection, case.case_id):
         add_occasion(
             connection,
@@ -258,7 +242,12 @@ def _sha256(new: NewRead) -> str:
     return hashlib.sha256(f"{content}\0{new.undoes}".encode()).hexdigest()
 
 
-def _read_of(row: Row[Any]) -> ReadRecord:
+def read_of(row: Row[Any]) -> ReadRecord:
+    """Return the act of a row of `second_reads`.
+
+    Raises:
+        UnreadableRecordError: it is stored in a form that this release does not know.
+    """
     act = ReadAct(row.act)
     return ReadRecord(
         read_id=row.read_id,
