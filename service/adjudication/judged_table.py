@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from overread.cohort import Adjudication
 from overread.discrepancy import DiscrepancyKind
@@ -21,6 +22,7 @@ from overread.second_read import (
 from overread.triage import Outcome
 from service.store.cohort import chance_of_reading
 from service.store.database import Store
+from service.store.json_format import from_json
 from service.store.judged_cases import (
     ReadCase,
     ReadMark,
@@ -42,6 +44,34 @@ UNREAD_SECONDS = 600.0
 _MONTH = re.compile(r"([0-9]{4})(0[1-9]|1[0-2])[0-9]{2}")  # DA (PS3.5 6.2)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one judgement says; those of many cases say the same, and share it."""
+
+    adjudications: tuple[Adjudication, ...]
+    verdicts: tuple[tuple[Verdict, RejectionCause | None], ...]
+    added: int
+    radpeer: Radpeer | None
+    asks_for_addendum: bool
+    is_read: bool  # whether a miss or an overcall was looked for, and decided
+    is_found: bool  # whether one is confirmed
+
+
+def said_by(judgement: Judgement) -> Said:
+    """Return what a judgement says."""
+    adjudications = adjudications_of(judgement)
+    decided = [item for item in adjudications if item.kind in DISCREPANCIES]
+    return Said(
+        adjudications=adjudications,
+        verdicts=tuple((item.verdict, item.cause) for item in judgement.verdicts),
+        added=len(judgement.added),
+        radpeer=judgement.radpeer,
+        asks_for_addendum=judgement.asks_for_addendum,
+        is_read=bool(decided),
+        is_found=any(item.confirmed for item in decided),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedCase:
     """What a judgement that counts says of one case."""
@@ -51,24 +81,11 @@ class JudgedCase:
     month: str | None  # of the study, such as "2026-03"
     is_flagged: bool
     probability: float | None  # of being read; None where nobody knows
-    adjudications: tuple[Adjudication, ...]
-    verdicts: tuple[tuple[Verdict, RejectionCause | None], ...]
-    added: int
-    radpeer: Radpeer | None
-    is_arbitrated: bool
-    found_twice: tuple[bool, bool] | None  # by two independent readers; None where one alone read it
-    differs: bool  # whether those two differ in anything
-    addendum_asked_at: datetime | None  # None where none is asked for
-
-    @property
-    def is_read(self) -> bool:
-        """Whether a miss or an overcall was looked for, and decided."""
-        return any(item.kind in DISCREPANCIES for item in self.adjudications)
-
-    @property
-    def is_found(self) -> bool:
-        """Whether a miss or an overcall is confirmed."""
-        return _finds(self.adjudications)
+    said: Said
+    judged_at: datetime
+    is_arbitrated: bool = False
+    found_twice: tuple[bool, bool] | None = None  # by two independent readers; None where one alone read it
+    differs: bool = False  # whether those two differ in anything
 
 
 @dataclass(slots=True)
@@ -92,10 +109,10 @@ class JudgedTable:
             mark = read_mark(connection)
             changed = mark != self.mark
             if changed:
-                number, case_ids = cases_read_after(connection, self.mark.last)
-                if self.mark.count + number == mark.count:
-                    self._take(read_cases(connection, case_ids))
-                else:  # something was erased, or came in under a number that was passed by
+                further = cases_read_after(connection, self.mark.last) if self.mark.count else None
+                if further is not None and self.mark.count + further[0] == mark.count:
+                    self._take(read_cases(connection, further[1]))
+                else:  # the first look; or something was erased, or came under a number that was passed by
                     self.cases.clear()
                     self.reopened.clear()
                     self._take(all_read_cases(connection))
@@ -125,38 +142,40 @@ def unread_chance(count: UnreadCount) -> float | None:
 
 def _judged(case: ReadCase) -> JudgedCase | None:
     final = concluding(case.reads)
-    if final is None or final.judgement is None:
+    if final is None or final.content is None:
         return None
-    judgement = final.judgement
-    outcome, probability = case.drawn[final.revision]
-    pair = [
-        item.judgement
-        for item in standing(case.reads, final.revision)
-        if item.act is ReadAct.JUDGED and item.judgement is not None
-    ][:2]
-    month = _MONTH.fullmatch(case.study_date or "")
+    first, second = _independent(case, final.revision) if len(case.reads) > 1 else (None, None)
     return JudgedCase(
         patient=case.patient,
         site=case.site,
-        month=f"{month[1]}-{month[2]}" if month else None,
-        is_flagged=outcome == Outcome.DISCREPANT.value,
-        probability=chance_of_reading(outcome, probability, is_read=True),
-        adjudications=adjudications_of(judgement),
-        verdicts=tuple((item.verdict, item.cause) for item in judgement.verdicts),
-        added=len(judgement.added),
-        radpeer=judgement.radpeer,
-        is_arbitrated=final.act is ReadAct.ARBITRATED,
-        found_twice=_found_twice(pair),
-        differs=len(pair) > 1 and bool(disagreements(pair[0], pair[1])),
-        addendum_asked_at=final.at if judgement.asks_for_addendum else None,
+        month=_month(case.study_date),
+        is_flagged=final.outcome == Outcome.DISCREPANT.value,
+        probability=chance_of_reading(final.outcome, final.probability, is_read=True),
+        said=_said(final.content),
+        judged_at=final.happened_at,
+        is_arbitrated=final.act == ReadAct.ARBITRATED,
+        found_twice=(_said(first).is_found, _said(second).is_found) if first and second else None,
+        differs=first != second and bool(first and second and _differ(first, second)),
     )
 
 
-def _found_twice(pair: list[Judgement]) -> tuple[bool, bool] | None:
-    if len(pair) < 2:
-        return None
-    return _finds(adjudications_of(pair[0])), _finds(adjudications_of(pair[1]))
+def _independent(case: ReadCase, revision: int) -> tuple[str | None, str | None]:
+    """Return the first two judgements of a revision that were made independently; neither of one alone."""
+    pair = [item.content for item in standing(case.reads, revision) if item.act == ReadAct.JUDGED]
+    return (pair[0], pair[1]) if len(pair) > 1 else (None, None)
 
 
-def _finds(adjudications: Iterable[Adjudication]) -> bool:
-    return any(item.confirmed and item.kind in DISCREPANCIES for item in adjudications)
+@lru_cache(maxsize=20_000)
+def _said(content: str) -> Said:
+    return said_by(from_json(Judgement, content))
+
+
+@lru_cache(maxsize=5_000)
+def _differ(first: str, second: str) -> bool:
+    return bool(disagreements(from_json(Judgement, first), from_json(Judgement, second)))
+
+
+@lru_cache(maxsize=5_000)
+def _month(study_date: str | None) -> str | None:
+    found = _MONTH.fullmatch(study_date or "")
+    return f"{found[1]}-{found[2]}" if found else None

@@ -100,8 +100,8 @@ def quality_of(table: JudgedTable, *, now: datetime) -> Quality:
     """Return the figures of a table of judged cases."""
     cases = list(table.cases.values())
     patients = _codes([case.patient for case in cases])[1]
-    read = np.array([case.is_read for case in cases], dtype=bool)
-    found = np.array([case.is_found for case in cases], dtype=bool)
+    read = np.array([case.said.is_read for case in cases], dtype=bool)
+    found = np.array([case.said.is_found for case in cases], dtype=bool)
     months, chart = _months(cases, read, found, patients)
     twice = [number for number, case in enumerate(cases) if case.found_twice is not None]
     reading = _reading(cases, read, found, table.unread)
@@ -122,9 +122,7 @@ def quality_of(table: JudgedTable, *, now: datetime) -> Quality:
         agreement=_agreement([cases[number] for number in twice], patients[twice]),
         read_twice=len(twice),
         addenda_asked=tuple(
-            (case_id, case.addendum_asked_at)
-            for case_id, case in table.cases.items()
-            if case.addendum_asked_at is not None
+            (case_id, case.judged_at) for case_id, case in table.cases.items() if case.said.asks_for_addendum
         ),
         as_of=now,
         unread_at=table.unread_at or now,
@@ -139,7 +137,7 @@ def _rates_of_items(
     owners: list[int] = []
     confirmed: list[bool] = []
     for number, case in enumerate(cases):
-        for item in case.adjudications:
+        for item in case.said.adjudications:
             levels.append((item.finding, item.kind.value) if by_finding else (item.kind.value,))
             owners.append(number)
             confirmed.append(item.confirmed)

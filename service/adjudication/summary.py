@@ -36,7 +36,7 @@ class Summary:
 
 def summary_of(cases: Collection[JudgedCase]) -> Summary:
     """Return the shares over judged cases."""
-    verdicts = [verdict for case in cases for verdict in case.verdicts]
+    verdicts = [verdict for case in cases for verdict in case.said.verdicts]
     arbitrated = sum(case.is_arbitrated for case in cases)
     twice = sum(case.found_twice is not None for case in cases)
     differing = sum(case.differs for case in cases)
@@ -45,8 +45,8 @@ def summary_of(cases: Collection[JudgedCase]) -> Summary:
         flags=len(verdicts),
         verdicts=_shares(Verdict, (verdict for verdict, _ in verdicts)),
         causes=_shares(RejectionCause, (cause for _, cause in verdicts if cause is not None)),
-        radpeer=_shares(Radpeer, (case.radpeer for case in cases if case.radpeer is not None)),
-        added=sum(case.added for case in cases),
+        radpeer=_shares(Radpeer, (case.said.radpeer for case in cases if case.said.radpeer is not None)),
+        added=sum(case.said.added for case in cases),
         arbitrated=Share(count=arbitrated, estimate=proportion(arbitrated, len(cases))),
         disagreed=Share(count=differing, estimate=proportion(differing, twice)),
     )

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select
 
 from service.store.schema import cases, studies, triage_results
 from service.store.second_read_tables import audit_draws, second_reads
-from service.store.second_reads import JUDGEMENTS, ReadAct, ReadRecord, read_of
+from service.store.second_reads import JUDGEMENTS, ActOnCase, ReadAct
 from service.store.sight import cases_in_sight
 
 _ACTS = [act.value for act in (*JUDGEMENTS, ReadAct.UNDONE)]
@@ -19,7 +20,14 @@ _RANGE = 20_000  # numbers of cases that one query looks through
 _CONCLUDED = exists().where(second_reads.c.case_id == cases.c.case_id, second_reads.c.concludes)
 _READS = (
     select(
-        second_reads,
+        second_reads.c.case_id,
+        second_reads.c.read_id,
+        second_reads.c.revision,
+        second_reads.c.act,
+        second_reads.c.undoes,
+        second_reads.c.concludes,
+        second_reads.c.happened_at,
+        second_reads.c.content,
         cases.c.site,
         studies.c.study_instance_uid,
         studies.c.patient_id,
@@ -75,7 +83,20 @@ class ReadMark:
     count: int  # acts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRead(ActOnCase, Protocol):
+    """Row of an act, with its content as it is stored: of 200,000 only few differ."""
+
+    @property
+    def happened_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def content(self) -> str | None: ...  # noqa: D102
+    @property
+    def outcome(self) -> str | None: ...  # noqa: D102  # of the revision that was judged
+    @property
+    def probability(self) -> float | None: ...  # noqa: D102  # of the draw of this revision
+
+
+@dataclass(frozen=True, slots=True)
 class ReadCase:
     """A case with what second readers judged of it, and with what is known of it besides."""
 
@@ -83,8 +104,7 @@ class ReadCase:
     patient: str  # as a cohort has it
     site: str | None
     study_date: str | None  # YYYYMMDD
-    reads: tuple[ReadRecord, ...]  # judgements, arbitrations and undoings, oldest first
-    drawn: dict[int, tuple[str | None, float | None]]  # by revision: outcome, and probability of its draw
+    reads: tuple["BulkRead", ...]  # judgements, arbitrations and undoings, oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +129,7 @@ def cases_read_after(connection: Connection, read_id: int) -> tuple[int, tuple[i
 
 
 def all_read_cases(connection: Connection) -> Iterator[ReadCase]:
-    """Yield every case that may be seen and of which something was judged.
-
-    Raises:
-        UnreadableRecordError: a judgement is stored in a form that this release does not know.
-    """
+    """Yield every case that may be seen and of which something was judged."""
     last = connection.execute(_LAST_CASE).scalar() or 0
     for after in range(0, last, _RANGE):
         yield from _cases(connection, _OF_RANGE, {"after": after, "upto": after + _RANGE})
@@ -144,16 +160,10 @@ def count_unread(connection: Connection, reopened: Collection[int]) -> tuple[Unr
 def _cases(connection: Connection, query: Select[Any], bound: dict[str, Any]) -> Iterator[ReadCase]:
     rows = connection.execute(query.where(cases_in_sight(connection)), bound)
     for case_id, own in groupby(rows, key=lambda row: row.case_id):
-        some = list(own)
+        some: tuple[Any, ...] = tuple(own)
         first = some[0]
-        yield ReadCase(
-            case_id=case_id,
-            patient=f"{first.issuer_of_patient_id or ''}|{first.patient_id or first.study_instance_uid}",
-            site=first.site,
-            study_date=first.study_date,
-            reads=tuple(map(read_of, some)),
-            drawn={row.revision: (row.outcome, row.probability) for row in some},
-        )
+        patient = f"{first.issuer_of_patient_id or ''}|{first.patient_id or first.study_instance_uid}"
+        yield ReadCase(case_id, patient, first.site, first.study_date, some)
 
 
 def _unread(row: Row[Any]) -> UnreadCount:

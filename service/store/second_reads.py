@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
@@ -71,6 +71,24 @@ class ReadRecord:
     def content(self) -> Content | None:
         """The own read or the judgement; None of the other acts."""
         return self.own_read or self.judgement
+
+
+class ActOnCase(Protocol):
+    """What tells of an act whether it counts: a record has it, and so has a row of the table."""
+
+    @property
+    def read_id(self) -> int: ...  # noqa: D102
+    @property
+    def revision(self) -> int: ...  # noqa: D102
+    @property
+    def act(self) -> str: ...  # noqa: D102
+    @property
+    def undoes(self) -> int | None: ...  # noqa: D102
+    @property
+    def concludes(self) -> bool: ...  # noqa: D102
+
+
+A = TypeVar("A", bound=ActOnCase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +229,7 @@ def add_draw(
     )
 
 
-def standing(reads: Sequence[ReadRecord], revision: int | None) -> tuple[ReadRecord, ...]:
+def standing(reads: Sequence[A], revision: int | None) -> tuple[A, ...]:
     """Return the judgements and arbitrations of a revision that were not undone, oldest first."""
     undone = {item.undoes for item in reads}
     return tuple(
@@ -221,17 +239,17 @@ def standing(reads: Sequence[ReadRecord], revision: int | None) -> tuple[ReadRec
     )
 
 
-def concluding(reads: Sequence[ReadRecord]) -> ReadRecord | None:
+def concluding(reads: Sequence[A]) -> A | None:
     """Return the judgement of a case that counts, of the latest revision that has one; None without one.
 
     What made the case JUDGED counts as long as nothing of its revision was undone after it.
     """
     revisions = {item.read_id: item.revision for item in reads}
-    counting: dict[int, ReadRecord] = {}
+    counting: dict[int, A] = {}
     for item in reads:
         if item.concludes:
             counting[item.revision] = item
-        elif item.act is ReadAct.UNDONE and item.undoes is not None:
+        elif item.act == ReadAct.UNDONE and item.undoes is not None:
             counting.pop(revisions[item.undoes], None)
     return counting[max(counting)] if counting else None
 
