@@ -3,10 +3,10 @@
 The estimators are those of the audit of an export (`overread.audit`), and the figures are the same.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -79,7 +79,7 @@ class QualityRoom:
 
     def __init__(self) -> None:
         """Load nothing yet."""
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._kept: dict[tuple[str, ...] | None, _Kept] = {}
 
     def quality(self, store: Store, *, now: datetime) -> Quality:

@@ -67,13 +67,23 @@ def messages_for(store: Store, identity: Identity) -> tuple[Message, ...]:
 
 def reaches_author(store: Store, case_id: int) -> bool:
     """Whether somebody who wrote the report of a case has an account that is shown what authors are told."""
+    return bool(author_accounts(store, case_id))
+
+
+def author_accounts(store: Store, case_id: int) -> tuple[str, ...]:
+    """Return the names of the accounts that are shown what authors are told, of who wrote a report.
+
+    Raises:
+        NotFoundError: there is no such case.
+    """
     with store.reading() as connection:
         find_case(connection, case_id)  # as far as it may be seen
         authors = authors_of(connection, case_id)
-    accounts = (find_person(store, author) for author in authors)
-    return any(
-        person is not None and person.is_active and Role.FIRST_READER.value in person.roles
-        for person in accounts
+    accounts = ((author, find_person(store, author)) for author in sorted(authors))
+    return tuple(
+        author
+        for author, person in accounts
+        if person is not None and person.is_active and Role.FIRST_READER.value in person.roles
     )
 
 

@@ -20,7 +20,9 @@ from service.store.audit_trail import record_act
 from service.store.json_format import from_json, to_json
 from service.store.records import CaseRecord, actor_columns, actor_of
 from service.store.result_occasions import Moment, add_occasion, has_occasion
+from service.store.schema import cases
 from service.store.second_read_tables import audit_draws, second_reads
+from service.store.sight import cases_in_sight
 
 Content = OwnRead | Judgement
 
@@ -118,6 +120,27 @@ _DRAWN = select(audit_draws.c.case_id).where(
 )
 _DRAWS = select(audit_draws).where(audit_draws.c.case_id.in_(bindparam("case_ids", expanding=True)))
 _ADD_DRAW = insert(audit_draws)
+_JUDGED = (
+    select(second_reads.c.case_id)
+    .join(cases, cases.c.case_id == second_reads.c.case_id)
+    .where(
+        second_reads.c.case_id > bindparam("after"),
+        second_reads.c.concludes,
+        second_reads.c.happened_at >= bindparam("since"),
+        second_reads.c.happened_at < bindparam("until"),
+    )
+    .group_by(second_reads.c.case_id)
+    .order_by(second_reads.c.case_id)
+    .limit(bindparam("limit"))
+)
+
+
+def judged_between(
+    connection: Connection, since: datetime, until: datetime, *, after: int, limit: int
+) -> tuple[int, ...]:
+    """Return the numbers of cases that were judged to the end in a period, in order, after one of them."""
+    bound = {"since": since, "until": until, "after": after, "limit": limit}
+    return tuple(connection.execute(_JUDGED.where(cases_in_sight(connection)), bound).scalars())
 
 
 def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
