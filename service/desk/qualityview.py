@@ -61,7 +61,7 @@ class ArchiveLine:
     estimator: str
     share: str
     interval: str
-    remark: str
+    remark: str  # why there is no figure; empty where there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +79,11 @@ class QualityView:
 def quality_view(quality: Quality) -> QualityView:
     """Return the rates of the page."""
     return QualityView(
-        as_of=f"As of {moment(quality.as_of)} UTC; cases that nobody judged were counted at "
-        f"{moment(quality.unread_at)}.",
-        archive=tuple(_archive_line(item) for item in quality.archive),
-        archive_note=f"Misses and overcalls alone, as the audit of an export counts them. Of the random "
-        f"audit sample {quality.drawn_read} cases were read; each stands for as many as its chance says.",
+        as_of=_as_of(quality),
+        archive=tuple(
+            _archive_line(item) for figure in _FIGURES for item in quality.archive if item.figure == figure
+        ),
+        archive_note=_archive_note(quality),
         agreement=tuple(
             RateLine(
                 words=_AGREEMENT[name],
@@ -96,6 +96,22 @@ def quality_view(quality: Quality) -> QualityView:
         tables=tuple(table for table in _tables(quality) if table.lines),
         unknown=tuple(_unknown(quality)),
     )
+
+
+def _as_of(quality: Quality) -> str:
+    now = f"As of {moment(quality.as_of)} UTC"
+    if quality.unread_at == quality.as_of:
+        return f"{now}."
+    return f"{now}; cases that nobody judged were counted at {moment(quality.unread_at)}."
+
+
+def _archive_note(quality: Quality) -> str:
+    note = (
+        "Misses and overcalls alone, as the audit of an export counts them. Of the random audit sample "
+        f"{quality.drawn_read} cases were read; each stands for as many as its chance says."
+    )
+    remarks = {item.remark for item in quality.archive if item.estimate is not None and item.remark}
+    return " ".join([note, *(f"Figures that are weighed are {remark}." for remark in sorted(remarks))])
 
 
 def percent(estimate: Estimate) -> str:
@@ -183,7 +199,7 @@ def _archive_line(item: ArchiveFigure) -> ArchiveLine:
         estimator=_ESTIMATORS[item.estimator],
         share="–" if item.estimate is None else percent(item.estimate),
         interval="–" if item.estimate is None else between(item.estimate),
-        remark=item.remark or "",
+        remark="" if item.estimate is not None else item.remark or "",
     )
 
 

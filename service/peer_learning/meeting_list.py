@@ -93,7 +93,8 @@ def read_list(path: Path) -> list[ListedCase]:
 
 def found_words(confirmed: Iterable[tuple[str, DiscrepancyKind]]) -> str:
     """Return what is confirmed, in words."""
-    return "; ".join(f"{KINDS[kind].lower()}: {finding_name(finding)}" for finding, kind in confirmed)
+    words = "; ".join(f"{KINDS[kind].lower()}: {finding_name(finding)}" for finding, kind in confirmed)
+    return words[:1].upper() + words[1:]
 
 
 def study_words(item: Candidate) -> str:

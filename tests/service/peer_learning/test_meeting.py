@@ -104,7 +104,7 @@ def test_a_meeting_shows_the_case_and_names_nobody(people: Store, tmp_path: Path
     assert [(row["case"], row["told"], row["take"]) for row in rows] == [
         (str(case_id), Telling.OPENED.words, "")
     ]
-    assert "possible miss: Lung mass" in rows[0]["findings"]
+    assert "Possible miss: Lung mass" in rows[0]["findings"]
     went_through(path, rows, take="yes")
 
     assert run(people, "export", str(path), "--title", "March", "--out", str(out)) == 0
