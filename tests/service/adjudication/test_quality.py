@@ -225,7 +225,9 @@ def test_the_figures_are_those_of_the_audit_of_an_export(sqlite_store: Store, tm
         for row in rates
         if row["dimension"] == "all" and row["figure"].startswith("confirmed_")
     }
-    for rate in quality.findings:
+    seen = [rate for rate in quality.findings if rate.estimate is not None]  # of few the page is silent
+    assert len(seen) > 5
+    for rate in seen:
         assert close(rate.estimate, by_finding[rate.level])
     for row in table("radpeer"):
         share = quality.summary.radpeer[Radpeer(row["score"])]
