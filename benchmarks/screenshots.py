@@ -2,32 +2,43 @@
 
     make pictures
 
-The demonstration's cases, at a time that stands still, in a window of 1280 pixels: with the same release of
-Chromium and the same fonts nothing changes. Prints the bytes of each picture. Look at them before they are
-committed.
+The demonstration's cases, and a store of made-up judgements for the rates, at a time that stands still, in a
+window of 1280 pixels: with the same release of Chromium and the same fonts nothing changes. Prints the bytes
+of each picture. Look at them before they are committed.
 """
 
 import argparse
 import logging
+import random
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 
+from benchmarks import day
 from benchmarks.demo_desk import ARRIVED, SHOWN, demo_desk, keep_picture, look_through, settle, sign_in
 from benchmarks.first_walk import tell, walk
+from benchmarks.quality import judge_everything
 from benchmarks.viewer import chromium
+from benchmarks.worklist import opened
 from overread.actor import Actor, ActorKind
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import InputError
 from overread.second_read import FlagVerdict, Judgement, Radpeer, Verdict
 from service.adjudication.reads import Sender, judge
+from service.deidentification.pseudonyms import Pseudonyms
 from service.intake.reports import IncomingReport, receive_report
 from service.log import configure_logging
+from service.peer_learning.candidates import Period
+from service.peer_learning.counts import counts_of
+from service.peer_learning.meeting import PAGE, Meeting, export_meeting
+from service.peer_learning.meeting_list import ListedCase
 from service.results.making import Maker
 from service.results.objects import Workshop
 from service.results.settings import Rule
@@ -37,7 +48,7 @@ from service.store.database import Store
 from service.store.report_authors import note_author
 from service.store.result_occasions import Moment
 from service.store.results import Form
-from tests.service.security.people import Desk
+from tests.service.security.people import Desk, add, desk_on
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 AUTHOR = "fay"
@@ -67,11 +78,15 @@ BEFORE = (
     Picture(name="results", who="carla", path="/results"),
     Picture(name="people", who="rita", path="/people"),
 )
-AFTER = (
-    Picture(name="second-reads", who="quinn", path="/second-reads"),
-    Picture(name="own-reports", who=AUTHOR, path="/own-reports"),
-)
+AFTER = (Picture(name="own-reports", who=AUTHOR, path="/own-reports"),)
 """Pages that have something to show once a case is judged."""
+RATES = (
+    Picture(name="second-reads", who="quinn", path="/second-reads"),
+    Picture(name="second-reads-months", who="quinn", path="/second-reads#by-site"),
+)
+"""Pages that have something to show once many cases are judged."""
+MADE_UP = 3000  # cases
+LEARNING_POINT = "Compare both lungs at the same level, and once more with the image inverted."
 
 
 def fill(store: Store) -> None:
@@ -93,7 +108,7 @@ def judge_first(store: Store) -> None:
     judgement = Judgement(
         verdicts=(flag,),
         radpeer=Radpeer.UNDERSTANDABLE_INSIGNIFICANT,
-        learning_point="Compare both lungs at the same level, and once more with the image inverted.",
+        learning_point=LEARNING_POINT,
         asks_for_addendum=True,
     )
     judge(store, 1, judgement, Sender(identity=identity, submission="shown", revision=1, at=SHOWN))
@@ -115,6 +130,36 @@ def show(
         keep(picture.name)
 
 
+@contextmanager
+def judged_desk() -> Iterator[Desk]:
+    """Give a desk with many made-up judgements."""
+    chance = random.Random(1)
+    with opened("sqlite") as store:
+        day.fill(store, MADE_UP, chance)
+        judge_everything(store, chance, drawn=0.3)
+        add(store, "quinn", Role.QUALITY, display_name="Quinn Osei")
+        with desk_on(store, clock=lambda: SHOWN) as desk:
+            yield desk
+
+
+def show_meeting(page: webdriver.Chrome, store: Store, keep: Callable[[str], None]) -> None:
+    """Make a meeting of the judged case, and keep a picture of its page."""
+    case = ListedCase(
+        case_id=1, take=True, told_otherwise=True, learning_point=LEARNING_POINT, comment="", report=""
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        counts = counts_of(store, Period(since=ARRIVED, until=SHOWN + timedelta(days=1)), target=None)
+        meeting = Meeting(
+            title="Learning meeting, June", counts=counts, with_untold=False, pseudonyms=Pseudonyms(bytes(32))
+        )
+        for done in export_meeting(store, [case], Path(folder), meeting):
+            if done.why_not is not None:
+                raise SystemExit(f"the judged case stays out of the meeting: {done.why_not}")
+        page.get((Path(folder) / PAGE).as_uri())
+        settle(page)
+        keep("meeting")
+
+
 def make(folder: Path, times: int) -> None:
     """Make every picture, and print what the first walk took."""
     total = 0
@@ -131,6 +176,9 @@ def make(folder: Path, times: int) -> None:
             show(page, desk, BEFORE, keep, times)
             judge_first(store)
             show(page, desk, AFTER, keep, times)
+            show_meeting(page, store, keep)
+        with judged_desk() as desk:
+            show(page, desk, RATES, keep, times)
         with demo_desk(asks_own_read=True) as (_, desk):
             look_through(page, times=times)
             page.delete_all_cookies()

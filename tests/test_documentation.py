@@ -43,6 +43,7 @@ FETCHING = "tests/service/pacs/test_fetching.py"
 MODELS = "tests/models/commands/test_models.py"
 NOTICES = "tests/service/commands/test_notices.py"
 PATIENT = "tests/service/commands/test_patient.py"
+PEER_LEARNING = "tests/service/peer_learning/test_meeting.py"
 QUARANTINE = "tests/service/commands/test_quarantine.py"
 READING = "tests/evaluation/test_reading.py"
 SCORECARDS = "tests/evaluation/commands/test_audit_golden.py"
@@ -119,6 +120,10 @@ RUN_ELSEWHERE = {
     "overread patient export 4711 --out copy-for-4711": (PATIENT, "needs that patient"),
     "overread patient remove 4711 --because request of 2026-11-30": (PATIENT, "needs that patient"),
     "overread deidentify 12 13 --out demonstration": (DEIDENTIFY, "needs those cases"),
+    "overread peer-learning export november.csv --title November --key learning.key --out november": (
+        PEER_LEARNING,
+        "needs a table that a person went through",
+    ),
     "overread notices test pager": (NOTICES, "needs a receiver"),
     "overread quarantine show 12": (QUARANTINE, "needs that entry"),
     "overread quarantine show 12 --identify --text": (QUARANTINE, "needs that entry"),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from evaluation.audit.design import PlannedStratum, allocate, draw, strata_of
 from evaluation.audit.findings import Findings, findings_of
-from evaluation.audit.stratified import Stratum
+from overread.audit.stratified import Stratum
 from overread.statistics import Estimate, proportion
 
 PREVALENCES = (0.005, 0.02, 0.05)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evaluation.audit.svg import INK, SOFT
+from overread.audit.svg import INK, SOFT
 
 _SIDE, _LEFT, _BOTTOM, _TOP, _ROW = 380, 56, 44, 10, 20
 COLORS = ("#0b5cad", "#b3261e", "#2e7d32", "#6a1b9a", "#9a6700", "#00695c")

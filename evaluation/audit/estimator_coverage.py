@@ -18,14 +18,14 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.agreement import agreement_estimates, fleiss_kappa, gwet_ac1
-from evaluation.audit.archive_table import Reading, exact_strata
 from evaluation.audit.capture_recapture import recapture
-from evaluation.audit.clustered import group_counts
 from evaluation.audit.coverage import Tally
 from evaluation.audit.pooling import pool
-from evaluation.audit.stratified import rate, share_within
-from evaluation.audit.weighting import WeightedReads, hajek, horvitz_thompson, naive_share, share_inside
+from overread.audit.agreement import agreement_estimates, fleiss_kappa, gwet_ac1
+from overread.audit.archive import Reading, exact_strata
+from overread.audit.clustered import group_counts
+from overread.audit.stratified import rate, share_within
+from overread.audit.weighting import WeightedReads, hajek, horvitz_thompson, naive_share, share_inside
 from overread.errors import InputError
 from overread.statistics import Estimate, proportion
 

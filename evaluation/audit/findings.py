@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.audit.stratified import Stratum, rate, share_within
+from overread.audit.stratified import Stratum, rate, share_within
 from overread.statistics import Estimate, proportion
 
 FEW_FOUND = 5  # fewer confirmed discrepancies outside carry no sensitivity

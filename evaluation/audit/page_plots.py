@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.audit.control_charts import FUNNEL_LIMITS, funnel_limits
-from evaluation.audit.svg import Mark, Month, Point, funnel_plot, interval_plot, month_chart
+from overread.audit.control_charts import FUNNEL_LIMITS, funnel_limits
+from overread.audit.svg import Mark, Month, Point, funnel_plot, interval_plot, month_chart
 
 Row = Mapping[str, str]
 Tables = Mapping[str, Sequence[Row]]

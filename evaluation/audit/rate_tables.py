@@ -8,21 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.audited_cases import DIMENSIONS, RADPEER, AuditedCases, Dimension
-from evaluation.audit.clustered import GroupCounts, group_counts
-from evaluation.audit.control_charts import binomial_limits, cusum, funnel_limits, overdispersion
 from evaluation.audit.figures import ANY, CONFIRMED, DISAGREEMENT, FLAGGED, FigureTable
 from evaluation.audit.pooling import false_discovery, pool, two_sided
 from evaluation.audit.result_folder import Cell, Table
+from overread.audit.clustered import LEAST_PATIENTS, GroupCounts, group_counts
+from overread.audit.control_charts import funnel_limits, overdispersion
+from overread.audit.months import LEAST_MONTHS, REFERENCE_MONTHS, charted_months
 
 Floats = NDArray[np.float64]
 
 ALL = "all"
-LEAST_PATIENTS = 10
-"""Of a group with fewer patients nothing but its being small is told."""
-
 COMPARED = (DISAGREEMENT, FLAGGED, CONFIRMED)
-REFERENCE_MONTHS = 6
-LEAST_MONTHS = 8
 _CALLED = 0.05  # false discovery rate
 
 
@@ -207,30 +203,20 @@ def _against_rest(hits: Floats, cases: Floats, units: Floats) -> list[float]:
 
 
 def _months(item: Counted, figure: int, seed: int) -> Iterator[tuple[Cell, ...]]:
-    counts = item.counts
-    told = [group for group in range(len(item.levels)) if item.told(group, figure)]
-    if len(told) < LEAST_MONTHS:
-        return
-    units = np.array([counts.effective_cases(group, figure) for group in told])
-    shares = np.array([counts.hits[group, figure] / counts.cases[group, figure] for group in told])
-    chart = cusum(shares * units, units, REFERENCE_MONTHS, seed=seed)
-    if chart is None:
-        return
-    for place, group in enumerate(told):
-        low, high = binomial_limits(chart.expected, max(round(float(units[place])), 1))
+    for month in charted_months(item.counts, figure, seed=seed):
         yield (
             item.figures[figure][1],
-            item.levels[group],
-            int(counts.cases[group, figure]),
-            float(units[place]),
-            float(shares[place]),
-            chart.expected,
-            low,
-            high,
-            not low <= shares[place] <= high,
-            float(chart.upwards[place]),
-            float(chart.downwards[place]),
-            chart.limit,
-            chart.false_alarms,
-            bool(chart.alarms[place]),
+            item.levels[month.group],
+            month.cases,
+            month.effective_cases,
+            month.value,
+            month.expected,
+            month.low,
+            month.high,
+            month.is_outside,
+            month.cusum_up,
+            month.cusum_down,
+            month.cusum_limit,
+            month.cusum_false_alarms,
+            month.is_alarm,
         )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.audit.design import PlannedStratum
-from evaluation.audit.stratified import Stratum
+from overread.audit.stratified import Stratum
 from overread.errors import InvalidFileError, words_of
 
 READER_COLUMNS = ("case", "discrepancy", "kind", "finding", "radpeer", "remark")

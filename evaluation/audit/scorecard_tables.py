@@ -7,11 +7,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.clustered import GroupCounts, group_counts
-from evaluation.audit.rate_tables import LEAST_PATIENTS
 from evaluation.audit.ratings import Ratings
 from evaluation.audit.result_folder import Cell, Table
 from evaluation.ranking_metrics import average_precision, calibration_error
+from overread.audit.clustered import LEAST_PATIENTS, GroupCounts, group_counts
 from overread.clustered_auc import auc_estimate
 from overread.detection_curves import precision_at_recall, sensitivity_at
 from overread.statistics import Estimate, patient_samples, percentile_interval

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.archive_table import Reading, with_known_chance
 from evaluation.audit.audited_cases import DIMENSIONS, AuditedCases
-from evaluation.audit.rate_tables import LEAST_MONTHS, LEAST_PATIENTS
 from evaluation.audit.result_folder import Table
-from evaluation.audit.weighting import expected_reads
+from overread.audit.archive import Reading, with_known_chance
+from overread.audit.clustered import LEAST_PATIENTS
+from overread.audit.months import LEAST_MONTHS
+from overread.audit.weighting import expected_reads
 from overread.case_arrays import NOBODY_LOOKED
 
 _HALF_WIDTH = 0.01  # of a rate that one would want to know

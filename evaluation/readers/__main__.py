@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.agreement import agreement_estimates, beside_others, majority
 from evaluation.audit.latent_class import PrevalenceRange, prevalence_range
-from evaluation.audit.weighting import expected_reads
 from evaluation.readers.lidc import RADIOLOGISTS, read_nodules
 from evaluation.readers.sets import ReadFinding, sets_at_hand
+from overread.audit.agreement import agreement_estimates, beside_others, majority
+from overread.audit.weighting import expected_reads
 from overread.errors import InvalidFileError
 from overread.statistics import Figure, Floats, bootstrap_estimate, proportion
 

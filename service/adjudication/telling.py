@@ -3,7 +3,7 @@
 An addendum that was asked for is open until a corrected report or an addendum arrives, by whatever way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,11 +14,17 @@ from service.security.roles import Role
 from service.store.cases import find_case
 from service.store.database import Store, Transaction
 from service.store.people import find_person
-from service.store.report_authors import AuthoredCase, account_of, authors_of, cases_by, corrected_after
-from service.store.second_reads import cases_judged, concluding, reads_of
+from service.store.report_authors import (
+    AuthoredCase,
+    account_of,
+    authors_of,
+    cases_by,
+    corrected_after,
+    latest_corrections,
+)
+from service.store.second_reads import concluding, reads_of
 
 _MOST = 200  # cases of one author, the latest
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,37 +67,42 @@ def messages_for(store: Store, identity: Identity) -> tuple[Message, ...]:
 
 def reaches_author(store: Store, case_id: int) -> bool:
     """Whether somebody who wrote the report of a case has an account that is shown what authors are told."""
+    return bool(author_accounts(store, case_id))
+
+
+def author_accounts(store: Store, case_id: int) -> tuple[str, ...]:
+    """Return the names of the accounts that are shown what authors are told, of who wrote a report.
+
+    Raises:
+        NotFoundError: there is no such case.
+    """
     with store.reading() as connection:
         find_case(connection, case_id)  # as far as it may be seen
         authors = authors_of(connection, case_id)
-    accounts = (find_person(store, author) for author in authors)
-    return any(
-        person is not None and person.is_active and Role.FIRST_READER.value in person.roles
-        for person in accounts
+    accounts = ((author, find_person(store, author)) for author in sorted(authors))
+    return tuple(
+        author
+        for author, person in accounts
+        if person is not None and person.is_active and Role.FIRST_READER.value in person.roles
     )
 
 
-def open_addenda(store: Store) -> tuple[OpenAddendum, ...]:
+def open_addenda(store: Store, asked: Iterable[tuple[int, datetime]]) -> tuple[OpenAddendum, ...]:
     """Return the addenda that were asked for and have not come, the oldest request first.
 
-    Raises:
-        UnreadableRecordError: a judgement is stored in a form that this release does not know.
+    Args:
+        store: with the reports.
+        asked: numbers of cases, and when an addendum was asked for.
     """
+    wanted = dict(asked)
     with store.reading() as connection:
-        found = list(_open_addenda(connection))
+        latest = latest_corrections(connection, list(wanted))
+    found = [
+        OpenAddendum(case_id=case_id, asked_at=asked_at)
+        for case_id, asked_at in wanted.items()
+        if case_id not in latest or latest[case_id] <= asked_at
+    ]
     return tuple(sorted(found, key=lambda item: (item.asked_at, item.case_id)))
-
-
-def _open_addenda(connection: Transaction) -> Iterator[OpenAddendum]:
-    after = 0
-    while numbers := cases_judged(connection, after, limit=_PAGE):
-        for case_id in numbers:
-            judged = concluding(reads_of(connection, case_id))
-            if judged is None or judged.judgement is None or not judged.judgement.asks_for_addendum:
-                continue
-            if corrected_after(connection, case_id, judged.at) is None:
-                yield OpenAddendum(case_id=find_case(connection, case_id).case_id, asked_at=judged.at)
-        after = numbers[-1]
 
 
 def _message(connection: Transaction, case: AuthoredCase) -> Message | None:

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request, Response
 
 from service.adjudication.known_reads import known_reads
 from service.adjudication.reads import Recorded, Sender, commit_own_read, judge, undo
-from service.adjudication.summary import summarise
 from service.api import second_read_types as types
 from service.api.cases import CaseNumber
 from service.security.identity import Identity
@@ -31,7 +30,7 @@ def sender_of(
 @shares.get("/summary", summary="Shares over everything that has been judged")
 def summary(context: Context) -> types.Summary:
     """Return how often flags were confirmed, why others were not, and the scores."""
-    return types.Summary.model_validate(summarise(context.store))
+    return types.Summary.model_validate(context.quality.quality(context.store, now=context.clock()).summary)
 
 
 @router.get("/second-reads", summary="What second readers did with a case")

@@ -6,7 +6,7 @@
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -76,6 +76,43 @@ def copy_cases(
         raise InvalidFileError(f"cannot write {folder}: {words_of(error)}") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedImages:
+    """Images of one case, copied."""
+
+    paths: Mapping[str, Path]  # of the copies, by the SOP Instance UID of what was copied
+    words: frozenset[str]  # identifiers that the case or its images name, to be looked for in texts
+    left_out: tuple[LeftOut, ...]
+
+
+def copy_images(case: CaseDetail, folder: Path, pseudonyms: Pseudonyms) -> CopiedImages:
+    """Copy the images of a case that may leave into a folder of their own, and say why others were left out.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    name = case_name(case, pseudonyms)
+    named = (case.patient_id, case.summary.accession_number)
+    words = {word.casefold() for word in named if word}
+    left_out: list[LeftOut] = []
+    paths: dict[str, Path] = {}
+    for number, instance in enumerate(case.instances, start=1):
+        path = folder / f"{number}.dcm"
+        try:
+            dataset, known = _read(instance)
+            words.update(known.words)
+            _write(dataset, known, path, pseudonyms)
+            paths[instance.sop_instance_uid] = path
+        except _NotCopiedError as error:
+            left_out.append(LeftOut(case=name, what=f"image {number}", why=str(error)))
+    return CopiedImages(paths=paths, words=frozenset(words), left_out=tuple(left_out))
+
+
+def case_name(case: CaseDetail, pseudonyms: Pseudonyms) -> str:
+    """Return the pseudonym of a case."""
+    return pseudonyms.name("C", f"{case.summary.case_id}")
+
+
 class _Copier:
     def __init__(self, images: Path, reports: TextIO, left: TextIO, pseudonyms: Pseudonyms) -> None:
         self._images, self._pseudonyms = images, pseudonyms
@@ -85,35 +122,16 @@ class _Copier:
 
     def copy(self, case: CaseDetail, *, with_reports: bool) -> CopyCount:
         """Copy one case, and return what was copied."""
-        name = self._pseudonyms.name("C", f"{case.summary.case_id}")
-        left_out: list[LeftOut] = []
-        named = (case.patient_id, case.summary.accession_number)
-        words: set[str] = {word.casefold() for word in named if word}
-        copied = 0
-        for number, instance in enumerate(case.instances, start=1):
-            try:
-                dataset, known = _read(instance)
-                words.update(known.words)
-                self._write(dataset, known, self._images / name / f"{number}.dcm")
-                copied += 1
-            except _NotCopiedError as error:
-                left_out.append(LeftOut(case=name, what=f"image {number}", why=str(error)))
-        reports = self._report(case, Known(words=tuple(sorted(words)))) if with_reports else 0
-        self._left.writerows((item.case, as_cell(item.what), as_cell(item.why)) for item in left_out)
+        copied = copy_images(case, self._images / case_name(case, self._pseudonyms), self._pseudonyms)
+        known = Known(words=tuple(sorted(copied.words)))
+        reports = self._report(case, known) if with_reports else 0
+        self._left.writerows((item.case, as_cell(item.what), as_cell(item.why)) for item in copied.left_out)
         return CopyCount(
-            case_id=case.summary.case_id, images=copied, reports=reports, left_out=tuple(left_out)
+            case_id=case.summary.case_id,
+            images=len(copied.paths),
+            reports=reports,
+            left_out=copied.left_out,
         )
-
-    def _write(self, dataset: FileDataset, known: Known, path: Path) -> None:
-        try:
-            deidentify(dataset, self._pseudonyms)
-            names = sorted(set(words_left(dataset, known)))
-        except BROKEN_INPUT as error:
-            raise _NotCopiedError(f"its header cannot be rewritten ({type(error).__name__})") from error
-        if names:
-            raise _NotCopiedError(f"an identifier of the patient would stay in {', '.join(names)}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.save_as(path, enforce_file_format=True)
 
     def _report(self, case: CaseDetail, known: Known) -> int:
         if case.report is None:
@@ -129,6 +147,18 @@ class _Copier:
             )
         )
         return 1
+
+
+def _write(dataset: FileDataset, known: Known, path: Path, pseudonyms: Pseudonyms) -> None:
+    try:
+        deidentify(dataset, pseudonyms)
+        names = sorted(set(words_left(dataset, known)))
+    except BROKEN_INPUT as error:
+        raise _NotCopiedError(f"its header cannot be rewritten ({type(error).__name__})") from error
+    if names:
+        raise _NotCopiedError(f"an identifier of the patient would stay in {', '.join(names)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
 
 
 class _NotCopiedError(Exception):

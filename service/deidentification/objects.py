@@ -23,6 +23,9 @@ from pydicom.uid import UID
 
 from service.deidentification.pseudonyms import Pseudonyms
 
+NO_IMAGE = "it is no image, and its text cannot be judged"
+"""Reason why a document is left out, which is no image that could show something."""
+
 EDITION = "dicomfields_2026c"  # of the table in the package
 _PATIENT_GROUP = 0x0010
 _PATIENT_ID, _PATIENT_NAME, _ACCESSION_NUMBER = 0x00100020, 0x00100010, 0x00080050
@@ -86,7 +89,7 @@ def reason_to_leave_out(dataset: Dataset) -> str | None:
     if "Secondary Capture" in name:
         return "a secondary capture often has text burnt into its pixels"
     if "Image Storage" not in name or _PIXEL_DATA not in dataset:
-        return "it is no image, and its text cannot be judged"
+        return NO_IMAGE
     return None
 
 

@@ -1,4 +1,4 @@
-"""The page of the quality role: what second reads say of the flags, in shares."""
+"""The page of the quality role: what second reads say of the flags and of all cases."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from overread.statistics import Estimate
-from service.adjudication.summary import Share, Summary, summarise
+from service.adjudication.quality import Quality
+from service.adjudication.summary import Share
 from service.adjudication.telling import OpenAddendum, open_addenda
 from service.desk.judgingview import CAUSES, SCORES, VERDICTS
+from service.desk.qualityview import CHART_NOTE, QualityView, between, percent, quality_view
 from service.desk.render import render_page
 from service.desk.words import moment
 from service.web.context import Context
@@ -54,20 +56,26 @@ class SummaryView:
     addenda: tuple[AddendumLine, ...]  # asked for, and not arrived
     lead: str
     tables: tuple[ShareTable, ...]
+    rates: QualityView
+    chart_note: str
 
 
 @router.get("/second-reads")
 def second_reads(context: Context, request: Request) -> HTMLResponse:
     """Show the shares over everything that has been judged."""
-    view = summary_view(summarise(context.store), open_addenda(context.store))
+    quality = context.quality.quality(context.store, now=context.clock())
+    view = summary_view(quality, open_addenda(context.store, quality.addenda_asked))
     return render_page(request, "secondreads.html", view, here="second reads")
 
 
-def summary_view(summary: Summary, addenda: Sequence[OpenAddendum]) -> SummaryView:
-    """Return the page of a summary."""
+def summary_view(quality: Quality, addenda: Sequence[OpenAddendum]) -> SummaryView:
+    """Return the page."""
+    summary = quality.summary
     rejected = sum(share.count for share in summary.causes.values())
     scored = sum(share.count for share in summary.radpeer.values())
     return SummaryView(
+        rates=quality_view(quality),
+        chart_note=CHART_NOTE,
         addenda=tuple(
             AddendumLine(address=f"/cases/{item.case_id}", case_id=item.case_id, since=moment(item.asked_at))
             for item in addenda
@@ -116,8 +124,8 @@ def _lines(shares: Iterable[tuple[str, Share]]) -> tuple[ShareLine, ...]:
 
 
 def _percent(estimate: Estimate) -> str:
-    return "–" if math.isnan(estimate.value) else f"{estimate.value:.1%}"
+    return "–" if math.isnan(estimate.value) else percent(estimate)
 
 
 def _interval(estimate: Estimate) -> str:
-    return "–" if math.isnan(estimate.value) else f"{estimate.low:.1%} to {estimate.high:.1%}"
+    return "–" if math.isnan(estimate.value) else between(estimate)

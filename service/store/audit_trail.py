@@ -47,6 +47,11 @@ BACKUP = "backup"
 """Subject of the entry that says that a backup is whole."""
 
 _LAST_BACKUP = select(func.max(audit_trail.c.happened_at)).where(audit_trail.c.subject == BACKUP)
+_LAST_ACTS = (
+    select(audit_trail.c.actor_identifier, func.max(audit_trail.c.happened_at).label("latest"))
+    .where(audit_trail.c.what == bindparam("what"), audit_trail.c.outcome == AuditOutcome.SUCCEEDED.value)
+    .group_by(audit_trail.c.actor_identifier)
+)
 _COUNT_UNSEALED = select(func.count(), func.min(audit_trail.c.happened_at)).where(
     audit_trail.c.position.is_(None)
 )
@@ -141,6 +146,21 @@ def last_backup_at(store: Store) -> datetime | None:
     with store.reading() as connection:
         made_at: datetime | None = connection.execute(_LAST_BACKUP).scalar()
     return made_at
+
+
+def last_acts(store: Store, what: str) -> dict[str, datetime]:
+    """Return when each actor last did something and was not refused; the whole trail is looked through.
+
+    Args:
+        store: with the trail.
+        what: route template or command.
+
+    Raises:
+        OutOfResourcesError: the store is not available.
+    """
+    with store.reading() as connection:
+        rows = connection.execute(_LAST_ACTS, {"what": what})
+        return {row.actor_identifier: row.latest for row in rows}
 
 
 def sealed_entries(store: Store) -> Iterator[SealedEntry]:

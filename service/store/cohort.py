@@ -95,9 +95,14 @@ def selection_probability(outcome: str, draw: AuditDraw | None, *, is_read: bool
     A flagged case that was read was chosen by rule, not by chance: 1. Of a concordant one it is that of the
     draw, whether it was drawn or not.
     """
+    return chance_of_reading(outcome, None if draw is None else draw.probability, is_read=is_read)
+
+
+def chance_of_reading(outcome: str | None, drawn: float | None, *, is_read: bool) -> float | None:
+    """Return the same, of the probability of the draw; None where there was none."""
     if outcome == Outcome.DISCREPANT.value:
         return 1.0 if is_read else None
-    return draw.probability if draw is not None and draw.probability > 0 else None
+    return drawn if drawn is not None and drawn > 0 else None
 
 
 def _detection(detection: Detection) -> CohortDetection:

@@ -3,10 +3,11 @@
 Nothing that shows a report reads this.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from overread.actor import Actor
 from overread.errors import InputError
@@ -29,16 +30,26 @@ _CASES_OF = (
     .order_by(cases.c.case_id.desc())
     .limit(bindparam("limit"))
 )
+_CORRECTING = ("CORRECTED", "ADDENDUM")
 _CORRECTIONS = (
     select(report_versions.c.received_at)
     .where(
         report_versions.c.case_id == bindparam("case_id"),
-        report_versions.c.status.in_(("CORRECTED", "ADDENDUM")),
+        report_versions.c.status.in_(_CORRECTING),
         report_versions.c.received_at > bindparam("after"),
     )
     .order_by(report_versions.c.received_at)
     .limit(1)
 )
+_LATEST_CORRECTIONS = (
+    select(report_versions.c.case_id, func.max(report_versions.c.received_at).label("latest"))
+    .where(
+        report_versions.c.case_id.in_(bindparam("case_ids", expanding=True)),
+        report_versions.c.status.in_(_CORRECTING),
+    )
+    .group_by(report_versions.c.case_id)
+)
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,4 +109,13 @@ def corrected_after(connection: Connection, case_id: int, after: datetime) -> da
     """Return when the first addendum or corrected report came after a moment; None while there is none."""
     bound = {"case_id": case_id, "after": after}
     found: datetime | None = connection.execute(_CORRECTIONS, bound).scalar_one_or_none()
+    return found
+
+
+def latest_corrections(connection: Connection, case_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return when the latest addendum or corrected report of cases came; without one a case is left out."""
+    found: dict[int, datetime] = {}
+    for start in range(0, len(case_ids), _CHUNK):
+        bound = {"case_ids": list(case_ids[start : start + _CHUNK])}
+        found |= {row.case_id: row.latest for row in connection.execute(_LATEST_CORRECTIONS, bound)}
     return found

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
@@ -75,6 +75,24 @@ class ReadRecord:
         return self.own_read or self.judgement
 
 
+class ActOnCase(Protocol):
+    """What tells of an act whether it counts: a record has it, and so has a row of the table."""
+
+    @property
+    def read_id(self) -> int: ...  # noqa: D102
+    @property
+    def revision(self) -> int: ...  # noqa: D102
+    @property
+    def act(self) -> str: ...  # noqa: D102
+    @property
+    def undoes(self) -> int | None: ...  # noqa: D102
+    @property
+    def concludes(self) -> bool: ...  # noqa: D102
+
+
+A = TypeVar("A", bound=ActOnCase)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditDraw:
     """Draw of a concordant result for the audit."""
@@ -102,20 +120,27 @@ _DRAWN = select(audit_draws.c.case_id).where(
 )
 _DRAWS = select(audit_draws).where(audit_draws.c.case_id.in_(bindparam("case_ids", expanding=True)))
 _ADD_DRAW = insert(audit_draws)
-_CASES_READ = (
+_JUDGED = (
     select(second_reads.c.case_id)
     .join(cases, cases.c.case_id == second_reads.c.case_id)
-    .where(second_reads.c.case_id > bindparam("after"), second_reads.c.concludes)
+    .where(
+        second_reads.c.case_id > bindparam("after"),
+        second_reads.c.concludes,
+        second_reads.c.happened_at >= bindparam("since"),
+        second_reads.c.happened_at < bindparam("until"),
+    )
     .group_by(second_reads.c.case_id)
     .order_by(second_reads.c.case_id)
     .limit(bindparam("limit"))
 )
 
 
-def cases_judged(connection: Connection, after: int, *, limit: int) -> tuple[int, ...]:
-    """Return the numbers of cases that were judged to the end at some time, in order, after one of them."""
-    seen = _CASES_READ.where(cases_in_sight(connection))
-    return tuple(connection.execute(seen, {"after": after, "limit": limit}).scalars())
+def judged_between(
+    connection: Connection, since: datetime, until: datetime, *, after: int, limit: int
+) -> tuple[int, ...]:
+    """Return the numbers of cases that were judged to the end in a period, in order, after one of them."""
+    bound = {"since": since, "until": until, "after": after, "limit": limit}
+    return tuple(connection.execute(_JUDGED.where(cases_in_sight(connection)), bound).scalars())
 
 
 def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
@@ -124,7 +149,7 @@ def reads_of(connection: Connection, case_id: int) -> tuple[ReadRecord, ...]:
     Raises:
         UnreadableRecordError: one is stored in a form that this release does not know.
     """
-    return tuple(map(_read_of, connection.execute(_OF_CASE, {"case_id": case_id})))
+    return tuple(map(read_of, connection.execute(_OF_CASE, {"case_id": case_id})))
 
 
 def recorded_before(connection: Connection, new: NewRead, case_id: int) -> ReadRecord | None:
@@ -142,7 +167,7 @@ def recorded_before(connection: Connection, new: NewRead, case_id: int) -> ReadR
         _sha256(new),
     ):
         raise ContradictionError("this submission was used for something else; load the page again")
-    return _read_of(row)
+    return read_of(row)
 
 
 def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadRecord:
@@ -172,7 +197,7 @@ def add_read(connection: Connection, case: CaseRecord, new: NewRead) -> ReadReco
         detail=f"{new.act.value}, entry {row.read_id}",
     )
     record_act(connection, act)
-    read = _read_of(row)
+    read = read_of(row)
     if read.concludes and has_occasion(connection, case.case_id):
         add_occasion(
             connection,
@@ -227,7 +252,7 @@ def add_draw(
     )
 
 
-def standing(reads: Sequence[ReadRecord], revision: int | None) -> tuple[ReadRecord, ...]:
+def standing(reads: Sequence[A], revision: int | None) -> tuple[A, ...]:
     """Return the judgements and arbitrations of a revision that were not undone, oldest first."""
     undone = {item.undoes for item in reads}
     return tuple(
@@ -237,17 +262,17 @@ def standing(reads: Sequence[ReadRecord], revision: int | None) -> tuple[ReadRec
     )
 
 
-def concluding(reads: Sequence[ReadRecord]) -> ReadRecord | None:
+def concluding(reads: Sequence[A]) -> A | None:
     """Return the judgement of a case that counts, of the latest revision that has one; None without one.
 
     What made the case JUDGED counts as long as nothing of its revision was undone after it.
     """
     revisions = {item.read_id: item.revision for item in reads}
-    counting: dict[int, ReadRecord] = {}
+    counting: dict[int, A] = {}
     for item in reads:
         if item.concludes:
             counting[item.revision] = item
-        elif item.act is ReadAct.UNDONE and item.undoes is not None:
+        elif item.act == ReadAct.UNDONE and item.undoes is not None:
             counting.pop(revisions[item.undoes], None)
     return counting[max(counting)] if counting else None
 
@@ -258,7 +283,12 @@ def _sha256(new: NewRead) -> str:
     return hashlib.sha256(f"{content}\0{new.undoes}".encode()).hexdigest()
 
 
-def _read_of(row: Row[Any]) -> ReadRecord:
+def read_of(row: Row[Any]) -> ReadRecord:
+    """Return the act of a row of `second_reads`.
+
+    Raises:
+        UnreadableRecordError: it is stored in a form that this release does not know.
+    """
     act = ReadAct(row.act)
     return ReadRecord(
         read_id=row.read_id,

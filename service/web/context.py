@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 
 from overread.observation import ObserverIdentity
+from service.adjudication.quality import QualityRoom
 from service.adjudication.settings import SecondReadSettings
 from service.hl7.settings import Hl7Settings
 from service.security.identity import VISIT_KEY, Identity, Visit
@@ -35,6 +36,7 @@ class ServerContext:
     provider: Provider | None = None  # of identities, by OpenID Connect
     second_read: SecondReadSettings = field(default_factory=SecondReadSettings)  # who may claim what
     hl7: Hl7Settings = field(default_factory=Hl7Settings)  # for messages out of quarantine
+    quality: QualityRoom = field(default_factory=QualityRoom)  # keeps what was judged
     certificates: Mapping[str, Path] = field(default_factory=dict)  # of our listeners, by their name
 
 

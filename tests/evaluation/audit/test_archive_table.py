@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from evaluation.audit.archive_table import Reading, archive_table, with_known_chance
+from evaluation.audit.archive_table import archive_table
+from overread.audit.archive import Reading, with_known_chance
 
 
 def reading_of(*groups: tuple[int, int, int, bool, float]) -> Reading:

@@ -15,7 +15,7 @@ from evaluation.audit.page import page_of, write_page
 from evaluation.audit.page_form import percent
 from evaluation.audit.result_folder import read_result, read_table
 from evaluation.audit.run import Audit, run_audit
-from evaluation.audit.stratified import Stratum, rate
+from overread.audit.stratified import Stratum, rate
 from overread.errors import InvalidFileError
 from overread.priority import default_policy
 from tests.evaluation.audit.simulated import FINDINGS, write_simulated

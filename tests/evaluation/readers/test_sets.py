@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.audit.agreement import beside_others
 from evaluation.readers.__main__ import agreement_lines, lidc_lines, main, reader_lines
 from evaluation.readers.lidc import read_nodules, shares_by_marks
 from evaluation.readers.sets import CHEXPERT, CQ500, NIH, ReadFinding, sets_at_hand
+from overread.audit.agreement import beside_others
 from overread.errors import InvalidFileError
 from tests.evaluation.published import write_made_up
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from overread.errors import TransitionError
+from service.adjudication.quality import QualityRoom
 from service.adjudication.reads import judge, undo
 from service.adjudication.telling import messages_for, open_addenda
 from service.fhir.report import read_reports as read_fhir
@@ -64,10 +65,12 @@ def test_what_is_taken_back_is_not_told_any_more(store: Store) -> None:
 def test_an_addendum_is_open_until_the_corrected_report_arrives(store: Store) -> None:
     case_id = written_by(store, seen_case(store))
     judge(store, case_id, ASKED, sender(seconds=60))
-    assert [(item.case_id, item.asked_at) for item in open_addenda(store)] == [(case_id, after(60))]
+    asked = [(case_id, after(60))]
+    assert QualityRoom().quality(store, now=NOW).addenda_asked == tuple(asked)
+    assert [(item.case_id, item.asked_at) for item in open_addenda(store, asked)] == asked
     assert messages_for(store, AUTHOR)[0].corrected_at is None
     send_report(store, "There is a mass.", status=ReportStatus.ADDENDUM, now=after(900))
-    assert open_addenda(store) == ()
+    assert open_addenda(store, asked) == ()
     assert messages_for(store, AUTHOR)[0].corrected_at == after(900)
 
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.audit.hypergeometric import limits
+from overread.audit.hypergeometric import limits
 from overread.errors import InputError
 from overread.statistics import Estimate
 

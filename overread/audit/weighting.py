@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.audit.stratified import share_of_totals
+from overread.audit.stratified import share_of_totals
 from overread.beta import gamma_quantile
 from overread.errors import InputError
 from overread.statistics import CONFIDENCE, Estimate, share_limits

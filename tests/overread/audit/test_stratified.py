@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from evaluation.audit.coverage import run
-from evaluation.audit.hypergeometric import limits
-from evaluation.audit.stratified import Stratum, rate, share_within, total
+from overread.audit.hypergeometric import limits
+from overread.audit.stratified import Stratum, rate, share_within, total
 from overread.errors import InputError
 
 TAIL = Fraction(1, 40)

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH = 760
-_LABEL = 200  # pixels for the labels of the rows
+_LABEL_MIN, _LABEL_MAX = 200, 400  # pixels for the labels of the rows
+_LETTER = 8.2  # pixels of a letter, on average
+_MONTHS_NAMED = 8  # at most; more would run into each other
 _ROW = 24
 _HEIGHT = 320
 _LEFT, _BOTTOM, _TOP, _RIGHT = 60, 46, 12, 14
-INK, SOFT, BLUE, RED, AMBER = "#1b1f24", "#8a929c", "#0b5cad", "#b3261e", "#9a6700"
+# A page on another ground gives the custom properties; without them the colours are those for paper.
+INK, SOFT = "var(--plot-ink, #1b1f24)", "var(--plot-soft, #8a929c)"
+BLUE, RED = "var(--plot-mark, #0b5cad)", "var(--plot-alarm, #b3261e)"
+_RULE = "var(--plot-rule, #e3e6ea)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,9 @@ Scale = Callable[[float], float]
 def interval_plot(marks: Sequence[Mark], title: str) -> str:
     """Return a row for each share: a dot, and a line from end to end of its interval."""
     top = max((mark.high for mark in marks), default=1.0) or 1.0
-    across = _scale(0.0, top, _LABEL, WIDTH - 90)
+    longest = max((len(mark.label) for mark in marks), default=0)
+    start = min(max(_LABEL_MIN, longest * _LETTER + 10), _LABEL_MAX)
+    across = _scale(0.0, top, start, WIDTH - 90)
     height = _ROW * len(marks) + 40
     parts = [_axis(across, ticks(top), height - 28, vertical_to=4)]
     for row, mark in enumerate(marks):
@@ -64,7 +71,7 @@ def interval_plot(marks: Sequence[Mark], title: str) -> str:
         words = f"{mark.label}: {_percent(mark.value)}, 95 % interval {_between(mark.low, mark.high)}"
         parts.append(
             f"<g><title>{escape(words)}</title>"
-            f"{_text(_LABEL - 10, y + 4, mark.label, anchor='end')}"
+            f"{_text(start - 10, y + 4, mark.label, anchor='end')}"
             f"{_line(across(mark.low), y, across(mark.high), y, color, 3)}"
             f'<circle cx="{across(mark.value):.1f}" cy="{y}" r="5" fill="{color}"/>'
             f"{_text(WIDTH - 80, y + 4, _percent(mark.value))}</g>"
@@ -111,7 +118,7 @@ def month_chart(months: Sequence[Month], title: str) -> str:
     across = _scale(0, max(len(months) - 1, 1), _LEFT + 20, WIDTH - _RIGHT - 20)
     up = _scale(0.0, highest, _HEIGHT - _BOTTOM, _TOP)
     parts = _axes(up, highest)
-    every = -(-len(months) // 12)
+    every = -(-len(months) // _MONTHS_NAMED)
     for ends in ([month.low for month in months], [month.high for month in months]):
         parts.append(_path([(across(n), up(end)) for n, end in enumerate(ends)], SOFT, dashed=True))
     parts.append(_path([(across(n), up(month.expected)) for n, month in enumerate(months)], SOFT))
@@ -148,7 +155,7 @@ def _axes(up: Scale, highest: float) -> list[str]:
 
 def _axis(across: Scale, values: Sequence[float], y: float, vertical_to: float) -> str:
     marks = [
-        _line(across(value), y, across(value), vertical_to, "#e3e6ea", 1)
+        _line(across(value), y, across(value), vertical_to, _RULE, 1)
         + _text(across(value), y + 18, _percent(value), anchor="middle")
         for value in values
     ]

@@ -3,7 +3,7 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.audit.clustered import group_counts
+from overread.audit.clustered import group_counts
 
 
 def drawn(patients: int, alike: float, seed: int):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import gamma
 
-from evaluation.audit.weighting import (
+from overread.audit.weighting import (
     WeightedReads,
     expected_reads,
     hajek,

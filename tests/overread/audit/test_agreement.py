@@ -5,13 +5,14 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters
 from statsmodels.stats.inter_rater import fleiss_kappa as fleiss_of_statsmodels
 
-from evaluation.audit.agreement import (
+from overread.audit.agreement import (
     agreement_estimates,
     beside_others,
     cohen_kappa,
     fleiss_kappa,
     gwet_ac1,
     majority,
+    two_reader_estimates,
 )
 
 
@@ -89,3 +90,22 @@ def test_a_reader_who_overlooks_what_the_others_agree_on_stands_out() -> None:
     assert (first.marks.value, first.marks.n) == (1.0, 4)
     assert (first.adds.value, first.adds.n) == (0.1, 10)
     assert majority(reads).sum() == 10
+
+
+def test_two_readers_at_once_have_the_coefficients_and_about_the_intervals_of_the_slow_way() -> None:
+    reads = reads_of(600, 2, seed=4)
+    patients = np.repeat(np.arange(200), 3)
+
+    quick, slow = (
+        estimate(reads, patients, seed=1) for estimate in (two_reader_estimates, agreement_estimates)
+    )
+
+    for name in ("Cohen kappa", "Gwet AC1"):
+        assert quick[name].value == pytest.approx(slow[name].value)
+        assert quick[name].n == slow[name].n == 200
+        assert quick[name].low == pytest.approx(slow[name].low, abs=0.02)
+        assert quick[name].high == pytest.approx(slow[name].high, abs=0.02)
+
+
+def test_two_readers_who_always_say_no_have_no_kappa_at_once_either() -> None:
+    assert set(two_reader_estimates(np.zeros((30, 2)), np.arange(30), seed=1)) == {"Gwet AC1"}

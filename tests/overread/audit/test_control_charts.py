@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from evaluation.audit.control_charts import (
+from overread.audit.control_charts import (
     FALSE_ALARMS,
     binomial_limits,
     cusum,

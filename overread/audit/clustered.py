@@ -17,6 +17,9 @@ from overread.statistics import CONFIDENCE, Estimate, share_limits, student_quan
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
+LEAST_PATIENTS = 10
+"""Of a group with fewer patients nothing but its being small is told."""
+
 _BLOCK_FIGURES = 8
 _LEAST_DEGREES = 4  # `student_quantile` is not exact for fewer
 

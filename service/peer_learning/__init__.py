@@ -1,0 +1,1 @@
+"""Cases for a learning meeting: found, reviewed by a person, and handed on without who anybody is."""
