@@ -31,6 +31,7 @@ class CohortDetection:
 
     detector: str  # name of the detector
     version: str = ""
+    sha256: str = ""  # of its network; empty where there is none, or it is not known
     scores: Mapping[str, float]  # raw outputs in [0, 1]
     probabilities: Mapping[str, float] = field(
         default_factory=dict
@@ -176,8 +177,9 @@ def _observation_record(observation: Observation) -> dict[str, str]:
 
 def _detection_record(detection: CohortDetection) -> dict[str, Any]:
     record: dict[str, Any] = {"detector": detection.detector}
-    if detection.version:
-        record["version"] = detection.version
+    for name in ("version", "sha256"):
+        if value := getattr(detection, name):
+            record[name] = value
     record["scores"] = dict(detection.scores)
     for name in ("probabilities", "prevalences"):
         if values := getattr(detection, name):
@@ -273,6 +275,7 @@ def _detection(value: object, name: str) -> CohortDetection:
     return CohortDetection(
         detector=_text(table.get("detector"), "detector"),
         version=_optional_text(table.get("version"), "version") or "",
+        sha256=_optional_text(table.get("sha256"), "sha256") or "",
         scores=_shares(table.get("scores"), "scores"),
         probabilities=_shares(table.get("probabilities") or {}, "probabilities"),
         prevalences=_shares(table.get("prevalences") or {}, "prevalences"),

@@ -105,6 +105,7 @@ def _detection(detection: Detection) -> CohortDetection:
     return CohortDetection(
         detector=detection.detector.name,
         version=detection.detector.version,
+        sha256=detection.detector.sha256,
         scores={item.finding: item.score for item in observations},
         probabilities={item.finding: item.probability for item in observations},
         prevalences={item.finding: item.prevalence for item in observations if item.prevalence is not None},
