@@ -19,7 +19,7 @@ from overread.observation import Laterality, Observation, Presence
 
 T = TypeVar("T")
 
-CIRCUMSTANCES = ("modality", "body_part", "site", "scanner", "shift", "month", "first_reader")
+CIRCUMSTANCES = ("modality", "body_part", "subspecialty", "site", "scanner", "shift", "month", "first_reader")
 """Fields of a case, texts, by which rates are compared; the order does not use them."""
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -75,6 +75,7 @@ class CohortCase:
     view: str | None = None  # ViewPosition (PS3.3 C.8.11.1), such as "PA"; None where unknown
     modality: str | None = None  # (PS3.3 C.7.3.1.1.1), such as "DX"
     body_part: str | None = None  # BodyPartExamined (PS3.16 annex L), such as "CHEST"
+    subspecialty: str | None = None  # that the first reader reads for, such as "thoracic"
     site: str | None = None  # name or pseudonym of where it was reported
     scanner: str | None = None
     shift: str | None = None  # of the report, in the site's own words, such as "night"
