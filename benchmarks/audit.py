@@ -1,11 +1,14 @@
-"""Time and memory to audit a large cohort: `python -m benchmarks.audit [--cases 1000000]`.
+"""Time and memory to audit a large cohort: `python -m benchmarks.audit [--cases 1000000] [--ray 2]`.
 
 Writes a cohort of made-up cases with 14 scores, an operating point and the findings of a report each, three
 studies a patient, 200 first readers, 12 months, 4 sites, and runs `overread audit run` on it as a person
-would. The limits are 60 seconds on two cores and 2 GB for a million cases, all processes together.
+would. The limits are 60 seconds on two cores and 2 GB for a million cases, all processes together. With
+--ray the same is done by a Ray cluster of N nodes of one CPU on this machine, whose own processes count as
+memory too, and both results are compared.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import numpy as np
 import psutil
 
 from benchmarks.rank import made_up_cases, write_cohort
+from evaluation.audit.result_folder import read_result
 
 SECONDS_MAX, MEGABYTES_MAX = 60, 2_000
 _BLOCK = 10_000
@@ -73,41 +77,67 @@ class PeakMemory:
             self.bytes = max(self.bytes, total)
 
 
+def measured(command: Sequence[str], watched: int | None = None) -> int:
+    """Print time and memory of a command, and return its status.
+
+    Args:
+        command: that is run.
+        watched: process whose memory counts, with its children; None: that of the command.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        memory = PeakMemory(watched or process.pid)
+        process.wait()
+        memory.stop()
+    seconds = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(
+        f"{seconds:6.1f} s ({seconds / SECONDS_MAX:.2f} of the limit), CPU {cpu:6.1f} s of it and what it "
+        f"started, {memory.bytes / 1e6:5.0f} MB of all processes "
+        f"({memory.bytes / 1e6 / MEGABYTES_MAX:.2f} of the limit)",
+        flush=True,
+    )
+    return process.returncode
+
+
+def on_ray(command: Sequence[str], workers: int) -> int:
+    """Print the same of a command on a Ray cluster of so many nodes of one CPU on this machine."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        for _ in range(workers):
+            cluster.add_node(num_cpus=1)
+        return measured([*command, "--ray", cluster.address], watched=os.getpid())
+    finally:
+        cluster.shutdown()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print time and memory."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--ray", type=int, metavar="N", help="beside it, by a Ray cluster of N nodes on this machine"
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        cohort = folder / "cohort.jsonl"
+        cohort, alone, spread = folder / "cohort.jsonl", folder / "alone", folder / "spread"
         write_cohort(cohort, audited_cases(given.cases, seed=given.seed))
         print(f"{given.cases} cases, {cohort.stat().st_size / 1e6:.0f} MB", flush=True)
-        began = time.monotonic()
-        command = [
-            sys.executable,
-            "-m",
-            "overread",
-            "audit",
-            "run",
-            str(cohort),
-            "--out",
-            str(folder / "audit"),
-        ]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            memory = PeakMemory(process.pid)
-            process.wait()
-            memory.stop()
-        seconds = time.monotonic() - began
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        print(
-            f"{seconds:6.1f} s ({seconds / SECONDS_MAX:.2f} of the limit), "
-            f"CPU {usage.ru_utime + usage.ru_stime:6.1f} s, {memory.bytes / 1e6:5.0f} MB of all processes "
-            f"({memory.bytes / 1e6 / MEGABYTES_MAX:.2f} of the limit)",
-            flush=True,
-        )
-        return process.returncode
+        audit = [sys.executable, "-m", "overread", "audit", "run", str(cohort), "--out"]
+        status = measured([*audit, str(alone)])
+        if status or not given.ray:
+            return status
+        print(f"by {given.ray} nodes of Ray:")
+        status = on_ray([*audit, str(spread)], given.ray)
+        same = not status and read_result(spread)["tables"] == read_result(alone)["tables"]
+        print("identical tables" if same else "other tables")
+        return 0 if same else 1
 
 
 if __name__ == "__main__":

@@ -45,15 +45,26 @@ class Source:
 
 
 def source_of(
-    path: Path, vocabulary: Vocabulary, detector: str | None = None, model: ReportingModel | None = None
+    path: Path,
+    vocabulary: Vocabulary,
+    detector: str | None = None,
+    model: ReportingModel | None = None,
+    cases: Iterable[CohortCase] | None = None,
 ) -> Source:
     """Return the cohort with a detector: of the model, the named one, else that of the first scored case.
+
+    Args:
+        path: of the cohort.
+        vocabulary: outputs beside it are left out.
+        detector: its name; None: that of the first scored case.
+        model: whose outputs are taken; None: all.
+        cases: those of the file that count; None: all of it.
 
     Raises:
         InvalidFileError: no case has scores of the detector.
     """
     wanted = detector if model is None else model.detector
-    for case in open_cohort(path):
+    for case in open_cohort(path) if cases is None else cases:
         for detection in case.detections:
             outputs = detection.probabilities or detection.scores
             if outputs and wanted in (None, detection.detector):

@@ -19,7 +19,7 @@ from overread.observation import Laterality, Observation, Presence
 
 T = TypeVar("T")
 
-CIRCUMSTANCES = ("modality", "body_part", "site", "scanner", "shift", "month", "first_reader")
+CIRCUMSTANCES = ("modality", "body_part", "subspecialty", "site", "scanner", "shift", "month", "first_reader")
 """Fields of a case, texts, by which rates are compared; the order does not use them."""
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -31,6 +31,7 @@ class CohortDetection:
 
     detector: str  # name of the detector
     version: str = ""
+    sha256: str = ""  # of its network; empty where there is none, or it is not known
     scores: Mapping[str, float]  # raw outputs in [0, 1]
     probabilities: Mapping[str, float] = field(
         default_factory=dict
@@ -74,6 +75,7 @@ class CohortCase:
     view: str | None = None  # ViewPosition (PS3.3 C.8.11.1), such as "PA"; None where unknown
     modality: str | None = None  # (PS3.3 C.7.3.1.1.1), such as "DX"
     body_part: str | None = None  # BodyPartExamined (PS3.16 annex L), such as "CHEST"
+    subspecialty: str | None = None  # that the first reader reads for, such as "thoracic"
     site: str | None = None  # name or pseudonym of where it was reported
     scanner: str | None = None
     shift: str | None = None  # of the report, in the site's own words, such as "night"
@@ -176,8 +178,9 @@ def _observation_record(observation: Observation) -> dict[str, str]:
 
 def _detection_record(detection: CohortDetection) -> dict[str, Any]:
     record: dict[str, Any] = {"detector": detection.detector}
-    if detection.version:
-        record["version"] = detection.version
+    for name in ("version", "sha256"):
+        if value := getattr(detection, name):
+            record[name] = value
     record["scores"] = dict(detection.scores)
     for name in ("probabilities", "prevalences"):
         if values := getattr(detection, name):
@@ -273,6 +276,7 @@ def _detection(value: object, name: str) -> CohortDetection:
     return CohortDetection(
         detector=_text(table.get("detector"), "detector"),
         version=_optional_text(table.get("version"), "version") or "",
+        sha256=_optional_text(table.get("sha256"), "sha256") or "",
         scores=_shares(table.get("scores"), "scores"),
         probabilities=_shares(table.get("probabilities") or {}, "probabilities"),
         prevalences=_shares(table.get("prevalences") or {}, "prevalences"),

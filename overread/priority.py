@@ -164,11 +164,19 @@ def read_policy(path: Path) -> Policy:
         InvalidFileError: the file cannot be read as UTF-8 text.
         ConfigurationError: it is no valid policy, see `parse_policy`.
     """
+    return parse_policy(policy_text(path))
+
+
+def policy_text(path: Path) -> str:
+    """Return what a policy's file says.
+
+    Raises:
+        InvalidFileError: the file cannot be read as UTF-8 text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFileError(f"cannot read the policy {path} as UTF-8 text: {words_of(error)}") from error
-    return parse_policy(text)
 
 
 @cache

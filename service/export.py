@@ -5,6 +5,8 @@ from pathlib import Path
 
 from overread.cohort import encode_case
 from overread.errors import InvalidFileError
+from service.deidentification.pseudonyms import Pseudonyms
+from service.intake.scanners import scanner_of
 from service.store.database import Store
 from service.store.history import concluded_cases
 from service.store.records import UnreadableCase
@@ -18,14 +20,23 @@ class ExportSummary:
     left_out: tuple[UnreadableCase, ...]  # with the reason of each
 
 
-def export_cohort(store: Store, path: Path) -> ExportSummary:
+def export_cohort(
+    store: Store, path: Path, pseudonyms: Pseudonyms, *, with_scanners: bool = True
+) -> ExportSummary:
     """Write the cases; the file is complete or not there.
 
     Patients become numbers in the order of their first case, so that no identifier of theirs leaves. A case
     that cannot be read is left out and named in the summary.
 
+    Args:
+        store: of the installation.
+        path: of the file.
+        pseudonyms: in the place of the first readers' names.
+        with_scanners: whether an image of each study is opened to say which machine made it.
+
     Raises:
         InvalidFileError: the file cannot be written.
+        OutOfResourcesError: the store is not available.
     """
     numbers: dict[str, int] = {}
     left_out: list[UnreadableCase] = []
@@ -37,8 +48,13 @@ def export_cohort(store: Store, path: Path) -> ExportSummary:
                 if isinstance(case, UnreadableCase):
                     left_out.append(case)
                     continue
-                number = numbers.setdefault(case.patient, len(numbers) + 1)
-                file.write(encode_case(replace(case, patient=str(number))) + "\n")
+                given = replace(
+                    case,
+                    patient=str(numbers.setdefault(case.patient, len(numbers) + 1)),
+                    first_reader=case.first_reader and pseudonyms.name("R", case.first_reader),
+                    scanner=scanner_of(store, case.case) if with_scanners else None,
+                )
+                file.write(encode_case(given) + "\n")
                 written += 1
         partial.replace(path)
     except OSError as error:

@@ -1,6 +1,7 @@
 """The settings of one installation: store, worker, retention, object storage and language model."""
 
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -56,6 +57,13 @@ class Settings(SettingsModel):
         dict,
         meaning="what a site is called here, by what images (Institution Name) or messages (MSH-4) write, "
         "such as SMH=st mary; what is not named is called as it is written",
+        table="store",
+        default_words="none",
+    )
+    shifts: Annotated[Mapping[str, time], SPLIT_PAIRS] = setting(
+        dict,
+        meaning="when the shifts begin in which reports are written, by the clock of the machine, such as "
+        "day=07:00,night=20:00; `overread export` names the shift of each report",
         table="store",
         default_words="none",
     )
@@ -194,6 +202,15 @@ class Settings(SettingsModel):
         if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError("it must be s3://bucket or s3://bucket/prefix")
         return url
+
+    @field_validator("shifts")
+    @classmethod
+    def _check_shifts(cls, shifts: Mapping[str, time]) -> Mapping[str, time]:
+        if any(start.tzinfo for start in shifts.values()):
+            raise ValueError("the clock is that of the machine: a time such as 07:00 has no zone")
+        if len(set(shifts.values())) < len(shifts):
+            raise ValueError("two shifts begin at the same time")
+        return shifts
 
     @model_validator(mode="after")
     def _check_language_model(self) -> Self:

@@ -167,6 +167,11 @@ RUN_ELSEWHERE = {
         "tests/evaluation/commands/test_audit_replay.py",
         "needs a detector in shadow",
     ),
+    "pip install -c constraints.txt overread[ray]": (CI, "installs as here, another extra"),
+    "overread audit run /shared/past.parquet --out audit --ray auto": (
+        "tests/evaluation/audit/test_ray_shards.py",
+        "needs a Ray cluster",
+    ),
     "overread simulate": (SIMULATE, "40 runs"),
     "overread simulate mine.toml --runs 100 --plot waits.svg": (SIMULATE, "100 runs"),
     "overread simulate mine.toml --arrivals last_month.csv": (SIMULATE, "40 runs"),

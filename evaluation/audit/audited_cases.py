@@ -82,8 +82,7 @@ def joined(parts: Sequence[AuditedCases]) -> AuditedCases:
 
 def save_cases(path: Path, part: AuditedCases, source_sha256: str) -> None:
     """Write the cases of a shard with the hash of their source; the file is whole or not there."""
-    record: dict[str, Any] = {name: getattr(part.arrays, name) for name in _ARRAYS}
-    record |= {name: _packed(getattr(part.arrays, name)) for name in _TEXTS}
+    record = record_of_arrays(part.arrays)
     for name, dimension in part.dimensions.items():
         record[f"levels_{name}"] = _packed(dimension.levels)
         record[f"codes_{name}"] = dimension.codes
@@ -91,6 +90,19 @@ def save_cases(path: Path, part: AuditedCases, source_sha256: str) -> None:
     with partial.open("wb") as file:
         np.savez(file, selection=part.selection, source_sha256=_packed((source_sha256,)), **record)
     partial.replace(path)
+
+
+def record_of_arrays(arrays: CaseArrays) -> dict[str, Any]:
+    """Return arrays of cases as `np.savez` takes them, texts packed; nothing in it has to be unpickled."""
+    record: dict[str, Any] = {name: getattr(arrays, name) for name in _ARRAYS}
+    return record | {name: _packed(getattr(arrays, name)) for name in _TEXTS}
+
+
+def arrays_of_record(record: Mapping[str, NDArray[Any]]) -> CaseArrays:
+    """Return the arrays that `record_of_arrays` made a record of."""
+    arrays: dict[str, Any] = {name: record[name] for name in _ARRAYS}
+    arrays |= {name: _unpacked(record[name]) for name in _TEXTS}
+    return CaseArrays(**arrays)
 
 
 def source_hash(path: Path) -> str:
@@ -102,10 +114,8 @@ def source_hash(path: Path) -> str:
 def load_cases(path: Path) -> AuditedCases:
     """Return the cases of a shard."""
     with np.load(path) as stored:
-        arrays: dict[str, Any] = {name: stored[name] for name in _ARRAYS}
-        arrays |= {name: _unpacked(stored[name]) for name in _TEXTS}
         return AuditedCases(
-            arrays=CaseArrays(**arrays),
+            arrays=arrays_of_record(stored),
             dimensions={
                 name: Dimension(levels=_unpacked(stored[f"levels_{name}"]), codes=stored[f"codes_{name}"])
                 for name in (*DIMENSIONS, RADPEER)

@@ -22,7 +22,7 @@ from overread.reporting_model import fit_reporting_model
 
 REPORT_READER, LIST = "report reader", "order of the list"
 CONFIRMED = "confirmed_discrepancy"
-_CIRCUMSTANCES = ("sex", "view", "modality", "body_part", "site", "scanner", "shift")
+_CIRCUMSTANCES = ("sex", "view", "modality", "body_part", "subspecialty", "site", "scanner", "shift")
 _BLOCK = 2_000
 _HEDGED = 0.5
 

@@ -17,7 +17,7 @@ from overread.errors import InvalidFileError
 from overread.finding import load_vocabulary
 from overread.flag_yield import ReadCases
 from overread.priority import Policy
-from overread.reporting_model import fit_reporting_model
+from overread.reporting_model import ReportingModel, fit_reporting_model
 
 Booleans = NDArray[np.bool_]
 
@@ -27,8 +27,35 @@ class Way:
     """A way of flagging."""
 
     policy: Policy
+    policy_text: str  # TOML that it was read from
     flagged_share: float  # of the list, in (0, 1]
     detector: str | None  # whose outputs; None: those of the first scored case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WayInput:
+    """All that a way of flagging is given of the cases, and who scored them."""
+
+    arrays: CaseArrays
+    detector: str
+    version: str
+    networks: tuple[str, ...]  # SHA-256 of each, ascending, as far as the cases say
+
+    def reporting_model(self, policy: Policy) -> ReportingModel:
+        """Return what the policy knows the scores to be worth, else what the reports of the cases teach."""
+        return policy.reporting_model(self.detector, self.version) or fit_reporting_model(
+            self.detector, self.version or None, self.arrays.findings, past_reports(self.arrays)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReplayInput:
+    """Cases of a period, as two ways of flagging are given them."""
+
+    cases: tuple[str, ...]  # without those of context only
+    months: tuple[str, ...]  # of the same; empty text where not known
+    reads: ReadCases  # of the same
+    ways: tuple[WayInput, WayInput]  # before, after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,14 +69,8 @@ class Replay:
     after: Booleans
 
 
-def replay(cohort: Path, period: tuple[str, str] | None, ways: tuple[Way, Way], progress: Progress) -> Replay:
-    """Return the flags of a way of flagging and of another one on the cases of a period.
-
-    Args:
-        cohort: file.
-        period: first and last month; None: all cases.
-        ways: before and after.
-        progress: told what is being done.
+def cases_of_period(cohort: Path, period: tuple[str, str] | None) -> list[CohortCase]:
+    """Return the cases of a period, from its first to its last month; None: all of them.
 
     Raises:
         InvalidFileError: the file is malformed, or holds no case of the period.
@@ -59,33 +80,53 @@ def replay(cohort: Path, period: tuple[str, str] | None, ways: tuple[Way, Way], 
     ]
     if not any(not case.context_only for case in chosen):
         raise InvalidFileError(f"{cohort.name} holds no case of the period; its cases must say their `month`")
-    flags = []
-    for way in ways:
-        progress("put in order", len(chosen))
-        arrays, flagged = _flagged(cohort, chosen, way)
-        flags.append(flagged)
-    rows = arrays.ordered
-    return Replay(
-        cases=tuple(case.case for case in chosen if not case.context_only),
-        months=tuple(case.month or "" for case in chosen if not case.context_only),
-        reads=_reads(chosen, arrays),
-        before=flags[0][rows],
-        after=flags[1][rows],
+    return chosen
+
+
+def replay_input(cohort: Path, cases: Sequence[CohortCase], ways: tuple[Way, Way]) -> ReplayInput:
+    """Return what both ways of flagging are given of some cases of a cohort.
+
+    Raises:
+        InvalidFileError: no case has scores of a way's detector.
+    """
+    before, after = (_way_input(cohort, cases, way) for way in ways)
+    return ReplayInput(
+        cases=tuple(case.case for case in cases if not case.context_only),
+        months=tuple(case.month or "" for case in cases if not case.context_only),
+        reads=_reads(cases, before.arrays),
+        ways=(before, after),
     )
 
 
-def _flagged(cohort: Path, cases: Sequence[CohortCase], way: Way) -> tuple[CaseArrays, Booleans]:
+def replay(given: ReplayInput, ways: tuple[Way, Way], progress: Progress) -> Replay:
+    """Return the flags of a way of flagging and of another one on the same cases."""
     vocabulary = load_vocabulary()
-    source = source_of(cohort, vocabulary, way.detector)
+    flags = []
+    for own, way in zip(given.ways, ways, strict=True):
+        progress("put in order", len(own.arrays))
+        order = order_cases(own.arrays, way.policy, vocabulary, own.reporting_model(way.policy))
+        flags.append(flagged_rows(own.arrays, order, way.flagged_share)[own.arrays.ordered])
+    return Replay(cases=given.cases, months=given.months, reads=given.reads, before=flags[0], after=flags[1])
+
+
+def _way_input(cohort: Path, cases: Sequence[CohortCase], way: Way) -> WayInput:
+    vocabulary = load_vocabulary()
+    source = source_of(cohort, vocabulary, way.detector, cases=cases)
     known = way.policy.reporting_model(source.detector, source.version)
     if known is not None:
-        source = source_of(cohort, vocabulary, way.detector, known)
-    arrays = case_reader(source.detector, source.findings, way.policy.tables.triggers).arrays(cases)
-    model = known or fit_reporting_model(
-        source.detector, source.version or None, source.findings, past_reports(arrays)
+        source = source_of(cohort, vocabulary, way.detector, known, cases)
+    networks = {
+        detection.sha256
+        for case in cases
+        for detection in case.detections
+        if detection.detector == source.detector and detection.sha256
+    }
+    return WayInput(
+        arrays=case_reader(source.detector, source.findings, way.policy.tables.triggers).arrays(cases),
+        detector=source.detector,
+        version=source.version,
+        networks=tuple(sorted(networks)),
     )
-    order = order_cases(arrays, way.policy, vocabulary, model)
-    return arrays, flagged_rows(arrays, order, way.flagged_share)
 
 
 def _reads(cases: Sequence[CohortCase], arrays: CaseArrays) -> ReadCases:

@@ -19,6 +19,7 @@ from typing import Any
 from evaluation.cohortfile import parquet_modules
 from overread import __version__
 from overread.errors import ConfigurationError, InvalidFileError, words_of
+from overread.spreadsheet import as_cell, from_cell
 
 RESULT = "result.json"
 TABLES = "tables"
@@ -104,7 +105,7 @@ def read_table(folder: Path, name: str) -> list[dict[str, str]]:
     """
     try:
         with (folder / TABLES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            return [{name: from_cell(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidFileError(f"cannot read the table {name}: {words_of(error)}") from error
 
@@ -157,4 +158,6 @@ def _write_parquet(path: Path, table: Table) -> None:
 def _text(cell: Cell) -> Cell:
     if isinstance(cell, float):
         return "" if math.isnan(cell) else f"{cell:.6g}"
+    if isinstance(cell, str):
+        return as_cell(cell)
     return "" if cell is None else cell

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,16 @@ from evaluation.audit.cohort_shards import shards_of
 from evaluation.audit.figures import MEANINGS, figure_table
 from evaluation.audit.list_table import list_table
 from evaluation.audit.rate_tables import comparisons_table, counted, months_table, radpeer_table, rates_table
+from evaluation.audit.ray_shards import read_on_ray
 from evaluation.audit.result_folder import Table, has_parquet, write_result, write_tables
-from evaluation.audit.shard_folder import SHARDS, Progress, ShardWork, complete, shard_path
+from evaluation.audit.shard_folder import (
+    SHARDS,
+    Progress,
+    ShardWork,
+    complete,
+    read_by_processes,
+    shard_path,
+)
 from evaluation.audit.unknown import unknown_of
 from evaluation.rank_cohort import list_rows, source_of, write_cases
 from overread import __version__
@@ -45,14 +54,16 @@ class Audit:
     reader_names: bool = False  # whether first readers keep the names that the cohort gives them
     command: str = ""  # that repeats it
     processes: int = 1
+    ray: str | None = None  # address of a Ray cluster that reads in place of processes
 
 
 def run_audit(audit: Audit, folder: Path, progress: Progress) -> dict[str, Any]:
     """Audit a cohort into a folder, or go on where a run left it, and return what result.json holds.
 
     Raises:
-        ConfigurationError: the folder is of another audit.
+        ConfigurationError: the folder is of another audit, or the Ray cluster cannot be used.
         InvalidFileError: a case is malformed or comes twice, or a file cannot be read or written.
+        LostProcessError: workers of the Ray cluster end before a shard is done, as often as it is tried.
     """
     vocabulary = load_vocabulary()
     source = source_of(audit.cohort, vocabulary, audit.detector)
@@ -65,7 +76,10 @@ def run_audit(audit: Audit, folder: Path, progress: Progress) -> dict[str, Any]:
         ratios=audit.policy.tables.triggers,
         shards=tuple(shards_of(audit.cohort)),
     )
-    complete(folder, work, processes=audit.processes, progress=progress)
+    workers = (
+        partial(read_by_processes, audit.processes) if audit.ray is None else partial(read_on_ray, audit.ray)
+    )
+    complete(folder, work, workers, progress)
     paths = [shard_path(folder, shard) for shard in work.shards]
     cases = _whole(paths, audit)
     model = known or fit_reporting_model(

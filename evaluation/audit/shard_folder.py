@@ -9,14 +9,14 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluation.audit.audited_cases import audited, save_cases, source_hash
+from evaluation.audit.audited_cases import AuditedCases, audited, save_cases, source_hash
 from evaluation.audit.cohort_shards import CohortShard, read_shard, shard_hash
 from evaluation.audit.result_folder import RESULT
 from evaluation.rank_cohort import Source, case_reader
@@ -29,10 +29,31 @@ SHARDS = "shards"
 COHORT = "cohort.jsonl"
 """Cohort file of a run that exported the cases of an installation itself."""
 
-FORMAT = 1
+FORMAT = 2
 _PARENT_SECONDS = 1.0
 
 Progress = Callable[[str, int], None]  # what is being done, and how many of it are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadShard:
+    """Cases of a shard, in memory."""
+
+    shard: CohortShard
+    cases: AuditedCases
+    sha256: str  # of the bytes that they were read from
+
+    def keep(self, folder: Path) -> CohortShard:
+        """Write them into the folder of their run, and return which shard is done.
+
+        Raises:
+            InvalidFileError: the folder cannot be written to.
+        """
+        try:
+            save_cases(shard_path(folder, self.shard), self.cases, self.sha256)
+        except OSError as error:
+            raise InvalidFileError(f"cannot write into {folder}: {words_of(error)}") from error
+        return self.shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +78,11 @@ class ShardWork:
             "policy": self.policy_version,
             "shards": [asdict(shard) for shard in self.shards],
         }
+
+    def of_no_shard(self) -> "ShardWork":
+        """Return what each shard needs to be read: all but the list of them, under an absolute path."""
+        source = replace(self.source, path=self.source.path.absolute())
+        return replace(self, source=source, shards=())
 
 
 def shard_path(folder: Path, shard: CohortShard) -> Path:
@@ -91,24 +117,34 @@ def begin(folder: Path, work: ShardWork) -> list[CohortShard]:
         raise InvalidFileError(f"cannot use the folder {folder}: {words_of(error)}") from error
 
 
-def complete(folder: Path, work: ShardWork, *, processes: int, progress: Progress) -> int:
+ShardWorkers = Callable[[Path, ShardWork, Sequence[CohortShard]], Iterator[CohortShard]]
+"""Reads shards of a work, keeps each in the folder, and yields those that are done, in any order."""
+
+
+def complete(folder: Path, work: ShardWork, workers: ShardWorkers, progress: Progress) -> int:
     """Read every shard that is not done yet, and return how many were done before.
 
     Raises:
         ConfigurationError: the folder is of another audit.
         InvalidFileError: a case is malformed, or a file cannot be read or written.
+        LostProcessError: the workers end before a shard is done, as often as it is tried.
     """
     open_ = begin(folder, work)
     done = len(work.shards) - len(open_)
-    for count, _ in enumerate(_each_done(folder, work, open_, processes), start=done + 1):
+    for count, _ in enumerate(workers(folder, work, open_), start=done + 1):
         progress(f"shards of {len(work.shards)} read", count)
     return done
 
 
-def _each_done(
-    folder: Path, work: ShardWork, shards: list[CohortShard], processes: int
+def read_by_processes(
+    processes: int, folder: Path, work: ShardWork, shards: Sequence[CohortShard]
 ) -> Iterator[CohortShard]:
-    do = partial(do_shard, folder, work.source, work.ratios)
+    """Yield the shards as processes of this machine have read and kept them; one process is this one.
+
+    Raises:
+        InvalidFileError: as `complete`.
+    """
+    do = partial(_read_and_keep, folder, work.of_no_shard())
     if processes == 1 or len(shards) <= 1:
         yield from map(do, shards)
         return
@@ -117,19 +153,20 @@ def _each_done(
             yield future.result()
 
 
-def do_shard(folder: Path, source: Source, ratios: TriggerRatios, shard: CohortShard) -> CohortShard:
-    """Read one shard and keep its cases in the folder.
+def read_cases(work: ShardWork, shard: CohortShard) -> ReadShard:
+    """Return the cases of one shard.
 
     Raises:
-        InvalidFileError: a case is malformed, or a file cannot be read or written.
+        InvalidFileError: a case is malformed, or the cohort cannot be read.
     """
+    source = work.source
     cases, sha256 = read_shard(source.path, shard)
-    arrays = case_reader(source.detector, source.findings, ratios).arrays(cases)
-    try:
-        save_cases(shard_path(folder, shard), audited(cases, arrays), sha256)
-    except OSError as error:
-        raise InvalidFileError(f"cannot write into {folder}: {words_of(error)}") from error
-    return shard
+    arrays = case_reader(source.detector, source.findings, work.ratios).arrays(cases)
+    return ReadShard(shard=shard, cases=audited(cases, arrays), sha256=sha256)
+
+
+def _read_and_keep(folder: Path, work: ShardWork, shard: CohortShard) -> CohortShard:
+    return read_cases(work, shard).keep(folder)
 
 
 def _is_done(folder: Path, cohort: Path, shard: CohortShard) -> bool:

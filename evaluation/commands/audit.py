@@ -78,6 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "golden-rate": audit_golden.golden_rate,
         "rates": _rates,
         "replay": audit_replay.replay,
+        "replay-verify": audit_replay.replay_verify,
         "report": audit_run.report,
         "run": audit_run.run,
         "sample": _sample,

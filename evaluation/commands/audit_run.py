@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 How often do reports and images of an archive disagree, how sure is that, and what can nobody know? From a
 cohort file (docs/cohort.md), or without one from the concluded cases of this installation, which are
-exported first. Cases are read in shards by all cores; a run that was stopped goes on where it stood when
-it is called again.
+exported first. Cases are read in shards by all cores, or by the machines of a Ray cluster; a run that was
+stopped goes on where it stood when it is called again, whoever reads then.
 
   overread audit run --out audit
   overread audit run past.jsonl --out audit
+  overread audit run /shared/past.jsonl --out audit --ray auto
+
+A Ray cluster needs the extra `ray` and the same release of overread on every machine, and the cohort under
+the same path; the folder of the result only has to be where the command runs. docs/audit.md has more.
 
 The folder then holds report.html, the tables behind it as CSV and Parquet, and result.json.
 """
@@ -52,6 +56,11 @@ def configure_run(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     run_.add_argument("--seed", type=int, default=_SEED, help=f"of what is drawn (default {_SEED})")
     run_.add_argument("--processes", type=int, default=0, metavar="N", help="that read; 0 is one per core")
+    run_.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let a Ray cluster read in their place; auto is the one that this machine belongs to",
+    )
     page = parts.add_parser("report", help="make the page of a finished audit again")
     page.add_argument("folder", type=Path, help="that `overread audit run` wrote")
 
@@ -96,6 +105,7 @@ def _audit(arguments: argparse.Namespace) -> "Audit":
         reader_names=arguments.reader_names,
         command=shlex.join(["overread", *sys.argv[1:]]),
         processes=arguments.processes or len(os.sched_getaffinity(0)),
+        ray=arguments.ray,
     )
 
 

@@ -29,9 +29,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "from-tables",
         help="from a table of reports and a table of a detector's stored results",
         description="REPORTS has the columns case, patient, text and, where known, order, age_years, sex,\n"
-        "view, modality, body_part, site, scanner, shift, month, first_reader. SCORES has case, a\n"
-        "column of calibrated probabilities for each finding, and `present`: findings at or above the\n"
-        "operating point, separated by spaces, where one is in use.",
+        "view, modality, body_part, subspecialty, site, scanner, shift, month, first_reader. SCORES has\n"
+        "case, a column of calibrated probabilities for each finding, and `present`: findings at or above\n"
+        "the operating point, separated by spaces, where one is in use.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     tables.add_argument("--reports", type=Path, required=True, metavar="CSV")

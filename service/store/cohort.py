@@ -22,6 +22,16 @@ class JudgedRead:
     record: CohortRead
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known of how a case was reported; None where nobody says."""
+
+    site: str | None
+    shift: str | None  # in which the report was made
+    first_reader: str | None  # who wrote it, as an account is named
+    subspecialty: str | None  # of whoever wrote it
+
+
 _DAY = re.compile(r"\d{4}(0[1-9]|1[0-2])\d{2}")  # DA (PS3.5 6.2)
 
 
@@ -30,6 +40,7 @@ def cohort_case(
     reading: ReportReading,
     detections: tuple[Detection, ...],
     *,
+    circumstances: Circumstances,
     second_read: JudgedRead | None = None,
     selection_probability: float | None = None,
 ) -> CohortCase:
@@ -46,6 +57,10 @@ def cohort_case(
         sex=study.patient_sex,
         modality=study.modality,
         body_part=study.body_part,
+        subspecialty=circumstances.subspecialty,
+        site=circumstances.site,
+        shift=circumstances.shift,
+        first_reader=circumstances.first_reader,
         month=f"{date[:4]}-{date[4:6]}" if _DAY.fullmatch(date) else None,
         observations=tuple(
             Observation(finding=item.finding, presence=item.presence, laterality=item.laterality)
@@ -110,6 +125,7 @@ def _detection(detection: Detection) -> CohortDetection:
     return CohortDetection(
         detector=detection.detector.name,
         version=detection.detector.version,
+        sha256=detection.detector.sha256,
         scores={item.finding: item.score for item in observations},
         probabilities={item.finding: item.probability for item in observations},
         prevalences={item.finding: item.prevalence for item in observations if item.prevalence is not None},

@@ -1,6 +1,7 @@
 """History of a patient besides one study: earlier reports, and findings that a person brought back."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import time
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -11,10 +12,11 @@ from overread.comparison import days_between
 from overread.errors import UnreadableRecordError
 from overread.observation import Detection, ReportReading
 from service.store import queries
-from service.store.cohort import cohort_case, second_read_of, selection_probability
+from service.store.cohort import Circumstances, cohort_case, second_read_of, selection_probability
 from service.store.database import Store
 from service.store.json_format import from_json
 from service.store.records import CaseRecord, EarlierReport, UnreadableCase
+from service.store.report_origins import ReportOrigin, origins_of, shift_of
 from service.store.rows import earlier_of, study_of
 from service.store.second_reads import AuditDraw, concluding, draws_of, reads_of
 
@@ -51,13 +53,14 @@ def concluded_cases(store: Store) -> Iterator[CohortCase | UnreadableCase]:
     """Yield every case that triage concluded, by its latest result, a page of them in memory at a time.
 
     Of a case that was judged, the result that was judged is meant: a later one may be of a corrected report.
-    A case whose result this release cannot read is named with the reason in its place.
+    A case whose result this release cannot read is named with the reason in its place. Patient and first
+    reader have their own names still: whoever gives the cases away puts others in their place.
     """
     after = 0
     while True:
         with store.reading() as connection:
             rows = connection.execute(queries.CONCLUDED, {"after": after, "limit": _PAGE}).all()
-            cases = list(_concluded_page(connection, rows))
+            cases = list(_concluded_page(connection, rows, store.settings.shifts))
         yield from cases
         if not rows:
             return
@@ -65,13 +68,14 @@ def concluded_cases(store: Store) -> Iterator[CohortCase | UnreadableCase]:
 
 
 def _concluded_page(
-    connection: Connection, rows: Sequence[Row[Any]]
+    connection: Connection, rows: Sequence[Row[Any]], shifts: Mapping[str, time]
 ) -> Iterator[CohortCase | UnreadableCase]:
     numbers = [row.case_id for row in rows]
     draws = draws_of(connection, numbers)
+    origins = origins_of(connection, numbers)
     for row in rows:
         try:
-            yield _concluded(connection, row, draws)
+            yield _concluded(connection, row, draws, origins, shifts)
         except UnreadableRecordError as error:
             yield UnreadableCase(
                 case_id=row.case_id, study_instance_uid=row.study_instance_uid, why=str(error)
@@ -79,7 +83,11 @@ def _concluded_page(
 
 
 def _concluded(
-    connection: Connection, row: Row[Any], draws: Mapping[tuple[int, int], AuditDraw]
+    connection: Connection,
+    row: Row[Any],
+    draws: Mapping[tuple[int, int], AuditDraw],
+    origins: Mapping[tuple[int, int], ReportOrigin],
+    shifts: Mapping[str, time],
 ) -> CohortCase:
     """Return the case of a row of CONCLUDED, as it was judged or else as it was concluded last."""
     reads = reads_of(connection, row.case_id)
@@ -90,10 +98,17 @@ def _concluded(
         result = connection.execute(queries.RESULT, key).one()
     detections = connection.execute(queries.DETECTIONS, {"case_id": row.case_id, "revision": result.revision})
     draw = draws.get((row.case_id, result.revision))
+    origin = origins[row.case_id, result.report_version]
     return cohort_case(
         study_of(row),
         from_json(ReportReading, result.reading),
         tuple(from_json(Detection, item.detection) for item in detections),
+        circumstances=Circumstances(
+            site=row.case_site,
+            shift=shift_of(origin.issued_at, shifts),
+            first_reader=origin.author,
+            subspecialty=" and ".join(origin.subspecialties) or None,
+        ),
         second_read=None if judged is None else second_read_of(judged, reads),
         selection_probability=selection_probability(result.outcome, draw, is_read=judged is not None),
     )

@@ -277,7 +277,9 @@ CONCLUDED = (
     select(
         studies,
         cases.c.case_id,
+        cases.c.site.label("case_site"),
         triage_results.c.revision,
+        triage_results.c.report_version,
         triage_results.c.outcome,
         triage_results.c.reading,
     )

@@ -1,6 +1,6 @@
 """Who wrote the reports: kept to tell them of judgements and to keep them from judging themselves.
 
-Nothing that shows a report reads this.
+Nothing that shows a report reads this; an export gives a pseudonym in its place.
 """
 
 from collections.abc import Sequence

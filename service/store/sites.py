@@ -20,7 +20,9 @@ _WITHOUT = (
 _KEPT = (
     select(instances.c.sha256)
     .where(
-        instances.c.study_instance_uid == bindparam("study_instance_uid"), instances.c.removed_at.is_(None)
+        instances.c.study_instance_uid == bindparam("study_instance_uid"),
+        instances.c.removed_at.is_(None),
+        instances.c.result_of.is_(None),
     )
     .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
 )
@@ -49,7 +51,7 @@ def studies_without_site(store: Store, *, after: str, limit: int) -> tuple[str, 
 
 
 def kept_objects(store: Store, study_instance_uid: str) -> tuple[str, ...]:
-    """Return the hashes of the objects of a study whose bytes are kept."""
+    """Return the hashes of the objects of a study that were received, and not made here, and are kept."""
     with store.reading() as connection:
         return tuple(connection.execute(_KEPT, {"study_instance_uid": study_instance_uid}).scalars())
 

@@ -28,6 +28,7 @@ from overread.observation import (
     Span,
     Temporality,
 )
+from service.deidentification.pseudonyms import Pseudonyms
 from service.intake.closing import close_study
 from service.intake.instances import InstanceReceipt, begin_instance, receive_instance
 from service.intake.reports import IncomingReport, ReportReceipt, receive_report
@@ -46,6 +47,7 @@ PATIENT = "P1"
 CLEAR = "No mass is seen."
 MASS = "There is a mass in the right upper lobe."
 ROE = Actor.unverified("Dr Roe")
+PSEUDONYMS = Pseudonyms(b"k" * 32)
 WHITE = 255  # what `MassDetector` takes for a mass
 BLACK = 0
 
@@ -121,6 +123,7 @@ def send_report(  # one column per thing that a sender may say
     patient: str | None = PATIENT,
     charset: str = "utf-8",
     issued: datetime | None = None,
+    author: str | None = None,
     now: datetime = NOW,
 ) -> ReportReceipt:
     report = IncomingReport(
@@ -131,6 +134,7 @@ def send_report(  # one column per thing that a sender may say
         patient_id=patient,
         charset=charset,
         issued_at=issued,
+        author=author,
         source="test",
     )
     return receive_report(store, report, now=now)

@@ -1,14 +1,36 @@
 import subprocess
 import sys
 
+import pytest
+from sqlalchemy import update
+
 from overread.cohort import Adjudication, CohortCase, CohortRead, read_cohort
 from overread.observation import Observation, Presence
 from overread.reporting_model import parse_reporting_model
 from overread.second_read import Judgement, OwnRead
 from service.adjudication.reads import commit_own_read, judge, undo
+from service.deidentification.pseudonyms import Pseudonyms
 from service.export import export_cohort
+from service.settings import load_settings
+from service.store import locks
+from service.store.database import open_store
+from service.store.people import bind_person
+from service.store.schema import instances
 from tests.service.adjudication.test_reads import CONFIRMED, MISS, REJECTED, SEVERE, rules, sender
-from tests.service.material import MASS, after, dicom_bytes, ready_case, send_image, send_report, triaged_case
+from tests.service.material import (
+    CLEAR,
+    MASS,
+    NOW,
+    PSEUDONYMS,
+    after,
+    dicom_bytes,
+    machine_in,
+    ready_case,
+    send_image,
+    send_report,
+    triaged_case,
+)
+from tests.service.security.people import BY, add
 from tests.service.triage.test_worker import drain
 from tests.service.web.seeing import seen_case
 
@@ -20,7 +42,7 @@ def test_concluded_cases_leave_with_what_was_seen_and_said_and_without_the_patie
     triaged_case(store, 2, report=MASS)
     ready_case(store, 3)
 
-    assert export_cohort(store, tmp_path / "past.jsonl").written == 2
+    assert export_cohort(store, tmp_path / "past.jsonl", PSEUDONYMS).written == 2
 
     first, second = read_cohort(tmp_path / "past.jsonl")
     assert (first.case, first.patient) == ("2.25.1", "1")
@@ -38,11 +60,90 @@ def test_studies_of_one_patient_keep_their_patient_and_their_order(store, tmp_pa
         send_report(store, accession=f"N{number}", patient=patient)
     drain(store, now=after(60))
 
-    export_cohort(store, tmp_path / "past.jsonl")
+    export_cohort(store, tmp_path / "past.jsonl", PSEUDONYMS)
 
     cases = {case.case: case for case in read_cohort(tmp_path / "past.jsonl")}
     assert cases["2.25.1"].patient == cases["2.25.2"].patient != cases["2.25.3"].patient
     assert cases["2.25.2"].order < cases["2.25.1"].order
+
+
+DEVICE = {"Manufacturer": "Acme", "ManufacturerModelName": "DX  100", "StationName": "ROOM2"}
+
+
+def reported(store, number: int, *, author: str | None, day: str = "20260301", **elements: object) -> None:
+    """A case of its own study and patient that is triaged, reported in Berlin at six and a quarter."""
+    shown = {"study": f"2.25.{number}", "AccessionNumber": f"N{number}", "PatientID": f"P{number}"}
+    send_image(store, dicom_bytes(**shown, StudyDate=day, **elements))
+    issued = NOW.replace(hour=5, minute=15)
+    send_report(store, CLEAR, accession=f"N{number}", patient=f"P{number}", issued=issued, author=author)
+
+
+def test_circumstances_leave_with_a_case(store, tmp_path) -> None:
+    bind_person(store, add(store, "roe").person_id, None, ("thoracic", "cardiac"), by=BY)
+    reported(store, 1, author="Roe", InstitutionName=" North ", **DEVICE)
+    reported(store, 2, author="nobody here", Manufacturer="Acme")
+    reported(store, 3, author=None, day="20260401")
+    drain(store, now=after(60))
+
+    first, second, third = exported(store, tmp_path).values()
+
+    assert (first.site, first.scanner) == ("north", "Acme, DX 100, ROOM2")
+    assert (first.modality, first.body_part, first.month) == ("DX", "CHEST", "2026-03")
+    assert first.subspecialty == "cardiac and thoracic"
+    assert (second.site, second.scanner, second.subspecialty) == (None, "Acme", None)
+    assert (third.scanner, third.first_reader, third.month) == (None, None, "2026-04")
+    assert first.first_reader == PSEUDONYMS.name("R", "roe")
+    assert second.first_reader not in {None, first.first_reader}
+    written = (tmp_path / "past.jsonl").read_text()
+    assert "roe" not in written.casefold()
+    assert "nobody" not in written
+
+
+def test_another_key_gives_other_pseudonyms_and_no_scanner_is_looked_for_unless_wanted(
+    sqlite_store, tmp_path
+) -> None:
+    reported(sqlite_store, 1, author="roe", **DEVICE)
+    drain(sqlite_store, now=after(60))
+    (mine,) = exported(sqlite_store, tmp_path).values()
+
+    export_cohort(sqlite_store, tmp_path / "other.jsonl", Pseudonyms(b"o" * 32), with_scanners=False)
+
+    (other,) = read_cohort(tmp_path / "other.jsonl")
+    assert other.first_reader != mine.first_reader
+    assert (mine.scanner, other.scanner) == ("Acme, DX 100, ROOM2", None)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shift"),
+    [
+        ("Europe/Berlin", "night"),  # 05:15 UTC is 06:15 there
+        ("Europe/Helsinki", "day"),  # 07:15
+        ("America/Los_Angeles", "evening"),  # 21:15 of the day before
+    ],
+)
+def test_the_shift_is_that_of_the_report_by_the_clock_of_the_machine(tmp_path, zone, shift) -> None:
+    shifts = "day=07:00, evening=15:00,night = 22:00"
+    settings = load_settings({"OVERREAD_SHIFTS": shifts}, data_folder=tmp_path / "data")
+    store = open_store(settings.model_copy(update={"free_bytes_min": 0}))
+    reported(store, 1, author=None)
+    drain(store, now=after(60))
+
+    with machine_in(zone):
+        (case,) = exported(store, tmp_path).values()
+
+    store.close()
+    assert case.shift == shift
+
+
+def test_of_an_image_that_was_made_here_no_scanner_is_told(sqlite_store, tmp_path) -> None:
+    reported(sqlite_store, 1, author=None, **DEVICE)
+    drain(sqlite_store, now=after(60))
+    with sqlite_store.writing(locks.study("2.25.1")) as connection:
+        connection.execute(update(instances).values(result_of=1))
+
+    (case,) = exported(sqlite_store, tmp_path).values()
+
+    assert case.scanner is None
 
 
 def judged_by(store, case_id: int, judgement: Judgement, name: str = "ada", *, revision: int = 1) -> None:
@@ -50,7 +151,7 @@ def judged_by(store, case_id: int, judgement: Judgement, name: str = "ada", *, r
 
 
 def exported(store, tmp_path) -> dict[str, CohortCase]:
-    export_cohort(store, tmp_path / "past.jsonl")
+    export_cohort(store, tmp_path / "past.jsonl", PSEUDONYMS)
     return {case.case: case for case in read_cohort(tmp_path / "past.jsonl")}
 
 
@@ -103,7 +204,7 @@ def test_the_fit_learns_from_what_was_judged(sqlite_store, tmp_path) -> None:
     for number in range(1, 13):
         case_id = seen_case(sqlite_store, number, findings={"mass": 0.6 + 0.03 * number})
         judged_by(sqlite_store, case_id, CONFIRMED if number > 6 else REJECTED)
-    export_cohort(sqlite_store, tmp_path / "past.jsonl")
+    export_cohort(sqlite_store, tmp_path / "past.jsonl", PSEUDONYMS)
     arguments = ("rank", "past.jsonl", "--fit", "past.jsonl", "--save-fit", "fit.json", "--out", "rows.csv")
     run = [sys.executable, "-m", "overread", *arguments]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)

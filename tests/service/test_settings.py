@@ -48,6 +48,10 @@ def test_a_folder_that_is_given_is_stronger_than_the_environment(tmp_path) -> No
         ("OVERREAD_DATABASE_URL", "mysql://host/name"),
         ("OVERREAD_DATABASE_URL", "overread.sqlite3"),
         ("OVERREAD_DATABASE_URL", "sqlite://"),
+        ("OVERREAD_SHIFTS", "day"),
+        ("OVERREAD_SHIFTS", "day=25:00"),
+        ("OVERREAD_SHIFTS", "day=07:00+02:00"),
+        ("OVERREAD_SHIFTS", "day=07:00,early=07:00"),
     ],
 )
 def test_a_wrong_setting_is_named(name, value) -> None:

@@ -17,7 +17,7 @@ from service.store.second_reads import draws_of
 from service.store.worklist import list_worklist, load_case
 from service.triage.reconsideration import reorder_list
 from tests.service.adjudication.test_reads import person, rules, sender
-from tests.service.material import ROE, after
+from tests.service.material import PSEUDONYMS, ROE, after
 from tests.service.web.seeing import seen_case
 
 ALL = "[second_read]\nown_read_share = 1\n[second_read.audit]\nneither = 1\nseen_only = 1"
@@ -85,7 +85,7 @@ def test_what_was_read_of_it_leaves_with_its_probability(store: Store, tmp_path:
     assert detail.triage is not None
     assert detail.triage.result.discrepancies == ()
     judge(store, case_id, Judgement(radpeer=Radpeer.CONCUR, comment="normal"), sender())
-    export_cohort(store, tmp_path / "past.jsonl")
+    export_cohort(store, tmp_path / "past.jsonl", PSEUDONYMS)
     (case,) = read_cohort(tmp_path / "past.jsonl")
     assert case.selection_probability == 0.999999
     miss = DiscrepancyKind.POSSIBLE_MISS

@@ -2,6 +2,7 @@
 
 import json
 
+from evaluation.audit.result_folder import read_table
 from overread.command import main
 from tests.service.material import CLEAR, MASS, after, dicom_bytes, send_image, send_report
 from tests.service.triage.test_worker import drain
@@ -18,10 +19,18 @@ def test_the_cases_of_an_installation_become_a_page_in_one_command(sqlite_store,
                 AccessionNumber=f"N{number}",
                 PatientID=f"SECRET{number}",
                 StudyDate=f"2025{1 + number % 2:02d}11",
+                InstitutionName="North",
+                Manufacturer="=Acme",
             ),
         )
         content = MASS if number % 2 else CLEAR
-        send_report(sqlite_store, content, accession=f"N{number}", patient=f"SECRET{number}")
+        send_report(
+            sqlite_store,
+            content,
+            accession=f"N{number}",
+            patient=f"SECRET{number}",
+            author=f"Roe {number % 2}",
+        )
     drain(sqlite_store, now=after(60))
 
     at = ["--data-folder", str(sqlite_store.settings.data_folder)]
@@ -31,7 +40,12 @@ def test_the_cases_of_an_installation_become_a_page_in_one_command(sqlite_store,
     record = json.loads((tmp_path / "audit" / "result.json").read_text(encoding="utf-8"))
     page = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
     assert (record["cohort"]["cases"], record["cohort"]["patients"]) == (CASES, CASES)
-    assert "2025-01" in (tmp_path / "audit" / "tables" / "rates.csv").read_text(encoding="utf-8")
+    groups = {(row["dimension"], row["level"]) for row in read_table(tmp_path / "audit", "rates")}
+    assert groups >= {("month", "2025-01"), ("site", "north"), ("scanner", "=Acme"), ("body_part", "CHEST")}
+    assert groups >= {("first_reader", "reader 1"), ("first_reader", "reader 2")}
+    written = (tmp_path / "audit" / "tables" / "rates.csv").read_text(encoding="utf-8")
+    assert ",'=Acme," in written  # what a sender calls its machine is no formula
+    assert "roe" not in (page + written + json.dumps(record)).casefold()
     assert "SECRET" not in page + json.dumps(record)
     assert "2.25." not in page + json.dumps(record)
     assert "report.html" in capsys.readouterr().out

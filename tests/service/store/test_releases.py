@@ -29,7 +29,7 @@ from service.store.records import PolicyOrigin, QuarantineState, ReportStatus
 from service.store.second_reads import ReadAct, concluding, reads_of
 from service.store.shadows import walk_shadows
 from service.store.worklist import count_cases, list_worklist, load_case
-from tests.service.material import after
+from tests.service.material import PSEUDONYMS, after
 from tests.service.store.releases.loading import RELEASES, lay_down
 from tests.service.store.releases.whole import whole_detection, whole_reading, whole_result
 
@@ -85,7 +85,7 @@ def test_every_case_of_every_release_can_be_read_and_exported(opened, tmp_path) 
     triaged = [case for case in (load_case(opened, line.case_id) for line in lines) if case.triage]
 
     assert {case.triage.result.outcome for case in triaged} >= {Outcome.DISCREPANT, Outcome.CONCORDANT}
-    assert export_cohort(opened, tmp_path / "past.jsonl").written == len(triaged)
+    assert export_cohort(opened, tmp_path / "past.jsonl", PSEUDONYMS).written == len(triaged)
     assert len(list_quarantine(opened)) >= 1
 
 
@@ -154,7 +154,7 @@ def test_a_result_with_every_field_comes_back_as_it_was(opened) -> None:
 
 @everything
 def test_concluded_cases_and_looks_in_shadow_can_be_read(opened, tmp_path) -> None:
-    assert export_cohort(opened, tmp_path / "past.jsonl").written == 7
+    assert export_cohort(opened, tmp_path / "past.jsonl", PSEUDONYMS).written == 7
     assert len(list(read_cohort(tmp_path / "past.jsonl"))) == 7
     seen, failed = walk_shadows(opened)
     assert seen.shadow.detection == whole_detection("2.25.1.1.1")

@@ -14,7 +14,7 @@ from service.store.queue import claim_case
 from service.store.shadows import ShadowLook, add_shadows, walk_shadows
 from service.store.worklist import list_worklist, load_case
 from service.triage.reconsideration import reorder_list, restore_finding
-from tests.service.material import ROE, MassDetector, after, ready_case, triage_one, triaged_case
+from tests.service.material import PSEUDONYMS, ROE, MassDetector, after, ready_case, triage_one, triaged_case
 from tests.service.store.releases.filling import fill
 from tests.service.store.releases.whole import whole_detection
 
@@ -61,7 +61,7 @@ def test_the_case_shows_everything_else_and_why(sqlite_store, broken) -> None:
 def test_an_export_leaves_the_case_out_by_name_and_ends_with_a_status_that_tells(
     sqlite_store, broken, tmp_path, monkeypatch, capsys
 ) -> None:
-    summary = export_cohort(sqlite_store, tmp_path / "past.jsonl")
+    summary = export_cohort(sqlite_store, tmp_path / "past.jsonl", PSEUDONYMS)
 
     assert summary.written == 2
     (left_out,) = summary.left_out
