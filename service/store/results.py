@@ -37,6 +37,8 @@ class Form(StrEnum):
     KO = "KO"  # DICOM key object selection
     ORU = "ORU"  # HL7 v2 ORU^R01
     ASSESSMENT = "ASSESSMENT"  # DICOM structured report, TID 1500: what a person says of a result
+    FHIR_R4 = "FHIR_R4"  # FHIR notification, ids alone, as Subscriptions R5 Backport has it for R4
+    FHIR_R5 = "FHIR_R5"  # FHIR notification, ids alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class MadeResult:
 
     form: Form
     withdraws: bool
-    message: str | None = field(default=None, repr=False)  # of HL7 v2
+    message: str | None = field(default=None, repr=False)  # of HL7 v2, or what is told by FHIR
     instance: Mapping[str, object] | None = None  # the columns of a DICOM object
     destinations: tuple[str, ...] = ()
 
