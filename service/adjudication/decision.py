@@ -1,5 +1,6 @@
 """What second readers decided of a case, and whether they had decided otherwise before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,13 +28,42 @@ def decision_of(store: Store, case_id: int, revision: int | None) -> Decision:
         NotFoundError: there is no such case.
         UnreadableRecordError: a judgement is stored in a form that this release does not know.
     """
+    return decision_among(reads_of_case(store, case_id), revision)
+
+
+def reads_of_case(store: Store, case_id: int) -> tuple[ReadRecord, ...]:
+    """Return everything that second readers did with a case, oldest first.
+
+    Raises:
+        NotFoundError: there is no such case.
+        UnreadableRecordError: a judgement is stored in a form that this release does not know.
+    """
     with store.reading() as connection:
         find_case(connection, case_id)  # as far as it may be seen
-        reads = reads_of(connection, case_id)
+        return reads_of(connection, case_id)
+
+
+def changes_among(reads: Sequence[ReadRecord]) -> tuple[ReadRecord, ...]:
+    """Return those reads, the oldest first, that made a decision or took one back."""
+    revisions = {item.read_id: item.revision for item in reads}
+    decided: set[int] = set()  # revisions
+    changes = []
+    for item in reads:
+        if item.concludes:
+            decided.add(item.revision)
+            changes.append(item)
+        elif item.undoes is not None and revisions[item.undoes] in decided:
+            decided.remove(revisions[item.undoes])
+            changes.append(item)
+    return tuple(changes)
+
+
+def decision_among(reads: Sequence[ReadRecord], revision: int | None) -> Decision:
+    """Return what these reads, the oldest first, decided of a revision of their case."""
     counts = concluding([item for item in reads if item.revision == revision])
-    concluded = {item.read_id: item for item in reads if item.concludes}
-    changes = [item for item in reads if item.read_id in concluded or item.undoes in concluded]
-    before = [item for item in concluded.values() if counts is None or item.read_id < counts.read_id]
+    changes = changes_among(reads)
+    concluded = [item for item in reads if item.concludes]
+    before = [item for item in concluded if counts is None or item.read_id < counts.read_id]
     last = changes[-1] if changes else None
     return Decision(
         judgement=None if counts is None else counts.judgement,

@@ -1,24 +1,20 @@
-"""Gives results as FHIR: read by id, and searched by accession number or study (http.html of R4 and R5)."""
+"""Gives results as FHIR: read, earlier versions, and searches (http.html and search.html of R4 and R5)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
 
-from overread.case import CaseEvent, CaseState
-from overread.errors import NotFoundError
-from overread.finding import load_vocabulary
-from service.adjudication.decision import decision_of
-from service.adjudication.telling import reaches_author
+from overread.errors import InputError, NotFoundError
 from service.api.fhir import FHIR_JSON, answer
-from service.fhir.communication import communication
-from service.fhir.outcome import Issue, Json, operation_outcome
-from service.fhir.results import Result, diagnostic_report, observation, search_set, task
-from service.results.statements import judged_statements
+from service.fhir.answers import etag_of, history_of, search_set
+from service.fhir.elements import Json
+from service.fhir.outcome import Issue, operation_outcome
+from service.fhir.reading import CaseReading, named
+from service.fhir.search import AFTER, MEANINGS, find, parse_search
 from service.store.database import Store
-from service.store.results import cases_of_identifier, latest_subject
-from service.store.worklist import load_case
 from service.web.context import Context
 from service.web.multipart import parse_content_type
 
@@ -31,118 +27,142 @@ _READ: dict[str, Any] = {
         404: {**_REPLY, "description": "There is none: no disagreement was found, or no such case"},
     }
 }
-_FOUND: dict[str, Any] = {"responses": {200: {**_REPLY, "description": "A Bundle, empty where nothing fits"}}}
-_OUR_CASE = r"^case-[0-9]{1,18}$"
-_OUR_FINDING = r"^case-[0-9]{1,18}-[0-9]{1,4}$"
-Name = Annotated[str, Path(pattern=_OUR_CASE, description="case-NUMBER")]
-FindingName = Annotated[str, Path(pattern=_OUR_FINDING, description="case-NUMBER-POSITION")]
-Identifier = Annotated[
-    str, Query(max_length=200, description="accession number, or urn:dicom:uid|urn:oid:STUDY")
+_FOUND: dict[str, Any] = {
+    "openapi_extra": {
+        "parameters": [
+            {"name": name, "in": "query", "description": words, "schema": {"type": "string"}}
+            for name, words in MEANINGS.items()
+        ]
+    },
+    "responses": {
+        200: {**_REPLY, "description": "A Bundle, without entries where nothing fits"},
+        400: {**_REPLY, "description": "A parameter cannot be understood"},
+    },
+}
+_WORDS = {
+    "DiagnosticReport": "the result of a case in which something disagrees",
+    "Observation": "one disagreement of image and report, with its verdict",
+    "Task": "the second look at a case, with its state",
+    "Communication": "what the author of the report is told",
+    "ImagingSelection": "the places of a disagreement in the images of a series; of R5 alone",
+}
+_NAME = r"^case-[0-9]{1,18}(-[0-9]{1,4}){0,2}$"
+Name = Annotated[
+    str, Path(pattern=_NAME, description="case-NUMBER, and where it is one of several, -POSITION")
 ]
+VersionName = Annotated[str, Path(pattern=r"^[A-Za-z0-9.-]{1,64}$", description="meta.versionId")]
+Handler = Callable[..., JSONResponse]
 
 
-@router.get("/DiagnosticReport/{name}", summary="Read the result of a case", **_READ)
-def read_report(request: Request, context: Context, name: Name) -> JSONResponse:
-    """Return the DiagnosticReport of the latest triage of a case in which something disagrees."""
-    return _read(lambda: _report(context.store, _number(name), request))
+def _reader(kind: str) -> Handler:
+    def read(request: Request, context: Context, name: Name) -> JSONResponse:
+        """Return the resource as it stands; ETag has its version too."""
+        return _answered(lambda: _current(context.store, kind, name, _version(request)))
+
+    return read
 
 
-@router.get("/Observation/{name}", summary="Read one disagreement", **_READ)
-def read_observation(context: Context, name: FindingName) -> JSONResponse:
-    """Return one Observation of the latest triage of a case."""
-    _, number, position = name.split("-")
-    return _read(lambda: _observation(context.store, int(number), int(position)))
+def _version_reader(kind: str) -> Handler:
+    def read_version(request: Request, context: Context, name: Name, version_id: VersionName) -> JSONResponse:
+        """Return the resource as it was in one of its versions."""
+        return _answered(lambda: _earlier(context.store, kind, name, version_id, _version(request)))
+
+    return read_version
 
 
-@router.get("/Task/{name}", summary="Read the state of the second look", **_READ)
-def read_task(context: Context, name: Name) -> JSONResponse:
-    """Return the Task of the second look at a case."""
-    return _read(lambda: _task(context.store, _number(name)))
+def _historian(kind: str) -> Handler:
+    def read_history(request: Request, context: Context, name: Name) -> JSONResponse:
+        """Return every version of a resource, the latest first, in one page."""
+
+        def made() -> Json:
+            versions = _versions(context.store, kind, name, _version(request))
+            address = f"{_base(request)}/{kind}/{name}"
+            return history_of(versions, address, f"{address}/_history")
+
+        return _answered(made)
+
+    return read_history
 
 
-@router.get("/Communication/{name}", summary="Read what the author of the report is told", **_READ)
-def read_communication(request: Request, context: Context, name: Name) -> JSONResponse:
-    """Return the Communication to the author of the report of a case."""
-    return _read(lambda: _communication(context.store, _number(name), request))
+def _searcher(kind: str) -> Handler:
+    def search(request: Request, context: Context) -> JSONResponse:
+        """Return a page of what fits every parameter; an unknown one is passed over, or refused if strict."""
+        return _found(request, context.store, kind)
+
+    return search
 
 
-@router.get("/Communication", summary="Find what authors are told", **_FOUND)
-def find_communications(request: Request, context: Context, identifier: Identifier) -> JSONResponse:
-    """Return the Communications of an order or study."""
-    numbers = _cases(context.store, identifier)
-    return _bundle(request, [_found(lambda n=n: _communication(context.store, n, request)) for n in numbers])
+for _kind, _what in _WORDS.items():
+    _path = f"/{_kind}"
+    _routes: tuple[tuple[str, Handler, str, dict[str, Any]], ...] = (
+        (_path, _searcher(_kind), f"Find {_what}", _FOUND),
+        (f"{_path}/{{name}}", _reader(_kind), f"Read {_what}", _READ),
+        (f"{_path}/{{name}}/_history", _historian(_kind), f"Read every version of {_what}", _READ),
+        (
+            f"{_path}/{{name}}/_history/{{version_id}}",
+            _version_reader(_kind),
+            f"Read a version of {_what}",
+            _READ,
+        ),
+    )
+    for _template, _handler, _summary, _described in _routes:
+        router.add_api_route(_template, _handler, methods=["GET"], summary=_summary, **_described)
 
 
-@router.get("/DiagnosticReport", summary="Find results", **_FOUND)
-def find_reports(request: Request, context: Context, identifier: Identifier) -> JSONResponse:
-    """Return the DiagnosticReports of an order or study."""
-    numbers = _cases(context.store, identifier)
-    return _bundle(request, [_found(lambda n=n: _report(context.store, n, request)) for n in numbers])
+def _found(request: Request, store: Store, kind: str) -> JSONResponse:
+    version = _version(request)
+    strict = "handling=strict" in request.headers.get("prefer", "").replace(" ", "").lower()
+    try:
+        search = parse_search(kind, request.query_params.multi_items(), version=version, strict=strict)
+    except InputError as error:
+        return answer(400, operation_outcome([Issue(code="invalid", text=str(error))]))
+    page = find(store, search)
+    address = f"{_base(request)}/{kind}"
+    links = {"self": _address(address, search.heeded)}
+    if page.next_after is not None:
+        kept = [(name, value) for name, value in search.heeded if name != AFTER]
+        links["next"] = _address(address, [*kept, (AFTER, page.next_after)])
+    return answer(200, search_set(page.found, _base(request), links))
 
 
-@router.get("/Observation", summary="Find disagreements", **_FOUND)
-def find_observations(request: Request, context: Context, identifier: Identifier) -> JSONResponse:
-    """Return the Observations of an order or study."""
-    found: list[Json | None] = []
-    for number in _cases(context.store, identifier):
-        try:
-            result = _result(context.store, number)
-        except NotFoundError:
-            continue
-        found += [observation(result, place) for place in range(1, result.count + 1)]
-    return _bundle(request, found)
+def _address(address: str, parameters: Sequence[tuple[str, str]]) -> str:
+    return f"{address}?{urlencode(parameters)}" if parameters else address
 
 
-@router.get("/Task", summary="Find second looks", **_FOUND)
-def find_tasks(request: Request, context: Context, identifier: Identifier) -> JSONResponse:
-    """Return the Tasks of an order or study."""
-    numbers = _cases(context.store, identifier)
-    return _bundle(request, [_found(lambda n=n: _task(context.store, n)) for n in numbers])
-
-
-def _result(store: Store, case_id: int) -> Result:
-    """Return the result of a case as it stands.
+def _current(store: Store, kind: str, name: str, version: str) -> Json:
+    """Return a resource as it stands.
 
     Raises:
-        NotFoundError: nothing disagrees nor ever did, it has not been triaged, or there is no such case.
+        NotFoundError: there is none.
     """
-    subject = latest_subject(store, case_id)
-    vocabulary = load_vocabulary()
-    decision = decision_of(store, case_id, subject.record.revision)
-    statements = judged_statements(subject.record, vocabulary, decision.judgement)
-    result = Result(subject=subject, statements=statements, decision=decision, vocabulary=vocabulary)
-    if not result.count and not _disagreed_before(store, case_id):
-        raise NotFoundError(f"case {case_id} has no result: nothing disagrees")
-    return result
+    resource = named(CaseReading(store, _number(name)).standing(), kind, name, version=version)
+    if resource is None:
+        raise NotFoundError(f"there is no {kind} {name}")
+    return resource
 
 
-def _disagreed_before(store: Store, case_id: int) -> bool:
-    """Whether an earlier triage of a case found a disagreement, which may have been read since."""
-    events = load_case(store, case_id).events
-    return any(item.event == CaseEvent.FOUND_DISCREPANT.value for item in events)
+def _versions(store: Store, kind: str, name: str, version: str) -> list[Json | None]:
+    """Return every version of a resource, the oldest first.
+
+    Raises:
+        NotFoundError: there never was one.
+    """
+    versions = CaseReading(store, _number(name)).versions(kind, name, version=version)
+    if not versions:
+        raise NotFoundError(f"there never was a {kind} {name}")
+    return versions
 
 
-def _report(store: Store, case_id: int, request: Request) -> Json:
-    return diagnostic_report(_result(store, case_id), version=_version(request))
+def _earlier(store: Store, kind: str, name: str, version_id: str, version: str) -> Json:
+    """Return a resource as it was in one version.
 
-
-def _observation(store: Store, case_id: int, position: int) -> Json:
-    result = _result(store, case_id)
-    if not 1 <= position <= result.count:
-        raise NotFoundError(f"the result of case {case_id} has {result.count} observations")
-    return observation(result, position)
-
-
-def _task(store: Store, case_id: int) -> Json:
-    return task(_result(store, case_id), CaseState(load_case(store, case_id).summary.state))
-
-
-def _communication(store: Store, case_id: int, request: Request) -> Json:
-    reaches = reaches_author(store, case_id)
-    made = communication(_result(store, case_id), reaches_author=reaches, version=_version(request))
-    if made is None:
-        raise NotFoundError(f"nobody is told of case {case_id}")
-    return made
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    for resource in _versions(store, kind, name, version):
+        if resource is not None and resource["meta"]["versionId"] == version_id:
+            return resource
+    raise NotFoundError(f"{kind} {name} has no version {version_id}")
 
 
 def _version(request: Request) -> str:
@@ -152,30 +172,17 @@ def _version(request: Request) -> str:
 
 
 def _number(name: str) -> int:
-    return int(name.removeprefix("case-"))
+    return int(name.split("-")[1])
 
 
-def _cases(store: Store, identifier: str) -> tuple[int, ...]:
-    """Return the cases of a token such as `A-1` or `urn:dicom:uid|urn:oid:1.2.3`."""
-    value = identifier.rpartition("|")[2]
-    return cases_of_identifier(store, value.removeprefix("urn:oid:"))
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/") + "/fhir"
 
 
-def _read(make: Any) -> JSONResponse:
+def _answered(make: Callable[[], Json]) -> JSONResponse:
     try:
-        return answer(200, make())
+        resource = make()
     except NotFoundError as error:
         return answer(404, operation_outcome([Issue(code="not-found", text=str(error))]))
-
-
-def _found(make: Any) -> Json | None:
-    try:
-        resource: Json = make()
-        return resource
-    except NotFoundError:
-        return None
-
-
-def _bundle(request: Request, resources: Sequence[Json | None]) -> JSONResponse:
-    base = str(request.base_url).rstrip("/") + "/fhir"
-    return answer(200, search_set([item for item in resources if item is not None], base))
+    headers = {"ETag": etag_of(resource)} if "meta" in resource else None
+    return answer(200, resource, headers)

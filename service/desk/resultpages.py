@@ -32,6 +32,8 @@ _FORMS = {
     "CAP": "Allowed waits are nearly over: message",
     "TEST": "Test message",
     "ASSESSMENT": "Assessment",
+    "FHIR_R4": "FHIR notification",
+    "FHIR_R5": "FHIR notification",
 }
 
 

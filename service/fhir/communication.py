@@ -6,7 +6,15 @@ an addendum is asked for. Neither judge nor author is named, and the peer review
 
 from overread.second_read import Judgement, Verdict
 from service.adjudication.decision import tells_author
-from service.fhir.results import R5, WITHDRAWN, Json, Result, meta_of, patient_of, reference_to_observation
+from service.fhir.elements import (
+    R5,
+    WITHDRAWN,
+    Json,
+    Result,
+    meta_of,
+    patient_of,
+    reference_to_observation,
+)
 
 _NOBODY = "nobody who wrote the report, as its sender says who did, has an account that is told"
 _ADDENDUM = "An addendum is asked for."

@@ -1,7 +1,5 @@
 """The settings of notices: who is told, of which cases, by webhook or e-mail."""
 
-import base64
-import binascii
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,13 +7,13 @@ from email.errors import MessageError
 from email.headerregistry import Address as MailAddress
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from overread.errors import ConfigurationError, InputError
 from overread.finding import Actionable, subspecialties_named
 from service.network_settings import AbsolutePath, TlsClientFiles
+from service.results.webhook import Hook, require_web_address, webhook_keys
 from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, SettingsModel, setting
 from service.store.notices import PREFIX, Cause, Want, Watch
 
@@ -23,8 +21,6 @@ _VARIABLE = "OVERREAD_NOTICES"
 _NAME_MAX = 64
 _ANY = "*"
 _MAILTO = "mailto:"
-_SECRET_PREFIX = "whsec_"  # noqa: S105  # Standard Webhooks 1.0.0, how a secret is written
-_SECRET_BYTES = range(24, 65)  # the same
 _CAUSES = {"waiting": Cause.WAITING, "cap": Cause.CAP}
 _TOP = (Actionable.MINUTES,)
 _NEXT = (Actionable.MINUTES, Actionable.HOURS)
@@ -53,11 +49,7 @@ class Webhook:
     """A program that is told by HTTP."""
 
     name: str
-    url: str
-    keys: tuple[bytes, ...] = field(
-        repr=False
-    )  # each signs, so that a receiver may change from one to the next
-    authority: AbsolutePath | None = None  # whose certificates it may show; None: those of this machine
+    hook: Hook
 
     @property
     def outbox_name(self) -> str:
@@ -197,7 +189,7 @@ class NoticeSettings(SettingsModel):
             if address.startswith(_MAILTO):
                 _require_mail_address(address.removeprefix(_MAILTO))
             else:
-                _require_web_address(address)
+                require_web_address(address)
         if len(set(destinations.values())) < len(destinations):
             raise ValueError("an address has two names: it would be told everything twice")
         return destinations
@@ -206,14 +198,14 @@ class NoticeSettings(SettingsModel):
     @classmethod
     def _check_secrets(cls, secrets: Mapping[str, str]) -> Mapping[str, str]:
         for name, text in secrets.items():
-            _keys(name, text)
+            webhook_keys(name, text)
         return secrets
 
     @field_validator("page_url")
     @classmethod
     def _check_page(cls, url: str) -> str:
         if url:
-            _require_web_address(url)
+            require_web_address(url)
         return url.rstrip("/")
 
     @field_validator("mail_sender")
@@ -299,8 +291,14 @@ class NoticeSettings(SettingsModel):
 
     def _recipient(self, name: str, address: str) -> Recipient:
         if not address.startswith(_MAILTO):
-            keys = _keys(name, self.webhook_secrets[name])
-            return Webhook(name=name, url=address, keys=keys, authority=self.authority)
+            hook = Hook(
+                name=name,
+                url=address,
+                keys=webhook_keys(name, self.webhook_secrets[name]),
+                tls=TlsClientFiles(authority=self.authority),
+                setting=f"{_VARIABLE}_DESTINATIONS",
+            )
+            return Webhook(name=name, hook=hook)
         host, _, port = self.mail_server.rpartition(":")
         server = MailServer(
             host=host.strip("[]"),
@@ -312,28 +310,6 @@ class NoticeSettings(SettingsModel):
             authority=self.authority,
         )
         return Mailbox(name=name, address=address.removeprefix(_MAILTO), server=server)
-
-
-def _keys(name: str, text: str) -> tuple[bytes, ...]:
-    """Return the keys of a webhook; the message must not repeat them."""
-    keys = []
-    for word in text.split():
-        try:
-            key = base64.b64decode(word.removeprefix(_SECRET_PREFIX), validate=True)
-        except binascii.Error:
-            key = b""
-        if not word.startswith(_SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
-            raise ValueError(f"the secret of {name} is not {_SECRET_PREFIX} and 24 to 64 bytes in base64")
-        keys.append(key)
-    if not keys:
-        raise ValueError(f"the secret of {name} is empty")
-    return tuple(keys)
-
-
-def _require_web_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
-        raise ValueError(f"{url!r} is no http(s) address, or it holds a password or fragment")
 
 
 def _require_mail_address(address: str) -> None:

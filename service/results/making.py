@@ -21,8 +21,9 @@ from overread.errors import (
 from overread.finding import load_vocabulary
 from service.error_boundary import ErrorBoundary
 from service.results.clock import Clock
+from service.results.notification import event_of
 from service.results.objects import Workshop
-from service.results.settings import Rule
+from service.results.settings import NOTIFICATIONS, Rule
 from service.results.statements import Statement, judged_statements, statements_of
 from service.store.database import Store
 from service.store.result_occasions import (
@@ -124,6 +125,10 @@ class Maker:
         if form is Form.ORU:
             corrects = any(earlier is Form.ORU for earlier, _ in told)
             message = self._workshop.make_message(subject, statements, corrects=corrects)
+            return MadeResult(form=form, withdraws=not statements, message=message, destinations=destinations)
+        if form in NOTIFICATIONS:
+            is_new = not any(earlier is form for earlier, _ in told)
+            message = event_of(subject, form, is_new=is_new)
             return MadeResult(form=form, withdraws=not statements, message=message, destinations=destinations)
         if form is Form.ASSESSMENT:  # of the result as it was before the judgement
             statements = judged_statements(subject.record, load_vocabulary(), subject.judgement)

@@ -14,10 +14,11 @@ from service.results.destination import Destination
 from service.results.dimse import StoreScu
 from service.results.making import Maker
 from service.results.mllp import MllpSender
+from service.results.notification import NotificationSender
 from service.results.objects import Workshop
 from service.results.ownership import owning, this_process
 from service.results.sending import Sender
-from service.results.settings import Address, ResultsSettings, StoreScp, StowServer
+from service.results.settings import Address, ResultsSettings, StoreScp, StowServer, Subscriber
 from service.results.stow import StowClient
 from service.store.database import Store
 from service.store.release_watch import ends_when_outdated
@@ -37,6 +38,8 @@ def destination_of(address: Address, store: Store) -> Destination:
         return StoreScu(address, store.files)
     if isinstance(address, StowServer):
         return StowClient(address, store.files)
+    if isinstance(address, Subscriber):
+        return NotificationSender(address, clock=_now)
     return MllpSender(address)
 
 

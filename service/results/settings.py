@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from overread.errors import ConfigurationError
 from service.dicom.settings import DicomSettings, Peer
 from service.network_settings import AbsolutePath, TlsClientFiles, TlsFiles
+from service.results.webhook import Hook, require_web_address, webhook_keys
 from service.settings_sources import SPLIT_PAIRS, SPLIT_WORDS, SettingsModel, setting
 from service.store.result_occasions import Moment
 from service.store.results import Form
@@ -18,6 +19,8 @@ _VARIABLE = "OVERREAD_RESULTS"
 _NAME_MAX = 64
 _DICOM_FORMS = frozenset({Form.SR, Form.SC, Form.KO, Form.ASSESSMENT})
 _HL7 = ("mllp://", "mllps://")
+_FHIR = ("fhir+http://", "fhir+https://")
+NOTIFICATIONS = frozenset({Form.FHIR_R4, Form.FHIR_R5})
 OWN_AE_TITLE = "OVERREAD"
 
 
@@ -62,7 +65,16 @@ class MllpServer:
     tls: TlsClientFiles | None = None  # None: TLS is not spoken
 
 
-Address = StoreScp | StowServer | MllpServer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A destination that is told by FHIR notifications."""
+
+    name: str
+    hook: Hook
+    fhir_url: str  # of our FHIR service, as the destination calls it
+
+
+Address = StoreScp | StowServer | MllpServer | Subscriber
 
 
 def _rule(word: object) -> object:
@@ -89,15 +101,18 @@ class ResultsSettings(SettingsModel):
     destinations: Annotated[Mapping[str, str], SPLIT_PAIRS] = setting(
         dict,
         meaning="where results go, by a name of the site's choice: an AE title of OVERREAD_DICOM_PEERS "
-        "(C-STORE), an http(s) address to which DICOMweb adds /studies (STOW-RS), or mllp://host:port (HL7), "
-        "mllps://host:port over TLS; such as pacs=PACS1,web=https://pacs.example/dicom-web,ris=mllp://10.0.0.3:2575",
+        "(C-STORE), an http(s) address to which DICOMweb adds /studies (STOW-RS), mllp://host:port (HL7), "
+        "mllps://host:port over TLS, or fhir+https://address (FHIR notifications); such as "
+        "pacs=PACS1,web=https://pacs.example/dicom-web,ris=mllp://10.0.0.3:2575",
         default_words="nowhere",
     )
     rules: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], SPLIT_WORDS] = setting(
         (),
         meaning="what goes where and when, as moment:form:destination, such as triage:SR:pacs; moments: "
-        "triage, judgement; forms: SR, SC, KO (DICOM), ORU (HL7), and after judgement ASSESSMENT (DICOM)",
-        default_words="after triage SR and SC to every DICOM destination, ORU to every HL7 one",
+        "triage, judgement; forms: SR, SC, KO (DICOM), ORU (HL7), FHIR_R4, FHIR_R5 (notifications), after "
+        "judgement ASSESSMENT (DICOM)",
+        default_words="after triage SR and SC to every DICOM destination, ORU to every HL7 one; after triage "
+        "and judgement FHIR_R4 to every FHIR one",
     )
     authorization: str = setting(
         "",
@@ -113,6 +128,19 @@ class ResultsSettings(SettingsModel):
         meaning="PEM file with our certificate for https and mllps destinations that ask for one"
     )
     tls_key: AbsolutePath | None = setting(meaning="PEM file with the key of that certificate")
+    fhir_url: str = setting(
+        "",
+        meaning="address of our FHIR service as those call it who are told by FHIR, such as "
+        "https://overread.example.org/fhir; notifications lead there; needed as soon as one is told",
+        default_words="none",
+    )
+    webhook_secrets: Annotated[Mapping[str, str], SPLIT_PAIRS] = setting(
+        dict,
+        meaning="with what notifications to a FHIR destination are signed, by its name: whsec_ and 24 to 64 "
+        "bytes in base64; several, with spaces between, all sign",
+        default_words="none",
+        secret=True,
+    )
     storage_commitment: bool = setting(
         True, meaning="whether a C-STORE destination that offers storage commitment is asked for it"
     )
@@ -149,8 +177,33 @@ class ResultsSettings(SettingsModel):
                 )
             if rule.form is Form.ASSESSMENT and rule.moment is not Moment.JUDGEMENT:
                 raise ValueError("nothing is assessed before a judgement: judgement:ASSESSMENT:...")
-            if (rule.form in _DICOM_FORMS) == address.startswith(_HL7):
+            if rule.form not in _forms_of(address):
                 raise ValueError(f"{rule.destination} ({address}) does not take {rule.form}")
+        return self
+
+    @field_validator("fhir_url")
+    @classmethod
+    def _check_fhir(cls, url: str) -> str:
+        if url:
+            require_web_address(url)
+        return url.rstrip("/")
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _check_secrets(cls, secrets: Mapping[str, str]) -> Mapping[str, str]:
+        for name, text in secrets.items():
+            webhook_keys(name, text)
+        return secrets
+
+    @model_validator(mode="after")
+    def _check_subscribers(self) -> Self:
+        for name, address in self.destinations.items():
+            if not address.startswith(_FHIR):
+                continue
+            if not self.fhir_url:
+                raise ValueError(f"{_VARIABLE}_FHIR_URL is missing: notifications lead there")
+            if name not in self.webhook_secrets:
+                raise ValueError(f"{_VARIABLE}_WEBHOOK_SECRETS has no secret for {name}")
         return self
 
     @property
@@ -159,9 +212,9 @@ class ResultsSettings(SettingsModel):
         if self.rules:
             return self.rules
         return tuple(
-            Rule(moment=Moment.TRIAGE, form=form, destination=name)
+            Rule(moment=moment, form=form, destination=name)
             for name, address in self.destinations.items()
-            for form in ((Form.ORU,) if address.startswith(_HL7) else (Form.SR, Form.SC))
+            for moment, form in _default_rules(address)
         )
 
     def addresses(self, dicom: DicomSettings) -> tuple[Address, ...]:
@@ -178,6 +231,15 @@ class ResultsSettings(SettingsModel):
             parts = urlsplit(address)
             secured = tls if parts.scheme == "mllps" else None
             return MllpServer(name=name, host=str(parts.hostname), port=int(parts.port or 0), tls=secured)
+        if address.startswith(_FHIR):
+            hook = Hook(
+                name=name,
+                url=address.removeprefix("fhir+"),
+                keys=webhook_keys(name, self.webhook_secrets[name]),
+                tls=tls,
+                setting=f"{_VARIABLE}_DESTINATIONS",
+            )
+            return Subscriber(name=name, hook=hook, fhir_url=self.fhir_url)
         if "://" in address:
             return StowServer(name=name, url=address.rstrip("/"), authorization=self.authorization, tls=tls)
         peer = dicom.peers.get(address)
@@ -200,8 +262,26 @@ class ResultsSettings(SettingsModel):
         )
 
 
+def _forms_of(address: str) -> frozenset[Form]:
+    """Return the forms that a destination takes."""
+    if address.startswith(_HL7):
+        return frozenset({Form.ORU})
+    return NOTIFICATIONS if address.startswith(_FHIR) else _DICOM_FORMS
+
+
+def _default_rules(address: str) -> tuple[tuple[Moment, Form], ...]:
+    if address.startswith(_HL7):
+        return ((Moment.TRIAGE, Form.ORU),)
+    if address.startswith(_FHIR):
+        return ((Moment.TRIAGE, Form.FHIR_R4), (Moment.JUDGEMENT, Form.FHIR_R4))
+    return ((Moment.TRIAGE, Form.SR), (Moment.TRIAGE, Form.SC))
+
+
 def _check_address(address: str) -> None:
     if "://" not in address:
+        return
+    if address.startswith(_FHIR):
+        require_web_address(address.removeprefix("fhir+"))
         return
     parts = urlsplit(address)
     if (

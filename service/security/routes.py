@@ -144,14 +144,11 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("POST", "/api/v1/quarantine/{quarantine_id}/discard"): CLEAR_QUARANTINE,
     # FHIR
     ("GET", "/fhir/metadata"): ANYBODY_KNOWN,
-    ("GET", "/fhir/Communication"): SEE_RESULTS,
-    ("GET", "/fhir/Communication/{name}"): SEE_RESULTS,
-    ("GET", "/fhir/DiagnosticReport"): SEE_RESULTS,
-    ("GET", "/fhir/DiagnosticReport/{name}"): SEE_RESULTS,
-    ("GET", "/fhir/Observation"): SEE_RESULTS,
-    ("GET", "/fhir/Observation/{name}"): SEE_RESULTS,
-    ("GET", "/fhir/Task"): SEE_RESULTS,
-    ("GET", "/fhir/Task/{name}"): SEE_RESULTS,
+    **{
+        ("GET", f"/fhir/{kind}{rest}"): SEE_RESULTS
+        for kind in ("Communication", "DiagnosticReport", "ImagingSelection", "Observation", "Task")
+        for rest in ("", "/{name}", "/{name}/_history", "/{name}/_history/{version_id}")
+    },
     ("POST", "/fhir"): SEND_REPORTS,
     ("POST", "/fhir/Bundle"): SEND_REPORTS,
     ("POST", "/fhir/DiagnosticReport"): SEND_REPORTS,

@@ -80,7 +80,7 @@ class Delivery:
     transfer_syntax_uid: str | None
     sha256: str | None
     size_bytes: int | None
-    message: str | None = field(repr=False)  # of HL7 v2
+    message: str | None = field(repr=False)  # of HL7 v2, or what is told by FHIR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ results = Table(
     Column("case_id", RowNumber, ForeignKey("cases.case_id"), nullable=False),
     Column("form", String(16), nullable=False),  # service.store.results.Form
     Column("sop_instance_uid", Uid),  # of a DICOM object, which is a row of instances; null of a message
-    Column("message", Text),  # of HL7 v2; null of a DICOM object
+    Column("message", Text),  # of HL7 v2, or what is told by FHIR; null of a DICOM object
     Column("withdraws", Boolean, nullable=False),  # whether it says that nothing of an earlier one is left
     Column("made_at", UtcDateTime, nullable=False),
     UniqueConstraint("occasion_id", "form", name="uq_results_occasion_id_form"),

@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, insert, or_, select, update
 
 from overread.errors import NotFoundError
 from overread.second_read import Judgement
+from overread.triage import Outcome
 from service.store import locks, queries
 from service.store.backlog import DUE
 from service.store.cases import find_case
@@ -18,7 +19,8 @@ from service.store.records import InstanceRecord, StudyRecord, TriageRecord
 from service.store.result_occasions import DONE, Moment, Occasion
 from service.store.result_tables import deliveries, result_occasions, results
 from service.store.rows import instance_of, study_of
-from service.store.schema import cases, instances
+from service.store.schema import cases, instances, triage_results
+from service.store.second_read_tables import second_reads
 from service.store.second_reads import reads_of
 from service.store.sight import cases_in_sight
 from service.store.triage_results import triage_result
@@ -35,6 +37,8 @@ class Form(StrEnum):
     KO = "KO"  # DICOM key object selection
     ORU = "ORU"  # HL7 v2 ORU^R01
     ASSESSMENT = "ASSESSMENT"  # DICOM structured report, TID 1500: what a person says of a result
+    FHIR_R4 = "FHIR_R4"  # FHIR notification, ids alone, as Subscriptions R5 Backport has it for R4
+    FHIR_R5 = "FHIR_R5"  # FHIR notification, ids alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ class MadeResult:
 
     form: Form
     withdraws: bool
-    message: str | None = field(default=None, repr=False)  # of HL7 v2
+    message: str | None = field(default=None, repr=False)  # of HL7 v2, or what is told by FHIR
     instance: Mapping[str, object] | None = None  # the columns of a DICOM object
     destinations: tuple[str, ...] = ()
 
@@ -134,15 +138,20 @@ _SERIES = select(instances.c.series_instance_uid).where(
 )
 """The series of our results in a study, once for each object."""
 
-_IDENTIFIED = (
+_MAY_HAVE_RESULTS = (
     select(cases.c.case_id)
     .where(
-        or_(cases.c.accession_number == bindparam("value"), cases.c.study_instance_uid == bindparam("value"))
+        or_(
+            exists().where(
+                triage_results.c.case_id == cases.c.case_id,
+                triage_results.c.outcome == Outcome.DISCREPANT.value,
+            ),
+            exists().where(second_reads.c.case_id == cases.c.case_id, second_reads.c.concludes),
+        )
     )
     .order_by(cases.c.case_id)
-    .limit(100)
 )
-"""The cases that an identifier names."""
+"""The cases in which something disagreed at some time, or a second reader may have added something."""
 
 _OF_CASE = select(results).where(results.c.case_id == bindparam("case_id")).order_by(results.c.result_id)
 
@@ -181,6 +190,17 @@ def latest_subject(store: Store, case_id: int) -> Subject:
     Raises:
         NotFoundError: there is no such case, or it has not been triaged.
     """
+    return subject_at(store, case_id, None)
+
+
+def subject_at(store: Store, case_id: int, revision: int | None) -> Subject:
+    """Return what a result of one triage of a case is made of; None: of the latest.
+
+    Patient, study and images are those of today.
+
+    Raises:
+        NotFoundError: there is no such case, or it has not been triaged.
+    """
     with store.reading() as connection:
         case = find_case(connection, case_id)
         latest = connection.execute(_LATEST, {"case_id": case_id}).one_or_none()
@@ -190,7 +210,7 @@ def latest_subject(store: Store, case_id: int) -> Subject:
         occasion_id=latest.occasion_id if latest is not None else 0,
         case_id=case_id,
         moment=Moment.TRIAGE,
-        revision=case.result_revision,
+        revision=case.result_revision if revision is None else revision,
         judgement_id=None,
         happened_at=case.due_at,
         attempts=0,
@@ -204,11 +224,29 @@ def result_series(store: Store, study_instance_uid: str) -> frozenset[str]:
         return frozenset(connection.execute(_SERIES, {"study": study_instance_uid}).scalars())
 
 
-def cases_of_identifier(store: Store, value: str) -> tuple[int, ...]:
-    """Return the cases of an accession number, or of a Study Instance UID, the latest last."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultQuery:
+    """Cases with results that are looked for; None means any."""
+
+    identifier: str | None = None  # accession number or Study Instance UID
+    case_id: int | None = None
+    changed_since: datetime | None = None
+    from_case: int = 0  # the first that is given, of those in order
+
+
+def cases_with_results(store: Store, query: ResultQuery, *, limit: int) -> tuple[int, ...]:
+    """Return the cases that may have results, in order; at most so many."""
+    conditions: list[ColumnElement[bool]] = [cases.c.case_id >= query.from_case]
+    if query.identifier is not None:
+        named = (cases.c.accession_number, cases.c.study_instance_uid)
+        conditions.append(or_(*(column == query.identifier for column in named)))
+    if query.case_id is not None:
+        conditions.append(cases.c.case_id == query.case_id)
+    if query.changed_since is not None:
+        conditions.append(cases.c.updated_at >= query.changed_since)
     with store.reading() as connection:
-        found = _IDENTIFIED.where(cases_in_sight(connection))
-        return tuple(connection.execute(found, {"value": value}).scalars())
+        found = _MAY_HAVE_RESULTS.where(cases_in_sight(connection), *conditions).limit(limit)
+        return tuple(connection.execute(found).scalars())
 
 
 def told_before(store: Store, occasion: Occasion) -> Mapping[tuple[Form, str], bool]:

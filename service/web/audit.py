@@ -27,6 +27,7 @@ SEARCHES = frozenset(
         "/results",
         "/fhir/Communication",
         "/fhir/DiagnosticReport",
+        "/fhir/ImagingSelection",
         "/fhir/Observation",
         "/fhir/Task",
         "/api/v1/worklist",
@@ -72,7 +73,7 @@ _SUBJECTS = (  # name in the route, kind of thing; what is more particular comes
     ("study", "study"),
     ("study_instance_uid", "study"),
 )
-_RESOURCE_OF_CASE = re.compile(r"case-([0-9]{1,18})(?:-[0-9]{1,4})?$")  # id of a FHIR resource of ours
+_RESOURCE_OF_CASE = re.compile(r"case-([0-9]{1,18})(?:-[0-9]{1,4}){0,2}$")  # id of a FHIR resource of ours
 AHEAD = "overread-ahead"
 """Header of a request for what may be looked at later; its answer is recorded as fetched, not as seen."""
 _AHEAD_ROUTES = frozenset(

@@ -4,11 +4,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fhir.resources import get_fhir_model_class
-from fhir.resources.R4B import get_fhir_model_class as get_r4b_model_class
 
 from overread.observation import Laterality
 from service.store.database import Store
+from tests.service.fhir import official
 from tests.service.material import MASS
 from tests.service.results.material import seen, told_case
 
@@ -21,8 +20,7 @@ def got(api: httpx.Client, path: str, headers: dict[str, str]) -> dict[str, Any]
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/fhir+json"
     resource = answer.json()
-    models = get_fhir_model_class if headers is R5 else get_r4b_model_class
-    models(resource["resourceType"]).model_validate(resource)
+    official.require_valid(resource, official.R5 if headers is R5 else official.R4)
     return dict(resource)
 
 
@@ -69,7 +67,7 @@ def test_a_concordant_case_has_no_result(sqlite_store, api) -> None:
     for path in (f"DiagnosticReport/case-{case_id}", f"Task/case-{case_id}", f"Observation/case-{case_id}-1"):
         answer = api.get(f"/fhir/{path}")
         assert answer.status_code == 404
-        get_fhir_model_class("OperationOutcome").model_validate(answer.json())
+        official.require_valid(answer.json(), official.R5)
     assert got(api, "DiagnosticReport?identifier=A1", R4)["total"] == 0
 
 

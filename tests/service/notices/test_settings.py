@@ -33,7 +33,7 @@ def test_what_was_set_is_understood() -> None:
     pager, chief = read().recipients()
 
     assert isinstance(pager, Webhook)
-    assert (pager.outbox_name, pager.url, len(pager.keys[0])) == (
+    assert (pager.outbox_name, pager.hook.url, len(pager.hook.keys[0])) == (
         "notice:pager",
         "https://pager.example/hook",
         24,

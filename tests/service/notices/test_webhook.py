@@ -15,9 +15,9 @@ from standardwebhooks import WebhookVerificationError
 from overread.errors import PeerError
 from service.notices.process import destination_of, make_due
 from service.notices.settings import NoticeSettings
-from service.notices.webhook import signature
 from service.results.ownership import this_process
 from service.results.sending import Sender
+from service.results.webhook import signature
 from service.store.database import Store
 from service.store.outbox import ATTEMPTS_MAX, Delivery, DeliveryState, Query, list_deliveries, send_again
 from tests.service.material import ACCESSION, NOW, PATIENT, STUDY, after, triaged_case

@@ -7,9 +7,11 @@ import pytest
 from pydicom.uid import UID
 
 from service.dicom.settings import DicomSettings
+from service.fhir import search as searching
 from service.fhir.capability import capability_statement
-from service.fhir.results import DECIDED, ON_HOLD, TASK_STATUS, UNDECIDED, WITHDRAWN
-from service.results import dimse, mllp, stow
+from service.fhir.elements import DECIDED, UNDECIDED, WITHDRAWN
+from service.fhir.results import ON_HOLD, TASK_STATUS
+from service.results import dimse, mllp, stow, webhook
 from service.results.assessment import READER
 from service.results.codes import assessment_code
 from service.results.making import result_of_case
@@ -66,7 +68,33 @@ def test_what_fhir_reads_is_what_the_capability_statement_says(version) -> None:
     (rest,) = capability_statement(version)["rest"]
     read = {resource["type"] for resource in rest["resource"] if {"code": "read"} in resource["interaction"]}
 
-    assert read == set(re.findall(r"/fhir/([A-Za-z]+)/", addresses))
+    stated = set(re.findall(r"/fhir/([A-Za-z]+)/", addresses))
+    assert read == (stated if version == "5.0.0" else stated - {"ImagingSelection"})
+
+
+@pytest.mark.parametrize("version", ["4.0.1", "5.0.0"])
+def test_what_is_searched_for_and_included_is_stated(version) -> None:
+    rows = section("FHIR, results read")
+    (rest,) = capability_statement(version)["rest"]
+    resources = [item for item in rest["resource"] if "searchParam" in item]
+
+    words = set(re.findall(r"`([^`]+)`", rows["Search"] + rows["Inclusion"]))
+    assert {item["name"] for resource in resources for item in resource["searchParam"]} <= words
+    included = {name for item in resources for name in item.get("searchInclude", [])}
+    assert included == {word for word in words if ":" in word and "urn:" not in word and " " not in word} - (
+        set() if version == "5.0.0" else {"Observation:derived-from"}
+    )
+    assert f"`_count` ({searching.COUNT}, at most {searching.COUNT_MAX})" in rows["Paging"]
+    assert f"looks at {searching.EXAMINED_MAX} cases" in rows["Paging"]
+
+
+def test_what_is_told_by_fhir_is_as_stated() -> None:
+    rows = section("FHIR, notifications of results")
+
+    assert f"within {webhook._SECONDS:g} s" in rows["Channel"]
+    away = {int(word) for word in re.findall(r"\b[45]\d\d\b", rows["Channel"])}
+    assert away == {int(status) for status in webhook._AWAY}
+    assert f"after {ATTEMPTS_MAX} refusals" in rows["Event number"]
 
 
 @pytest.mark.parametrize("row", ["Status of a report", "Status of an Observation"])
