@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.elements import open_data_set
-from overread.case import TRIAGED
+from overread.case import SECOND_READ, TRIAGED
 from overread.errors import NotFoundError
 from service.store.database import Store
 from service.store.schema import cases, instances, quarantine, report_versions, triage_results
@@ -70,7 +70,7 @@ def take_account(store: Store, *, studies: int, images: Sequence[bytes], reports
         refused = len(connection.execute(quarantine.select()).all())
     contents = Counter(_content_hash(store, row.sha256) for row in instance_rows)
     sent = Counter(_data_set_hash(image) for image in images)
-    concluded = {state.value for state in TRIAGED}
+    concluded = {state.value for state in TRIAGED | SECOND_READ}
     return Account(
         studies=studies,
         acknowledged_images=len(images),

@@ -59,6 +59,8 @@ class Installation:
     database_url: str = ""  # SQLite in the folder, if empty
     environment: dict[str, str] = field(default_factory=dict)  # besides the usual one
     api_processes: int = 1
+    workers: int = WORKERS
+    code: Path | None = None  # folder with the packages of another release; None: this one's
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
 
@@ -75,16 +77,19 @@ class Installation:
             "dicom-": self.ports.dicom,
             "hl7-": self.ports.hl7,
         }
-        command = ["-m", "overread", "serve", "--workers", str(WORKERS)]
+        command = ["-m", "overread", "serve", "--workers", str(self.workers)]
         command += ["--api-processes", str(self.api_processes)]
         command += [word for name, port in ports.items() for word in (f"--{name}port", str(port))]
         environment = {**os.environ, **ENVIRONMENT, "OVERREAD_FOLDER": str(self.folder), **self.environment}
         if self.database_url:
             environment["OVERREAD_DATABASE_URL"] = self.database_url
+        if self.code is not None:
+            environment["PYTHONPATH"] = str(self.code)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 env=environment,
+                cwd=self.code,  # where Python looks first for what `-m` names
                 stdout=log,
                 stderr=log,
             )

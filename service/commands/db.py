@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
   overread db check             the revision of the tables, and whether all is in order; changes nothing
-  overread db upgrade           bring the tables to this release, as every process does when it starts
+  overread db upgrade           bring the tables to this release, as every process does when it starts; says
+                                no, as they do, while an earlier release is at work that could not go on
   overread db backup FOLDER     database and objects, as they stand at one moment; the service may go on
   overread db restore FOLDER    into an installation that has no database yet
 
@@ -27,6 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     upgrade = parts.add_parser("upgrade", help="bring the tables to this release")
     upgrade.add_argument(
         "--new", action="store_true", help="make a new database even where objects of a lost one are kept"
+    )
+    upgrade.add_argument(
+        "--end-others",
+        action="store_true",
+        help="go on although processes of an earlier release cannot: they end by themselves (PostgreSQL)",
     )
     backup = parts.add_parser("backup", help="make a backup in a new folder")
     backup.add_argument("folder", type=Path, metavar="FOLDER", help="must not exist, or be empty")
@@ -47,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _backup(existing_settings(arguments), arguments.folder)
     settings = load_settings(environment_of(arguments))
     if arguments.part == "upgrade":
-        return _upgrade(settings, begins_anew=arguments.new)
+        return _upgrade(settings, begins_anew=arguments.new, ends_others=arguments.end_others)
     return _restore(settings, arguments.folder)
 
 
@@ -60,15 +66,17 @@ def _check(settings: "Settings") -> int:
         print(f"{count:12} {name}")
     for fault in report.faults:
         print(fault)
-    if not report.is_current:
+    if report.is_usable and not report.is_current:
+        print("a later release brought it there, and this one may go on working on it")
+    elif not report.is_current:
         print("overread db upgrade brings it to this release; make a backup before")
-    return EXIT_OK if report.is_current and not report.faults else EXIT_FAILED
+    return EXIT_OK if report.is_usable and not report.faults else EXIT_FAILED
 
 
-def _upgrade(settings: "Settings", *, begins_anew: bool) -> int:
+def _upgrade(settings: "Settings", *, begins_anew: bool, ends_others: bool) -> int:
     from service.store.tables import upgrade_tables
 
-    before, after = upgrade_tables(settings, begins_anew=begins_anew)
+    before, after = upgrade_tables(settings, begins_anew=begins_anew, ends_others=ends_others)
     print("nothing to do" if before == after else f"upgraded from {before or 'none'} to {after}")
     return EXIT_OK
 

@@ -19,9 +19,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.settings import Settings
+from service.store.connected import named
 from service.store.files import ObjectFiles, keeps_objects
 from service.store.locks import Lock, take_locks
-from service.store.migration import migrate, revision_of
+from service.store.migration import migrate, newest_revision, revision_of
 from service.store.modes import correct_database_file
 from service.store.outages import raise_outage
 from service.store.release_watch import TablesRevision
@@ -98,7 +99,7 @@ class Store:
         return engine if self.sites is None else engine.execution_options(**{SITES: self.sites})
 
     def require_release(self) -> None:
-        """Return if the tables are those of this release.
+        """Return if this release may work on the tables.
 
         Raises:
             OutdatedProcessError: somebody brought them to another one, or put another database there.
@@ -113,14 +114,15 @@ class Store:
 
 
 def open_store(settings: Settings, *, sweep: bool = True) -> Store:
-    """Return the store, its folders made and its tables brought to this release.
+    """Return the store, its folders made and its tables usable by this release.
 
     Several processes may open the same store at once. What receivers that died left behind is removed, unless
     `sweep` is off.
 
     Raises:
         ConfigurationError: the data folder cannot be written or is open to others, the object storage is not
-            set up, the database is of a newer release, or there is none though objects are kept.
+            set up, the database is of a newer release, earlier ones are at work on it that could not go on,
+            or there is none though objects are kept.
         OutOfResourcesError: the database or the object storage cannot be reached.
     """
     try:
@@ -174,11 +176,12 @@ def has_tables(settings: Settings) -> bool:
         engine.dispose()
 
 
-def open_database(settings: Settings) -> Engine:
-    """Return the database, its tables brought to this release.
+def open_database(settings: Settings, *, ends_others: bool = False) -> Engine:
+    """Return the database, its tables usable by this release: see `service.store.migration.migrate`.
 
     Raises:
-        ConfigurationError: the database is of a newer release, or its file is open to others.
+        ConfigurationError: the database is of a newer release, its file is open to others, or processes of
+            earlier releases are at work that could not go on, and `ends_others` is off.
         OutOfResourcesError: it cannot be reached.
     """
     url = make_url(settings.database_url)
@@ -186,7 +189,7 @@ def open_database(settings: Settings) -> Engine:
         correct_database_file(sqlite_file(url))
     engine = open_engine(settings.database_url)
     with translated():
-        migrate(engine, settings.data_folder / "migration.lock")
+        migrate(engine, settings.data_folder / "migration.lock", ends_others=ends_others)
     return engine
 
 
@@ -205,7 +208,7 @@ def open_engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         missing = {name: value for name, value in _GIVES_UP.items() if name not in parsed.query}
-        parsed = parsed.update_query_dict(missing)
+        parsed = named(parsed.update_query_dict(missing), newest_revision())
         engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=16)
         event.listen(engine, "handle_error", raise_outage)
         return engine

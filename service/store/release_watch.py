@@ -2,7 +2,8 @@
 
 A process whose tables are another's would fail oddly, or write what the newer release does not expect. So
 each writing transaction looks at the revision first, and senders are told to try again; readiness says so,
-and the process ends, to be started anew by whoever looks after it.
+and the process ends, to be started anew by whoever looks after it. Tables of a later release that say that
+this one may work on them are no reason to end.
 """
 
 import os
@@ -16,42 +17,41 @@ import structlog
 from sqlalchemy import Connection
 
 from overread.errors import OutdatedProcessError, OutOfResourcesError
-from service.store.migration import newest_revision
+from service.store.migration import newest_revision, read_state
 
 _log = structlog.get_logger("overread.store")
-_REVISION = "SELECT version_num FROM alembic_version"
 _READING_SECONDS = 1.0  # between two looks of transactions that only read
 _LOOK_SECONDS = 5.0  # between two looks of a process that has nothing to do
 _GRACE_SECONDS = 5.0  # in which readiness says so before the process ends
 
 
 class TablesRevision:
-    """Revision that the tables have to have while this process uses them."""
+    """Revision that the tables have to be usable from while this process uses them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._looked_at: float | None = None
 
     def require(self, connection: Connection) -> None:
-        """Return if the tables are those of this release.
+        """Return if this release may work on the tables.
 
         Raises:
-            OutdatedProcessError: they are not any more.
+            OutdatedProcessError: it may not any more.
         """
-        found = connection.exec_driver_sql(_REVISION).scalar()
-        if found != newest_revision():
+        found = read_state(connection)
+        if found is None or not found.is_usable:
             raise OutdatedProcessError(
-                f"the database was brought to revision {found} while this process ran, which knows "
-                f"{newest_revision()}: it takes nothing more and ends; start overread anew, in the release "
-                "of the database"
+                f"the database was brought to revision {found and found.revision} while this process ran, "
+                f"which knows {newest_revision()}: it takes nothing more and ends; start overread anew, in "
+                "the release of the database"
             )
         self._looked_at = self._clock()
 
     def require_now_and_then(self, connection: Connection) -> None:
-        """Return if the tables are those of this release, or were a moment ago.
+        """Return if this release may work on the tables, or might a moment ago.
 
         Raises:
-            OutdatedProcessError: they are not any more.
+            OutdatedProcessError: it may not any more.
         """
         if self._looked_at is None or self._clock() - self._looked_at >= _READING_SECONDS:
             self.require(connection)

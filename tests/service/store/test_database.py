@@ -26,6 +26,7 @@ from service.store.report_authors import note_author
 from service.store.schema import APPEND_ONLY, detector_registry, metadata, studies
 from service.store.second_reads import AuditDraw, add_draw
 from service.store.shadows import ShadowLook, add_shadows
+from service.store.tables import check_tables, upgrade_tables
 from service.store.worklist import list_worklist
 from tests.service.adjudication.test_reads import sender
 from tests.service.material import NOW, ROE, MassDetector, after, send_report, triaged_case
@@ -63,13 +64,26 @@ def test_processes_that_open_a_new_store_at_once_all_succeed(database, tmp_path,
 
 def test_a_database_of_a_newer_release_is_refused_and_left_alone(store) -> None:
     with store.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999', usable_from = '9998'"))
 
-    with pytest.raises(ConfigurationError, match="newer release"):
+    with pytest.raises(ConfigurationError, match="for releases from revision 9998 on"):
         open_store(store.settings)
 
     with store.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+
+
+def test_a_database_to_which_a_newer_release_only_added_is_used_and_left_alone(store) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    again = open_store(store.settings)
+    send_report(again)
+    again.close()
+
+    report = check_tables(store.settings)
+    assert (report.revision, report.is_current, report.is_usable, report.faults) == ("9999", False, True, ())
+    assert upgrade_tables(store.settings) == ("9999", "9999")
 
 
 def test_what_was_on_the_list_of_the_first_release_has_waited_since_it_last_changed(tmp_path) -> None:

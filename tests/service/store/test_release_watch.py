@@ -13,10 +13,27 @@ from service.store.worklist import count_cases
 from tests.service.material import send_report
 
 
-def upgrade(store: Store, revision: str = "9999") -> None:
+def upgrade(store: Store, revision: str = "9999", usable_from: str | None = None) -> None:
     """What a later release does to the tables, as far as this one can see it."""
+    told = {"to": revision, "oldest": usable_from or revision}
     with store.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+        connection.execute(text("UPDATE alembic_version SET version_num = :to, usable_from = :oldest"), told)
+
+
+def test_work_goes_on_in_tables_to_which_a_later_release_only_added(store: Store) -> None:
+    upgrade(store, usable_from=newest_revision())
+
+    send_report(store)
+    store.require_release()
+
+    assert sum(count_cases(store).values()) == 1
+
+
+def test_the_tables_of_an_earlier_release_that_were_put_there_are_not_used(store: Store) -> None:
+    upgrade(store, "0001", usable_from="0001")
+
+    with pytest.raises(OutdatedProcessError, match="brought to revision 0001"):
+        store.require_release()
 
 
 def test_nothing_is_written_into_the_tables_of_another_release(store: Store) -> None:
