@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +12,7 @@ import structlog
 from pydicom.dataset import Dataset
 
 from models.dicom import BROKEN_INPUT
+from overread.errors import UndecodablePixelsError
 from service.confined.confined import Confined
 from service.confined.limits import Limits
 from service.pictures.child import make_decoder
@@ -19,7 +21,7 @@ from service.results.capture import boxes_on, caption_of, draw_capture, make_cap
 from service.results.evidence import Evidence, evidence_of
 from service.results.message import make_message
 from service.results.places import places_of
-from service.results.presentation import is_grey, make_presentation, shown_window
+from service.results.presentation import ShownWindow, is_grey, make_presentation, shown_window
 from service.results.rejection import make_rejection
 from service.results.report import make_report
 from service.results.segmentation import make_segmentation
@@ -117,12 +119,18 @@ class Workshop:
             return None
         first_frames = {header.SOPInstanceUID: frame for header, frame in reversed(places.planes)}
         windows = {
-            image: self._decoder.call(_LIMITS, shown_window, evidence.paths[image], frame=frame)
-            for image, frame in first_frames.items()
+            image: self._window_of(evidence.paths[image], frame) for image, frame in first_frames.items()
         }
         return _unless_unsuited(
             subject, Form.GSPS, partial(make_presentation, subject, places, windows, release=self._release)
         )
+
+    def _window_of(self, path: Path, frame: int) -> ShownWindow | None:
+        """Return the window in which the desk shows a frame; None where it shows none, or has a table."""
+        try:
+            return self._decoder.call(_LIMITS, shown_window, path, frame=frame)
+        except UndecodablePixelsError:  # nothing of the state needs the pixels
+            return None
 
     def _make_rejection(self, subject: Subject, _: Sequence[Statement], evidence: Evidence) -> Dataset:
         return make_rejection(subject, evidence, release=self._release)

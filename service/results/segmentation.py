@@ -97,6 +97,8 @@ def make_segmentation(subject: Subject, places: Places, *, release: str) -> Data
         if pixel_spacing_mm(first) is None:  # of no size, as some say that do not know it
             shared.pop("PixelMeasuresSequence", None)
     _name_dimensions(made, subject)
+    if is_multi_frame(first):
+        _refer_to(made, {frame + 1 for _, frame in planes})
     return made
 
 
@@ -215,6 +217,17 @@ def _positions(planes: Planes) -> list[PlanePositionSequence] | None:
     if not all(found):
         return None
     return [PlanePositionSequence(CoordinateSystemNames.PATIENT, position) for position in found]
+
+
+def _refer_to(made: Dataset, frames: set[int]) -> None:
+    """Refer to these frames alone, from 1: highdicom names all in one place, whatever their time or phase."""
+    for item in made.PerFrameFunctionalGroupsSequence:
+        (derivation,) = item.DerivationImageSequence
+        derivation.SourceImageSequence = [
+            source
+            for source in derivation.SourceImageSequence
+            if whole_number(source, "ReferencedFrameNumber", 1) in frames
+        ]
 
 
 def _name_dimensions(made: Dataset, subject: Subject) -> None:

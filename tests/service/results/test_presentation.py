@@ -84,6 +84,15 @@ def test_an_image_without_a_window_has_the_one_in_which_the_desk_shows_it(sqlite
     assert made.PresentationLUTShape == "INVERSE"
 
 
+def test_of_pixels_that_cannot_be_decoded_the_window_of_the_header_holds(sqlite_store: Store) -> None:
+    images = [image_bytes(WindowCenter=90, WindowWidth=80, PixelData=bytes(8))]  # cut off
+
+    made, path = presentation_of(sqlite_store, images, seen("nodule", BOX))
+
+    assert faults_of(path) == []
+    assert window_of(made) == (90, 80)
+
+
 def test_slices_of_a_ct_and_frames_of_an_object_are_told_apart(sqlite_store: Store) -> None:
     images = ct_series()
     uids = uids_of(images)

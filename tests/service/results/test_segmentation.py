@@ -14,6 +14,7 @@ from overread.errors import InputError
 from overread.observation import DetectorObservation, HeatMap, ImageRegion, Laterality
 from service.results.making import result_of_case
 from service.results.segmentation import VOXELS_MAX, mask_of
+from service.results.settings import ResultsSettings
 from service.store.database import Store
 from service.store.results import Form
 from tests.service.results.material import CT, faults_of, image_bytes, seen, told_case
@@ -134,6 +135,45 @@ def test_a_frame_of_a_multi_frame_ct_is_referred_to_by_its_number(sqlite_store: 
 
     assert faults_of(path) == []
     assert sources_of(made) == [[("2.25.1.1.1", 2)]]
+
+
+def test_of_frames_in_one_place_only_that_with_the_finding_is_referred_to(sqlite_store: Store) -> None:
+    image = dcmread(io.BytesIO(real("eCT_Supplemental.dcm")[0]))
+    first, second = image.PerFrameFunctionalGroupsSequence
+    second.PlanePositionSequence = first.PlanePositionSequence  # two phases of one slice
+    image.save_as(content := io.BytesIO())
+
+    made, _ = segmentation_of(
+        sqlite_store, [content.getvalue()], seen("nodule", BOX, image="2.25.1.1.1", frame=1)
+    )
+
+    assert sources_of(made) == [[("2.25.1.1.1", 2)]]
+
+
+@pytest.mark.parametrize("form", [Form.SEG, Form.GSPS])
+def test_a_name_in_another_character_set_stays_what_it_is(form: Form, sqlite_store: Store) -> None:
+    name = "M\u00fcller^J\u00fcrgen"
+    images = [image_bytes(SpecificCharacterSet="ISO_IR 100", PatientName=name)]
+    case_id = told_case(sqlite_store, seen("nodule", BOX), images=images)
+
+    result_of_case(sqlite_store, case_id, form).save_as(made := io.BytesIO(), enforce_file_format=True)
+
+    assert dcmread(io.BytesIO(made.getvalue())).PatientName == name
+
+
+def test_a_rule_may_ask_for_it_but_for_no_note() -> None:
+    pacs = {"destinations": {"pacs": "PACS"}}
+    rules = ("triage:SEG:pacs", "judgement:seg:pacs", "triage:GSPS:pacs")
+
+    assert [rule.form for rule in ResultsSettings(**pacs, rules=rules).rules] == [
+        Form.SEG,
+        Form.SEG,
+        Form.GSPS,
+    ]
+    with pytest.raises(ValueError, match="forms: SR, SC, KO, SEG, GSPS, ORU, ASSESSMENT"):
+        ResultsSettings(**pacs, rules=("triage:REJECTION:pacs",))
+    with pytest.raises(ValueError, match="does not take SEG"):
+        ResultsSettings(destinations={"ris": "mllp://127.0.0.1:1"}, rules=("triage:SEG:ris",))
 
 
 def test_made_twice_it_is_the_same_to_the_byte(sqlite_store: Store) -> None:
