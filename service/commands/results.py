@@ -8,15 +8,17 @@ from overread.command import EXIT_OK, Command
 from service.commands.outbox import configure_outbox, print_deliveries, replay_deliveries
 
 DESCRIPTION = """\
-Sends results to other systems: DICOM SR (TID 1500), secondary captures and key objects to a PACS by C-STORE
-or STOW-RS, HL7 ORU messages to a record system. Where they go is said by OVERREAD_RESULTS_DESTINATIONS and
-OVERREAD_RESULTS_RULES; `overread serve` runs `overread results send` as soon as a destination is named.
+Sends results to other systems: DICOM SR (TID 1500), secondary captures, key objects, segmentations and
+presentation states to a PACS by C-STORE or STOW-RS, HL7 ORU messages to a record system. Where they go is
+said by OVERREAD_RESULTS_DESTINATIONS and OVERREAD_RESULTS_RULES; `overread serve` runs `overread results
+send` as soon as a destination is named.
 
   overread results list               what waits, or was given up
   overread results list --all         everything, the latest first
   overread results replay --given-up  what was given up is sent again
   overread results replay 17 18       these deliveries are sent again, under the same UIDs
   overread results write 12 out.dcm   makes the SR of case 12, and sends it nowhere
+  overread results write 12 out.dcm --form SEG  its segmentation: the pixels of each disagreement
   overread results send               makes and sends what is due until told to stop
   overread results send --once        the same once
 """
@@ -29,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     write = actions.add_parser("write", help="make one object, and write it to a file")
     write.add_argument("case_", type=int, metavar="CASE", help="number of a triaged case")
     write.add_argument("file", type=Path, help="where to write it")
-    write.add_argument("--form", default="SR", choices=("SR", "SC", "KO"), help="of the result (default SR)")
+    write.add_argument(
+        "--form", default="SR", choices=("SR", "SC", "KO", "SEG", "GSPS"), help="of the result (default SR)"
+    )
     send = actions.add_parser("send", help="make and send what is due")
     send.add_argument("--once", action="store_true", help="once; else until told to stop")
 

@@ -90,7 +90,7 @@ def make_assessment(
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    assessed = [item for item in subject.earlier if item.form in {Form.SR, Form.ASSESSMENT}]
+    assessed = [item for item in subject.predecessors if item.form in {Form.SR, Form.ASSESSMENT}]
     identity = Document(
         sop_instance_uid=uid_of("result", Form.ASSESSMENT, *version),
         series_instance_uid=series_uid(subject, Form.ASSESSMENT),

@@ -13,7 +13,7 @@ from service.intake.issued import read_offset
 from service.store.records import InstanceRecord
 
 # Of patient and study (PS3.3 C.7.1.1, C.7.2.1), type 2: there, if empty.
-_REQUIRED = (
+PATIENT_AND_STUDY = (
     "AccessionNumber",
     "PatientBirthDate",
     "PatientID",
@@ -71,7 +71,7 @@ def _first_image(known: Mapping[str, InstanceRecord]) -> list[str]:
 
 def _header(path: Path) -> Dataset:
     header = read_header(path)
-    for keyword in _REQUIRED:
+    for keyword in PATIENT_AND_STUDY:
         if keyword not in header:
             setattr(header, keyword, None)
     return header

@@ -1,7 +1,8 @@
 """Makes the results that the rules ask for: each once, kept before it is recorded, recorded before it leaves.
 
 A concordant case leaves nothing. Where an earlier result of the case was told and nothing of it is left, a
-result that says so replaces it, at the same places and in the same form.
+result that says so replaces it, at the same places and in the same form. Earlier segmentations and
+presentation states are rejected by a note, whether or not another follows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ from service.store.result_occasions import (
     postpone_occasion,
 )
 from service.store.results import (
+    REJECTED_BY_NOTE,
     SOURCE,
     Form,
     MadeResult,
@@ -46,6 +48,7 @@ from service.store.results import (
 from service.tracing import Step, traces
 
 _log = structlog.get_logger("overread.results")
+_NEVER_EMPTY = REJECTED_BY_NOTE | {Form.KO}  # forms that cannot say that nothing is left
 
 
 class Maker:
@@ -102,14 +105,17 @@ class Maker:
             for rule in self._rules
             if rule.moment is occasion.moment and _is_due(rule, subject, statements, told)
         ]
-        places = _places(wanted)
-        if not places:
+        made = [
+            result
+            for form, names in (_rejecting(self._rules, occasion, told) | _places(wanted)).items()
+            if (result := self._result(subject, statements, form, names, told)) is not None
+        ]
+        if not made:
             why = (
                 "nothing goes anywhere" if statements else "image and report agree; nobody was told otherwise"
             )
             pass_over(self._store, occasion, why, now=self._clock())
             return why
-        made = [self._result(subject, statements, form, names, told) for form, names in places.items()]
         detail = ", ".join(f"{item.form} to {' and '.join(item.destinations)}" for item in made)
         keep_results(self._store, subject, made, detail, now=self._clock())
         return detail
@@ -121,7 +127,8 @@ class Maker:
         form: Form,
         destinations: tuple[str, ...],
         told: Mapping[tuple[Form, str], bool],
-    ) -> MadeResult:
+    ) -> MadeResult | None:
+        """Return what goes to these places; None where the form can tell nothing of it."""
         if form is Form.ORU:
             corrects = any(earlier is Form.ORU for earlier, _ in told)
             message = self._workshop.make_message(subject, statements, corrects=corrects)
@@ -133,8 +140,10 @@ class Maker:
         if form is Form.ASSESSMENT:  # of the result as it was before the judgement
             statements = judged_statements(subject.record, load_vocabulary(), subject.judgement)
         made = self._workshop.make_object(subject, statements, form)
+        if made is None:
+            return None
         columns = _kept(self._store, subject, made, now=self._clock())
-        withdraws = not statements
+        withdraws = form is Form.REJECTION or not statements
         return MadeResult(form=form, withdraws=withdraws, instance=columns, destinations=destinations)
 
 
@@ -144,7 +153,7 @@ def result_of_case(store: Store, case_id: int, form: Form) -> Dataset:
     Raises:
         NotFoundError: there is no such case, it has not been triaged, or its images are gone.
         InputError: image and report agree, so that there is nothing to tell; or it is an assessment, which
-            is made of a judgement alone.
+            is made of a judgement alone, or the form can tell nothing of it.
     """
     if form is Form.ASSESSMENT:
         raise InputError("an assessment is made when a second reader has judged, by a rule that asks for it")
@@ -153,7 +162,13 @@ def result_of_case(store: Store, case_id: int, form: Form) -> Dataset:
     if not statements:
         raise InputError(f"in case {case_id} nothing disagrees: there is no result of it")
     with Workshop() as workshop:
-        return workshop.make_object(subject, statements, form)
+        made = workshop.make_object(subject, statements, form)
+    if made is None:
+        raise InputError(
+            f"of case {case_id} there is no {form}: nothing that disagrees has a place on an image that it "
+            "could be about; the SR says all of it"
+        )
+    return made
 
 
 def _is_due(
@@ -164,10 +179,24 @@ def _is_due(
         return bool(subject.record.result.discrepancies)
     if statements:
         return True
-    return rule.form is not Form.KO and not told.get((rule.form, rule.destination), True)
+    return rule.form not in _NEVER_EMPTY and not told.get((rule.form, rule.destination), True)
 
 
-def _places(rules: Sequence[Rule]) -> Mapping[Form, tuple[str, ...]]:
+def _rejecting(
+    rules: Sequence[Rule], occasion: Occasion, told: Mapping[tuple[Form, str], bool]
+) -> dict[Form, tuple[str, ...]]:
+    """Return which destinations are to be told that what they hold in these forms is out of date."""
+    names = [
+        rule.destination
+        for rule in rules
+        if rule.moment is occasion.moment
+        and rule.form in REJECTED_BY_NOTE
+        and not told.get((rule.form, rule.destination), True)
+    ]
+    return {Form.REJECTION: tuple(dict.fromkeys(names))} if names else {}
+
+
+def _places(rules: Sequence[Rule]) -> dict[Form, tuple[str, ...]]:
     """Return which form goes to which destinations."""
     places: dict[Form, list[str]] = {}
     for rule in rules:

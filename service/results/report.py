@@ -92,7 +92,7 @@ def make_report(
         series_description="overread: image and report compared",
         instance_number=max(subject.occasion.occasion_id % 2**31, 1),
         manufacturer=MANUFACTURER,
-        predecessors=[reference_to(subject, item) for item in subject.earlier if item.form is Form.SR],
+        predecessors=[reference_to(subject, item) for item in subject.predecessors if item.form is Form.SR],
     )
     report = make_document(content, evidence, identity)
     describe_equipment(report, release)
@@ -205,11 +205,15 @@ def region_item(region: Region, evidence: Evidence) -> ImageRegion:
 
 def tracking_of(item: Statement, number: int, version: tuple[object, ...], place: int) -> TrackingIdentifier:
     """Return what identifies one place of a statement in every object about the same result."""
+    identifier, uid = tracked_as(item, number, version, place)
+    return TrackingIdentifier(uid=uid, identifier=identifier)
+
+
+def tracked_as(item: Statement, number: int, version: tuple[object, ...], place: int) -> tuple[str, UID]:
+    """Return the tracking identifier of one place of a statement, for people, and the unique one."""
     kind = item.discrepancy.kind.value.replace("_", " ").lower()
-    return TrackingIdentifier(
-        uid=uid_of("tracking", number, place, item.finding.id, item.discrepancy.kind, *version),
-        identifier=f"{number + 1}.{place + 1} {item.finding.name}: {kind}"[:64],
-    )
+    unique = uid_of("tracking", number, place, item.finding.id, item.discrepancy.kind, *version)
+    return f"{number + 1}.{place + 1} {item.finding.name}: {kind}"[:64], unique
 
 
 def algorithm_of(item: Statement) -> AlgorithmIdentification | None:

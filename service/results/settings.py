@@ -17,7 +17,8 @@ from service.store.results import Form
 
 _VARIABLE = "OVERREAD_RESULTS"
 _NAME_MAX = 64
-_DICOM_FORMS = frozenset({Form.SR, Form.SC, Form.KO, Form.ASSESSMENT})
+_DICOM_FORMS = frozenset({Form.SR, Form.SC, Form.KO, Form.SEG, Form.GSPS, Form.ASSESSMENT})
+_FORMS = {form.value: form for form in Form if form is not Form.REJECTION}  # that a rule may ask for
 _HL7 = ("mllp://", "mllps://")
 _FHIR = ("fhir+http://", "fhir+https://")
 NOTIFICATIONS = frozenset({Form.FHIR_R4, Form.FHIR_R5})
@@ -84,9 +85,10 @@ def _rule(word: object) -> object:
     moment, _, rest = word.partition(":")
     form, _, destination = rest.partition(":")
     try:
-        return Rule(moment=Moment(moment.upper()), form=Form(form.upper()), destination=destination)
-    except ValueError:
-        forms, moments = ", ".join(Form), ", ".join(Moment)
+        named = _FORMS[form.upper()]
+        return Rule(moment=Moment(moment.upper()), form=named, destination=destination)
+    except (KeyError, ValueError):
+        forms, moments = ", ".join(_FORMS), ", ".join(Moment)
         raise ValueError(
             f"{word!r} is no rule such as triage:SR:pacs; moments: {moments}; forms: {forms}"
         ) from None
@@ -109,8 +111,8 @@ class ResultsSettings(SettingsModel):
     rules: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], SPLIT_WORDS] = setting(
         (),
         meaning="what goes where and when, as moment:form:destination, such as triage:SR:pacs; moments: "
-        "triage, judgement; forms: SR, SC, KO (DICOM), ORU (HL7), FHIR_R4, FHIR_R5 (notifications), after "
-        "judgement ASSESSMENT (DICOM)",
+        "triage, judgement; forms: SR, SC, KO, SEG, GSPS (DICOM), ORU (HL7), FHIR_R4, FHIR_R5 (notifications), "
+        "after judgement ASSESSMENT (DICOM)",
         default_words="after triage SR and SC to every DICOM destination, ORU to every HL7 one; after triage "
         "and judgement FHIR_R4 to every FHIR one",
     )

@@ -35,10 +35,17 @@ class Form(StrEnum):
     SR = "SR"  # DICOM structured report, TID 1500
     SC = "SC"  # DICOM secondary capture with a burnt-in overlay
     KO = "KO"  # DICOM key object selection
+    SEG = "SEG"  # DICOM segmentation
+    GSPS = "GSPS"  # DICOM grayscale softcopy presentation state
     ORU = "ORU"  # HL7 v2 ORU^R01
     ASSESSMENT = "ASSESSMENT"  # DICOM structured report, TID 1500: what a person says of a result
     FHIR_R4 = "FHIR_R4"  # FHIR notification, ids alone, as Subscriptions R5 Backport has it for R4
     FHIR_R5 = "FHIR_R5"  # FHIR notification, ids alone
+    REJECTION = "REJECTION"  # DICOM key object selection: objects of `REJECTED_BY_NOTE` that are out of date
+
+
+REJECTED_BY_NOTE = frozenset({Form.SEG, Form.GSPS})
+"""Forms whose objects cannot say that they replace or withdraw an earlier one; a note of its own says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,12 @@ class Subject:
     record: TriageRecord
     judgement: Judgement | None = None  # of the second reader, where that is the occasion
     images: tuple[InstanceRecord, ...]  # objects as received, in the order of the study
-    earlier: tuple[StoredResult, ...]  # the latest of each form that was made before
+    earlier: tuple[StoredResult, ...]  # made before, the oldest first
+
+    @property
+    def predecessors(self) -> tuple[StoredResult, ...]:
+        """The latest of each form that was made before."""
+        return tuple({item.form: item for item in self.earlier}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +123,7 @@ _SUPERSEDE = (
         deliveries.c.result_id.in_(
             select(results.c.result_id).where(
                 results.c.case_id == bindparam("told_case"),
-                results.c.form == bindparam("told_form"),
+                results.c.form.in_(bindparam("told_forms", expanding=True)),
                 results.c.occasion_id < bindparam("told_before"),
             )
         ),
@@ -170,7 +182,7 @@ def subject_of(store: Store, occasion: Occasion) -> Subject:
         if study is None:
             raise NotFoundError(f"case {occasion.case_id} has no study")
         rows = connection.execute(_EARLIER, {"case_id": case.case_id, "occasion_id": occasion.occasion_id})
-        earlier = {row.form: _stored(row) for row in rows}
+        earlier = tuple(map(_stored, rows))
         images = connection.execute(queries.INSTANCES_OF_STUDY, uid).all()
         return Subject(
             occasion=occasion,
@@ -180,7 +192,7 @@ def subject_of(store: Store, occasion: Occasion) -> Subject:
             record=triage_result(connection, case.case_id, occasion.revision),
             judgement=_judgement(connection, occasion),
             images=tuple(instance_of(row, store.files) for row in images),
-            earlier=tuple(earlier.values()),
+            earlier=earlier,
         )
 
 
@@ -257,7 +269,15 @@ def told_before(store: Store, occasion: Occasion) -> Mapping[tuple[Form, str], b
     bound = {"case_id": occasion.case_id, "occasion_id": occasion.occasion_id}
     with store.reading() as connection:
         rows = connection.execute(_TOLD, bound).all()
-    return {(Form(row.form), row.destination): row.withdraws for row in rows}
+    told: dict[tuple[Form, str], bool] = {}
+    for row in rows:
+        form = Form(row.form)
+        told[form, row.destination] = row.withdraws
+        if form is Form.REJECTION:
+            told |= {
+                (gone, to): True for gone, to in told if gone in REJECTED_BY_NOTE and to == row.destination
+            }
+    return told
 
 
 def keep_results(
@@ -303,11 +323,12 @@ def _record(connection: Any, occasion: Occasion, item: MadeResult, now: datetime
         "made_at": now,
     }
     result_id = connection.execute(_ADD_RESULT, row).scalar_one()
+    forms = REJECTED_BY_NOTE if item.form is Form.REJECTION else frozenset()
     for destination in item.destinations:
         out_of_date = {
             "told": destination,
             "told_case": occasion.case_id,
-            "told_form": item.form.value,
+            "told_forms": [item.form.value, *sorted(form.value for form in forms)],
             "told_before": occasion.occasion_id,
             "at": now,
         }

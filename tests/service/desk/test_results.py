@@ -44,11 +44,12 @@ def test_what_waits_is_shown_with_the_reason(api: httpx.Client, sqlite_store: St
 
 @pytest.mark.parametrize("form", Form)
 def test_every_form_has_a_name_for_people(form: Form, api: httpx.Client, sqlite_store: Store) -> None:
-    case_id = told_case(sqlite_store, seen())
+    case_id = told_case(sqlite_store, seen("mass", (10, 20, 30, 44)))
     place = "ris" if form is Form.ORU else "pacs"
-    make_due(sqlite_store, [Rule(moment=Moment.TRIAGE, form=Form.SR, destination="elsewhere")])
+    asked = Form.SEG if form is Form.REJECTION else form  # a note follows what it rejects
+    make_due(sqlite_store, [Rule(moment=Moment.TRIAGE, form=asked, destination=place)])
     judge(sqlite_store, case_id, CONFIRMED, sender())
-    make_due(sqlite_store, [Rule(moment=Moment.JUDGEMENT, form=form, destination=place)], seconds=120)
+    make_due(sqlite_store, [Rule(moment=Moment.JUDGEMENT, form=asked, destination=place)], seconds=120)
 
     assert re.search(rf"[A-Z][A-Za-z0-9 ]+ of case {case_id} to {place}", get(api, "/results").text)
 

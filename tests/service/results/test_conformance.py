@@ -40,7 +40,8 @@ RESULTS = section("Results, service class user of C-STORE, STOW-RS and HL7")
 def test_classes_and_transfer_syntax_are_those_of_what_is_made(sqlite_store) -> None:
     case_id = told_case(sqlite_store, seen("nodule", (10, 20, 30, 44)))
 
-    made = [result_of_case(sqlite_store, case_id, form) for form in (Form.SR, Form.SC, Form.KO)]
+    forms = (Form.SR, Form.SC, Form.KO, Form.SEG, Form.GSPS)
+    made = [result_of_case(sqlite_store, case_id, form) for form in forms]
 
     classes = {UID(item.SOPClassUID).name.removesuffix(" Storage") for item in made}
     assert classes == {word.partition(" (")[0] for word in RESULTS["SOP classes"].split(", ")}

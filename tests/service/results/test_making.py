@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import pytest
 from pydicom import dcmread
 
 from overread.discrepancy import DiscrepancyKind
@@ -20,7 +21,15 @@ from service.store.results import Form, results_of_case
 from service.store.worklist import load_case
 from tests.service.adjudication.test_reads import sender
 from tests.service.material import MASS, NOW, ROE, send_image, send_report
-from tests.service.results.material import TO_PACS, make_due, seen, told_case, triage_again
+from tests.service.results.material import (
+    TO_PACS,
+    dumped,
+    faults_of,
+    make_due,
+    seen,
+    told_case,
+    triage_again,
+)
 
 
 def correct(store, case_id: int, report: str, *observations) -> None:
@@ -100,6 +109,134 @@ def test_a_result_that_was_told_is_withdrawn_when_nothing_of_it_is_left(sqlite_s
 
     correct(sqlite_store, case_id, f"{MASS} Still.", seen())
     assert len(make(sqlite_store)) == 2
+
+
+BOXED = seen("mass", (1, 2, 30, 40))
+MARKS = tuple(
+    Rule(moment=moment, form=form, destination="pacs") for moment in Moment for form in (Form.SEG, Form.GSPS)
+)
+NOTE = "REJECTION"
+
+
+def rejected_in(store, result) -> set[str]:
+    """What a note says is not to be used any more."""
+    note = read(store, result)
+    assert note.ConceptNameCodeSequence[0].CodeMeaning == "Rejected for Quality Reasons"
+    (study,) = note.CurrentRequestedProcedureEvidenceSequence
+    return {
+        item.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+
+
+def test_segmentation_and_presentation_state_go_where_a_rule_says_so(store) -> None:
+    case_id = told_case(store, BOXED)
+
+    assert make(store, MARKS) == [("DUE", "SEG"), ("DUE", "GSPS")]
+    assert make(store, MARKS) == [("DUE", "SEG"), ("DUE", "GSPS")]
+    assert [item.withdraws for item in results_of_case(store, case_id)] == [False, False]
+
+
+def test_what_has_no_place_gives_none_and_hinders_no_other_form(sqlite_store) -> None:
+    case_id = told_case(sqlite_store, seen())
+
+    assert make(sqlite_store, (*MARKS, *TO_PACS)) == [("DUE", "SR")]
+
+    correct(sqlite_store, case_id, "No mass is seen, again.", seen())
+    assert make(sqlite_store, MARKS) == [("DUE", "SR")]
+
+
+def test_a_corrected_segmentation_goes_with_a_note_that_rejects_the_former(store, tmp_path) -> None:
+    case_id = told_case(store, BOXED)
+    make(store, MARKS)
+    correct(store, case_id, "No mass is seen, again.", seen("nodule", (5, 6, 30, 40)))
+
+    assert make(store, MARKS) == [
+        ("SUPERSEDED", "SEG"),
+        ("SUPERSEDED", "GSPS"),
+        ("DUE", NOTE),
+        ("DUE", "SEG"),
+        ("DUE", "GSPS"),
+    ]
+
+    *former, note, second, _ = results_of_case(store, case_id)
+    assert rejected_in(store, note) == {item.sop_instance_uid for item in former}
+    assert (note.withdraws, second.withdraws) == (True, False)
+    assert read(store, second).SeriesInstanceUID == read(store, former[0]).SeriesInstanceUID
+    read(store, note).save_as(path := tmp_path / "note.dcm", enforce_file_format=True)
+    assert faults_of(path) == []
+    assert "Rejected for Quality Reasons" in dumped(path)
+
+
+def test_a_segmentation_of_which_nothing_is_left_is_rejected_once(store) -> None:
+    case_id = told_case(store, BOXED)
+    make(store, MARKS)
+    correct(store, case_id, MASS, BOXED)
+
+    assert make(store, MARKS) == [("SUPERSEDED", "SEG"), ("SUPERSEDED", "GSPS"), ("DUE", NOTE)]
+
+    correct(store, case_id, f"{MASS} Still.", BOXED)
+    assert len(make(store, MARKS)) == 3
+
+    correct(store, case_id, "No mass is seen, after all.", BOXED)
+    assert make(store, MARKS)[3:] == [("DUE", "SEG"), ("DUE", "GSPS")]
+
+    correct(store, case_id, f"{MASS} Again.", BOXED)
+    assert make(store, MARKS)[2:] == [
+        ("SUPERSEDED", NOTE),
+        ("SUPERSEDED", "SEG"),
+        ("SUPERSEDED", "GSPS"),
+        ("DUE", NOTE),
+    ]
+    *every, last = results_of_case(store, case_id)
+    assert rejected_in(store, last) == {item.sop_instance_uid for item in every if item.form != NOTE}
+
+
+def test_a_segmentation_whose_finding_loses_its_place_is_rejected(sqlite_store) -> None:
+    case_id = told_case(sqlite_store, BOXED)
+    make(sqlite_store, MARKS)
+    correct(sqlite_store, case_id, "No mass is seen, again.", seen())
+
+    assert make(sqlite_store, MARKS)[2:] == [("DUE", NOTE)]
+
+
+def test_a_judgement_rejects_the_segmentation_of_what_it_rejects(sqlite_store) -> None:
+    case_id = told_case(sqlite_store, BOXED, seen("nodule", (50, 60, 90, 99)))
+    make(sqlite_store, MARKS)
+    verdicts = tuple(
+        FlagVerdict(
+            finding=finding,
+            kind=DiscrepancyKind.POSSIBLE_MISS,
+            verdict=Verdict.CONFIRMED if finding == "nodule" else Verdict.NOT_CONFIRMED,
+            cause=None if finding == "nodule" else RejectionCause.NOT_THERE,
+        )
+        for finding in ("mass", "nodule")
+    )
+
+    judge(sqlite_store, case_id, Judgement(verdicts=verdicts, radpeer=Radpeer.CONCUR), sender())
+    make(sqlite_store, MARKS, seconds=120)
+
+    before, _, note, judged, _ = results_of_case(sqlite_store, case_id)
+    assert {item.SegmentLabel for item in read(sqlite_store, before).SegmentSequence} == {
+        "lung mass",
+        "lung nodule",
+    }
+    assert [item.SegmentLabel for item in read(sqlite_store, judged).SegmentSequence] == ["lung nodule"]
+    assert before.sop_instance_uid in rejected_in(sqlite_store, note)
+
+
+@pytest.mark.parametrize("form", [Form.SEG, Form.GSPS])
+def test_our_own_mark_that_comes_back_opens_nothing(form, sqlite_store) -> None:
+    case_id = told_case(sqlite_store, BOXED)
+    make(sqlite_store, [rule for rule in MARKS if rule.form is form])
+    (result,) = results_of_case(sqlite_store, case_id)
+    before = load_case(sqlite_store, case_id)
+
+    receipt = send_image(sqlite_store, bytes_of(read(sqlite_store, result)))
+
+    assert receipt.outcome == "ALREADY_STORED"
+    assert load_case(sqlite_store, case_id).events == before.events
 
 
 def test_our_own_result_that_comes_back_changes_nothing(sqlite_store) -> None:

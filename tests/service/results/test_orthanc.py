@@ -26,7 +26,7 @@ from tests.service.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
-FORMS = (Form.SR, Form.SC, Form.KO)
+FORMS = (Form.SR, Form.SC, Form.KO, Form.SEG, Form.GSPS)
 
 
 @pytest.fixture
