@@ -21,7 +21,7 @@ from tests.service.faults.chaos.load import Consignment, Expected
 SIDE = 256  # of the images: the flood is of many, not of large ones
 FILMS = 8
 REMEMBERED = 200  # studies that may be sent again
-AGAIN_SECONDS = 0.5  # sooner than Retry-After says: the senders of a flood are not polite
+AGAIN_SECONDS = 2.0  # sooner than Retry-After says: the senders of a flood are not polite
 BEGUN_PER_SENDER = 2  # things that wait to be acknowledged; further studies are not begun meanwhile
 WAYS = (*IMAGE_WAYS, *REPORT_WAYS)
 _IDLE_SECONDS = 0.2

@@ -26,6 +26,12 @@ TURNED_AWAY = frozenset(
         "HL7 BrokenPipeError",
     }
 )
+# A connection that rests is ended by either side; whoever sends in that very moment has no answer, and sends
+# again. These are bounded by their share.
+ENDED = frozenset(
+    {"C-STORE no reply", *(f"{way} RemoteProtocolError" for way in ("STOW-RS", "HTTP", "FHIR"))}
+)
+ENDED_SHARE_MAX = 0.005  # of what was sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +71,10 @@ class Outcome:
     @property
     def faults(self) -> tuple[str, ...]:
         """Return in words what did not hold."""
-        found = [
-            f"{count} x {what}" for what, count in sorted(self.refusals.items()) if what not in TURNED_AWAY
-        ]
+        sent = self.refusals.total() + self.acknowledged.total()
+        ended = sum(count for what, count in self.refusals.items() if what in ENDED)
+        allowed = TURNED_AWAY | ENDED if ended <= ENDED_SHARE_MAX * sent else TURNED_AWAY
+        found = [f"{count} x {what}" for what, count in sorted(self.refusals.items()) if what not in allowed]
         found += [f"{count} x page {status}" for status, count in self.pages.items() if status != "200"]
         if not self.flood.acknowledged:
             found.append("nothing was taken during the flood")

@@ -56,6 +56,7 @@ def test_a_flood_that_is_turned_away_by_the_codes_of_its_protocols_held() -> Non
             {"refusals": Counter({"HTTP status 503 without Retry-After": 1})},
             "1 x HTTP status 503 without Retry-After",
         ),
+        ({"refusals": Counter({"C-STORE no reply": 2, "FHIR status 503": 300})}, "2 x C-STORE no reply"),
         ({"pages": Counter({"200": 5, "503": 2})}, "2 x page 503"),
         ({"flood": replace(PHASE, acknowledged=0)}, "nothing was taken during the flood"),
         ({"flood": replace(PHASE, pages=(0.1,) * 150 + (1.5,) * 50)}, "a page took 1.50 s (p99)"),
@@ -74,6 +75,10 @@ def test_what_did_not_hold_is_told(changed: dict[str, object], told: str) -> Non
 
     assert outcome.faults == (told,)
     assert list(outcome.lines())[-1] == f"did not hold: {told}"
+
+
+def test_a_connection_that_ended_just_when_something_was_sent_is_no_fault() -> None:
+    assert replace(HELD, refusals=Counter({"C-STORE no reply": 2, "FHIR status 503": 400})).faults == ()
 
 
 def test_the_halves_of_some_values_share_none() -> None:
