@@ -1,6 +1,7 @@
-"""Cores, disk and database for so many studies a day, from what one study takes here.
+"""Cores, disk and database for so many studies a day, and what a thousand cost, from what one takes here.
 
     python -m benchmarks.capacity --studies 48
+    python -m benchmarks.capacity --studies 48 --core-hour 0.05 --gigabyte-month 0.02 --months 12
 
 Takes studies as `benchmarks.worker` makes them (a radiograph of 2048 x 2048 pixels with its report) through a
 worker, and measures the time of a processor that worker and child use, the bytes of objects, and those by
@@ -32,7 +33,7 @@ from benchmarks.worker import RESAMPLES, Bench, drain, fill_batch, make_bench
 from overread.statistics import Estimate, Rows, bootstrap_estimate
 
 _HOUR_SECONDS = 3600.0
-_DAYS = (1_000, 5_000, 10_000, 50_000, 100_000, 300_000)
+_DAYS = (1_000, 5_000, 10_000, 50_000, 100_000, 300_000)  # the last: more than 100 million a year
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,37 @@ def table(cpu: Estimate, objects: Estimate, database: Estimate, day: Day) -> str
     return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What is paid for a machine; of no currency."""
+
+    core_hour: float
+    gigabyte_month: float
+    months: float  # for which everything is kept
+
+
+def thousand(cpu: Estimate, objects: Estimate, database: Estimate, prices: Prices) -> str:
+    """Return what triage of a thousand studies takes, and what that costs, in words."""
+    core_hours = tuple(1000 * seconds / _HOUR_SECONDS for seconds in (cpu.value, cpu.low, cpu.high))
+    gigabytes = 1000 * (objects.value + database.value) / 1e9
+    keeping = gigabytes * prices.gigabyte_month * prices.months
+    takes = "{:.3f} [{:.3f}, {:.3f}] hours of a core".format(*core_hours)
+    costs = "{:.3f} [{:.3f}, {:.3f}]".format(*(hours * prices.core_hour for hours in core_hours))
+    return (
+        f"1,000 studies take {takes} and {gigabytes:.2f} GB; at {prices.core_hour:g} a core hour and "
+        f"{prices.gigabyte_month:g} a gigabyte and month, triage costs {costs} and keeping everything for "
+        f"{prices.months:g} months {keeping:.2f}"
+    )
+
+
+def processor() -> str:
+    """Return the name of the processor as the kernel has it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -133,6 +165,9 @@ def main() -> int:
     parser.add_argument("--compressed", action="store_true", help="JPEG 2000 instead of uncompressed")
     parser.add_argument("--peak", type=float, default=0.12, help="share of a day in its busiest hour")
     parser.add_argument("--load", type=float, default=0.7, help="share of a core that may be in use then")
+    parser.add_argument("--core-hour", type=float, default=0.05, help="price of a core for an hour")
+    parser.add_argument("--gigabyte-month", type=float, default=0.02, help="price of a gigabyte for a month")
+    parser.add_argument("--months", type=float, default=12, help="for which everything is kept")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -149,12 +184,15 @@ def main() -> int:
     )
     kind = "JPEG 2000" if given.compressed else "uncompressed"
     print(
+        f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n"
         f"{SIDE} x {SIDE} pixels, {kind}, n = {given.studies} studies in {len(costs)} batches, SQLite\n"
         f"a study takes {cpu:.3f} s of a core, {objects.value / 1e6:.2f} MB of objects, "
         f"{database.value / 1e3:.1f} kB of the database\n"
         f"busiest hour {given.peak:.0%} of a day, cores in use for {given.load:.0%} of it\n"
     )
     print(table(cpu, objects, database, Day(peak=given.peak, load=given.load)))
+    prices = Prices(core_hour=given.core_hour, gigabyte_month=given.gigabyte_month, months=given.months)
+    print("\n" + thousand(cpu, objects, database, prices))
     return 0
 
 

@@ -31,6 +31,7 @@ from models.releases import load_onnx_detector, release_folder
 
 FILES = 4
 DEPTH = 64  # prepared images that may wait
+LIMIT_SHARE = 0.5  # of its time that the device waits for pixels: from there on they are the limit
 Tensors = NDArray[np.float32]  # (images, rows, columns)
 
 
@@ -67,6 +68,7 @@ def main() -> int:
         f"to keep it busy, {curve[best]:.1f} images/s must be decoded and prepared; one process alone does "
         f"{flow.decoded / given.decoders:.1f}, so {curve[best] * given.decoders / flow.decoded:.1f} processes"
     )
+    print(f"the limit here is {'decoding' if flow.waited > LIMIT_SHARE else 'the network'}")
     return 0
 
 

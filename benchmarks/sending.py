@@ -25,6 +25,7 @@ BOUNDARY = "overread-parcel"
 TIMEOUT_SECONDS = 20.0
 LOOK_SECONDS = 0.2  # between two looks at what became of a file
 HTTP_OK = frozenset({200, 201})
+BUSY = 503
 _START, _END = b"\x0b", b"\x1c\r"  # of a message (HL7 v2.5.1 appendix C, MLLP)
 
 
@@ -178,7 +179,8 @@ class Sender:
                 self._hang_up()
                 return f"{parcel.way} cut off"
             reply += piece
-        return "" if f"MSA|AA|{control}".encode() in reply else f"{parcel.way} not accepted"
+        code = reply.partition(b"MSA|")[2].partition(b"|")[0].decode()
+        return "" if f"MSA|AA|{control}".encode() in reply else f"{parcel.way} answered {code}"
 
     def _put(self, parcel: Parcel) -> str:
         """Put a file into the watched folder, and wait until it has been taken or refused."""
@@ -226,4 +228,7 @@ def _message(parcel: Parcel, control: str) -> bytes:
 
 
 def _unless_ok(parcel: Parcel, reply: httpx.Response) -> str:
-    return "" if reply.status_code in HTTP_OK else f"{parcel.way} status {reply.status_code}"
+    if reply.status_code in HTTP_OK:
+        return ""
+    lacks = " without Retry-After" if reply.status_code == BUSY and "retry-after" not in reply.headers else ""
+    return f"{parcel.way} status {reply.status_code}{lacks}"

@@ -16,6 +16,7 @@ from service.store.records import ReportStatus
 from service.web.body import read_body
 from service.web.context import Context, sender
 from service.web.multipart import ContentType, parse_content_type
+from service.web.narrative_turns import narratives_of
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
 
@@ -112,7 +113,8 @@ async def _incoming_report(
     responses=_RESPONSES,
     openapi_extra=_SCHEMA,
 )
-def post_report(
+async def post_report(
+    request: Request,
     context: Context,
     report: Annotated[IncomingReport, Depends(_incoming_report)],
     response: Response,
@@ -122,8 +124,10 @@ def post_report(
     Versions are never overwritten. The same version again changes nothing. A new version of a triaged case
     sends the case through triage again, unless it was made before the one that counts.
     """
-    with counted(IntakeProtocol.HTTP):
-        receipt = receive_report(context.store, report, now=context.clock())
+    with counted(IntakeProtocol.HTTP):  # in turns: however many reports come, pages find a thread
+        receipt = await narratives_of(request).run(
+            lambda: receive_report(context.store, report, now=context.clock())
+        )
     if receipt.outcome is ReceiptOutcome.ALREADY_STORED:
         response.status_code = 200
     response.headers["Location"] = f"/api/v1/cases/{receipt.case_id}"

@@ -90,6 +90,7 @@ _NEXT_DUE = (
     select(cases.c.case_id)
     .where(
         cases.c.state == bindparam("claimable"),
+        cases.c.due_at >= bindparam("since"),
         or_(cases.c.due_at <= bindparam("now"), cases.c.due_at > bindparam("beyond")),
     )
     .order_by(cases.c.due_at)

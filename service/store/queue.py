@@ -26,6 +26,7 @@ from service.store.database import Store
 from service.store.history import earlier_reports, restored_findings
 from service.store.json_format import from_json
 from service.store.policies import policy_in_force
+from service.store.queue_front import QueueFront
 from service.store.records import CaseRecord, ClaimedCase, Lease, TriageRecord
 from service.store.rows import case_of, instance_of
 
@@ -33,9 +34,19 @@ _BATCH = 100
 _PAUSE_SECONDS_MAX = 86_400.0
 
 
-def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | None:
-    """Make the READY case that has been due for longest the worker's; return None if nothing is due."""
+def claim_case(
+    store: Store, *, worker: str, now: datetime, front: QueueFront | None = None
+) -> ClaimedCase | None:
+    """Make the READY case that has been due for longest the worker's; return None if nothing is due.
+
+    Args:
+        store: where the cases are.
+        worker: whose it becomes.
+        now: the aware time.
+        front: of the queue, as this worker knows it; it moves. None: every case is looked at.
+    """
     claimed = advance(CaseState.READY, CaseEvent.CLAIMED)
+    front = front or QueueFront()
     with store.writing(durable=False) as connection:
         row = connection.execute(
             queries.CLAIM,
@@ -43,11 +54,13 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
                 "claimable": CaseState.READY.value,
                 "claimed": claimed.value,
                 "owner": worker,
+                "since": front.since(now),
                 "now": now,
                 "beyond": _beyond_reason(store, now),
                 "until": now + timedelta(seconds=store.settings.lease_seconds),
             },
         ).one_or_none()
+        front.move(None if row is None else row.due_at, now=now)
         if row is None:
             return None
         case = case_of(row)
@@ -55,14 +68,20 @@ def claim_case(store: Store, *, worker: str, now: datetime) -> ClaimedCase | Non
         return _claimed(store, connection, case, worker)
 
 
-def peek_case(store: Store, *, now: datetime) -> tuple[Path, ...]:
+def peek_case(store: Store, *, now: datetime, front: QueueFront | None = None) -> tuple[Path, ...]:
     """Return the instances of the case that a claim would give now, in its order.
 
     Empty if nothing is due, or if something would have to be fetched to this machine. It binds nobody: the
-    case may be another's a moment later.
+    case may be another's a moment later. The front of the queue stays where it is.
     """
+    since = (front or QueueFront()).since(now)
     with store.reading() as connection:
-        bound = {"claimable": CaseState.READY.value, "now": now, "beyond": _beyond_reason(store, now)}
+        bound = {
+            "claimable": CaseState.READY.value,
+            "since": since,
+            "now": now,
+            "beyond": _beyond_reason(store, now),
+        }
         rows = connection.execute(queries.PEEK, bound).all()
     found = [store.files.objects.local(row.sha256) for row in rows]
     return tuple(path for path in found if path is not None) if None not in found else ()

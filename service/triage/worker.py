@@ -16,6 +16,7 @@ from service.error_boundary import ErrorBoundary
 from service.store.database import Store
 from service.store.detector_registry import registry_version
 from service.store.queue import claim_case, peek_case
+from service.store.queue_front import QueueFront
 from service.store.ready_cases import ReadyCases
 from service.store.records import ClaimedCase
 from service.tracing import Step, traces
@@ -54,6 +55,7 @@ def work(store: Store, looks: Looks, *, name: str, clock: Clock, stop: threading
     claims = 0
     pause = timedelta(seconds=store.settings.poll_seconds)
     house_due = clock()
+    front = None if drain else QueueFront()  # what drains looks at every case each time
     with (
         Heartbeat(store, clock=clock) as heartbeat,
         Storing(store, heartbeat, clock=clock) as storing,
@@ -67,11 +69,11 @@ def work(store: Store, looks: Looks, *, name: str, clock: Clock, stop: threading
                     housekeeping.do()
                     house_due = clock() + pause
                 asked_at = clock()
-                claimed = claim_case(store, worker=name, now=asked_at)
+                claimed = claim_case(store, worker=name, now=asked_at, front=front)
                 if claimed is not None:
                     claims += 1
                     _trace_claim(claimed, asked_at)
-                    _hint_next(store, looks, now=clock())
+                    _hint_next(store, looks, front, now=clock())
                     with presence.working_on(claimed.lease.case_id):
                         _take_through(store, looks, storing, clock=clock, stop=stop, claimed=claimed)
                     continue
@@ -146,10 +148,10 @@ def _trace_claim(claimed: ClaimedCase, asked_at: datetime) -> None:
     )
 
 
-def _hint_next(store: Store, looks: Looks, *, now: datetime) -> None:
+def _hint_next(store: Store, looks: Looks, front: QueueFront | None, *, now: datetime) -> None:
     """Tell the detectors which images probably come next, so that they can prepare them meanwhile."""
     try:
-        instances = peek_case(store, now=now)
+        instances = peek_case(store, now=now, front=front)
     except OutOfResourcesError as error:  # a hint is not worth the case in hand
         _log.warning("store_unavailable", why=str(error))
         return

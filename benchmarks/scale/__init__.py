@@ -1,0 +1,1 @@
+"""Measures PostgreSQL with millions of cases."""
