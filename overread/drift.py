@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 LEAST_UNITS = 20
 """Units of each window; fewer say nothing of a column."""
 
-MOST_CASES = 2000
+MOST_CASES = 1000
 """Cases of each window that a distance looks at; of more, so many that are drawn by chance."""
 
 _BLOCK = 200  # permutations at a time

@@ -68,6 +68,11 @@ class DriftLook:
     channels: tuple[ChannelLook, ...]
 
     @property
+    def next_end(self) -> datetime:
+        """When the window after this one is over."""
+        return self.window.end + (self.window.end - self.window.start)
+
+    @property
     def alarms(self) -> tuple[str, ...]:
         """Names of the channels that differ."""
         return tuple(look.channel for look in self.channels if look.is_alarm)

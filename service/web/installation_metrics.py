@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from overread import __version__
 from overread.case import CaseState
+from overread.drift_columns import CHANNELS
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.network_settings import certificate_expiry
 from service.store.audit_trail import last_backup_at
@@ -152,35 +153,32 @@ class InstallationCollector(Collector):
         )
 
     def _of_drift(self) -> Iterator[Metric]:
-        """Give the latest look, unless there is none, or further ones have not come for long."""
-        looks = list_looks(self._store, limit=1)
-        if not looks:
-            return
-        (look,) = looks
-        next_look_at = look.window.end + (look.window.end - look.window.start)
-        if self._now - next_look_at > _DRIFT_FORGOTTEN:
-            return
+        """Give the latest look; zeros where there is none, or further ones have not come for long."""
+        look = next(iter(list_looks(self._store, limit=1)), None)
+        if look is not None and self._now - look.next_end > _DRIFT_FORGOTTEN:
+            look = None
+        channels = () if look is None else look.channels
         yield _labelled(
             "overread_drift_alarm",
             "Whether the latest window of studies differs from the reference: 1, or 0.",
             "channel",
-            {channel.channel: channel.is_alarm for channel in look.channels},
+            {**dict.fromkeys(CHANNELS, 0.0), **{item.channel: item.is_alarm for item in channels}},
         )
         yield _labelled(
             "overread_drift_p",
             "Chance that nothing but chance made the column differ that differs most.",
             "channel",
-            {channel.channel: channel.p for channel in look.channels if channel.p is not None},
+            {item.channel: item.p for item in channels if item.p is not None},
         )
         yield _gauge(
             "overread_drift_window_cases",
             "Studies of the latest window that were compared.",
-            look.window_cases,
+            look.window_cases if look else 0,
         )
         yield _gauge(
             "overread_drift_next_look_timestamp_seconds",
-            "When the next window is over and is to be looked at.",
-            next_look_at.timestamp(),
+            "When the next window is over, which is to be looked at then; 0 where none was looked at.",
+            look.next_end.timestamp() if look else 0.0,
         )
 
     def _of_workers(self) -> Metric:
