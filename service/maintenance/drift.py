@@ -35,13 +35,14 @@ _SEED = 2026
 
 def due_window(settings: DriftSettings, *, now: datetime) -> Period | None:
     """Return the latest window that is over; None before the first, and where nothing is compared."""
-    if settings.reference is None:
+    reference = settings.period
+    if reference is None:
         return None
     length = timedelta(days=settings.window_days)
-    count = (now - settings.reference.end) // length
+    count = (now - reference.end) // length
     if count < 1:
         return None
-    end = settings.reference.end + count * length
+    end = reference.end + count * length
     return Period(start=end - length, end=end)
 
 
@@ -57,7 +58,7 @@ def look_for_drift(store: Store, settings: DriftSettings, *, now: datetime) -> D
         OutOfResourcesError: the store is not available.
         MemoryError: there is none.
     """
-    reference, window = settings.reference, due_window(settings, now=now)
+    reference, window = settings.period, due_window(settings, now=now)
     if reference is None or window is None or has_look(store, reference, window):
         return None
     look = compared(store, settings, reference=reference, window=window, now=now)
@@ -127,7 +128,7 @@ def watch_for_drift(
     Raises:
         ConfigurationError: no setting says what is usual.
     """
-    if settings.reference is None:
+    if settings.period is None:
         raise ConfigurationError(
             "nothing is compared: set OVERREAD_DRIFT_REFERENCE to the days that count as usual; see "
             "docs/scorecards.md"

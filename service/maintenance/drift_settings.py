@@ -1,9 +1,9 @@
 """The settings of the watch for drift: what counts as usual, and how often an alarm may be false."""
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import field_validator
 
 from service.settings_sources import SettingsModel, setting
 from service.store.drift import Period
@@ -11,17 +11,15 @@ from service.store.drift import Period
 DAYS_OF_MONTH = 365.25 / 12
 
 
-def _period(word: object) -> object:
+def _period(text: str) -> Period:
     """Return the period of a text such as "2026-01-01/2026-04-01"."""
-    if not isinstance(word, str):
-        return word
-    first, _, last = word.partition("/")
+    first, _, last = text.partition("/")
     try:
         start, end = (datetime.strptime(day.strip(), "%Y-%m-%d").replace(tzinfo=UTC) for day in (first, last))
     except ValueError:
-        raise ValueError(f"{word!r} are no two days such as 2026-01-01/2026-04-01") from None
+        raise ValueError(f"{text!r} are no two days such as 2026-01-01/2026-04-01") from None
     if not start < end:
-        raise ValueError(f"{word!r} ends before it begins")
+        raise ValueError(f"{text!r} ends before it begins")
     return Period(start=start, end=end)
 
 
@@ -31,7 +29,8 @@ class DriftSettings(SettingsModel):
     table: ClassVar[str] = "drift"
     prefix: ClassVar[str] = "OVERREAD_DRIFT_"
 
-    reference: Annotated[Period | None, BeforeValidator(_period)] = setting(
+    reference: str = setting(
+        "",
         meaning="days in which the studies that were triaged are usual, from the first until before the "
         "second, such as 2026-01-01/2026-04-01 (UTC); windows after it are compared with them",
         default_words="none, and nothing is compared",
@@ -48,6 +47,18 @@ class DriftSettings(SettingsModel):
     cases_max: int = setting(
         2000, meaning="studies of reference and of window that are compared, of each", ge=100, le=5000
     )
+
+    @field_validator("reference")
+    @classmethod
+    def _check_reference(cls, text: str) -> str:
+        if text:
+            _period(text)
+        return text
+
+    @property
+    def period(self) -> Period | None:
+        """The reference; None where nothing is compared."""
+        return _period(self.reference) if self.reference else None
 
     @property
     def looks_per_month(self) -> float:

@@ -225,7 +225,7 @@ def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
 
 def _drift_watch(environ: Mapping[str, str], environment: dict[str, str]) -> list[ChildSpec]:
     """Return what compares the studies of late with those that are usual, if the settings say which are."""
-    if DriftSettings.read(environ).reference is None:
+    if DriftSettings.read(environ).period is None:
         return []
     return [_program("drift", ("drift", "--daily"), environment)]
 
