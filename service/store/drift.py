@@ -89,6 +89,18 @@ def note_appearance(
         connection.execute(insert(appearances).values(case_id=case_id, triaged_at=now, appearance=text))
 
 
+def kept_appearance(store: Store, case_id: int) -> str | None:
+    """Return what the images of a case looked like, as JSON; None where no detector said.
+
+    Raises:
+        OutOfResourcesError: the store is not available.
+    """
+    kept = select(appearances.c.appearance).where(appearances.c.case_id == case_id)
+    with store.reading() as connection:
+        found: str | None = connection.execute(kept).scalar_one_or_none()
+    return found
+
+
 def cases_within(store: Store, period: Period, *, most: int) -> tuple[int, ...]:
     """Return numbers of cases that were first triaged within a period: all, or every so many-th of them.
 
