@@ -6,7 +6,6 @@ from pathlib import Path
 from overread.cohort import encode_case
 from overread.errors import InvalidFileError
 from service.deidentification.pseudonyms import Pseudonyms
-from service.intake.scanners import scanner_of
 from service.store.database import Store
 from service.store.history import concluded_cases
 from service.store.records import UnreadableCase
@@ -20,9 +19,7 @@ class ExportSummary:
     left_out: tuple[UnreadableCase, ...]  # with the reason of each
 
 
-def export_cohort(
-    store: Store, path: Path, pseudonyms: Pseudonyms, *, with_scanners: bool = True
-) -> ExportSummary:
+def export_cohort(store: Store, path: Path, pseudonyms: Pseudonyms) -> ExportSummary:
     """Write the cases; the file is complete or not there.
 
     Patients become numbers in the order of their first case, so that no identifier of theirs leaves. A case
@@ -32,7 +29,6 @@ def export_cohort(
         store: of the installation.
         path: of the file.
         pseudonyms: in the place of the first readers' names.
-        with_scanners: whether an image of each study is opened to say which machine made it.
 
     Raises:
         InvalidFileError: the file cannot be written.
@@ -52,7 +48,6 @@ def export_cohort(
                     case,
                     patient=str(numbers.setdefault(case.patient, len(numbers) + 1)),
                     first_reader=case.first_reader and pseudonyms.name("R", case.first_reader),
-                    scanner=scanner_of(store, case.case) if with_scanners else None,
                 )
                 file.write(encode_case(given) + "\n")
                 written += 1

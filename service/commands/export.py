@@ -15,11 +15,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="of the pseudonyms; made where it is not there; keep it secret",
     )
-    parser.add_argument(
-        "--scanners",
-        action=argparse.BooleanOptionalAction,
-        help="open an image of each study to say which machine made it; left out: where no bucket holds them",
-    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -34,11 +29,9 @@ def _run(arguments: argparse.Namespace) -> int:
     configure_logging()
     pseudonyms = Pseudonyms.of_key_file(arguments.key)
     with opened_store(arguments) as store:
-        wanted = arguments.scanners
-        scanners = store.settings.objects_url is None if wanted is None else wanted
         record_acts(store, [acting(AuditAction.EXPORTED, "overread export")])
         with requested_output(arguments):
-            summary = export_cohort(store, arguments.out, pseudonyms, with_scanners=scanners)
+            summary = export_cohort(store, arguments.out, pseudonyms)
     for case in summary.left_out:
         sys.stderr.write(f"left out: case {case.case_id}, study {case.study_instance_uid}: {case.why}\n")
     sys.stderr.write(f"{summary.written} cases in {arguments.out}\n")

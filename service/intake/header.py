@@ -30,8 +30,6 @@ _KEYWORDS = (
     "BodyPartExamined",
     "Columns",
     "InstitutionName",
-    "Manufacturer",
-    "ManufacturerModelName",
     "Modality",
     "PatientAge",
     "PatientID",
@@ -43,7 +41,6 @@ _KEYWORDS = (
     "SOPInstanceUID",
     "SeriesInstanceUID",
     "SpecificCharacterSet",
-    "StationName",
     "StudyDate",
     "StudyDescription",
     "StudyInstanceUID",
@@ -71,9 +68,6 @@ class InstanceHeader:
     patient_age_years: float | None
     patient_sex: str | None
     institution: str | None
-    manufacturer: str | None
-    model: str | None
-    station: str | None
     rows: int  # of a frame; 0 where the object is no image
     columns: int  # the same
 
@@ -138,9 +132,6 @@ def _header(elements: Elements) -> InstanceHeader:
         patient_age_years=_years(element_text(values, "PatientAge")),
         patient_sex=element_text(values, "PatientSex", longest=16),
         institution=element_text(values, "InstitutionName", encoding),
-        manufacturer=element_text(values, "Manufacturer", encoding),
-        model=element_text(values, "ManufacturerModelName", encoding),
-        station=element_text(values, "StationName", encoding),
         rows=_count(values, "Rows"),
         columns=_count(values, "Columns"),
     )

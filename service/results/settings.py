@@ -111,8 +111,8 @@ class ResultsSettings(SettingsModel):
     rules: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], SPLIT_WORDS] = setting(
         (),
         meaning="what goes where and when, as moment:form:destination, such as triage:SR:pacs; moments: "
-        "triage, judgement; forms: SR, SC, KO, SEG, GSPS (DICOM), ORU (HL7), FHIR_R4, FHIR_R5 (notifications), "
-        "after judgement ASSESSMENT (DICOM)",
+        "triage, judgement; forms: SR, SC, KO, SEG, GSPS (DICOM), ORU (HL7), FHIR_R4, FHIR_R5 "
+        "(notifications), after judgement ASSESSMENT (DICOM)",
         default_words="after triage SR and SC to every DICOM destination, ORU to every HL7 one; after triage "
         "and judgement FHIR_R4 to every FHIR one",
     )

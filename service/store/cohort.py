@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from overread.appearance import Appearance
 from overread.cohort import Adjudication, CohortCase, CohortDetection, CohortRead
 from overread.errors import UnreadableRecordError
 from overread.observation import Detection, Observation, Presence, ReportReading
@@ -30,6 +31,7 @@ class Circumstances:
     shift: str | None  # in which the report was made
     first_reader: str | None  # who wrote it, as an account is named
     subspecialty: str | None  # of whoever wrote it
+    appearance: Appearance | None = None  # of the first image that a detector read
 
 
 _DAY = re.compile(r"\d{4}(0[1-9]|1[0-2])\d{2}")  # DA (PS3.5 6.2)
@@ -48,13 +50,15 @@ def cohort_case(
 
     The order of a patient's studies is their date as a number, 0 where it is unknown.
     """
-    date = study.study_date or ""
+    date, appearance = study.study_date or "", circumstances.appearance
     return CohortCase(
         case=study.study_instance_uid,
         patient=f"{study.issuer_of_patient_id or ''}|{study.patient_id or study.study_instance_uid}",
         order=int(date) if date.isascii() and date.isdigit() else 0,
         age_years=study.patient_age_years,
         sex=study.patient_sex,
+        view=None if appearance is None else appearance.view,
+        scanner=None if appearance is None else appearance.scanner,
         modality=study.modality,
         body_part=study.body_part,
         subspecialty=circumstances.subspecialty,
@@ -66,6 +70,9 @@ def cohort_case(
             Observation(finding=item.finding, presence=item.presence, laterality=item.laterality)
             for item in current_observations(reading.observations)
         ),
+        report_characters=sum(span.end - span.start for _, span in reading.sections) or None,
+        report_read_share=reading.text_read_share,
+        appearance=appearance,
         detections=tuple(_detection(item) for item in detections if item.not_applicable is None),
         adjudications=() if second_read is None else second_read.adjudications,
         selection_probability=selection_probability,

@@ -2,7 +2,6 @@ import subprocess
 import sys
 
 import pytest
-from sqlalchemy import update
 
 from overread.cohort import Adjudication, CohortCase, CohortRead, read_cohort
 from overread.observation import Observation, Presence
@@ -12,10 +11,8 @@ from service.adjudication.reads import commit_own_read, judge, undo
 from service.deidentification.pseudonyms import Pseudonyms
 from service.export import export_cohort
 from service.settings import load_settings
-from service.store import locks
 from service.store.database import open_store
 from service.store.people import bind_person
-from service.store.schema import instances
 from tests.service.adjudication.test_reads import CONFIRMED, MISS, REJECTED, SEVERE, rules, sender
 from tests.service.material import (
     CLEAR,
@@ -67,9 +64,6 @@ def test_studies_of_one_patient_keep_their_patient_and_their_order(store, tmp_pa
     assert cases["2.25.2"].order < cases["2.25.1"].order
 
 
-DEVICE = {"Manufacturer": "Acme", "ManufacturerModelName": "DX  100", "StationName": "ROOM2"}
-
-
 def reported(store, number: int, *, author: str | None, day: str = "20260301", **elements: object) -> None:
     """A case of its own study and patient that is triaged, reported in Berlin at six and a quarter."""
     shown = {"study": f"2.25.{number}", "AccessionNumber": f"N{number}", "PatientID": f"P{number}"}
@@ -80,18 +74,18 @@ def reported(store, number: int, *, author: str | None, day: str = "20260301", *
 
 def test_circumstances_leave_with_a_case(store, tmp_path) -> None:
     bind_person(store, add(store, "roe").person_id, None, ("thoracic", "cardiac"), by=BY)
-    reported(store, 1, author="Roe", InstitutionName=" North ", **DEVICE)
-    reported(store, 2, author="nobody here", Manufacturer="Acme")
+    reported(store, 1, author="Roe", InstitutionName=" North ")
+    reported(store, 2, author="nobody here")
     reported(store, 3, author=None, day="20260401")
     drain(store, now=after(60))
 
     first, second, third = exported(store, tmp_path).values()
 
-    assert (first.site, first.scanner) == ("north", "Acme, DX 100, ROOM2")
+    assert first.site == "north"
     assert (first.modality, first.body_part, first.month) == ("DX", "CHEST", "2026-03")
     assert first.subspecialty == "cardiac and thoracic"
-    assert (second.site, second.scanner, second.subspecialty) == (None, "Acme", None)
-    assert (third.scanner, third.first_reader, third.month) == (None, None, "2026-04")
+    assert (second.site, second.subspecialty) == (None, None)
+    assert (third.first_reader, third.month) == (None, "2026-04")
     assert first.first_reader == PSEUDONYMS.name("R", "roe")
     assert second.first_reader not in {None, first.first_reader}
     written = (tmp_path / "past.jsonl").read_text()
@@ -99,18 +93,15 @@ def test_circumstances_leave_with_a_case(store, tmp_path) -> None:
     assert "nobody" not in written
 
 
-def test_another_key_gives_other_pseudonyms_and_no_scanner_is_looked_for_unless_wanted(
-    sqlite_store, tmp_path
-) -> None:
-    reported(sqlite_store, 1, author="roe", **DEVICE)
+def test_another_key_gives_other_pseudonyms(sqlite_store, tmp_path) -> None:
+    reported(sqlite_store, 1, author="roe")
     drain(sqlite_store, now=after(60))
     (mine,) = exported(sqlite_store, tmp_path).values()
 
-    export_cohort(sqlite_store, tmp_path / "other.jsonl", Pseudonyms(b"o" * 32), with_scanners=False)
+    export_cohort(sqlite_store, tmp_path / "other.jsonl", Pseudonyms(b"o" * 32))
 
     (other,) = read_cohort(tmp_path / "other.jsonl")
     assert other.first_reader != mine.first_reader
-    assert (mine.scanner, other.scanner) == ("Acme, DX 100, ROOM2", None)
 
 
 @pytest.mark.parametrize(
@@ -133,17 +124,6 @@ def test_the_shift_is_that_of_the_report_by_the_clock_of_the_machine(tmp_path, z
 
     store.close()
     assert case.shift == shift
-
-
-def test_of_an_image_that_was_made_here_no_scanner_is_told(sqlite_store, tmp_path) -> None:
-    reported(sqlite_store, 1, author=None, **DEVICE)
-    drain(sqlite_store, now=after(60))
-    with sqlite_store.writing(locks.study("2.25.1")) as connection:
-        connection.execute(update(instances).values(result_of=1))
-
-    (case,) = exported(sqlite_store, tmp_path).values()
-
-    assert case.scanner is None
 
 
 def judged_by(store, case_id: int, judgement: Judgement, name: str = "ada", *, revision: int = 1) -> None:

@@ -1,10 +1,13 @@
 """`overread audit run` on the cases of an installation, in one command."""
 
 import json
+from dataclasses import replace
 
 from evaluation.audit.result_folder import read_table
 from overread.command import main
+from service.store.drift import note_appearance
 from tests.service.material import CLEAR, MASS, after, dicom_bytes, send_image, send_report
+from tests.service.store.releases.whole import whole_appearance
 from tests.service.triage.test_worker import drain
 
 CASES = 24
@@ -20,7 +23,6 @@ def test_the_cases_of_an_installation_become_a_page_in_one_command(sqlite_store,
                 PatientID=f"SECRET{number}",
                 StudyDate=f"2025{1 + number % 2:02d}11",
                 InstitutionName="North",
-                Manufacturer="=Acme",
             ),
         )
         content = MASS if number % 2 else CLEAR
@@ -32,6 +34,9 @@ def test_the_cases_of_an_installation_become_a_page_in_one_command(sqlite_store,
             author=f"Roe {number % 2}",
         )
     drain(sqlite_store, now=after(60))
+    with sqlite_store.writing() as connection:
+        for number in range(1, CASES + 1):
+            note_appearance(connection, number, replace(whole_appearance(), scanner="=Acme"), now=after(60))
 
     at = ["--data-folder", str(sqlite_store.settings.data_folder)]
 
