@@ -39,6 +39,7 @@ from tests.service.security.people import add, desk_on
 SITES = ("north", "south", "west")
 DRAWN = 0.9  # of the concordant cases, so that most of a store is judged
 TWICE = 0.1  # of the judged cases are read by two
+_PATIENCE_SECONDS = 900.0  # on a machine that others use
 TOGETHER = 5_000  # rows that one transaction adds
 
 
@@ -161,6 +162,7 @@ def measure(store: Store, chance: random.Random, repeats: int) -> None:
     """Look at the page again and again, and print what the looks took."""
     add(store, "quinn", Role.QUALITY)
     with desk_on(store) as desk, desk.signed_in("quinn") as browser:
+        browser.timeout = httpx.Timeout(_PATIENCE_SECONDS)
         tell("first look of a process", timed(lambda: browser.get("/second-reads"), 1))
         tell("later look", timed(lambda: browser.get("/second-reads"), repeats))
         after = []

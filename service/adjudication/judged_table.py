@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from overread.cohort import Adjudication
 from overread.discrepancy import DiscrepancyKind
@@ -72,8 +73,7 @@ def said_by(judgement: Judgement) -> Said:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedCase:
+class JudgedCase(NamedTuple):  # in a third of the time of a dataclass
     """What a judgement that counts says of one case."""
 
     patient: str

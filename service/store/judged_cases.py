@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Protocol
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select
 
@@ -96,8 +97,7 @@ class BulkRead(ActOnCase, Protocol):
     def probability(self) -> float | None: ...  # noqa: D102  # of the draw of this revision
 
 
-@dataclass(frozen=True, slots=True)
-class ReadCase:
+class ReadCase(NamedTuple):  # in a third of the time of a dataclass
     """A case with what second readers judged of it, and with what is known of it besides."""
 
     case_id: int
@@ -159,7 +159,7 @@ def count_unread(connection: Connection, reopened: Collection[int]) -> tuple[Unr
 
 def _cases(connection: Connection, query: Select[Any], bound: dict[str, Any]) -> Iterator[ReadCase]:
     rows = connection.execute(query.where(cases_in_sight(connection)), bound)
-    for case_id, own in groupby(rows, key=lambda row: row.case_id):
+    for case_id, own in groupby(rows, key=itemgetter(0)):
         some: tuple[Any, ...] = tuple(own)
         first = some[0]
         patient = f"{first.issuer_of_patient_id or ''}|{first.patient_id or first.study_instance_uid}"

@@ -2,7 +2,6 @@
 
 import csv
 import random
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -179,7 +178,7 @@ def test_months_lie_between_exact_limits_of_scipy(quality: Quality) -> None:
 
 def test_a_month_in_which_all_is_confirmed_stands_out(cases: list[JudgedCase]) -> None:
     changed = [
-        replace(case, said=said_by(said("mass", MISS, None, confirmed=True)))
+        case._replace(said=said_by(said("mass", MISS, None, confirmed=True)))
         if case.month == "2025-11"
         else case
         for case in cases
