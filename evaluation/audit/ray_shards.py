@@ -7,6 +7,7 @@ way of going on, for clusters alone, and cannot tell that the cohort changed und
 """
 
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from overread.errors import ConfigurationError, LostProcessError, OverreadError
 
 _TRIES_AGAIN = 3  # of a shard whose machine or process died under it
 _FEWEST_UNDER_WAY = 8  # shards, so that a cluster which is still starting has something to begin with
+_CONNECT_SECONDS = 10.0
 _UNDER_WAY_PER_CPU = 2  # more would only fill the memory that Ray keeps results in
 
 
@@ -65,13 +67,22 @@ def _cluster(address: str) -> Iterator[Any]:
             "a Ray cluster needs Ray; install overread with its extra: pip install 'overread[ray]'"
         ) from error
     try:
+        _require_answer(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ConfigurationError(f"no Ray cluster answers at {address}: {error}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise an OSError where nobody listens at a host and port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "://" not in address:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
+            pass
 
 
 def _read(release: str, work: ShardWork, shard: CohortShard) -> ReadShard:
