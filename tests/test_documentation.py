@@ -54,6 +54,7 @@ RUN_AS_A_WHOLE = {
     "docs/http.md": "tests/service/web/test_documentation.py",
     "docs/tutorial.md": "tests/test_docs_site.py",
     "docs/results.md": "tests/service/results/test_walk.py",
+    "docs/how-to/record-system.md": "tests/service/api/test_record_system_page.py",
 }
 # Commands that are not run here: what runs the same, and why it is not this test.
 RUN_ELSEWHERE = {

@@ -9,9 +9,9 @@ from service.commands.outbox import configure_outbox, print_deliveries, replay_d
 
 DESCRIPTION = """\
 Sends results to other systems: DICOM SR (TID 1500), secondary captures, key objects, segmentations and
-presentation states to a PACS by C-STORE or STOW-RS, HL7 ORU messages to a record system. Where they go is
-said by OVERREAD_RESULTS_DESTINATIONS and OVERREAD_RESULTS_RULES; `overread serve` runs `overread results
-send` as soon as a destination is named.
+presentation states to a PACS by C-STORE or STOW-RS, HL7 ORU messages to a record system, FHIR notifications
+to systems that read results here. Where they go is said by OVERREAD_RESULTS_DESTINATIONS and
+OVERREAD_RESULTS_RULES; `overread serve` runs `overread results send` as soon as a destination is named.
 
   overread results list               what waits, or was given up
   overread results list --all         everything, the latest first

@@ -1,4 +1,4 @@
-"""FHIR documents through the real route, and what is answered, held to the models of fhir.resources."""
+"""FHIR documents through the real route, and what is answered, held to HL7's definitions."""
 
 import json
 from typing import Any

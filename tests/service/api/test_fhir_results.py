@@ -1,4 +1,4 @@
-"""Results as FHIR through the real routes, held to the models of R4B and R5."""
+"""Results as FHIR through the real routes, held to HL7's definitions of R4 and R5."""
 
 from typing import Any
 

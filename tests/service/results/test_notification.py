@@ -12,6 +12,7 @@ from service.adjudication.reads import judge
 from service.dicom.settings import DicomSettings
 from service.results.notification import NotificationSender
 from service.results.ownership import this_process
+from service.results.process import send_once
 from service.results.sending import Sender
 from service.results.settings import ResultsSettings, Rule, Subscriber
 from service.store.database import Store
@@ -138,6 +139,22 @@ def test_of_a_concordant_case_nobody_is_told(sqlite_store) -> None:
 
     assert sent(sqlite_store, receiver) == 0
     assert receiver.calls == []
+
+
+def test_the_sender_of_results_is_led_by_the_settings_alone(sqlite_store) -> None:
+    told_case(sqlite_store, *BOTH)
+    receiver = Receiver()
+    with receiver.listening() as url:
+        environ = {
+            "OVERREAD_RESULTS_DESTINATIONS": f"record=fhir+{url}/hook",
+            "OVERREAD_RESULTS_FHIR_URL": "https://overread.example/fhir/",
+            "OVERREAD_RESULTS_WEBHOOK_SECRETS": f"record={SECRET}",
+        }
+
+        assert send_once(sqlite_store, environ) == 1
+
+    (call,) = receiver.calls
+    assert "https://overread.example/fhir/DiagnosticReport/case-" in call.body.decode()
 
 
 def test_without_rules_one_is_told_after_triage_and_judgement() -> None:

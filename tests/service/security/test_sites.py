@@ -53,7 +53,14 @@ SHOW_NOTHING_HERE = {
         "GET",
         "/studies/{study}/series/{series}/instances/{instance}/bulkdata/{place}",
     ),  # nothing is long enough
-    ("GET", "/fhir/Communication/{name}"),  # nobody is told before a judgement
+    *(
+        ("GET", f"/fhir/{kind}/{{name}}{rest}")
+        for kind in (
+            "Communication",
+            "ImagingSelection",
+        )  # nobody is told before a judgement; there is no box
+        for rest in ("", "/_history", "/_history/{version_id}")
+    ),
 }
 BODIES: dict[str, dict[str, str]] = {
     "discard": {"because": "of no use"},
@@ -88,6 +95,7 @@ class Thing:
             "frame": 1,
             "place": "7FE00010",
             "name": f"case-{self.case_id}{'-1' if 'Observation' in template else ''}",
+            "version_id": 1,
         }
         return re.sub(r"\{(\w+)\}", lambda found: str(values[found[1]]), template)
 
@@ -145,7 +153,7 @@ def two_sites(store: Store, sites: set[str] | None) -> Iterator[TwoSites]:
 
 def routes_about_cases() -> list[tuple[str, str]]:
     named = [route for route in ROUTES if NAMES_OF_CASES & set(re.findall(r"\{(\w+)\}", route[1]))]
-    of_results = re.compile(r"/fhir/\w+/\{name\}")
+    of_results = re.compile(r"/fhir/\w+/\{name\}(/_history(/\{version_id\})?)?")
     results = [route for route in ROUTES if route[0] == "GET" and of_results.fullmatch(route[1])]
     return sorted({*named, *results} - SENDS)
 
@@ -296,6 +304,8 @@ def test_what_fhir_tells_is_of_the_own_site(sqlite_store: Store) -> None:
                 for study in ("2.25.1", "2.25.2")
             ]
             assert totals == [0, 1], kind
+            found = house.pages.get(f"/fhir/{kind}").json()["entry"]
+            assert [item["resource"]["id"] for item in found] == [name.format(2)], kind
     refused = [
         (sealed.entry.subject, sealed.entry.outcome)
         for sealed in find_entries(sqlite_store, TrailFilter())
