@@ -35,6 +35,7 @@ PAGES = {
 PROGRAM = re.compile(r"(export |[A-Z_]+=\S* )*(\.venv/bin/)?(overread|make|pip|python|git|curl)\b")
 
 CI = ".ci/run"
+PACKAGE = "tests/deploy/test_package.py"
 AUDIT_RUN = "tests/service/commands/test_audit_run.py"
 BUDGET = "tests/evaluation/test_documentation.py"
 CLIENT = "tests/service/web/test_documentation.py"
@@ -73,6 +74,14 @@ RUN_ELSEWHERE = {
     "git clone <this repository> overread": (CI, "runs in a clone"),
     "cd overread": (CI, "runs in a clone"),
     "pip install .[bundle]": (CI, "installs"),
+    "pipx install --pip-args=--constraint constraints.txt dist/overread-0.1.0-py3-none-any.whl": (
+        PACKAGE,
+        "installs",
+    ),
+    "uv tool install --constraints constraints.txt dist/overread-0.1.0-py3-none-any.whl": (
+        PACKAGE,
+        "installs",
+    ),
     "pip install .[train]": (CI, "installs"),
     "pip install medspacy negspacy": ("benchmarks/reading.py", "by hand, for one comparison"),
     "python -m benchmarks.reading --data PATH": ("benchmarks/reading.py", "needs data of others"),

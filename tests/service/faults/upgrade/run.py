@@ -31,7 +31,7 @@ class Outcome:
     """What became of everything, and how long nobody answered."""
 
     account: Account
-    longest_gap_seconds: float  # between two answers of the list
+    gaps: dict[str, float]  # longest seconds between two answers of the list, by phase
     asked: int
     sent_again: Counter[str]
     judged: int  # acknowledged judgements
@@ -52,7 +52,8 @@ class Outcome:
 
     def lines(self) -> Iterator[str]:
         """The outcome in words."""
-        yield f"longest time without an answer: {self.longest_gap_seconds:.1f} s, {self.asked} times asked"
+        longest = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in self.gaps.items())
+        yield f"longest seconds between two answers, {self.asked} times asked: {longest}"
         again = ", ".join(f"{number} x {why}" for why, number in sorted(self.sent_again.items()))
         yield f"sent again: {again or 'nothing'}"
         taken = ", ".join(f"{number} by {who}" for who, number in sorted(self.studies_by_release.items()))
@@ -97,17 +98,22 @@ def run_beside(cluster: Cluster, folder: Path, *, studies: int, seed: int) -> Ou
             first.send(alone)
             await_acknowledged(first.post, len(alone), this)
             first.send(meanwhile)
+            probe.phase = "upgrade of the tables"
             assert f"to {NEXT_REVISION}" in command(coming, "db", "upgrade")
+            probe.phase = "start of the next"
             await_answer(coming)
+            probe.phase = "both"
             answering.append(coming.ports)
             first.send(both)
             second.send()
             await_acknowledged(first.post, len(alone + meanwhile + both), this, coming)
+            probe.phase = "the next alone"
             first.stop()
             answering.remove(this.ports)
             this.stop()
             second.send(coming_alone)
             await_acknowledged(first.post, len(alone + meanwhile + both + coming_alone), coming)
+            probe.phase = "back"
             await_answer(this)  # the way back, without a restore
             answering.append(this.ports)
             second.stop()
@@ -137,9 +143,11 @@ def run_restart(cluster: Cluster, folder: Path, *, studies: int, seed: int, code
             command(earlier, "db", "backup", str(folder / "backup"))
             senders.send(meanwhile)
             await_acknowledged(senders.post, len(before) + len(meanwhile) // 3, earlier)
+            probe.phase = "stop, upgrade, start"
             earlier.stop()
             command(this, "db", "upgrade")
             await_answer(this)
+            probe.phase = "after"
             account = settle(this, senders.post, studies)
         this.stop()
         outcome = _outcome(account, senders.post, probe, judge, url)
@@ -185,7 +193,7 @@ def _outcome(
     engine.dispose()
     return Outcome(
         account=account,
-        longest_gap_seconds=probe.longest_gap_seconds,
+        gaps=probe.gaps,
         asked=probe.asked,
         sent_again=post.repeated,
         judged=len(judge.judged),

@@ -23,7 +23,7 @@ from benchmarks.kill import (
 )
 from benchmarks.sending import Parcel, Ports
 
-START_SECONDS = 240.0
+START_SECONDS = 900.0
 _ASK_SECONDS = 0.2
 _ANSWER_SECONDS = 10.0
 _CLAIMS = "There is a large mass in the right upper lobe. Large right pleural effusion."
@@ -100,7 +100,8 @@ class Probe:
 
     ports: list[Ports]
     over: threading.Event
-    longest_gap_seconds: float = 0.0
+    phase: str = "before"
+    gaps: dict[str, float] = field(default_factory=dict)  # longest seconds between two answers, by phase
     asked: int = 0
 
     def run(self) -> None:
@@ -110,7 +111,7 @@ class Probe:
             self.asked += 1
             if any(answers(ports) for ports in list(self.ports)):
                 now = time.monotonic()
-                self.longest_gap_seconds = max(self.longest_gap_seconds, now - answered_at)
+                self.gaps[self.phase] = max(self.gaps.get(self.phase, 0.0), now - answered_at)
                 answered_at = now
 
 
