@@ -1,8 +1,8 @@
 """What drift of real images is seen: `python -m evaluation.audit.drift_images --data PATH`.
 
-Radiographs of NIH ChestX-ray14 (`nih/images`), one of each of 400 patients, are prepared as for the default
-detector, as they are and changed in one way each. Again and again 300 are drawn as the reference and the
-other 100 are the window, of which all or a part is changed. Prints the share of windows with an alarm in
+Radiographs of NIH ChestX-ray14 (`nih/images`), one of each of so many patients, are prepared as for the
+default detector, as they are and changed in one way each. Again and again a quarter is drawn as the window,
+of which all or a part is changed, and the rest is the reference. Prints the share of windows with an alarm in
 pixels and in embedding, with its interval, at the rate that was asked for.
 """
 
@@ -26,7 +26,6 @@ from overread.drift_watch import Watch, alarms, changes_by_channel
 from overread.report import load_reader
 from overread.statistics import proportion
 
-PATIENTS, WINDOW = 400, 100
 Way = Callable[[Image.Image], Image.Image]
 WAYS: Mapping[str, Way] = {
     "as they are": lambda image: image,
@@ -56,10 +55,10 @@ def appearances(paths: Sequence[Path], way: Way) -> list[Appearance | None]:
     return found
 
 
-def first_of_patients(folder: Path, random: np.random.Generator) -> list[Path]:
-    """Return one image of each of PATIENTS patients; names are `<patient>_<number>`."""
+def first_of_patients(folder: Path, count: int, random: np.random.Generator) -> list[Path]:
+    """Return one image of each of so many patients; names are `<patient>_<number>`."""
     first = {path.stem.partition("_")[0]: path for path in sorted(folder.iterdir(), reverse=True)}
-    chosen = random.choice(sorted(first), size=min(PATIENTS, len(first)), replace=False)
+    chosen = random.choice(sorted(first), size=min(count, len(first)), replace=False)
     return [first[patient] for patient in chosen]
 
 
@@ -75,8 +74,9 @@ def alarm_counts(
     reader, counts = load_reader(), {PIXELS: 0, EMBEDDING: 0}
     for number in range(repetitions):
         order = random.permutation(len(usual))
-        in_window = set(order[:WINDOW].tolist())
-        altered = set(order[: round(share * WINDOW)].tolist())
+        window = len(usual) // 4
+        in_window = set(order[:window].tolist())
+        altered = set(order[: round(share * window)].tolist())
         cases = [
             CohortCase(
                 case=str(place),
@@ -104,6 +104,7 @@ def main() -> int:
     parser.add_argument(
         "--data", type=Path, default=os.environ.get("OVERREAD_DATA"), help="else OVERREAD_DATA"
     )
+    parser.add_argument("--patients", type=int, default=400)
     parser.add_argument("--repetitions", type=int, default=500, help="windows without a change")
     parser.add_argument("--change-repetitions", type=int, default=50, help="of each kind")
     parser.add_argument("--false-alarms", type=float, default=0.01)
@@ -112,7 +113,7 @@ def main() -> int:
     if given.data is None:
         parser.error("give the folder of the data by --data or OVERREAD_DATA")
     random = np.random.default_rng(given.seed)
-    paths = first_of_patients(given.data / "nih" / "images", random)
+    paths = first_of_patients(given.data / "nih" / "images", given.patients, random)
     watch = Watch(false_alarms=given.false_alarms, permutations=499, seed=given.seed)
     usual: list[Appearance | None] = []
     for words, way in WAYS.items():
@@ -124,7 +125,7 @@ def main() -> int:
             counts = alarm_counts(usual, changed, share, watch, repetitions, random)
             said = "; ".join(f"{name} {proportion(count, repetitions):.3f}" for name, count in counts.items())
             refused = sum(one is None for one in changed)
-            sys.stdout.write(f"{words}, {share:.0%} of {WINDOW}: {said}; {refused} of {len(paths)} refused\n")
+            sys.stdout.write(f"{words}, {share:.0%} of {len(paths) // 4}: {said}; {refused} refused\n")
             sys.stdout.flush()
     return 0
 

@@ -44,7 +44,7 @@ def test_one_image_of_each_patient_is_taken(tmp_path) -> None:
     for name in ("1_000.jpg", "1_001.jpg", "2_000.jpg", "3_000.jpg"):
         (tmp_path / name).touch()
 
-    chosen = first_of_patients(tmp_path, np.random.default_rng(1))
+    chosen = first_of_patients(tmp_path, 5, np.random.default_rng(1))
     assert {path.stem[0] for path in chosen} == {"1", "2", "3"}
     assert all(path.name.endswith("_000.jpg") for path in chosen)
 
