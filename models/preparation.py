@@ -99,6 +99,7 @@ def prepare_picture(path: Path, manifest: Manifest, guard: Guard | None) -> Prep
         pixels=view.pixels,
         reason=view.reason,
         remarks=view.remarks,
+        appearance=_described(view, stored, header),
     )
 
 

@@ -18,6 +18,7 @@ from overread.drift_columns import CHANNELS, windows_of
 from overread.drift_watch import Watch, changes_by_channel
 from overread.errors import ConfigurationError, OutOfResourcesError
 from overread.report import load_reader
+from service.error_boundary import ErrorBoundary
 from service.maintenance.drift_settings import DriftSettings
 from service.store.database import Store
 from service.store.drift import ChannelLook, DriftLook, Period, add_look, cases_within, has_look
@@ -56,7 +57,6 @@ def look_for_drift(store: Store, settings: DriftSettings, *, now: datetime) -> D
 
     Raises:
         OutOfResourcesError: the store is not available.
-        MemoryError: there is none.
     """
     reference, window = settings.period, due_window(settings, now=now)
     if reference is None or window is None or has_look(store, reference, window):
@@ -64,8 +64,8 @@ def look_for_drift(store: Store, settings: DriftSettings, *, now: datetime) -> D
     look = compared(store, settings, reference=reference, window=window, now=now)
     if not add_look(store, look, actor=Actor.program("overread drift")):
         return None
-    _log.log(
-        30 if look.alarms else 20,
+    say = _log.warning if look.alarms else _log.info
+    say(
         "drift" if look.alarms else "no_drift",
         window=str(window),
         reference=str(reference),
@@ -135,11 +135,11 @@ def watch_for_drift(
         )
     lease = NamedLease(name="drift", owner=process_name("drift"), seconds=2 * _HOUR_SECONDS)
     while not stop.is_set():
-        pause = _RETRY_SECONDS
-        try:
+        with ErrorBoundary() as boundary:
             if take_lease(store, lease, now=clock()):
                 look_for_drift(store, settings, now=clock())
-                pause = _HOUR_SECONDS
-        except OutOfResourcesError as error:
-            _log.warning("store_unavailable", why=str(error))
-        stop.wait(pause)
+        if isinstance(boundary.error, OutOfResourcesError):
+            _log.warning("store_unavailable", why=str(boundary.error))
+        elif boundary.error is not None:
+            _log.error("failed", reason=type(boundary.error).__name__)
+        stop.wait(_HOUR_SECONDS if boundary.error is None else _RETRY_SECONDS)

@@ -227,7 +227,7 @@ def _drift_watch(environ: Mapping[str, str], environment: dict[str, str]) -> lis
     """Return what compares the studies of late with those that are usual, if the settings say which are."""
     if DriftSettings.read(environ).period is None:
         return []
-    return [_program("drift", ("drift", "--daily"), environment)]
+    return [replace(_program("drift", ("drift", "--daily"), environment), niceness=_NICENESS_OF_WORKERS)]
 
 
 def _watcher(settings: WatchSettings, environment: dict[str, str]) -> list[ChildSpec]:

@@ -206,6 +206,18 @@ def test_the_watch_goes_on_until_it_is_stopped(sqlite_store) -> None:
     assert not thread.is_alive()
 
 
+def test_a_look_that_fails_does_not_end_the_watch(sqlite_store, capfd) -> None:
+    stop = threading.Event()
+
+    def broken() -> datetime:
+        stop.set()
+        raise ZeroDivisionError
+
+    watch_for_drift(sqlite_store, SETTINGS, clock=broken, stop=stop)
+
+    assert "ZeroDivisionError" in capfd.readouterr().out
+
+
 def test_a_watch_that_is_told_nothing_usual_says_what_to_set(sqlite_store) -> None:
     with pytest.raises(ConfigurationError, match="OVERREAD_DRIFT_REFERENCE"):
         watch_for_drift(sqlite_store, DriftSettings(), clock=lambda: START, stop=threading.Event())
