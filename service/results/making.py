@@ -48,7 +48,6 @@ from service.store.results import (
 from service.tracing import Step, traces
 
 _log = structlog.get_logger("overread.results")
-_NEVER_EMPTY = REJECTED_BY_NOTE | {Form.KO}  # forms that cannot say that nothing is left
 
 
 class Maker:
@@ -179,7 +178,7 @@ def _is_due(
         return bool(subject.record.result.discrepancies)
     if statements:
         return True
-    return rule.form not in _NEVER_EMPTY and not told.get((rule.form, rule.destination), True)
+    return rule.form is not Form.KO and not told.get((rule.form, rule.destination), True)
 
 
 def _rejecting(
