@@ -74,24 +74,17 @@ def _list(store: "Store", arguments: argparse.Namespace) -> int:
     from service.store.audit_trail import record_acts
 
     period = Period(since=_start_of(arguments.since), until=_end_of(arguments.until))
+    command = "overread peer-learning list"
+    found = list(candidates(store, period))
+    record_acts(
+        store, [acting(AuditAction.EXPORTED, command, subject=f"case {item.case_id}") for item in found]
+    )
     with requested_output(arguments):
-        written = write_list(
-            arguments.out,
-            candidates(store, period),
-            names_of_people(store),
-            with_reports=arguments.with_reports,
-        )
-        record_acts(
-            store,
-            [
-                acting(AuditAction.EXPORTED, "overread peer-learning list", subject=f"case {item.case_id}")
-                for item in written
-            ],
-        )
+        write_list(arguments.out, found, names_of_people(store), with_reports=arguments.with_reports)
         counts = counts_of(store, period, target=arguments.target)
         write_counts(_counts_path(arguments.out), counts)
-    told = sum(item.telling.is_told for item in written)
-    print(f"{len(written)} cases in {arguments.out}; the authors of {told} have been told")
+    told = sum(item.telling.is_told for item in found)
+    print(f"{len(found)} cases in {arguments.out}; the authors of {told} have been told")
     for count in counts:
         print(f"{count.number:6}{'' if count.of is None else f' of {count.of}':10}  {count.what}")
     print("Read the table, and write yes under `take` before `overread peer-learning export`.")

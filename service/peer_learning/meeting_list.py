@@ -45,10 +45,8 @@ class ListedCase:
     report: str = field(repr=False)  # empty where no reports were asked for
 
 
-def write_list(
-    path: Path, found: Iterable[Candidate], people: Iterable[str], *, with_reports: bool
-) -> list[Candidate]:
-    """Write the list, and return the cases in it.
+def write_list(path: Path, found: Iterable[Candidate], people: Iterable[str], *, with_reports: bool) -> None:
+    """Write the list.
 
     Args:
         path: of a table that is not there yet.
@@ -59,19 +57,16 @@ def write_list(
     Raises:
         InvalidFileError: the file is there already, or cannot be written.
     """
-    written = []
     try:
         with path.open("x", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             for item in found:
                 table.writerow(_row(item, people, with_reports=with_reports))
-                written.append(item)
     except FileExistsError as error:
         raise InvalidFileError(f"{path} is there already; what somebody went through is kept") from error
     except OSError as error:
         raise InvalidFileError(f"cannot write {path}: {words_of(error)}") from error
-    return written
 
 
 def read_list(path: Path) -> list[ListedCase]:
