@@ -10,6 +10,18 @@ from pydicom.data.data_manager import DATA_ROOT
 from pydicom.uid import UID
 
 STUDY, ACCESSION, PATIENT = "2.25.1", "A1", "P1"
+OF_EVERY_SYNTAX = (
+    "CT_small.dcm",
+    "J2K_pixelrep_mismatch.dcm",
+    "MR_small_implicit.dcm",
+    "MR_small_bigendian.dcm",
+    "MR_small_RLE.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "MR2_J2KI.dcm",
+    "RG1_UNCR.dcm",
+    "RG3_J2KI.dcm",
+)
+"""Slices and radiographs: implicit, explicit and big endian, RLE, JPEG-LS, JPEG 2000 of both kinds."""
 _CT_SERIES = Path(DATA_ROOT) / "test_files" / "dicomdirtests" / "98892001" / "CT5N"
 
 

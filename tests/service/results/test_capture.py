@@ -9,6 +9,7 @@ from pydicom import dcmread
 from service.results.making import result_of_case
 from service.store.results import Form
 from tests.service.results.material import dumped, faults_of, image_bytes, seen, told_case
+from tests.service.results.real_images import OF_EVERY_SYNTAX, real
 
 BOX = (100, 80, 220, 200)
 
@@ -53,6 +54,17 @@ def test_a_small_image_is_enlarged_until_the_words_can_be_read(sqlite_store, tmp
     case_id = told_case(sqlite_store, seen("nodule", (1, 1, 9, 9)), images=[small])
 
     assert dcmread(written(sqlite_store, case_id, Form.SC, tmp_path)).Columns >= 640
+
+
+@pytest.mark.parametrize("name", OF_EVERY_SYNTAX)
+def test_images_of_every_transfer_syntax_are_drawn(name, sqlite_store, tmp_path) -> None:
+    case_id = told_case(sqlite_store, seen("nodule", (8, 8, 40, 40), image="2.25.1.1.1"), images=real(name))
+
+    made = dcmread(written(sqlite_store, case_id, Form.SC, tmp_path))
+
+    assert made.SourceImageSequence[0].ReferencedSOPInstanceUID == "2.25.1.1.1"
+    middle = made.pixel_array[made.Rows // 3 : made.Rows // 3 * 2]  # of the image, between the bands of words
+    assert np.unique(middle).size > 50
 
 
 def test_the_frame_with_the_finding_is_drawn(sqlite_store, tmp_path) -> None:

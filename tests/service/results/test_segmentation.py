@@ -18,7 +18,7 @@ from service.results.settings import ResultsSettings
 from service.store.database import Store
 from service.store.results import Form
 from tests.service.results.material import CT, faults_of, image_bytes, seen, told_case
-from tests.service.results.real_images import ct_series, real, uids_of
+from tests.service.results.real_images import OF_EVERY_SYNTAX, ct_series, real, uids_of
 
 BOX = (3.0, 4.0, 8.0, 9.6)  # columns 3 to 7, rows 4 to 9: a pixel is in it where its middle is
 PIXELS = (slice(4, 10), slice(3, 8))
@@ -45,20 +45,7 @@ def sources_of(made: Dataset) -> list[list[tuple[str, str | None]]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "CT_small.dcm",
-        "J2K_pixelrep_mismatch.dcm",
-        "MR_small_implicit.dcm",
-        "MR_small_bigendian.dcm",
-        "MR_small_RLE.dcm",
-        "MR_small_jpeg_ls_lossless.dcm",
-        "MR2_J2KI.dcm",
-        "RG1_UNCR.dcm",
-        "RG3_J2KI.dcm",
-    ],
-)
+@pytest.mark.parametrize("name", OF_EVERY_SYNTAX)
 def test_real_images_of_every_transfer_syntax_have_a_valid_one(name: str, sqlite_store: Store) -> None:
     images = real(name)
 
