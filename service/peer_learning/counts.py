@@ -2,7 +2,7 @@
 
 What the peer-learning pathway of the American College of Radiology's accreditation asks to be documented
 each year (Physician QA Requirements, revised 2024-01-03): how many cases were submitted, how many take part
-and reach the practice's own target, and what was done about it.
+and reach the practice's own target, and what was done about it. The wording in force decides.
 """
 
 import csv
