@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, or_, select, tuple_
+from sqlalchemy import Row, Select, and_, bindparam, or_, select, tuple_
 
 from overread.case import CaseState
 from service.store.column_types import UtcDateTime
@@ -53,9 +53,10 @@ def expired_instances(
             rows = transaction.execute(query, after).all()
         if not rows:
             return
-        page = tuple(ExpiredInstance(**{**row._mapping, "state": CaseState(row.state)}) for row in rows)
-        yield page
-        last = page[-1]
+        page = tuple(_expired(row) for row in rows if row.is_over)
+        if page:
+            yield page
+        last = rows[-1]
         after = {
             "received_at": last.received_at,
             "study": last.study_instance_uid,
@@ -91,28 +92,47 @@ def expired_refusals(store: Store, end: datetime) -> Iterator[ExpiredRefusal]:
         after = rows[-1].quarantine_id
 
 
+def _expired(row: Row[Any]) -> ExpiredInstance:
+    return ExpiredInstance(
+        study_instance_uid=row.study_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        size_bytes=row.size_bytes,
+        received_at=row.received_at,
+        state=CaseState(row.state),
+    )
+
+
 def _instances(ends: Sequence[tuple[CaseState, datetime]]) -> Select[Any]:
-    """Return the query of the next of them after one place."""
+    """Return the query of the next instances after one place, which says of each whether it is over its time.
+
+    They are walked along their index, and only a page of them is joined to its cases: joined at once, every
+    page would be a walk over all cases and instances.
+    """
+    received_at = bindparam("received_at", type_=UtcDateTime())
+    columns = instances.c
+    place = (columns.received_at, columns.study_instance_uid, columns.sop_instance_uid)
+    page = (
+        select(*place, columns.size_bytes)
+        .where(
+            columns.removed_at.is_(None),
+            columns.result_of.is_(None),  # results are no pixels, and stay
+            columns.received_at.between(received_at, max(end for _, end in ends)),
+            tuple_(*place) > tuple_(received_at, bindparam("study"), bindparam("instance")),
+        )
+        .order_by(columns.removed_at, *place)  # the order of the index
+        .limit(_PAGE)
+        .subquery("page")
+    )
     over = or_(
         *(
-            and_(cases.c.state == state.value, cases.c.updated_at <= end, instances.c.received_at <= end)
+            and_(cases.c.state == state.value, cases.c.updated_at <= end, page.c.received_at <= end)
             for state, end in ends
         )
     )
-    received_at = bindparam("received_at", type_=UtcDateTime())
-    place = (instances.c.received_at, instances.c.study_instance_uid, instances.c.sop_instance_uid)
+    study = page.c.study_instance_uid
     return (
-        select(*place, instances.c.size_bytes, cases.c.state)
-        .join(cases, cases.c.study_instance_uid == instances.c.study_instance_uid)
-        .join(studies, studies.c.study_instance_uid == instances.c.study_instance_uid)
-        .where(
-            instances.c.removed_at.is_(None),
-            instances.c.result_of.is_(None),  # results are no pixels, and stay
-            studies.c.closed_at.is_not(None),
-            instances.c.received_at.between(received_at, max(end for _, end in ends)),  # walks the index
-            tuple_(*place) > tuple_(received_at, bindparam("study"), bindparam("instance")),
-            over,
-        )
-        .order_by(*place)
-        .limit(_PAGE)
+        select(*page.c, cases.c.state, and_(studies.c.closed_at.is_not(None), over).label("is_over"))
+        .outerjoin_from(page, cases, cases.c.study_instance_uid == study)
+        .outerjoin(studies, studies.c.study_instance_uid == study)
+        .order_by(page.c.received_at, study, page.c.sop_instance_uid)
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, union_all, update
 
 from service.store.schema import (
     appearances,
@@ -328,17 +328,22 @@ POLICY_IN_FORCE = POLICIES.limit(1)
 
 ADD_POLICY = insert(policies)
 
-WEIGHED_OTHERWISE = (
+# Ranges of an index, each ordered along it: PostgreSQL would walk every case where <> or OR joined them.
+_OTHER_VERSIONS = (
+    cases.c.policy_version < bindparam("version"),
+    cases.c.policy_version > bindparam("version"),
+    cases.c.policy_version.is_(None),
+)
+_OF_OTHER_VERSIONS = tuple(
     select(cases.c.case_id)
-    .where(
-        cases.c.state == bindparam("state"),
-        or_(
-            cases.c.policy_version < bindparam("version"),  # two ranges of an index, where <> would be a walk
-            cases.c.policy_version > bindparam("version"),
-            cases.c.policy_version.is_(None),
-        ),
-    )
+    .where(cases.c.state == bindparam("state"), other)
+    .order_by(cases.c.policy_version)
     .limit(bindparam("limit"))
+    .subquery()
+    for other in _OTHER_VERSIONS
+)
+WEIGHED_OTHERWISE = union_all(*(select(found.c.case_id) for found in _OF_OTHER_VERSIONS)).limit(
+    bindparam("limit")
 )
 """Cases whose latest result was made under another policy."""
 

@@ -3,9 +3,10 @@
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -17,11 +18,11 @@ from service.store.database import Store, open_store
 from service.store.schema import cases
 from tests.service.faults.chaos.ledger import Ledger, read_holdings, reckon
 from tests.service.faults.chaos.places import database_of
-from tests.service.faults.chaos.processes import family
+from tests.service.faults.chaos.processes import LiveProcess, family
 from tests.service.faults.chaos.run import settle, wait_until_ready
-from tests.service.faults.chaos.watch import Conditions, Watch
 from tests.service.faults.overload.flood import Flood, studies
 from tests.service.faults.overload.outcome import Outcome, Phase
+from tests.service.faults.overload.pages import PageWatch
 
 SENDERS_BEFORE = 10  # two of each protocol, while it is found out what the machine can take
 BACKLOG = 20  # studies that these have always at hand
@@ -54,15 +55,19 @@ class _Scene:
     store: Store
     ledger: Ledger
     flood: Flood
-    watch: Watch
+    pages: PageWatch
     over: threading.Event
-    memory: list[float]
     began: float
+    memory: list[float] = field(default_factory=list)  # megabytes of all processes together
+    peaks: dict[str, float] = field(default_factory=dict)  # of one process, by role
 
     def look_at_memory(self) -> None:
         while not self.over.wait(LOOK_SECONDS):
             assert self.installation.process is not None
-            self.memory.append(sum(map(_resident, family(self.installation.process.pid))))
+            processes = family(self.installation.process.pid)
+            self.memory.append(sum(map(_resident, processes)))
+            for process in processes:
+                self.peaks[process.role] = max(self.peaks.get(process.role, 0.0), process.peak_megabytes)
 
     def tell(self) -> None:
         sys.stderr.write(
@@ -75,7 +80,7 @@ class _Scene:
     def phase(self, work: Callable[[], None]) -> Phase:
         """Return what was counted while something was done."""
         marks = (self.flood.offered, self.ledger.acknowledged, _concluded(self.store))
-        pages, looks, began = len(self.watch.answers), len(self.memory), time.monotonic()
+        pages, looks, began = len(self.pages.seconds), len(self.memory), time.monotonic()
         done = threading.Event()
 
         def keep_telling() -> None:
@@ -92,7 +97,7 @@ class _Scene:
             offered=self.flood.offered - marks[0],
             acknowledged=self.ledger.acknowledged - marks[1],
             concluded=_concluded(self.store) - marks[2],
-            pages=tuple(self.watch.answers[pages:]),
+            pages=tuple(self.pages.seconds[pages:]),
             memory_megabytes=tuple(self.memory[looks:]),
         )
 
@@ -120,21 +125,13 @@ def run(order: Order, folder: Path) -> Outcome:
         ledger = Ledger()
         flood = Flood(ports=installation.ports, ledger=ledger, load=studies(order.seed, fresh=order.fresh))
         stack.callback(flood.over.set)
-        watch = Watch(
-            api=f"http://127.0.0.1:{installation.ports.api}",
-            pid=lambda: installation.process.pid if installation.process else 0,
-            starts=lambda: installation.starts,
-            conditions=Conditions(),
-            over=over,
-        )
         scene = _Scene(
             installation=installation,
             store=store,
             ledger=ledger,
             flood=flood,
-            watch=watch,
+            pages=PageWatch(api=f"http://127.0.0.1:{installation.ports.api}"),
             over=over,
-            memory=[],
             began=time.monotonic(),
         )
         return _go(order, scene)
@@ -142,9 +139,11 @@ def run(order: Order, folder: Path) -> Outcome:
 
 def _go(order: Order, scene: _Scene) -> Outcome:
     flood, ledger = scene.flood, scene.ledger
-    scene.watch.start()
+    scene.pages.start()
     threading.Thread(target=scene.look_at_memory, daemon=True).start()
     flood.start(SENDERS_BEFORE)
+    flood.press(LOOK_SECONDS, backlog=1)  # until workers have loaded what they look with
+    settle(scene.store, ledger, patience_seconds=order.patience_seconds, tell=lambda: None)
     capacity = scene.phase(lambda: flood.press(order.capacity_seconds, backlog=BACKLOG))
     per_second = max(capacity.per_second["acknowledged"] / 2, 0.1)  # studies, of two things each
     flood.start(order.senders - SENDERS_BEFORE)
@@ -163,8 +162,8 @@ def _go(order: Order, scene: _Scene) -> Outcome:
         refusals=flood.refusals,
         acknowledged=flood.acknowledged,
         longest_answer_seconds=flood.longest_answer_seconds,
-        pages=scene.watch.statuses,
-        peak_megabytes=dict(scene.watch.peak_megabytes),
+        pages=Counter(scene.pages.statuses),  # it goes on asking
+        peak_megabytes=scene.peaks,
         reckoning=reckon(ledger, read_holdings(scene.store, frozenset(ledger.expected))),
     )
 
@@ -175,9 +174,9 @@ def _concluded(store: Store) -> int:
         return int(connection.execute(wanted).scalar_one())
 
 
-def _resident(process: object) -> float:
+def _resident(process: LiveProcess) -> float:
     """Return the megabytes that a process has in memory now, with what it shares; 0 if it has ended."""
     with suppress(OSError, IndexError):
-        status = Path(f"/proc/{process.pid}/status").read_text()  # type: ignore[attr-defined]
+        status = Path(f"/proc/{process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
     return 0.0
