@@ -11,7 +11,13 @@ from overread.cohort import CIRCUMSTANCES, CohortCase, case_of, encode_case, rea
 from overread.errors import ConfigurationError, InvalidFileError
 
 _ROWS_PER_GROUP = 10_000
-_NESTED = ("observations", "detections", "adjudications", "second_read")  # JSON text in a Parquet column
+_NESTED = (
+    "observations",
+    "detections",
+    "adjudications",
+    "second_read",
+    "appearance",
+)  # JSON text in a Parquet column
 
 
 def open_cohort(path: Path) -> Iterator[CohortCase]:
@@ -91,6 +97,8 @@ def _write_parquet(cases: Iterable[CohortCase], path: Path) -> int:
             ("context_only", arrow.bool_()),
             ("age_years", arrow.float64()),
             ("selection_probability", arrow.float64()),
+            ("report_characters", arrow.int64()),
+            ("report_read_share", arrow.float64()),
             *((name, arrow.string()) for name in ("sex", "view", *CIRCUMSTANCES, "text", *_NESTED)),
         ]
     )

@@ -1,7 +1,7 @@
 """The detector of a release folder: DICOM files of one study in, observations out."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from models.prefetch import Prefetch
 from models.preparation import PreparedImage, prepare_image, prepare_picture
 from models.providers import remarks_on_provider
 from models.stages import Stage, StageObserver, ignore_stage
+from overread.appearance import Appearance
 from overread.finding import Vocabulary, load_vocabulary
 from overread.observation import (
     Detection,
@@ -60,7 +61,7 @@ class _Seen:
 
 
 class OnnxDetector:
-    """Implements `overread.ports.Detector` for any release folder. Safe to share between threads."""
+    """An `overread.ports.DescribingDetector` for any release folder. Safe to share between threads."""
 
     def __init__(
         self,
@@ -114,6 +115,19 @@ class OnnxDetector:
             UndecodablePixelsError: an image that the model is meant for cannot be decoded.
         """
         return self.look(self._prefetch.take(instances))
+
+    def detect_and_describe(self, instances: Sequence[Path]) -> tuple[Detection, Appearance | None]:
+        """Return what `detect` returns, and the appearance of the first image that the network saw."""
+        described: list[Appearance] = []
+
+        def noted(prepared: Iterable[PreparedImage]) -> Iterator[PreparedImage]:
+            for image in prepared:
+                if image.appearance is not None and not described:
+                    described.append(image.appearance)
+                yield image
+
+        detection = self.look(noted(self._prefetch.take(instances)))
+        return detection, described[0] if described else None
 
     def detect_picture(self, path: Path) -> Detection:
         """Return what the network sees on a PNG or JPEG, or why it does not apply; see `detect`.

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from models.applicability import SMALLEST_SIDE, is_mirrored, quarter_turns, reason_not_applicable
 from models.decoding import decode_frame
+from models.describing import describe_image
 from models.dicom import read_header, text, whole_number
 from models.framing import Framing
 from models.guards import TURNED, Guard, frame
@@ -20,6 +21,7 @@ from models.io_format import InputForm
 from models.manifest import Manifest
 from models.pixels import network_input_from, read_stored
 from models.placement import Placement, prepare
+from overread.appearance import Appearance
 from overread.errors import InvalidDicomError
 from overread.observation import ImageRegion
 
@@ -34,6 +36,7 @@ class PreparedImage:
     pixels: Grey | None  # as the network sees them; None where the model is not meant for the image
     reason: str = ""  # why it is not; empty where it is
     remarks: tuple[str, ...] = ()  # what was corrected or looks odd
+    appearance: Appearance | None = None  # None where `pixels` is
 
 
 def prepare_image(path: Path, manifest: Manifest, guard: Guard | None) -> PreparedImage:
@@ -60,7 +63,8 @@ def prepare_image(path: Path, manifest: Manifest, guard: Guard | None) -> Prepar
         return PreparedImage(
             whole=whole, mirrored=mirrored, placement=Placement(), pixels=None, reason=reason
         )
-    view = _view(decode_frame(path, header), header, manifest, guard)
+    stored = decode_frame(path, header)
+    view = _view(stored, header, manifest, guard)
     return PreparedImage(
         whole=whole,
         mirrored=mirrored,
@@ -68,6 +72,7 @@ def prepare_image(path: Path, manifest: Manifest, guard: Guard | None) -> Prepar
         pixels=view.pixels,
         reason=view.reason,
         remarks=view.remarks,
+        appearance=_described(view, stored, header),
     )
 
 
@@ -94,7 +99,14 @@ def prepare_picture(path: Path, manifest: Manifest, guard: Guard | None) -> Prep
         pixels=view.pixels,
         reason=view.reason,
         remarks=view.remarks,
+        appearance=_described(view, stored, header),
     )
+
+
+def _described(view: "_View", stored: NDArray[Any], header: Dataset) -> Appearance | None:
+    if view.pixels is None:
+        return None
+    return describe_image(stored, header, view.pixels, view.placement.framing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

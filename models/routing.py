@@ -8,8 +8,9 @@ from pydicom.dataset import Dataset
 
 from models.dicom import read_header, text
 from models.registry import Route
+from overread.appearance import Appearance
 from overread.observation import Detection, ObserverIdentity
-from overread.ports import Detector
+from overread.ports import Detector, examine
 
 
 class RoutedDetector:
@@ -40,13 +41,17 @@ class RoutedDetector:
 
     def detect(self, instances: Sequence[Path]) -> Detection:
         """Return what the inner detector says, or that the study is not on its route."""
+        return self.detect_and_describe(instances)[0]
+
+    def detect_and_describe(self, instances: Sequence[Path]) -> tuple[Detection, Appearance | None]:
+        """Return the same, and what the inner detector says of the looks of the images, if it does."""
         if any(admits(self._route, read_header(path)) for path in instances):
-            return self._detector.detect(instances)
+            return examine(self._detector, instances)
         return Detection(
             detector=self.identity,
             operating_point="none",  # no threshold was asked
             not_applicable=f"the registry asks it about {describe(self._route)} only",
-        )
+        ), None
 
 
 def admits(route: Route, header: Dataset) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from overread.appearance import Appearance, appearance_of, appearance_record
 from overread.discrepancy import DiscrepancyKind
 from overread.errors import InvalidFileError
 from overread.observation import Laterality, Observation, Presence
@@ -22,6 +23,16 @@ T = TypeVar("T")
 CIRCUMSTANCES = ("modality", "body_part", "site", "scanner", "shift", "month", "first_reader")
 """Fields of a case, texts, by which rates are compared; the order does not use them."""
 
+_PLAIN = (
+    "age_years",
+    "sex",
+    "view",
+    *CIRCUMSTANCES,
+    "selection_probability",
+    "text",
+    "report_characters",
+    "report_read_share",
+)
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
@@ -82,6 +93,9 @@ class CohortCase:
     selection_probability: float | None = None  # of being read, in (0, 1]; None where it is not known
     text: str | None = None  # the report; None where only `observations` are known
     observations: tuple[Observation, ...] = ()  # what the report states, where it was read already
+    report_characters: int | None = None  # of the sections of the report; None where it was not read
+    report_read_share: float | None = None  # of its characters that were taken for findings or impression
+    appearance: Appearance | None = None  # of the image that the detector looked at; None where none says
     detections: tuple[CohortDetection, ...] = ()
     adjudications: tuple[Adjudication, ...] = ()
     second_read: CohortRead | None = None  # None where nobody judged it to the end
@@ -124,9 +138,11 @@ def record_of(case: CohortCase) -> dict[str, Any]:
     record: dict[str, Any] = {"case": case.case, "patient": case.patient, "order": case.order}
     if case.context_only:
         record["context_only"] = True
-    for name in ("age_years", "sex", "view", *CIRCUMSTANCES, "selection_probability", "text"):
+    for name in _PLAIN:
         if (value := getattr(case, name)) is not None:
             record[name] = value
+    if case.appearance is not None:
+        record["appearance"] = appearance_record(case.appearance)
     record["observations"] = [_observation_record(item) for item in case.observations]
     record["detections"] = [_detection_record(item) for item in case.detections]
     if case.adjudications:
@@ -222,6 +238,10 @@ def _whole(value: object, name: str) -> int:
     return value
 
 
+def _optional_whole(value: object, name: str) -> int | None:
+    return None if value is None else _whole(value, name)
+
+
 def _flag(value: object, name: str) -> bool:
     if type(value) is not bool:
         raise InvalidFileError(f"{name!r} must be true or false, not {value!r}")
@@ -242,6 +262,10 @@ def _chance(value: object, name: str) -> float | None:
     if type(value) not in (int, float) or not 0 < value <= 1:  # type: ignore[operator]
         raise InvalidFileError(f"{name!r} must be above 0 and at most 1, not {value!r}")
     return float(value)  # type: ignore[arg-type]
+
+
+def _share(value: object, name: str) -> float | None:
+    return None if value is None else _shares({name: value}, name)[name]
 
 
 def _shares(value: object, name: str) -> Mapping[str, float]:
@@ -340,6 +364,9 @@ _CASE_FIELDS: dict[str, Callable[[object, str], Any]] = {
     "month": _month,
     "selection_probability": _chance,
     "text": _optional_text,
+    "report_characters": _optional_whole,
+    "report_read_share": _share,
+    "appearance": appearance_of,
     "observations": _list_of(_observation),
     "detections": _list_of(_detection),
     "adjudications": _list_of(_adjudication),

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from overread.appearance import Appearance
 from overread.observation import Detection, ObserverIdentity, ReportReading
 
 
@@ -46,3 +47,24 @@ class Detector(Protocol):
         Raises:
             UndecodablePixelsError: an image that the model is meant for cannot be decoded.
         """
+
+
+@runtime_checkable
+class DescribingDetector(Detector, Protocol):
+    """A detector that also says what the images of a study looked like to it."""
+
+    def detect_and_describe(self, instances: Sequence[Path]) -> tuple[Detection, Appearance | None]:
+        """Return what `detect` returns, and the appearance of the first image that the network saw.
+
+        None where it saw none.
+
+        Raises:
+            UndecodablePixelsError: as `detect` does.
+        """
+
+
+def examine(detector: Detector, instances: Sequence[Path]) -> tuple[Detection, Appearance | None]:
+    """Return what a detector sees, and what the images look like to it; None of one that does not say."""
+    if isinstance(detector, DescribingDetector):
+        return detector.detect_and_describe(instances)
+    return detector.detect(instances), None

@@ -15,6 +15,7 @@ from overread.settings_file import CONFIG_VARIABLE, SettingsFile, read_settings_
 from service.adjudication.settings import SecondReadSettings
 from service.dicom.settings import DicomSettings
 from service.hl7.settings import Hl7Settings
+from service.maintenance.drift_settings import DriftSettings
 from service.notices.settings import NoticeSettings
 from service.pacs.settings import PacsSettings
 from service.results.settings import ResultsSettings
@@ -37,6 +38,7 @@ MODELS: tuple[type[SettingsModel], ...] = (
     PacsSettings,
     ResultsSettings,
     NoticeSettings,
+    DriftSettings,
 )
 ONLY_VARIABLES: Mapping[str, str] = {
     CONFIG_VARIABLE: "the settings file, as --config",

@@ -47,6 +47,7 @@ GOES_ON_AFTER_AN_ERROR = {
     "service.dicom.reporting": "a report of storage commitment; it is tried again",
     "service.hl7.committer": "a message; its sender gets the error",
     "service.hl7.listener": "a message; its sender gets an acknowledgement that says so",
+    "service.maintenance.drift": "one look at a window; it is tried again",
     "service.narrative.pdf": "a PDF; whoever sent it gets the reason",
     "service.notices.process": "one look at the list; what is to be told stays so",
     "service.results.making": "an occasion; it is tried again, or given up with the reason",

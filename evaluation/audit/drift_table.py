@@ -1,40 +1,9 @@
-"""Table of drift: every column of every channel in both windows, and the channels that give an alarm."""
+"""Table of drift: every column of every channel in both windows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from evaluation.audit.drift_columns import CHANNELS, Windows
 from evaluation.audit.result_folder import Table
-from overread.drift import Change, changes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """How drift is looked for."""
-
-    false_alarms: float  # of each channel, share of windows in which nothing changed
-    permutations: int
-    seed: int
-
-
-def changes_by_channel(windows: Windows, watch: Watch) -> dict[str, list[Change]]:
-    """Return the columns of each channel, those that differ most first."""
-    return {
-        channel: changes(
-            windows.channels[channel].names,
-            windows.channels[channel].values,
-            (windows.patients, windows.in_window),
-            false_alarms=watch.false_alarms,
-            permutations=watch.permutations,
-            seed=watch.seed + number,
-        )
-        for number, channel in enumerate(CHANNELS)
-    }
-
-
-def alarms(found: dict[str, list[Change]]) -> list[str]:
-    """Return the channels with an alarm."""
-    return [channel for channel, own in found.items() if any(change.is_alarm for change in own)]
+from overread.drift import Change
 
 
 def drift_table(found: dict[str, list[Change]]) -> Table:
@@ -61,7 +30,7 @@ def drift_table(found: dict[str, list[Change]]) -> Table:
     )
 
 
-def _row(channel: str, change: Change) -> tuple[str | int | float | bool, ...]:
+def _row(channel: str, change: Change) -> tuple[str | int | float | bool | None, ...]:
     return (
         channel,
         change.column,
@@ -85,8 +54,13 @@ def lines(found: dict[str, list[Change]], shown: int = 5) -> Sequence[str]:
         said.append(f"{channel}: {'ALARM' if alarm else 'no alarm' if own else 'nothing to compare'}")
         said += [
             f"  {change.column:32} {change.reference:9.3f} -> {change.window:9.3f}  "
-            f"{change.window - change.reference:+.3f} [{change.low:+.3f}, {change.high:+.3f}] "
-            f"p={change.p:.4f}"
+            f"{change.window - change.reference:+.3f}{_interval(change)} p={change.p:.4f}"
             for change in own[:shown]
         ]
     return said
+
+
+def _interval(change: Change) -> str:
+    if change.low is None or change.high is None:
+        return ""
+    return f" [{change.low:+.3f}, {change.high:+.3f}]"

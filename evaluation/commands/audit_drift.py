@@ -9,15 +9,18 @@ from overread.command import EXIT_FAILED, EXIT_OK, requested_output
 from overread.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from evaluation.audit.drift_table import Watch
     from overread.cohort import CohortCase
     from overread.drift import Change
+    from overread.drift_watch import Watch
 
 DESCRIPTION = """\
-Compares the cases of some months with those of reference months in three channels: the input (view, modality,
-body part, scanner, site, sex, age), the scores of the detector, and the language of the reports (what the
-report reader finds stated, hedged, denied, and words). Each channel gives a false alarm in the share
---false-alarms of the windows in which nothing changed. Ends with status 1 where a channel gives an alarm.
+Compares the cases of some months with those of reference months in five channels: the input (view, modality,
+body part, scanner, site, sex, age, size and encoding of the image, exposure), the pixels (brightness,
+contrast, detail, border; what had to be turned, inverted or cut), their embedding (the coarse picture as a
+whole), the scores of the detector, and the language of the reports (what the report reader finds stated,
+hedged, denied, and their length). Pixels and embedding need a cohort of `overread export`. Each channel gives
+a false alarm in the share --false-alarms of the windows in which nothing changed. Ends with status 1 where a
+channel gives an alarm.
 
   overread export --out past.jsonl
   overread audit drift past.jsonl --reference 2026-01 2026-06 --window 2026-07 2026-07 --out drift
@@ -53,9 +56,10 @@ def configure_drift(parts: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def drift(arguments: argparse.Namespace) -> int:
     """Compare, and end with status 1 where a channel gives an alarm."""
-    from evaluation.audit.drift_columns import windows_of
-    from evaluation.audit.drift_table import Watch, alarms, changes_by_channel, lines
+    from evaluation.audit.drift_table import lines
     from evaluation.cohortfile import open_cohort
+    from overread.drift_columns import windows_of
+    from overread.drift_watch import Watch, alarms, changes_by_channel
     from overread.report import load_reader
 
     _check(arguments)
@@ -96,8 +100,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _write(arguments: argparse.Namespace, watch: "Watch", found: "dict[str, list[Change]]") -> None:
-    from evaluation.audit.drift_table import alarms, drift_table
+    from evaluation.audit.drift_table import drift_table
     from evaluation.audit.result_folder import record_of_command, write_result, write_tables
+    from overread.drift_watch import alarms
 
     with requested_output(arguments):
         record = {

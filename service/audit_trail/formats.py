@@ -30,6 +30,7 @@ _KINDS: dict[AuditAction, tuple[Code, Code | None, str]] = {
     AuditAction.CHANGED: (_DICOM.PatientRecord, None, "U"),
     AuditAction.CONFIGURED: (_DICOM.SecurityAlert, _DICOM.SoftwareConfiguration, "U"),
     AuditAction.REMOVED: (_DICOM.DICOMStudyDeleted, None, "D"),
+    AuditAction.NOTED: (_DICOM.ApplicationActivity, None, "E"),
     AuditAction.SIGNED_IN: (_DICOM.UserAuthentication, _DICOM.Login, "E"),
     AuditAction.SIGNED_OUT: (_DICOM.UserAuthentication, _DICOM.Logout, "E"),
 }

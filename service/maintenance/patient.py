@@ -3,6 +3,7 @@
 <folder>/cases/<number>/reports/<version>-<status>.txt   every version, as it counted
 <folder>/cases/<number>/objects/<SOP instance UID>.dcm   bytes as received
 <folder>/cases/<number>/results.json                     what triage concluded of the latest revision
+<folder>/cases/<number>/appearance.json                  what its first image looked like, in numbers
 <folder>/cases/<number>/history.json                     what happened to the case, and who did it
 <folder>/cases/<number>/second-reads.json                what second readers said of the case, and who did
 <folder>/quarantine/<number>                             bytes as received, of what was refused
@@ -31,6 +32,7 @@ from service.audit_trail.formats import as_json
 from service.store.archive import instances_within
 from service.store.audit_trail import TrailFilter, find_entries
 from service.store.database import Store
+from service.store.drift import kept_appearance
 from service.store.erasure import Erasure, erase_case, erase_refusal
 from service.store.json_format import to_json
 from service.store.patients import Holdings
@@ -89,6 +91,8 @@ def copy_everything(store: Store, held: Holdings, folder: Path) -> int:
             case = load_case(store, case_id)
             _copy_case(case, _objects_of(store, case), folder / "cases" / str(case_id), missing)
             _copy_second_reads(store, case_id, folder / "cases" / str(case_id))
+            if (appearance := kept_appearance(store, case_id)) is not None:
+                _write(folder / "cases" / str(case_id) / "appearance.json", appearance + "\n")
         for number in held.quarantine_ids:
             entry = load_entry(store, number)
             _copy_bytes(entry, folder / "quarantine" / str(number), f"quarantine {number}", missing)

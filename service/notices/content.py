@@ -1,4 +1,7 @@
-"""Content of a notice: JSON for programs, text for people. A case is a number and an address, no more."""
+"""Content of a notice: JSON for programs, text for people. A case is a number and an address, no more.
+
+Of drift it names the two windows and the channels that differ.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,12 +9,18 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from service.store.drift import DriftLook
 from service.store.notices import Cause, Notice
 
 NAMED_MAX = 50
 """Cases that a message names; of further ones it gives the count."""
 
-_TYPES = {Cause.WAITING: "case.waiting", Cause.CAP: "case.cap_near", Cause.TEST: "overread.test"}
+_TYPES = {
+    Cause.WAITING: "case.waiting",
+    Cause.CAP: "case.cap_near",
+    Cause.DRIFT: "overread.drift",
+    Cause.TEST: "overread.test",
+}
 _SUBJECTS = {
     Cause.WAITING: ("a case waits for a second reader", "{} cases wait for a second reader"),
     Cause.CAP: ("a case nears the end of its allowed wait", "{} cases near the end of their allowed wait"),
@@ -24,11 +33,18 @@ _WHY = {
 
 def payload(notice: Notice, page_url: str) -> bytes:
     """Return a notice as the body of a webhook (Standard Webhooks 1.0.0, section Payload)."""
-    data = {
+    data: dict[str, object] = {
         "count": notice.count,
         "cases": [{"case_id": case_id, "url": _address(case_id, page_url)} for case_id in notice.case_ids],
         "url": f"{page_url}/",
     }
+    if notice.look is not None:
+        look = notice.look
+        data["drift"] = {
+            "window": str(look.window),
+            "reference": str(look.reference),
+            "channels": list(look.alarms),
+        }
     made_at = notice.made_at.isoformat(timespec="seconds").replace("+00:00", "Z")
     return json.dumps({"type": _TYPES[notice.cause], "timestamp": made_at, "data": data}).encode()
 
@@ -49,6 +65,8 @@ def mail(notice: Notice, page_url: str, *, sender: str, recipient: str) -> Email
 def _subject(notice: Notice) -> str:
     if notice.cause is Cause.TEST:
         return "a test message"
+    if notice.cause is Cause.DRIFT:
+        return "the studies of late differ from the usual ones"
     return _numbered(_SUBJECTS, notice).format(notice.count)
 
 
@@ -61,12 +79,31 @@ def _lines(notice: Notice, page_url: str) -> Sequence[str]:
     at = f"{notice.made_at:%Y-%m-%d %H:%M} UTC"
     if notice.cause is Cause.TEST:
         return (f"Somebody had a test message sent at {at}. There is nothing to do.", "", f"{page_url}/", "")
+    if notice.look is not None:
+        return _lines_of_drift(notice.look, at)
     further = notice.count - len(notice.case_ids)
     return (
         f"{_subject(notice).capitalize()}, as of {at}. {_numbered(_WHY, notice)}",
         "",
         *(_address(case_id, page_url) for case_id in notice.case_ids),
         *((f"and {further} more: {page_url}/",) if further else ()),
+        "",
+    )
+
+
+def _lines_of_drift(look: DriftLook, at: str) -> Sequence[str]:
+    return (
+        f"Studies triaged in {look.window} differ from those of {look.reference}, as of {at}, in:",
+        "",
+        *(
+            f"{channel.channel}: most in {channel.changes[0].column!r}, {channel.changes[0].reference:.3g} "
+            f"before, {channel.changes[0].window:.3g} now (p = {channel.changes[0].p:.2g})"
+            for channel in look.channels
+            if channel.is_alarm
+        ),
+        "",
+        "Different is not worse: see what changed, such as a scanner, its software or a report template.",
+        "`overread drift --list` shows all that was compared.",
         "",
     )
 

@@ -25,7 +25,7 @@ _ANY = "*"
 _MAILTO = "mailto:"
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # Standard Webhooks 1.0.0, how a secret is written
 _SECRET_BYTES = range(24, 65)  # the same
-_CAUSES = {"waiting": Cause.WAITING, "cap": Cause.CAP}
+_CAUSES = {"waiting": Cause.WAITING, "cap": Cause.CAP, "drift": Cause.DRIFT}
 _TOP = (Actionable.MINUTES,)
 _NEXT = (Actionable.MINUTES, Actionable.HOURS)
 
@@ -40,7 +40,7 @@ class MailSecurity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: of cases of these urgencies a destination is told for one cause."""
+    """One rule: of cases of these urgencies a destination is told for one cause; drift is of no case."""
 
     cause: Cause
     urgencies: frozenset[Actionable]
@@ -109,7 +109,7 @@ def _rule(word: object) -> object:
         return word
     cause, urgency, destination, subspecialty, *rest = [*word.split(":"), "", "", ""]
     try:
-        if any(rest):
+        if any(rest) or (cause.lower() == "drift" and (urgency != _ANY or subspecialty)):
             raise ValueError
         return Rule(
             cause=_CAUSES[cause.lower()],
@@ -122,7 +122,8 @@ def _rule(word: object) -> object:
     except (KeyError, ValueError):
         raise ValueError(
             f"{word!r} is no rule such as waiting:minutes:oncall; causes: {', '.join(_CAUSES)}; urgencies: "
-            f"{', '.join(Actionable)}, or {_ANY}; a subspecialty may follow the name of the destination"
+            f"{', '.join(Actionable)}, or {_ANY}, which is drift's only one; a subspecialty may follow the "
+            "name of the destination, but not of drift"
         ) from None
 
 
@@ -141,8 +142,9 @@ class NoticeSettings(SettingsModel):
     rules: Annotated[tuple[Annotated[Rule, BeforeValidator(_rule)], ...], SPLIT_WORDS] = setting(
         (),
         meaning="who is told of what, as cause:urgency:destination, such as waiting:minutes:pager; causes: "
-        "waiting (nobody has taken the case up), cap (its allowed wait is nearly over); urgencies: minutes, "
-        "hours, days, none, * for any; a subspecialty may follow, as in cap:*:chief:thoracic",
+        "waiting (nobody has taken the case up), cap (its allowed wait is nearly over), drift (the studies "
+        "of late differ from the usual ones: drift:*:chief); urgencies: minutes, hours, days, none, * for "
+        "any; a subspecialty may follow, as in cap:*:chief:thoracic",
         default_words="waiting:minutes, cap:minutes and cap:hours to every destination",
     )
     page_url: str = setting(
@@ -285,7 +287,7 @@ class NoticeSettings(SettingsModel):
             Watch(
                 destination=f"{PREFIX}{name}",
                 cause=cause,
-                wants=tuple(found),
+                wants=() if cause is Cause.DRIFT else tuple(found),
                 untaken_seconds=60 * self.untaken_minutes,
                 cap_share=self.cap_share,
                 pause_seconds=60 * self.pause_minutes,

@@ -15,6 +15,7 @@ from overread.errors import ConfigurationError
 from overread.settings_file import FOLDER_VARIABLE
 from service.dicom.settings import DicomSettings
 from service.log import configure_logging
+from service.maintenance.drift_settings import DriftSettings
 from service.maintenance.retention import has_retention
 from service.metrics import FOLDER_VARIABLE as METRICS_FOLDER_VARIABLE
 from service.metrics import shared_folder
@@ -88,6 +89,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
+            *_drift_watch(environ, environment),
             *_watcher(watching, environment),
             *(_program(name, words, environment) for name, words in elsewhere.items()),
         ]
@@ -219,6 +221,13 @@ def _upkeep(settings: Settings, environment: dict[str, str]) -> list[ChildSpec]:
         return []
     command = (sys.executable, "-P", "-m", "overread", "retain", "--daily")
     return [ChildSpec(name="retain", command=command, environment=environment)]
+
+
+def _drift_watch(environ: Mapping[str, str], environment: dict[str, str]) -> list[ChildSpec]:
+    """Return what compares the studies of late with those that are usual, if the settings say which are."""
+    if DriftSettings.read(environ).period is None:
+        return []
+    return [replace(_program("drift", ("drift", "--daily"), environment), niceness=_NICENESS_OF_WORKERS)]
 
 
 def _watcher(settings: WatchSettings, environment: dict[str, str]) -> list[ChildSpec]:

@@ -30,6 +30,7 @@ class AuditAction(StrEnum):
     CHANGED = "CHANGED"  # a case, or what was refused
     CONFIGURED = "CONFIGURED"  # policy, detectors, people
     REMOVED = "REMOVED"  # bytes, on purpose
+    NOTED = "NOTED"  # by the program itself: drift
     SIGNED_IN = "SIGNED_IN"
     SIGNED_OUT = "SIGNED_OUT"
 

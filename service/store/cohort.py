@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from overread.appearance import Appearance
 from overread.cohort import Adjudication, CohortCase, CohortDetection, CohortRead
 from overread.errors import UnreadableRecordError
 from overread.observation import Detection, Observation, Presence, ReportReading
@@ -30,6 +31,7 @@ def cohort_case(
     reading: ReportReading,
     detections: tuple[Detection, ...],
     *,
+    appearance: Appearance | None = None,
     second_read: JudgedRead | None = None,
     selection_probability: float | None = None,
 ) -> CohortCase:
@@ -44,6 +46,8 @@ def cohort_case(
         order=int(date) if date.isascii() and date.isdigit() else 0,
         age_years=study.patient_age_years,
         sex=study.patient_sex,
+        view=None if appearance is None else appearance.view,
+        scanner=None if appearance is None else appearance.scanner,
         modality=study.modality,
         body_part=study.body_part,
         month=f"{date[:4]}-{date[4:6]}" if _DAY.fullmatch(date) else None,
@@ -51,6 +55,9 @@ def cohort_case(
             Observation(finding=item.finding, presence=item.presence, laterality=item.laterality)
             for item in current_observations(reading.observations)
         ),
+        report_characters=sum(span.end - span.start for _, span in reading.sections) or None,
+        report_read_share=reading.text_read_share,
+        appearance=appearance,
         detections=tuple(_detection(item) for item in detections if item.not_applicable is None),
         adjudications=() if second_read is None else second_read.adjudications,
         selection_probability=selection_probability,

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from overread.appearance import Appearance
 from overread.case import CaseEvent
 from overread.cohort import CohortCase
 from overread.comparison import days_between
@@ -64,6 +65,18 @@ def concluded_cases(store: Store) -> Iterator[CohortCase | UnreadableCase]:
         after = rows[-1].case_id
 
 
+def concluded_cases_of(store: Store, numbers: Sequence[int]) -> Iterator[tuple[int, CohortCase]]:
+    """Yield number and case of these cases, as `concluded_cases` does; what cannot be read is left out."""
+    for start in range(0, len(numbers), _PAGE):
+        with store.reading() as connection:
+            page = {"numbers": list(numbers[start : start + _PAGE])}
+            rows = connection.execute(queries.CONCLUDED_OF, page).all()
+            cases = list(_concluded_page(connection, rows))
+        yield from (
+            (row.case_id, case) for row, case in zip(rows, cases, strict=True) if isinstance(case, CohortCase)
+        )
+
+
 def _concluded_page(
     connection: Connection, rows: Sequence[Row[Any]]
 ) -> Iterator[CohortCase | UnreadableCase]:
@@ -94,6 +107,7 @@ def _concluded(
         study_of(row),
         from_json(ReportReading, result.reading),
         tuple(from_json(Detection, item.detection) for item in detections),
+        appearance=None if row.appearance is None else from_json(Appearance, row.appearance),
         second_read=None if judged is None else second_read_of(judged, reads),
         selection_probability=selection_probability(result.outcome, draw, is_read=judged is not None),
     )

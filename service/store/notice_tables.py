@@ -14,6 +14,7 @@ notices = Table(
     Column("cause", String(16), nullable=False),  # service.store.notices.Cause
     Column("message_id", String(64), nullable=False),  # the same at every attempt to send it
     Column("made_at", UtcDateTime, nullable=False),
+    Column("look_id", RowNumber),  # of service.store.drift that it tells of; null where it tells of cases
     UniqueConstraint("message_id", name="uq_notices_message_id"),
     Index("ix_notices_destination_cause_made_at", "destination", "cause", "made_at"),
 )

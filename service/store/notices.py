@@ -1,4 +1,4 @@
-"""Notices: which cases somebody is to be told of, and the messages that were made of them.
+"""Notices: which cases, or which drift, somebody is to be told of, and the messages that were made of them.
 
 A message and the note of which cases it tells of are one transaction with its row of the outbox, so that no
 case is told twice, and none is forgotten. What a message says is a case's number at most: nothing of the
@@ -16,11 +16,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, in
 from overread.actor import Actor
 from overread.case import CaseState
 from overread.finding import Actionable
+from service.store import locks
 from service.store.audit_entries import AuditAction, AuditEntry
 from service.store.audit_trail import record_act
 from service.store.backlog import DUE
 from service.store.claim_tables import reading_claims
 from service.store.database import Store
+from service.store.drift import DriftLook, latest_look, load_look
 from service.store.line import line_of
 from service.store.notice_tables import notice_cases, notices
 from service.store.policies import policy_in_force
@@ -36,6 +38,7 @@ class Cause(StrEnum):
 
     WAITING = "WAITING"  # a case waits, and nobody has taken it up
     CAP = "CAP"  # the time that a case may wait is nearly over, or is
+    DRIFT = "DRIFT"  # the studies of a window differ from the usual ones
     TEST = "TEST"  # somebody wants to see whether messages arrive
 
 
@@ -49,11 +52,11 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Wish of one destination to be told of cases for one cause."""
+    """Wish of one destination to be told of cases for one cause, or of drift."""
 
     destination: str  # as the outbox names it
-    cause: Cause  # WAITING or CAP
-    wants: tuple[Want, ...]
+    cause: Cause  # WAITING, CAP or DRIFT
+    wants: tuple[Want, ...] = ()  # none of DRIFT, which is of no case
     untaken_seconds: float = 0.0  # for which a case waits before it is told of as WAITING
     cap_share: float = 1.0  # of the allowed wait, after which its end is near, in (0, 1]
     pause_seconds: float = 0.0  # since the message before of the same cause; cases gather meanwhile
@@ -67,18 +70,22 @@ class Notice:
     cause: Cause
     message_id: str  # the same at every attempt
     made_at: datetime
-    count: int  # of cases that it tells of
+    count: int  # of cases that it tells of, or of channels that drift
     case_ids: tuple[int, ...]  # of the first of them, those whose time is over soonest first
+    look: DriftLook | None = None  # that it tells of; None where it tells of cases
 
 
 def make_notice(store: Store, watch: Watch, *, now: datetime) -> int | None:
     """Put one message about every case that was not told yet into the outbox; return of how many it tells.
 
-    None where there is nothing to tell, or the pause since the message before is not over.
+    Of drift, one message about the latest look, and the number of channels. None where there is nothing to
+    tell, or the pause since the message before is not over.
 
     Raises:
         OutOfResourcesError: the store is not available.
     """
+    if watch.cause is Cause.DRIFT:
+        return _make_drift_notice(store, watch.destination, now=now)
     with store.reading() as connection:
         if _is_pausing(connection, watch, now):
             return None
@@ -138,14 +145,38 @@ def load_notice(store: Store, notice_id: int, *, named_max: int) -> Notice:
     )
     with store.reading() as connection:
         row = connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()
+        look = None if row.look_id is None else load_look(connection, row.look_id)
         return Notice(
             notice_id=notice_id,
             cause=Cause(row.cause),
             message_id=row.message_id,
             made_at=row.made_at,
-            count=_count_of(connection, notice_id),
+            count=_count_of(connection, notice_id) if look is None else len(look.alarms),
+            look=look,
             case_ids=tuple(connection.execute(named).scalars()),
         )
+
+
+def _make_drift_notice(store: Store, destination: str, *, now: datetime) -> int | None:
+    """Put a message about the latest look into the outbox, if channels differ and it was not told yet."""
+    with store.reading() as connection:
+        if _untold_look(connection, destination) is None:
+            return None
+    with store.writing(locks.lease("drift notices")) as connection:
+        look = _untold_look(connection, destination)
+        if look is None:  # another process told it meanwhile
+            return None
+        notice_id = _add_notice(connection, destination, Cause.DRIFT, now, look_id=look.look_id)
+        _add_delivery(connection, notice_id, destination, now)
+        return len(look.alarms)
+
+
+def _untold_look(connection: Connection, destination: str) -> DriftLook | None:
+    look = latest_look(connection)
+    if look is None or not look.alarms:
+        return None
+    told = exists().where(notices.c.destination == destination, notices.c.look_id == look.look_id)
+    return None if connection.execute(select(told)).scalar_one() else look
 
 
 def _count_of(connection: Connection, notice_id: int) -> int:
@@ -212,12 +243,15 @@ def _is_wanted(want: Want, urgencies: Collection[Actionable]) -> ColumnElement[b
     return and_(is_urgent, or_(cases.c.subspecialty == want.subspecialty, cases.c.subspecialty.is_(None)))
 
 
-def _add_notice(connection: Connection, destination: str, cause: Cause, now: datetime) -> int:
+def _add_notice(
+    connection: Connection, destination: str, cause: Cause, now: datetime, *, look_id: int | None = None
+) -> int:
     row = {
         "destination": destination,
         "cause": cause.value,
         "message_id": f"msg_{uuid.uuid4().hex}",
         "made_at": now,
+        "look_id": look_id,
     }
     number: int = connection.execute(
         insert(notices).values(**row).returning(notices.c.notice_id)

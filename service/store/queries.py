@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, insert, or_, select, tuple_, update
 
 from service.store.schema import (
+    appearances,
     cases,
     events,
     instances,
@@ -273,25 +274,29 @@ PRIOR_STUDIES = (
 )
 """The studies of a patient before a day of which there are images, the latest first."""
 
-CONCLUDED = (
+_CONCLUDED = (
     select(
         studies,
         cases.c.case_id,
         triage_results.c.revision,
         triage_results.c.outcome,
         triage_results.c.reading,
+        appearances.c.appearance,
     )
     .join(cases, cases.c.study_instance_uid == studies.c.study_instance_uid)
+    .outerjoin(appearances, appearances.c.case_id == cases.c.case_id)
     .join(
         triage_results,
         (triage_results.c.case_id == cases.c.case_id)
         & (triage_results.c.revision == cases.c.result_revision),
     )
-    .where(cases.c.case_id > bindparam("after"))
     .order_by(cases.c.case_id)
-    .limit(bindparam("limit"))
 )
+CONCLUDED = _CONCLUDED.where(cases.c.case_id > bindparam("after")).limit(bindparam("limit"))
 """What was concluded, a page of it after one case."""
+
+CONCLUDED_OF = _CONCLUDED.where(cases.c.case_id.in_(bindparam("numbers", expanding=True)))
+"""What was concluded of these cases."""
 
 EARLIER_REPORT = (
     select(

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from overread.actor import Actor
+from overread.appearance import Appearance
 from overread.case import CaseEvent, CaseState, advance
 from overread.errors import LeaseLostError, UnreadableRecordError
 from overread.observation import Detection, ReportReading
@@ -23,6 +24,7 @@ from service.store.changes import Entry, change_case, record_claim
 from service.store.clock import beyond_reason
 from service.store.conclusion import conclude
 from service.store.database import Store
+from service.store.drift import note_appearance
 from service.store.history import earlier_reports, restored_findings
 from service.store.json_format import from_json
 from service.store.policies import policy_in_force
@@ -90,16 +92,26 @@ def renew_lease(store: Store, lease: Lease, *, now: datetime) -> None:
             raise _lost(lease)
 
 
-def complete_case(
+def complete_case(  # noqa: PLR0913  # what a look gives is kept in parts, and one of them may lack
     store: Store,
     claimed: ClaimedCase,
     result: TriageResult,
     *,
     reading: ReportReading,
     detections: tuple[Detection, ...],
+    appearance: Appearance | None = None,
     now: datetime,
 ) -> None:
     """Store what triage concluded, with its provenance; the case leaves the queue.
+
+    Args:
+        store: of the case.
+        claimed: the case.
+        result: about it.
+        reading: of the report.
+        detections: of the images.
+        appearance: of the first image; None where no detector says.
+        now: when.
 
     Raises:
         LeaseLostError: the case is no longer the lease's; nothing is stored.
@@ -123,6 +135,7 @@ def complete_case(
             claimed.policy,
             actor=Actor.program(lease.owner),
         )
+        note_appearance(connection, lease.case_id, appearance, now=now)
 
 
 def fail_case(store: Store, lease: Lease, reason: str, *, now: datetime) -> None:

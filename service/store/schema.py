@@ -19,6 +19,7 @@ from service.store.audit_schema import audit_trail as audit_trail  # noqa: PLC04
 from service.store.claim_tables import reading_claims as reading_claims  # noqa: PLC0414  # all tables are here
 from service.store.column_types import RowNumber, Sha256, Uid, UtcDateTime, actor_columns
 from service.store.count_tables import case_counts as case_counts  # noqa: PLC0414  # all tables are here
+from service.store.drift_tables import appearances as appearances  # noqa: PLC0414  # all tables are here
 from service.store.list_columns import filter_columns, make_event_index, make_list_indexes
 from service.store.metadata import metadata as metadata  # noqa: PLC0414  # with all tables
 from service.store.notice_tables import notices as notices  # noqa: PLC0414  # all tables are here

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from overread.appearance import Appearance
 from overread.comparison import ComparedCase, PriorReport, compare, read_history
 from overread.finding import Vocabulary
 from overread.observation import Detection, ObserverIdentity, ReportReading
-from overread.ports import Detector, ReportReader
+from overread.ports import Detector, ReportReader, examine
 from overread.priority import Policy
 from overread.report.reread import Rereader
 from overread.triage import TriageResult
@@ -38,6 +39,7 @@ class Conclusion:
     result: TriageResult
     reading: ReportReading
     detections: tuple[Detection, ...]
+    appearance: Appearance | None = None  # of the first image; None where no detector says, or none looked
 
 
 class Looks(Protocol):
@@ -123,14 +125,22 @@ class TriageTools:
         """Return what the tools conclude about a case; see `Looks`."""
         reading = self.report_reader.read(material.report_text)
         history = read_history(material.earlier, self.report_reader, restored=material.restored)
-        detections = material.seen or tuple(
-            detector.detect(material.instances) for detector in self.detectors
+        examined = (
+            [(detection, None) for detection in material.seen]
+            if material.seen
+            else [examine(detector, material.instances) for detector in self.detectors]
         )
+        detections = tuple(detection for detection, _ in examined)
         case = ComparedCase(
             reading=reading, detections=detections, history=history, text=material.report_text
         )
         compared = compare(case, material.policy, self.vocabulary, rereader=self.rereader)
-        return Conclusion(result=compared.result, reading=compared.reading, detections=detections)
+        return Conclusion(
+            result=compared.result,
+            reading=compared.reading,
+            detections=detections,
+            appearance=next((found for _, found in examined if found is not None), None),
+        )
 
     def look_in_shadow(self, number: int, instances: Sequence[Path]) -> Detection:
         """Return what a detector in shadow sees."""

@@ -93,6 +93,7 @@ class Storing:
                 conclusion.result,
                 reading=conclusion.reading,
                 detections=conclusion.detections,
+                appearance=conclusion.appearance,
                 now=self._clock(),
             )
         self.heartbeat.let_go(claimed.lease)

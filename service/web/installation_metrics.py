@@ -1,7 +1,7 @@
 """Metrics of the whole installation, read from the store and the disk at the moment of a scrape."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -9,10 +9,12 @@ from prometheus_client.registry import Collector
 
 from overread import __version__
 from overread.case import CaseState
+from overread.drift_columns import CHANNELS
 from overread.errors import ConfigurationError, OutOfResourcesError
 from service.network_settings import certificate_expiry
 from service.store.audit_trail import last_backup_at
 from service.store.database import Store
+from service.store.drift import list_looks
 from service.store.outbox import outbox_figures
 from service.store.pressure import read_pressure
 from service.store.quarantine import count_states
@@ -20,6 +22,8 @@ from service.store.quarantine_room import read_room
 from service.store.queue_figures import read_queue_figures
 from service.store.records import QuarantineState
 from service.store.workers import workers_alive
+
+_DRIFT_FORGOTTEN = timedelta(days=30)  # after the next look was due: somebody has switched the watch off
 
 
 class InstallationCollector(Collector):
@@ -61,6 +65,7 @@ class InstallationCollector(Collector):
                 *self._of_outbox(),
                 self._of_workers(),
                 self._of_backup(),
+                *self._of_drift(),
             ]
         except OutOfResourcesError:
             of_database = []
@@ -145,6 +150,35 @@ class InstallationCollector(Collector):
             "overread_last_backup_timestamp_seconds",
             "When `overread db backup` last made a backup that is whole; 0 where it never did.",
             made_at.timestamp() if made_at else 0.0,
+        )
+
+    def _of_drift(self) -> Iterator[Metric]:
+        """Give the latest look; zeros where there is none, or further ones have not come for long."""
+        look = next(iter(list_looks(self._store, limit=1)), None)
+        if look is not None and self._now - look.next_end > _DRIFT_FORGOTTEN:
+            look = None
+        channels = () if look is None else look.channels
+        yield _labelled(
+            "overread_drift_alarm",
+            "Whether the latest window of studies differs from the reference: 1, or 0.",
+            "channel",
+            {**dict.fromkeys(CHANNELS, 0.0), **{item.channel: item.is_alarm for item in channels}},
+        )
+        yield _labelled(
+            "overread_drift_p",
+            "Chance that nothing but chance made the column differ that differs most.",
+            "channel",
+            {item.channel: item.p for item in channels if item.p is not None},
+        )
+        yield _gauge(
+            "overread_drift_window_cases",
+            "Studies of the latest window that were compared.",
+            look.window_cases if look else 0,
+        )
+        yield _gauge(
+            "overread_drift_next_look_timestamp_seconds",
+            "When the next window is over, which is to be looked at then; 0 where none was looked at.",
+            look.next_end.timestamp() if look else 0.0,
         )
 
     def _of_workers(self) -> Metric:

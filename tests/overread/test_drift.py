@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from overread.drift import changes
+from overread.drift import MOST_CASES, changes, distance
 
 NAMES = ("a", "b", "c")
 
@@ -97,3 +97,80 @@ def test_what_too_few_have_is_left_out_and_what_never_varies_too() -> None:
 def test_too_few_exchanges_for_a_rate_are_refused() -> None:
     with pytest.raises(ValueError, match="no alarm could be given"):
         found(*made(), false_alarms=0.001, permutations=99)
+
+
+def apart(values, patients, in_window, **how):
+    asked = {"false_alarms": 0.05, "permutations": 199, "seed": 1, **how}
+    return distance("distance", values, (patients, in_window), **asked)
+
+
+def test_a_distance_is_the_unbiased_discrepancy_of_two_samples() -> None:
+    """Every patient has one case: the textbook's double sums over all pairs."""
+    values, patients, in_window = made(cases=80, shift=1.5)
+    scaled = (values - values.mean(axis=0)) / values.std(axis=0)
+    squares = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=2)
+    kernel = np.exp(-squares / np.median(squares[np.triu_indices(80, 1)]))
+
+    def mean_of(rows, columns):
+        pairs = [kernel[i, j] for i in rows for j in columns if i != j]
+        return sum(pairs) / len(pairs)
+
+    own, usual = np.flatnonzero(in_window), np.flatnonzero(~in_window)
+    expected = mean_of(own, own) + mean_of(usual, usual) - 2 * mean_of(own, usual)
+    found_ = apart(values, patients, in_window)
+
+    assert found_.window == pytest.approx(np.sqrt(expected))
+    assert (found_.window_units, found_.reference_units) == (20, 60)
+    assert (found_.low, found_.high) == (None, None)
+
+
+def test_a_change_that_no_mean_shows_is_seen_by_the_distance() -> None:
+    values, patients, in_window = made(cases=400)
+    values[in_window, 1] = values[in_window, 0]  # in the window the two go together
+
+    assert apart(values, patients, in_window, permutations=499).is_alarm
+    assert not any(change.is_alarm for change in found(values, patients, in_window).values())
+
+
+def test_a_distance_without_a_change_gives_no_alarm_and_pictures_of_one_patient_are_one() -> None:
+    random = np.random.default_rng(1)
+    patients = np.repeat(np.arange(60), 10)
+    values = np.repeat(random.normal(size=(60, 3)), 10, axis=0) + random.normal(0, 0.1, size=(600, 3))
+    in_window = patients >= 36
+
+    assert not apart(values, patients, in_window).is_alarm
+    assert apart(
+        values, np.arange(600), in_window
+    ).is_alarm  # as if each picture were of a patient of its own
+
+
+def test_of_many_cases_a_part_is_looked_at_and_without_a_picture_none() -> None:
+    values, patients, in_window = made(cases=4 * MOST_CASES // 3 + 900, shift=1.0)
+    values[::2, 0] = np.nan
+    many = apart(*made(cases=2 * MOST_CASES, shift=1.0), permutations=39)
+
+    assert (many.reference_units, many.window_units) == (MOST_CASES, MOST_CASES // 2)
+    assert many.is_alarm
+    values[:, 2] = np.nan
+    assert apart(values, patients, in_window) is None
+
+
+def test_too_few_exchanges_for_a_distance_are_refused() -> None:
+    with pytest.raises(ValueError, match="no alarm could be given"):
+        apart(*made(), false_alarms=0.001, permutations=99)
+
+
+def test_windows_whose_patients_have_unlike_numbers_of_cases_alarm_no_more_often() -> None:
+    """Patients of the window have one case each, others four: exchanging them makes its mean surer."""
+    random = np.random.default_rng(6)
+    patients = np.concatenate([np.repeat(np.arange(60), 4), np.arange(60, 120)])
+    in_window = patients >= 60
+    alarms = 0
+    for seed in range(200):
+        values = random.normal(size=(300, 3))
+        alarms += any(
+            change.is_alarm
+            for change in found(values, patients, in_window, permutations=99, seed=seed).values()
+        )
+
+    assert alarms <= 20  # of 200, 10 are expected

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from overread.appearance import Appearance
 from overread.errors import ConfigurationError, InputError, InvalidReportError, RemovedError
 from overread.second_read import Judgement, Radpeer
 from service.adjudication.reads import judge
@@ -12,6 +13,8 @@ from service.maintenance.patient import copy_everything, remove_bytes
 from service.store.audit_entries import AuditAction
 from service.store.audit_trail import TrailFilter, find_entries, record_acts
 from service.store.database import Store
+from service.store.drift import note_appearance
+from service.store.json_format import from_json
 from service.store.patients import holdings_of_patient
 from service.store.quarantine import load_entry
 from service.store.queue import claim_case
@@ -19,11 +22,25 @@ from service.store.worklist import load_case
 from tests.service.adjudication.test_reads import sender
 from tests.service.audit_trail.material import ROE, view
 from tests.service.material import CLEAR, NOW, PATIENT, ready_case, send_image, send_report, triaged_case
+from tests.service.store.releases.whole import whole_appearance
 
 
 def refused_report(store: Store) -> None:
     with pytest.raises(InvalidReportError):
         send_report(store, "", patient=PATIENT)
+
+
+def test_a_copy_has_what_the_image_looked_like_where_a_detector_said(kept: Store, tmp_path: Path) -> None:
+    plain, described = triaged_case(kept, 1), triaged_case(kept, 2)
+    with kept.writing() as connection:
+        note_appearance(connection, described, whole_appearance(), now=NOW)
+
+    copy_everything(kept, holdings_of_patient(kept, PATIENT), tmp_path / "copy")
+
+    of_cases = tmp_path / "copy" / "cases"
+    told = (of_cases / str(described) / "appearance.json").read_text()
+    assert from_json(Appearance, told.strip()) == whole_appearance()
+    assert not (of_cases / str(plain) / "appearance.json").exists()
 
 
 def test_a_copy_has_reports_images_results_history_refusals_and_the_trail(

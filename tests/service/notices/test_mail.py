@@ -6,15 +6,18 @@ from email.message import EmailMessage
 
 import pytest
 
+from overread.actor import Actor
 from overread.errors import PeerError
 from service.notices.process import destination_of, make_due
 from service.notices.settings import MailSecurity, NoticeSettings
 from service.results.ownership import this_process
 from service.results.sending import Sender
 from service.store.database import Store
+from service.store.drift import add_look
 from service.store.outbox import Delivery, DeliveryState, Query, list_deliveries
 from tests.service.material import after, triaged_case
 from tests.service.notices.peers import PAGE, MailHost, mailed, server_context
+from tests.service.store.releases.whole import whole_look
 
 
 def sender(store: Store, settings: NoticeSettings, seconds: float = 60) -> Sender:
@@ -43,6 +46,24 @@ def read(content: bytes) -> EmailMessage:
 
 def trusting(port: int, certificates, **changes: object) -> NoticeSettings:
     return mailed(port, authority=certificates.folder / "authority.crt", **changes)
+
+
+def test_a_drift_is_told_in_words(sqlite_store, certificates) -> None:
+    host = MailHost(tls_context=server_context(certificates.folder), require_starttls=True)
+    add_look(sqlite_store, whole_look(), actor=Actor.program("overread drift"))
+    with host.listening() as port:
+        settings = trusting(port, certificates, rules="drift:*:chief")
+        make_due(sqlite_store, settings.watches(), clock=lambda: after(20_000))
+        assert sender(sqlite_store, settings, seconds=20_000).send_due() == 1
+
+    message = read(host.messages[0].content)
+    assert message["Subject"] == "overread: the studies of late differ from the usual ones"
+    lines = message.get_content().splitlines()
+    assert lines[0] == (
+        "Studies triaged in 2026-02-17/2026-03-01 differ from those of 2026-02-06/2026-02-17, as of "
+        "2026-03-01 17:33 UTC, in:"
+    )
+    assert lines[2] == "pixels: most in 'p50', 0.4 before, 0.5 now (p = 0.001)"
 
 
 def test_a_message_arrives_over_starttls_and_names_cases_and_pages_alone(store, certificates) -> None:

@@ -74,12 +74,20 @@ def test_rules_of_one_destination_and_cause_are_one_watch() -> None:
     assert (watches[0].untaken_seconds, watches[0].cap_share, watches[0].pause_seconds) == (420, 0.5, 180)
 
 
+def test_drift_is_told_where_a_rule_asks_for_it_and_is_of_no_case() -> None:
+    (watch,) = read(rules="drift:*:chief").watches()
+
+    assert (watch.destination, watch.cause, watch.wants) == ("notice:chief", Cause.DRIFT, ())
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"rules": "waiting:minutes:nobody"}, "names 'nobody', which OVERREAD_NOTICES_DESTINATIONS does not"),
         ({"rules": "waiting:soon:pager"}, "no rule such as waiting:minutes:oncall"),
-        ({"rules": "listed:minutes:pager"}, "causes: waiting, cap"),
+        ({"rules": "listed:minutes:pager"}, "causes: waiting, cap, drift"),
+        ({"rules": "drift:minutes:pager"}, "is no rule"),
+        ({"rules": "drift:*:pager:thoracic"}, "is no rule"),
         ({"rules": "cap:*:pager:cardiology of fish"}, "is no subspecialty; there are"),
         ({"rules": "cap:*:pager:thoracic:more"}, "is no rule"),
         ({"page_url": ""}, "OVERREAD_NOTICES_PAGE_URL is missing"),

@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook as ReferenceReceiver
 from standardwebhooks import WebhookVerificationError
 
+from overread.actor import Actor
 from overread.errors import PeerError
 from service.notices.process import destination_of, make_due
 from service.notices.settings import NoticeSettings
@@ -19,9 +20,11 @@ from service.notices.webhook import signature
 from service.results.ownership import this_process
 from service.results.sending import Sender
 from service.store.database import Store
+from service.store.drift import add_look
 from service.store.outbox import ATTEMPTS_MAX, Delivery, DeliveryState, Query, list_deliveries, send_again
 from tests.service.material import ACCESSION, NOW, PATIENT, STUDY, after, triaged_case
 from tests.service.notices.peers import KILL, PAGE, SECRET, Receiver, hooked, server_context
+from tests.service.store.releases.whole import whole_look
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "notices.md"
 
@@ -75,6 +78,29 @@ def test_a_message_is_signed_so_that_the_reference_receiver_knows_it(store) -> N
     delivery = only(store)
     assert (delivery.state, delivery.detail) == (DeliveryState.SENT, "HTTP status 204")
     assert delivery.message_id == call.message_id
+
+
+def test_a_drift_is_told_with_its_windows_and_channels(sqlite_store) -> None:
+    receiver = Receiver()
+    add_look(sqlite_store, whole_look(), actor=Actor.program("overread drift"))
+    with receiver.listening() as url:
+        settings = hooked(url, rules="drift:*:pager")
+        make_due(sqlite_store, settings.watches(), clock=lambda: after(20_000))
+        assert sender(sqlite_store, settings, seconds=20_000).send_due() == 1
+
+    (call,) = receiver.calls
+    said = json.loads(call.body)
+    assert said["type"] == "overread.drift"
+    assert said["data"] == {
+        "count": 1,
+        "cases": [],
+        "url": f"{PAGE}/",
+        "drift": {
+            "window": "2026-02-17/2026-03-01",
+            "reference": "2026-02-06/2026-02-17",
+            "channels": ["pixels"],
+        },
+    }
 
 
 def test_nothing_of_the_patient_is_in_a_message_its_log_or_its_row(sqlite_store, capfd) -> None:

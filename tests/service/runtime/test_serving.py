@@ -36,7 +36,11 @@ MEGABYTE = 1 << 20
 def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: Path) -> None:
     file = tmp_path / "site.toml"  # which the processes must be told of
     file.write_text("[store]\nquiet_seconds = 0\n")
-    chosen = {"OVERREAD_KEEP_DAYS_CONCORDANT": "365", "OVERREAD_PROBE_PORT": "0"}
+    chosen = {
+        "OVERREAD_KEEP_DAYS_CONCORDANT": "365",
+        "OVERREAD_PROBE_PORT": "0",
+        "OVERREAD_DRIFT_REFERENCE": "2026-01-01/2026-02-01",
+    }
     with serving(tmp_path, "--config", str(file), **chosen) as running:
         stored = httpx.post(f"{running.stow}/studies", content=HEAD + dicom_bytes() + TAIL, headers=MULTIPART)
         assert stored.status_code == 200
@@ -49,7 +53,7 @@ def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: P
         assert 'overread_intake_accepted_total{protocol="stow"} 1.0' in counted  # by another process
         assert 'overread_triages_total{end="concluded"} 1.0' in counted
         children = running.children()
-        assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain"}
+        assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain", "drift"}
         kept = (tmp_path / "data", *(tmp_path / "data").rglob("*"))
         assert [path for path in kept if path.stat().st_mode & 0o077] == []
         running.process.terminate()

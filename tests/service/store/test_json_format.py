@@ -7,19 +7,21 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+from overread.appearance import Appearance
 from overread.errors import UnreadableRecordError
 from overread.finding import load_vocabulary
 from overread.observation import Detection, HeatMap, ImageRegion, ReportReading
 from overread.priority import default_policy
 from overread.report import load_reader
 from overread.triage import TriageResult, triage
+from service.store.drift import ChannelLooks
 from service.store.headline import Headline
 from service.store.json_format import format_of, from_json, to_json
 from service.store.quarantine import Correction
 from tests.service.material import MASS, MassDetector, dicom_bytes
 from tests.service.store.releases.whole import whole_detection, whole_reading, whole_result
 
-STORED = (TriageResult, ReportReading, Detection, Headline, Correction)
+STORED = (TriageResult, ReportReading, Detection, Headline, Correction, Appearance, ChannelLooks)
 # Of every format that a release has written. A line is added with each new format and never changed.
 FINGERPRINTS = {
     ("TriageResult", 1): "dbf9b8dd4076a49a",
@@ -29,6 +31,8 @@ FINGERPRINTS = {
     ("Detection", 1): "20da4d8a7fc9c092",
     ("Headline", 1): "b84764e35fa04018",
     ("Correction", 1): "b32f4db74b72155e",
+    ("Appearance", 1): "fd3446af174a93ad",
+    ("ChannelLooks", 1): "9ac3619d6098d644",
 }
 
 

@@ -7,11 +7,13 @@ import pytest
 from overread.actor import Actor
 from overread.finding import Actionable
 from service.adjudication.settings import SecondReadSettings
+from service.store.drift import Period, add_look
 from service.store.erasure import Erasure, erase_case
 from service.store.notices import Cause, Want, Watch, load_notice, make_notice, make_test_notice
 from service.store.outbox import Content, Query, list_deliveries, send_again
 from service.store.reading_claims import Hold, hold_case
 from tests.service.material import NOW, ROE, after, ready_case, triaged_case
+from tests.service.store.releases.whole import whole_look
 from tests.service.triage.test_worker import drain
 from tests.service.web.seeing import seen_case
 
@@ -175,3 +177,40 @@ def test_who_is_bound_to_a_site_sees_messages_about_its_cases_alone(store, site,
     make_test_notice(store, "notice:pager", now=after(60), actor=ROE)
 
     assert len(list_deliveries(store.seen_from([site]), Query(), limit=9)) == seen
+
+
+DRIFT = Watch(destination="notice:chief", cause=Cause.DRIFT)
+PROGRAM = Actor.program("overread drift")
+
+
+def test_a_drift_is_told_once_to_each_destination_that_wants_it(store) -> None:
+    assert make_notice(store, DRIFT, now=after(60)) is None
+    add_look(store, whole_look(), actor=PROGRAM)
+
+    assert make_notice(store, DRIFT, now=after(20_000)) == 1
+    assert make_notice(store, DRIFT, now=after(30_000)) is None
+    assert make_notice(store, replace(DRIFT, destination="notice:pager"), now=after(30_000)) == 1
+
+    (first, _) = sorted(
+        list_deliveries(store, Query(content=Content.NOTICE), limit=10), key=lambda each: each.delivery_id
+    )
+    notice = load_notice(store, first.notice_id, named_max=10)
+    assert (notice.cause, notice.count, notice.case_ids) == (Cause.DRIFT, 1, ())
+    assert notice.look.alarms == ("pixels",)
+
+
+def test_a_later_drift_is_told_anew_and_of_a_look_without_one_nobody_is_told(store) -> None:
+    look = whole_look()
+    second = replace(look, window=Period(start=after(1), end=after(2)), looked_at=after(20_000))
+    calm = replace(
+        look,
+        window=Period(start=after(2), end=after(3)),
+        looked_at=after(40_000),
+        channels=tuple(replace(channel, is_alarm=False) for channel in look.channels),
+    )
+    add_look(store, look, actor=PROGRAM)
+    assert make_notice(store, DRIFT, now=after(15_000)) == 1
+    add_look(store, second, actor=PROGRAM)
+    assert make_notice(store, DRIFT, now=after(25_000)) == 1
+    add_look(store, calm, actor=PROGRAM)
+    assert make_notice(store, replace(DRIFT, destination="notice:pager"), now=after(45_000)) is None

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from models.stages import Stage, StageObserver
+from overread.appearance import Appearance
 from overread.errors import ModelError, UndecodablePixelsError
 from overread.observation import Detection, ObserverIdentity, Presence
 from service.triage.looks import TriageTools
@@ -73,6 +74,17 @@ class NotingDetector(MassDetector):
 
     def detect(self, instances: Sequence[Path]) -> Detection:
         return replace(super().detect(instances), remarks=tuple(self._hinted))
+
+
+class DescribingDetector(MassDetector):
+    """Says what the images looked like: how many there were, as rows."""
+
+    def detect_and_describe(self, instances: Sequence[Path]) -> tuple[Detection, Appearance | None]:
+        return self.detect(instances), Appearance(scanner="Maker One", rows=len(instances), columns=8)
+
+
+def load_describing(*, on_stage: StageObserver) -> TriageTools:
+    return readers(detectors=(MassDetector(), DescribingDetector()))
 
 
 def load(mood: Callable[[], None], *, on_stage: StageObserver) -> TriageTools:

@@ -10,17 +10,22 @@ from functools import partial
 
 import pytest
 
+from overread.appearance import Appearance
 from overread.case import CaseEvent, CaseState
 from overread.errors import LostProcessError, ModelError
 from service.store.database import Store
+from service.store.drift import kept_appearance
+from service.store.history import concluded_cases
+from service.store.json_format import from_json
 from service.store.queue import claim_case
+from service.store.records import ReportStatus
 from service.store.shadows import walk_shadows
 from service.store.worklist import load_case
 from service.triage.confined_looks import ConfinedLooks
 from service.triage.looks import material_of
 from service.triage.worker import work
 from tests.service.counting import counting
-from tests.service.material import BLACK, NOW, WHITE, after, readers, ready_case
+from tests.service.material import BLACK, MASS, NOW, WHITE, after, readers, ready_case, send_report
 from tests.service.triage import child_tools
 
 AMPLE_SECONDS = 300.0
@@ -57,6 +62,23 @@ def test_a_child_concludes_what_the_process_itself_does(sqlite_store) -> None:
         looks.prepare()
         assert [observer.name for observer in looks.observers] == ["mean"]
         assert looks.look(material) == readers().look(material)
+
+
+def test_what_the_images_looked_like_is_kept_and_stays_when_they_are_not_looked_at_again(
+    sqlite_store,
+) -> None:
+    number = ready_case(sqlite_store)
+    with looking(sqlite_store, child_tools.load_describing) as looks:
+        assert drain(sqlite_store, looks) == 1
+    described = Appearance(scanner="Maker One", rows=1, columns=8)
+    assert from_json(Appearance, kept_appearance(sqlite_store, number)) == described
+
+    send_report(sqlite_store, MASS, status=ReportStatus.CORRECTED, now=after(60))
+    with looking(sqlite_store, child_tools.refusing) as looks:  # whose detector describes nothing
+        assert drain(sqlite_store, looks, now=after(61)) == 1
+    assert from_json(Appearance, kept_appearance(sqlite_store, number)) == described
+    (case,) = concluded_cases(sqlite_store)
+    assert (case.scanner, case.appearance) == ("Maker One", described)
 
 
 def test_a_look_that_takes_too_much_memory_fails_its_case_and_the_next_is_triaged(sqlite_store) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from overread.actor import Actor
 from overread.command import main
+from overread.drift_columns import CHANNELS
 from service.maintenance.backup import read_manifest
 from service.store.database import Store, open_engine
+from service.store.drift import add_look
 from service.store.workers import WorkerRecord, note_worker
 from service.web.guard import access_for
 from service.web.installation_metrics import InstallationCollector
@@ -18,9 +21,10 @@ from service.web.opening import context_opener
 from tests.service.certificates import Certificates
 from tests.service.dicomweb.test_stow import body, post
 from tests.service.material import after, ready_case, send_report, triaged_case
+from tests.service.store.releases.whole import whole_look
 from tests.service.web.listening import NOW
 
-LABELS = ("state", "check", "listener")
+LABELS = ("state", "check", "listener", "channel")
 
 
 def values(text: str) -> dict[str, float]:
@@ -85,6 +89,37 @@ def test_each_check_of_readiness_is_told_as_it_is(api: httpx.Client, sqlite_stor
     assert checks == {f"overread_check_ok/{name}": 1.0 for name in names}
     assert found["overread_check_ok/workers"] == found["overread_check_ok/queue"] == 0
     assert found["overread_check_ok/database"] == found["overread_check_ok/disk"] == 1
+
+
+def test_the_latest_look_for_drift_is_told_until_further_ones_have_not_come_for_long(
+    sqlite_store: Store,
+) -> None:
+    def told(seconds: float) -> dict[str, float]:
+        collector = InstallationCollector(sqlite_store, now=after(seconds))
+        return {
+            "/".join((sample.name.removeprefix("overread_drift_"), *sample.labels.values())): sample.value
+            for family in collector.collect()
+            for sample in family.samples
+            if sample.name.startswith("overread_drift_")
+        }
+
+    nothing = {
+        **{f"alarm/{channel}": 0.0 for channel in CHANNELS},
+        "window_cases": 0.0,
+        "next_look_timestamp_seconds": 0.0,
+    }
+    assert told(20_000) == nothing
+    add_look(sqlite_store, whole_look(), actor=Actor.program("overread drift"))
+
+    assert told(20_000) == {
+        **nothing,
+        "alarm/pixels": 1.0,
+        "p/pixels": 0.001,
+        "window_cases": 110.0,
+        "next_look_timestamp_seconds": after(1_000_000).timestamp(),
+    }
+    assert told(1_000_000 + 29 * 86400)["alarm/pixels"] == 1.0
+    assert told(1_000_000 + 31 * 86400) == nothing
 
 
 def test_the_latest_backup_that_is_whole_is_told(

@@ -46,6 +46,7 @@ from service.store.commitments import (
 )
 from service.store.count_tables import case_count_changes, case_counts
 from service.store.database import Store, open_store
+from service.store.drift import add_look
 from service.store.fetches import claim_fetch, conclude_fetch, give_up_fetch, note_missed, note_priors
 from service.store.imports import key_of, note_taken
 from service.store.migration import newest_revision
@@ -93,7 +94,14 @@ from tests.service.material import (
     triage_one,
     triaged_case,
 )
-from tests.service.store.releases.whole import FINDING, whole_detection, whole_reading, whole_result
+from tests.service.store.releases.whole import (
+    FINDING,
+    whole_appearance,
+    whole_detection,
+    whole_look,
+    whole_reading,
+    whole_result,
+)
 
 _HL7 = Hl7Settings()
 
@@ -117,6 +125,8 @@ def fill(store: Store) -> None:
     )
     assert make_notice(store, watch, now=after(10_000))
     assert claim_case(store, worker="host:3:c", now=after(20_000)) is not None
+    assert add_look(store, whole_look(), actor=Actor.program("overread drift"))
+    assert make_notice(store, Watch(destination="notice:chief", cause=Cause.DRIFT), now=after(10_001)) == 1
     _fill_accounts(store)
 
 
@@ -197,7 +207,15 @@ def _ready(store: Store, number: int, **given: object) -> ClaimedCase:
 def _conclude_whole(store: Store, claimed: ClaimedCase, now: datetime) -> None:
     detection = whole_detection(f"{claimed.study_instance_uid}.1.1")
     result = whole_result(detection, claimed.policy.version)
-    complete_case(store, claimed, result, reading=whole_reading(), detections=(detection,), now=now)
+    complete_case(
+        store,
+        claimed,
+        result,
+        reading=whole_reading(),
+        detections=(detection,),
+        appearance=whole_appearance(),
+        now=now,
+    )
 
 
 def _fill_results(store: Store) -> None:

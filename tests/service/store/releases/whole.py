@@ -1,6 +1,8 @@
 """One value of each stored kind in which every field says something, and every kind of discrepancy occurs."""
 
+from overread.appearance import EMBEDDING_SIZE, Appearance
 from overread.discrepancy import Discrepancy, DiscrepancyKind, Factor
+from overread.drift import Change
 from overread.finding import Actionable
 from overread.observation import (
     Communication,
@@ -25,6 +27,8 @@ from overread.observation import (
 )
 from overread.priors import KnownBefore
 from overread.triage import Outcome, TriageResult
+from service.store.drift import ChannelLook, DriftLook, Period
+from tests.service.material import after
 
 FINDING = "mass"
 
@@ -119,6 +123,51 @@ def whole_detection(sop_instance_uid: str) -> Detection:
         observations=(observation,),
         remarks=("one image was skipped",),
         out_of_distribution=0.25,
+    )
+
+
+def whole_appearance() -> Appearance:
+    """What an image looked like, with everything that can be said."""
+    return Appearance(
+        view="PA",
+        scanner="Maker One",
+        rows=2048,
+        columns=1792,
+        bits=12,
+        photometric="MONOCHROME1",
+        quarter_turns=1,
+        is_inverted=True,
+        is_cut=True,
+        measures={"mean": 0.5, "kilovolts": 125.0},
+        embedding=tuple(float(number) for number in range(EMBEDDING_SIZE)),
+    )
+
+
+def whole_look() -> DriftLook:
+    """A look at a window with an alarm in one channel, and nothing to compare in another."""
+    change = Change(
+        column="p50",
+        reference=0.4,
+        window=0.5,
+        low=0.05,
+        high=0.15,
+        reference_units=200,
+        window_units=100,
+        p=0.001,
+        is_alarm=True,
+    )
+    return DriftLook(
+        look_id=1,
+        reference=Period(start=after(-2_000_000), end=after(-1_000_000)),
+        window=Period(start=after(-1_000_000), end=after(0)),
+        looked_at=after(10_000),
+        reference_cases=220,
+        window_cases=110,
+        false_alarms=0.002,
+        channels=(
+            ChannelLook(channel="pixels", is_alarm=True, changes=(change,)),
+            ChannelLook(channel="scores", is_alarm=False, changes=()),
+        ),
     )
 
 
