@@ -1,17 +1,20 @@
 """Two upgrades under load: one beside the release before, one that stops it; and the way back from each."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text
 
 from benchmarks.account import Account
-from benchmarks.kill import Post, settle
+from benchmarks.kill import PATIENCE_SECONDS, Installation, Post, count, settle
 from benchmarks.sending import Parcel, Ports
+from overread.case import SECOND_READ, TRIAGED
+from service.store.schema import cases
 from tests.service.faults.upgrade.releases import NEXT_REVISION, next_release
 from tests.service.faults.upgrade.scene import (
     Judge,
@@ -166,7 +169,24 @@ def _restored(cluster: Cluster, folder: Path, parcels: list[Parcel], studies: in
         scene.callback(senders.stop)
         await_answer(back)
         senders.send(parcels)
-        return settle(back, senders.post, studies)
+        await_acknowledged(senders.post, len(parcels), back)
+        await_triaged(back, studies)
+    return count(back, senders.post, studies)  # at last, since it brings the tables to this release
+
+
+def await_triaged(installation: Installation, studies: int) -> None:
+    """Return when every case has been triaged, or patience ends; the tables are left as they are."""
+    states = [state.value for state in TRIAGED | SECOND_READ]
+    asked = select(func.count()).select_from(cases).where(cases.c.state.in_(states))
+    engine = create_engine(installation.database_url)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    done = 0
+    while done < studies and time.monotonic() < deadline:
+        installation.keep_up()
+        with engine.connect() as connection:
+            done = connection.execute(asked).scalar_one()
+        time.sleep(0.5)
+    engine.dispose()
 
 
 def _parts(parcels: list[Parcel], number: int) -> list[list[Parcel]]:

@@ -106,13 +106,14 @@ class Probe:
 
     def run(self) -> None:
         """Ask until it is over."""
-        answered_at = time.monotonic()
+        answered_at, since = time.monotonic(), ""  # phase of the first question since the last answer
         while not self.over.wait(_ASK_SECONDS):
             self.asked += 1
+            since = since or self.phase
             if any(answers(ports) for ports in list(self.ports)):
                 now = time.monotonic()
-                self.gaps[self.phase] = max(self.gaps.get(self.phase, 0.0), now - answered_at)
-                answered_at = now
+                self.gaps[since] = max(self.gaps.get(since, 0.0), now - answered_at)
+                answered_at, since = now, ""
 
 
 @dataclass(kw_only=True)
