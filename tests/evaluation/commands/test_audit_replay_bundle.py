@@ -69,7 +69,9 @@ def test_a_bundle_repeats_the_tables_from_itself_alone(tmp_path, key, capsys) ->
 
     assert "the same tables" in capsys.readouterr().out
     told = json.loads(members(bundle)["bundle.json"])
-    assert told["command"].startswith("overread ")
+    assert (
+        told["command"].split()[0] == "overread"
+    )  # what follows is of the process: tests side by side have none
     assert told["period"] == ["2026-01", "2026-02"]
     assert told["packages"]["numpy"]
     assert [way["detector"] for way in told["ways"]] == ["old", "new"]

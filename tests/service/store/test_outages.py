@@ -81,7 +81,8 @@ def test_a_disk_that_is_full_is_told(small_disk: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_data_folder_of_somebody_else_is_named_with_its_cause(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o755)  # whatever the umask of an earlier test
     program = (
         "import os, sys; from pathlib import Path; from service.settings import load_settings; "
         "from service.store.database import open_store; os.setuid(65534); "
