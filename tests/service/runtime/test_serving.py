@@ -52,8 +52,9 @@ def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: P
         counted = httpx.get(f"{running.probes}/metrics").text
         assert 'overread_intake_accepted_total{protocol="stow"} 1.0' in counted  # by another process
         assert 'overread_triages_total{end="concluded"} 1.0' in counted
+        names = {"api", "stow", "dicom", "hl7", "worker", "retain", "drift"}
+        eventually(lambda: set(running.children()) == names)  # each is called so once it has started
         children = running.children()
-        assert set(children) == {"api", "stow", "dicom", "hl7", "worker", "retain", "drift"}
         kept = (tmp_path / "data", *(tmp_path / "data").rglob("*"))
         assert [path for path in kept if path.stat().st_mode & 0o077] == []
         running.process.terminate()

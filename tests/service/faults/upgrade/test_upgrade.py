@@ -16,16 +16,7 @@ pytestmark = [
 
 
 def upgraded(way: str, folder: Path) -> str:
-    words = [
-        sys.executable,
-        "-m",
-        "tests.service.faults.upgrade",
-        way,
-        "--studies",
-        "10",
-        "--folder",
-        str(folder),
-    ]
+    words = ["-m", "tests.service.faults.upgrade", way, "--studies", "10", "--folder", str(folder)]
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=1500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
