@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 120
-_NAMES = frozenset({b"api", b"stow", b"dicom", b"hl7", b"worker", b"fetch", b"retain"})
+_NAMES = frozenset({b"api", b"stow", b"dicom", b"hl7", b"worker", b"fetch", b"retain", b"drift"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
