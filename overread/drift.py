@@ -139,6 +139,24 @@ def distance(
     if min(sizes) < LEAST_UNITS:
         return None
     kernel = _joined_kernel(_gaussian_kernel(values[chosen], random), numbers)
+    seen, by_chance, p = _beside_exchanges(kernel, gathered, permutations, random)
+    return Change(
+        column=column,
+        reference=float(np.sqrt(np.maximum(by_chance, 0.0)).mean()),
+        window=math.sqrt(max(seen, 0.0)),
+        low=None,
+        high=None,
+        reference_units=sizes[0],
+        window_units=sizes[1],
+        p=p,
+        is_alarm=p <= false_alarms,
+    )
+
+
+def _beside_exchanges(
+    kernel: Floats, gathered: _Units, permutations: int, random: np.random.Generator
+) -> tuple[float, Floats, float]:
+    """Return the discrepancy of the windows, (permutations,) those of exchanges, and the p value."""
     seen, own_error = _discrepancies(kernel, gathered, gathered.in_window[None, :].astype(np.float64))
     by_chance, errors = (
         np.concatenate(parts)
@@ -152,17 +170,7 @@ def distance(
     )
     least = seen[0] / own_error[0]
     p = (1 + int((by_chance / errors >= least - 1e-9 * abs(least)).sum())) / (permutations + 1)
-    return Change(
-        column=column,
-        reference=float(np.sqrt(np.maximum(by_chance, 0.0)).mean()),
-        window=math.sqrt(max(float(seen[0]), 0.0)),
-        low=None,
-        high=None,
-        reference_units=sizes[0],
-        window_units=sizes[1],
-        p=p,
-        is_alarm=p <= false_alarms,
-    )
+    return float(seen[0]), by_chance, p
 
 
 def _chosen(
