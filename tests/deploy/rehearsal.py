@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -141,11 +142,13 @@ class Rehearsal:
 
     def is_healthy(self, running: "subprocess.Popen[bytes]") -> bool:
         """Return whether the health check of the image passes in what is running."""
-        (child,) = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        first = _first_process(running)
+        if first is None:
+            return False
         root = list(self.roots.values())[-1]
         asked = [
             "nsenter",
-            f"--target={child}",
+            f"--target={first}",
             "--net",
             "--mount",
             "chroot",
@@ -158,6 +161,27 @@ class Rehearsal:
             check=False,
         )
         return done.returncode == 0
+
+
+def _first_process(running: "subprocess.Popen[bytes]") -> int | None:
+    """Return the process that unshare has put into its namespaces; None before that and after its end."""
+    try:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    except FileNotFoundError:  # it has ended and was waited for
+        return None
+    return int(children[0]) if children else None
+
+
+def _stop(running: "subprocess.Popen[bytes]") -> int:
+    """Ask the first process to stop, as an engine does (unshare itself ignores it); return its status."""
+    first = _first_process(running)
+    if first is not None:
+        os.kill(first, signal.SIGTERM)
+    try:
+        return running.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        running.kill()  # with it goes all that is in its namespaces
+        return running.wait()
 
 
 def _pip_settings() -> tuple[dict[str, str], list[Path]]:
@@ -196,8 +220,7 @@ def rehearse(folder: Path, suite: str) -> dict[str, object]:
                 continue
             break
     finally:
-        serving.terminate()
-        serving.wait(timeout=60)
+        stopped = _stop(serving)
     size = subprocess.run(
         ["du", "--summarize", "--block-size=M", str(list(rehearsal.roots.values())[-1])],
         capture_output=True,
@@ -208,6 +231,7 @@ def rehearse(folder: Path, suite: str) -> dict[str, object]:
         "demo_status": shown.returncode,
         "demo": printed.decode(),
         "healthy": healthy,
+        "stopped": stopped,
         "size": size.stdout.split()[0],
     }
 
@@ -228,8 +252,9 @@ def main() -> int:
         came = rehearse(folder, given.suite)
     sys.stdout.write(f"demo: status {came['demo_status']}, {len(str(came['demo']))} characters\n")
     sys.stdout.write(f"serve: health check {'passes' if came['healthy'] else 'fails'}\n")
+    sys.stdout.write(f"stop: status {came['stopped']}\n")
     sys.stdout.write(f"size of the root: {came['size']}\n")
-    return 0 if came["demo_status"] == 0 and came["healthy"] else 1
+    return 0 if came["demo_status"] == 0 and came["healthy"] and came["stopped"] == 0 else 1
 
 
 if __name__ == "__main__":

@@ -47,3 +47,4 @@ def test_the_root_that_the_dockerfile_makes_runs_the_demo_and_serves_read_only_a
     assert came["demo_status"] == 0
     assert json.loads(str(came["demo"]))
     assert came["healthy"]
+    assert came["stopped"] == 0  # asked as an engine asks, it ends by itself

@@ -51,7 +51,11 @@ def orthanc(
     with (folder / "orthanc.log").open("w") as log:
         process = subprocess.Popen([str(ORTHANC), str(folder / "orthanc.json")], stdout=log, stderr=log)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
+            # Orthanc drops an idle connection after a second: a request must never be sent on one that it is
+            # just closing, so that none is kept.
+            once = httpx.Limits(max_keepalive_connections=0)
+            address = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=address, timeout=120, trust_env=False, limits=once) as client:
 
                 def is_up() -> bool:
                     assert process.poll() is None, (folder / "orthanc.log").read_text()
