@@ -55,6 +55,8 @@ class CaseArrays:
     trigger_ratio: Ratios  # product of the report's triggers
     missed: Verdicts  # adjudicated misses
     overcalled: Verdicts  # adjudicated overcalls
+    read: Booleans  # (cases,) whether anything was adjudicated, also of what is no output of the detector
+    found: Booleans  # (cases,) whether image and report are confirmed to disagree in anything
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -166,6 +168,8 @@ class CaseReader:
             ),
             missed=self._verdicts(rows, DiscrepancyKind.POSSIBLE_MISS),
             overcalled=self._verdicts(rows, DiscrepancyKind.POSSIBLE_OVERCALL),
+            read=np.array([bool(case.adjudications) for case in rows], dtype=bool),
+            found=np.array([any(item.is_found for item in case.adjudications) for case in rows], dtype=bool),
             **self._reports(rows),
         )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from overread.appearance import Appearance, appearance_of, appearance_record
-from overread.discrepancy import DiscrepancyKind
+from overread.discrepancy import OF_THE_REPORT_ALONE, DiscrepancyKind
 from overread.errors import InvalidFileError
 from overread.observation import Laterality, Observation, Presence
 
@@ -60,6 +60,11 @@ class Adjudication:
     finding: str
     kind: DiscrepancyKind
     confirmed: bool
+
+    @property
+    def is_found(self) -> bool:
+        """Whether image and report are confirmed to disagree: what rates of discrepancies count."""
+        return self.confirmed and self.kind not in OF_THE_REPORT_ALONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,16 @@ class DiscrepancyKind(StrEnum):
     MISSING_COMMUNICATION = "MISSING_COMMUNICATION"  # stated, urgent, and nobody is said to have been told
 
 
+OF_THE_REPORT_ALONE = frozenset(
+    {
+        DiscrepancyKind.FINDINGS_IMPRESSION_CONFLICT,
+        DiscrepancyKind.MISSING_FOLLOW_UP,
+        DiscrepancyKind.MISSING_COMMUNICATION,
+    }
+)
+"""Kinds that no rate of discrepancies between image and report counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
     """One piece of evidence: what it multiplies the odds of a confirmed discrepancy by, and why, in words."""

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from evaluation.audit.audited_cases import AuditedCases
 from evaluation.audit.result_folder import Cell, Table
 from overread.audit.archive import ArchiveFigure, Reading, archive_figures
-from overread.case_arrays import NOBODY_LOOKED
 
 _COLUMNS = ("figure", "estimator", "value", "low", "high", "reads", "found", "remark")
 
@@ -15,10 +14,11 @@ def reading_of(cases: AuditedCases, flagged: NDArray[np.bool_]) -> Reading:
     """Return what second reads found of the cases that are on the list."""
     arrays = cases.arrays
     rows = arrays.ordered
-    read = (arrays.missed != NOBODY_LOOKED).any(axis=1) | (arrays.overcalled != NOBODY_LOOKED).any(axis=1)
-    found = (arrays.missed == 1).any(axis=1) | (arrays.overcalled == 1).any(axis=1)
     return Reading(
-        read=read[rows], found=found[rows], flagged=flagged[rows], probability=cases.selection[rows]
+        read=arrays.read[rows],
+        found=arrays.found[rows],
+        flagged=flagged[rows],
+        probability=cases.selection[rows],
     )
 
 

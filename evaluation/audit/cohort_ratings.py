@@ -9,7 +9,7 @@ import numpy as np
 from evaluation.audit.ratings import Observer, Rating, Ratings, gather
 from evaluation.cohortfile import open_cohort
 from evaluation.rank_cohort import Progress, Source, case_reader, load_arrays, source_of
-from overread.case_arrays import NOBODY_LOOKED, CaseArrays, Verdicts
+from overread.case_arrays import CaseArrays, Verdicts
 from overread.cohort import CohortCase
 from overread.cohort_order import order_cases, past_reports
 from overread.errors import InvalidFileError
@@ -77,16 +77,14 @@ def golden_ratings(path: Path, policy: Policy, detector: str | None, progress: P
         source.detector, source.version or None, source.findings, past_reports(arrays)
     )
     order = order_cases(arrays, policy, vocabulary, model)
-    judged = (arrays.missed != NOBODY_LOOKED).any(axis=1) | (arrays.overcalled != NOBODY_LOOKED).any(axis=1)
-    confirmed = (arrays.missed == 1).any(axis=1) | (arrays.overcalled == 1).any(axis=1)
-    rows = np.flatnonzero(judged & arrays.ordered)
+    rows = np.flatnonzero(arrays.read & arrays.ordered)
     ratings = (
         Rating(
             observer=Observer(finding=CONFIRMED, test=LIST, reader=""),
             case=arrays.cases[row],
             patient=arrays.patients[row],
             score=float(order.priorities[row]),
-            truth=bool(confirmed[row]),
+            truth=bool(arrays.found[row]),
             circumstances={},
             is_probability=False,
         )

@@ -80,14 +80,12 @@ def _of_case(arrays: CaseArrays, flagged: Booleans) -> Sequence[tuple[str, Boole
     seen, stated = arrays.seen[:, named], arrays.stated[:, named]
     pointed = np.column_stack([_pointed(arrays, number) for number in named])
     apart = pointed & ((seen & ~stated & ~arrays.hedged[:, named]) | (stated & ~seen))
-    read = np.column_stack([arrays.missed != NOBODY_LOOKED, arrays.overcalled != NOBODY_LOOKED])
-    confirmed = np.column_stack([arrays.missed == 1, arrays.overcalled == 1])
     return [
         ("detected", _any(_all(seen, pointed)), _any(pointed)),
         ("stated", _any(stated), _every(arrays)),
         (DISAGREEMENT, _any(apart), _any(pointed)),
         (FLAGGED, flagged, _every(arrays)),
-        (CONFIRMED, _any(confirmed), _any(read)),
+        (CONFIRMED, arrays.found, arrays.read),
     ]
 
 

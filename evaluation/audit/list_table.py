@@ -4,7 +4,7 @@ import numpy as np
 
 from evaluation.audit.design import SHARES
 from evaluation.audit.result_folder import Cell, Table
-from overread.case_arrays import NOBODY_LOOKED, CaseArrays, Integers
+from overread.case_arrays import CaseArrays, Integers
 from overread.cohort_order import CohortOrder
 
 
@@ -17,10 +17,7 @@ def list_table(arrays: CaseArrays, order: CohortOrder, rows: Integers) -> Table:
         rows: of the cases, in the order of the list.
     """
     chances = order.probabilities[rows]
-    read = ((arrays.missed != NOBODY_LOOKED).any(axis=1) | (arrays.overcalled != NOBODY_LOOKED).any(axis=1))[
-        rows
-    ]
-    confirmed = ((arrays.missed == 1).any(axis=1) | (arrays.overcalled == 1).any(axis=1))[rows]
+    read, confirmed = arrays.read[rows], arrays.found[rows]
     found: list[tuple[Cell, ...]] = []
     for share in SHARES:
         end = round(share * len(rows))

@@ -131,10 +131,10 @@ def _way_input(cohort: Path, cases: Sequence[CohortCase], way: Way) -> WayInput:
 
 def _reads(cases: Sequence[CohortCase], arrays: CaseArrays) -> ReadCases:
     patients = np.unique(np.array(arrays.patients), return_inverse=True)[1]
-    read = np.array([bool(case.adjudications) for case in cases])
-    found = np.array([any(item.confirmed for item in case.adjudications) for case in cases])
     chance = np.array(
         [np.nan if case.selection_probability is None else case.selection_probability for case in cases]
     )
     rows = arrays.ordered
-    return ReadCases(patients=patients[rows], read=read[rows], found=found[rows], chance=chance[rows])
+    return ReadCases(
+        patients=patients[rows], read=arrays.read[rows], found=arrays.found[rows], chance=chance[rows]
+    )

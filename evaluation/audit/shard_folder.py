@@ -29,7 +29,7 @@ SHARDS = "shards"
 COHORT = "cohort.jsonl"
 """Cohort file of a run that exported the cases of an installation itself."""
 
-FORMAT = 2
+FORMAT = 3
 _PARENT_SECONDS = 1.0
 
 Progress = Callable[[str, int], None]  # what is being done, and how many of it are

@@ -11,7 +11,6 @@ from overread.audit.archive import Reading, with_known_chance
 from overread.audit.clustered import LEAST_PATIENTS
 from overread.audit.months import LEAST_MONTHS
 from overread.audit.weighting import expected_reads
-from overread.case_arrays import NOBODY_LOOKED
 
 _HALF_WIDTH = 0.01  # of a rate that one would want to know
 _SHARE = 0.02  # that it is taken to be, while nobody knows
@@ -26,8 +25,7 @@ def unknown_of(cases: AuditedCases, tables: Sequence[Table]) -> list[str]:
             "Disagreement of report and detector: no detection names an operating point (`present`), so that "
             "nobody knows what the detector calls present. Give one, or use the order of the list."
         )
-    read = (arrays.missed != NOBODY_LOOKED).any(axis=1) | (arrays.overcalled != NOBODY_LOOKED).any(axis=1)
-    read &= arrays.ordered
+    read = arrays.read & arrays.ordered
     if not read.any():
         found.append(
             "Confirmed discrepancies: no case was read by a second reader. About "

@@ -214,6 +214,8 @@ class HeadFinder:
             pair = self._composites.get((item.sense.value, anatomy.sense.value))
             if pair is not None:
                 distance = distance_between(item, anatomy, bases, barriers)
+                if pair.not_over and is_crossed(item.end, anatomy.start, barriers.over):
+                    continue
                 if distance < best and (pair.within is None or distance <= pair.within):
                     nearest, best = index, distance
         if nearest is None:

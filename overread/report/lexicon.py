@@ -156,6 +156,10 @@ class Parts:
         starts = self._by_value()
         return [place for value in JOINING if value in starts for place in starts[value]]
 
+    def links_by(self, rule: str) -> list[int]:
+        """Return where words stand that link by one rule."""
+        return [item.start for item in self._links if item.sense.rule == rule]
+
     def links_but(self, value: str) -> list[int]:
         """Return where words stand that link in any other way."""
         return [item.start for item in self._links if item.sense.value != value]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from overread.report.lexicon import Found, Kind, Parts
 
 _NOUN_PHRASE = 5  # words between an adjective and its noun
+OVER = "link:over"
+"""The rule whose words say where something is seen, and not what it is part of."""
 TOO_FAR = 10_000  # what a stop between them counts
 _COMMA_BETWEEN = 4
 _OTHER_BASE_BETWEEN = 6  # how much further away an anatomy counts when another base lies between
@@ -14,11 +16,12 @@ _FINDING = Kind.FINDING  # a member is looked up slowly, and this one is needed 
 class Barriers:
     """Words that keep a base and an anatomy apart."""
 
-    __slots__ = ("commas", "parts", "separators", "stops")
+    __slots__ = ("commas", "over", "parts", "separators", "stops")
 
     def __init__(self, parts: Parts) -> None:
         self.stops = parts.stops
         self.commas = parts.links("comma") if parts.anatomies else []  # nothing else asks for them
+        self.over = parts.links_by(OVER) if parts.anatomies else []
         self.parts = parts
         self.separators: list[int] = []
         if parts.states:  # nothing else asks for them

@@ -83,6 +83,7 @@ class Composite:
     bases: tuple[str, ...]
     anatomies: tuple[str, ...]
     finding: str  # "-" where the pair is nothing to report, "=" where it is the base alone
+    not_over: bool = False  # not where the base is only seen over the anatomy: a nodule over a rib
     certainty: float = 1.0
     within: int | None = None  # words between them; None where the sentence bounds it
 
@@ -282,6 +283,7 @@ class _Parser:
             finding=table["finding"],
             certainty=table.get("certainty", 1.0),
             within=table.get("within"),
+            not_over=table.get("not_over", False),
         )
 
     def _denial(self, table: _Table) -> Denial:

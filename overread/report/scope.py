@@ -51,6 +51,10 @@ class Scopes:
         """Take the cues by id."""
         self._cues = cues
 
+    def cue(self, item: Found) -> Cue:
+        """Return the cue that words are."""
+        return self._cues[item.sense.value]
+
     def is_change(self, item: Found) -> bool:
         """Whether a cue says that something is not what it was."""
         return self._cues[item.sense.value].temporality in _CHANGES

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
 from overread.observation import Experiencer, Laterality, Presence, Temporality
 from overread.report.attributes import AttributeReader, Attributes
+from overread.report.ellipsis import with_another, with_other_side
 from overread.report.heads import NODE_HEAD, Head, HeadFinder, Mention
-from overread.report.lexicon import Found, Kind, Lexicon, Parts
+from overread.report.lexicon import Found, Lexicon, Parts
 from overread.report.ratio import ratio_mention
 from overread.report.remarks import Advice, Contact, read_advice, read_contact
 from overread.report.rules import UNLISTED, Rules
@@ -28,11 +28,7 @@ _SMALL_NODE = Head("lymphadenopathy", "node:small", ("lymphadenopathy",), normal
 _SMALL = frozenset({"small", "minimal", "minor"})
 _ENLARGED_MM = 10.0  # short axis of a thoracic lymph node
 _DIMENSIONS = 2
-_ADJECTIVES = frozenset(
-    {"small", "tiny", "large", "moderate", "smaller", "larger", "similar", "another", "new", "second"}
-)
 _PRONOUNS = frozenset({"it", "this", "these", "they"})
-_VERBS = frozenset({"is", "has", "have"})
 _ABSENT, _NOT_MENTIONED, _BILATERAL = Presence.ABSENT, Presence.NOT_MENTIONED, Laterality.BILATERAL
 _ONE_A_SIDE = "place:one-a-side"  # the rule by which "effusions" are on both sides
 _PUNCTUATION = 1  # words besides a concept that is a sentence of its own
@@ -98,9 +94,9 @@ class SentenceReader:
         """Return what a sentence names, what it calls "it", "one" or only by the other side included."""
         mentions = self._heads.find(parts) or self._named_before(words, parts)
         if mentions and "one" in words.surface:
-            mentions = _with_another(words, parts, mentions)
+            mentions = with_another(words, parts, mentions)
         if mentions and len(parts.sided) > 1:
-            mentions = _with_other_side(words, parts, mentions)
+            mentions = with_other_side(words, parts, mentions, self._scopes)
         return mentions
 
     def _named_before(self, words: Words, parts: Parts) -> tuple[Mention, ...]:
@@ -148,7 +144,7 @@ class SentenceReader:
         attributes = self._attributes.read(words, parts, mentions)
         statements: list[Statement] = []
         for mention, reaching, attribute in zip(mentions, cues, attributes, strict=True):
-            start, end = words.starts[mention.start], words.end(mention.end - 1)
+            start, end = words.starts[mention.start], words.end(max(mention.start, mention.end - 1))
             for head in mention.heads:
                 plain = head is not NODE_HEAD and not attribute.many
                 named = head if plain else _by_size_and_number(head, attribute)
@@ -156,19 +152,6 @@ class SentenceReader:
                 if assertion.presence is not _NOT_MENTIONED:
                     statements.append(_statement(named, (start, end), assertion, attribute))
         return tuple(statements)
-
-
-def _with_another(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
-    """Return the mentions with a second one of the same kind: "no effusion, but a small one on the left"."""
-    for index in range(1, len(words.surface)):
-        if words.surface[index] != "one" or words.surface[index - 1] not in _ADJECTIVES:
-            continue
-        earlier = [mention for mention in mentions if mention.end <= index]
-        if earlier and not earlier[-1].heads[0].normal:
-            parts.stops.append(max(earlier[-1].end, index - 2))
-            later = mentions[len(earlier) :]
-            return (*earlier, Mention(index, index + 1, earlier[-1].heads), *later)
-    return mentions
 
 
 def _by_size_and_number(head: Head, attribute: Attributes) -> Head:
@@ -187,25 +170,6 @@ def _node(attribute: Attributes) -> Head:
         short = min(sizes) if len(sizes) <= _DIMENSIONS else max(sizes)
         return _ENLARGED_NODE if short >= _ENLARGED_MM else _SMALL_NODE
     return _SMALL_NODE if attribute.severity in _SMALL or attribute.limited else NODE_HEAD
-
-
-def _with_other_side(words: Words, parts: Parts, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
-    """Return the mentions with that of the other side: "left effusion increased, the right has cleared".
-
-    The side that is a subject by itself names the last finding once more, and a statement of its own begins.
-    """
-    sides = [item for item in parts.sided if item.sense.kind is Kind.SIDE]
-    for before, item in pairwise(sides):
-        verb = words.canonical[item.end] if item.end < len(words.canonical) else ""
-        if verb not in _VERBS or before.sense.value == item.sense.value:
-            continue
-        earlier = [mention for mention in mentions if mention.end <= item.start]
-        inside = any(mention.start < item.end < mention.end for mention in mentions)
-        if not earlier or inside or earlier[-1].heads[0].normal:
-            continue
-        parts.stops.append(max(earlier[-1].end, item.start - 1))
-        mentions = (*earlier, Mention(item.start, item.end, earlier[-1].heads), *mentions[len(earlier) :])
-    return mentions
 
 
 def _statement(head: Head, span: tuple[int, int], assertion: Assertion, attribute: Attributes) -> Statement:

@@ -16,9 +16,11 @@ _NOTHING = re.compile(r"(?:none|nil|absent|no|not seen|negative|none seen|none i
 _NO = re.compile(r"no\b")
 _PERHAPS = re.compile(
     r"(?:possibl[ey]|probabl[ey]|likely|suspected|questionable|equivocal|indeterminate|uncertain"
-    r"|no evidence|not identified|not present|unlikely)(?=\s*(?:$|[.,;(]|(?:in|on|at)\b))"
+    r"|no evidence|not identified|not present|unlikely"
+    r"|(?:none|nil|absent|negative)(?: (?:seen|identified|evident|visible|noted|present|apparent|detected))?)"
+    r"(?=\s*(?:$|[.,;(]|(?:in|on|at)\b))"
 )
-_ONE_VALUE = re.compile(rf"[a-z][a-z /-]{{2,40}}(?P<divider>:)[ \t]*{_PERHAPS.pattern}")
+_ONE_VALUE = re.compile(rf"[a-z][a-z /-]{{2,40}}(?P<divider>:| [-–—]+(?= ))[ \t]*{_PERHAPS.pattern}")
 _NORMAL_ALONE = re.compile(r"(?:normal|negative|unremarkable|within normal limits|wnl)[ .!]*")
 NORMAL_STUDY = "normal study"
 """What a conclusion of one word, such as "negative", says."""
@@ -65,14 +67,15 @@ def is_normal_alone(sentence: str) -> bool:
 
 
 def with_value(sentence: str) -> str:
-    """Return a sentence of the same length in which a lone "possible" is that of the name before it.
+    """Return a sentence of the same length in which a lone "possible" or "none" is of the name before it.
 
-    "Edema: possible." is no "left base: possible pneumonia".
+    "Edema: possible, effusion: none on the left." is no "left base: possible pneumonia".
     """
     match = _ONE_VALUE.match(sentence)
     if match is None:
         return sentence
-    return sentence[: match.start("divider")] + _IS + sentence[match.end("divider") :]
+    divider = match["divider"]
+    return sentence[: match.start("divider")] + _IS.rjust(len(divider)) + sentence[match.end("divider") :]
 
 
 def labelled(sentence: str, label: Label) -> str:

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from overread.cohort import Adjudication
-from overread.discrepancy import DiscrepancyKind
 from overread.second_read import (
     Judgement,
     Radpeer,
@@ -36,9 +35,6 @@ from service.store.judged_cases import (
 )
 from service.store.second_reads import ReadAct, concluding, standing
 
-DISCREPANCIES = frozenset({DiscrepancyKind.POSSIBLE_MISS, DiscrepancyKind.POSSIBLE_OVERCALL})
-"""Kinds that the rate of an archive counts, as the audit of an export does."""
-
 UNREAD_SECONDS = 600.0
 """Age from which on the cases that nobody judged are counted again."""
 
@@ -54,22 +50,21 @@ class Said:
     added: int
     radpeer: Radpeer | None
     asks_for_addendum: bool
-    is_read: bool  # whether a miss or an overcall was looked for, and decided
-    is_found: bool  # whether one is confirmed
+    is_read: bool  # whether anything was decided
+    is_found: bool  # whether image and report are confirmed to disagree
 
 
 def said_by(judgement: Judgement) -> Said:
     """Return what a judgement says."""
     adjudications = adjudications_of(judgement)
-    decided = [item for item in adjudications if item.kind in DISCREPANCIES]
     return Said(
         adjudications=adjudications,
         verdicts=tuple((item.verdict, item.cause) for item in judgement.verdicts),
         added=len(judgement.added),
         radpeer=judgement.radpeer,
         asks_for_addendum=judgement.asks_for_addendum,
-        is_read=bool(decided),
-        is_found=any(item.confirmed for item in decided),
+        is_read=bool(adjudications),
+        is_found=any(item.is_found for item in adjudications),
     )
 
 

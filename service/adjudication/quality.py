@@ -51,7 +51,7 @@ class Quality:
     """What is known of quality at one moment."""
 
     summary: Summary
-    read: int  # judged cases of which a miss or an overcall was decided
+    read: int  # judged cases of which anything was decided
     patients: int  # of these
     findings: tuple[Rate, ...]  # by finding and kind, of what was looked at
     kinds: tuple[Rate, ...]

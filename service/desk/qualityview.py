@@ -16,7 +16,7 @@ from service.adjudication.quality import Quality, Rate
 from service.desk.words import KINDS, finding_name, moment
 
 _FIGURES = {
-    archive.DISCREPANCY_RATE: "Cases with a miss or an overcall",
+    archive.DISCREPANCY_RATE: "Cases with a discrepancy",
     archive.SENSITIVITY: "Of all misses and overcalls, those that were flagged",
     archive.MISSED: "Cases with one among those that were not flagged",
 }
@@ -125,7 +125,7 @@ def between(estimate: Estimate) -> str:
 
 
 def _tables(quality: Quality) -> Iterator[RateTable]:
-    read = "of the cases that were read; a miss or an overcall is confirmed"
+    read = "of the cases that were read; image and report are confirmed to disagree"
     yield _table("finding", "Confirmed, by finding", "of what was looked at", quality.findings, _finding)
     yield _table("kind", "Confirmed, by kind", "of what was looked at", quality.kinds, _kind)
     yield _table("site", "Confirmed, by site", read, quality.sites, _first)

@@ -104,11 +104,7 @@ def test_rates_by_finding_kind_site_and_month_are_those_of_statsmodels(
     assert {rate.level[0] for rate in quality.kinds} == {MISS.value, OVERCALL.value, SIDE.value}
     for name, rates in (("site", quality.sites), ("month", quality.months)):
         for rate in rates:
-            some = [
-                case.said.adjudications[0]
-                for case in cases
-                if getattr(case, name) == rate.level[0] and case.said.adjudications[0].kind is not SIDE
-            ]
+            some = [case.said.adjudications[0] for case in cases if getattr(case, name) == rate.level[0]]
             if rate.level != ("small",):
                 assert (rate.of, rate.confirmed) == (len(some), sum(item.confirmed for item in some))
                 assert same(rate.estimate, sum(item.confirmed for item in some), len(some))
@@ -139,20 +135,19 @@ def test_verdicts_causes_and_scores_are_wilsons_of_statsmodels(
 def test_the_archive_weighs_each_read_by_its_chance_and_the_naive_figure_does_not(
     cases: list[JudgedCase], quality: Quality
 ) -> None:
-    """Side conflicts are no read of a miss or an overcall; 40 flagged cases are spoken for by nobody."""
-    looked = [case for case in cases if case.said.adjudications[0].kind is not SIDE]
-    found = [case for case in looked if case.said.adjudications[0].confirmed]
+    """A wrong side is a discrepancy as others are; 40 flagged cases are spoken for by nobody."""
+    found = [case for case in cases if case.said.adjudications[0].confirmed]
     weighed = sum(1 / (case.probability or 0) for case in found)
     figures = {(item.figure, item.estimator): item for item in quality.archive}
     naive = figures["discrepancy_rate", "naive"].estimate
     thompson = figures["discrepancy_rate", "Horvitz-Thompson"].estimate
     assert naive is not None
     assert thompson is not None
-    assert naive.value == pytest.approx(len(found) / len(looked))
+    assert naive.value == pytest.approx(len(found) / len(cases))
     assert thompson.value == pytest.approx(weighed / (len(cases) + 600))
     assert "without 40 cases" in (figures["discrepancy_rate", "Hajek"].remark or "")
     assert quality.flagged_unread == 40
-    assert quality.drawn_read == sum(not case.is_flagged for case in looked)
+    assert quality.drawn_read == sum(not case.is_flagged for case in cases)
 
 
 def test_two_readers_agree_as_scikit_learn_says(cases: list[JudgedCase], quality: Quality) -> None:
