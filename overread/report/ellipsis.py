@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from overread.observation import Laterality, Temporality
-from overread.report.heads import Mention
+from overread.report.heads import Head, Mention
 from overread.report.lexicon import Found, Kind, Parts
 from overread.report.scope import Scopes
 from overread.report.text import Words
@@ -24,6 +24,7 @@ _EXISTS = frozenset({"present", "seen", "remains", "remain", "visible", "noted",
 _ARTICLES = frozenset({"a", "an", "the", "only", "there", "is"})
 _SIDES = frozenset({Laterality.LEFT.value, Laterality.RIGHT.value})
 _STATES = frozenset(Temporality) - {Temporality.CURRENT, Temporality.HISTORICAL}
+_NORMAL_SIDE = "side:normal"
 _AFTER = 3  # words behind the second side: "on the left it is small"
 
 
@@ -62,6 +63,8 @@ def with_other_side(
         if not earlier or inside or earlier[-1].heads[0].normal or first.sense.value == second.sense.value:
             continue
         heads, later = earlier[-1].heads, mentions[len(earlier) :]
+        if any(second.end <= item.start <= second.end + 1 for item in parts.normals):
+            heads = tuple([_denied(head) for head in heads])  # "the right is sharp"
         if _word(words, second.end) in _VERBS:  # the side is the subject: "left increased, right has cleared"
             parts.stops.append(max(earlier[-1].end, second.start - 1))
             mentions = (*earlier, Mention(second.start, second.end, heads), *later)
@@ -73,6 +76,10 @@ def with_other_side(
             place = _place_of_name(part, words, parts, scopes)
             mentions = (*earlier, Mention(place, place, heads), *later)
     return mentions
+
+
+def _denied(head: Head) -> Head:
+    return Head(head.finding, _NORMAL_SIDE, (head.finding,), normal=True)
 
 
 def _second_part(
@@ -113,6 +120,8 @@ def _says_something(part: _Second, words: Words, parts: Parts, scopes: Scopes) -
         cue = scopes.cue(item)
         if part.start <= item.start < part.end and (cue.presence is not None or cue.temporality in _STATES):
             return True
+    if any(part.side.end <= item.start <= part.side.end + 1 for item in parts.normals):
+        return True
     return any(word in _EXISTS for word in words.canonical[part.start : part.end])
 
 

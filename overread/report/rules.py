@@ -71,6 +71,7 @@ class Cue:
     experiencer: Experiencer | None = None
     explains: bool = False  # what follows is what the finding before it may be, at the same place
     ends_at_with: bool = False  # "no cardiomegaly with small effusions" has effusions
+    lists: bool = False  # an "or" behind it only lists: "no change in opacity or effusion" has both
     yields: bool = False  # any other word about time outweighs it: a "previously seen" nodule may be stable
     dismiss: bool = False  # nothing is stated: "CT is more sensitive for small nodules"
 
@@ -321,6 +322,7 @@ def _cue(table: _Table) -> Cue:
         experiencer=Experiencer(table["experiencer"]) if "experiencer" in table else None,
         explains=table.get("explains", False),
         ends_at_with=table.get("ends_at_with", False),
+        lists=table.get("lists", False),
         yields=table.get("yields", False),
         dismiss=table.get("dismiss", False),
     )

@@ -65,8 +65,11 @@ class Scopes:
         if parts.cues:
             self._apply(parts, mentions, reached)
         if len(mentions) > 1:
-            for index in _alternatives(parts.links("or"), mentions):
-                reached[index].append(ALTERNATIVE)
+            for first, second in _alternatives(parts.links("or"), mentions):
+                if any(cue.lists for cue in reached[first] if cue in reached[second]):
+                    continue
+                reached[first].append(ALTERNATIVE)
+                reached[second].append(ALTERNATIVE)
         return reached
 
     def _apply(self, parts: Parts, mentions: Sequence[Mention], reached: Sequence[list[Cue]]) -> None:
@@ -114,14 +117,13 @@ def _new_statements(
             yield comma
 
 
-def _alternatives(choices: Sequence[int], mentions: Sequence[Mention]) -> Iterator[int]:
-    """Yield the mentions that "or" makes alternatives of each other: "atelectasis or scarring"."""
+def _alternatives(choices: Sequence[int], mentions: Sequence[Mention]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of mentions that "or" makes alternatives of each other: "atelectasis or scarring"."""
     for place in choices:
         before = [i for i, mention in enumerate(mentions) if mention.end <= place]
         after = [i for i, mention in enumerate(mentions) if mention.start > place]
         if before and after and mentions[after[0]].start - mentions[before[-1]].end <= _ALTERNATIVES_APART:
-            yield before[-1]
-            yield after[0]
+            yield before[-1], after[0]
 
 
 def _reach(
