@@ -35,7 +35,9 @@ from service.web.settings import WebSettings
 
 _ASK_SECONDS = 60.0
 _BACKLOG = 2048
-_NICENESS_OF_WORKERS = 10  # where cores are short, senders and pages go before looks, which can wait
+# Where cores are short, a person's page goes before what machines send, and both before looks that can wait.
+_NICENESS_OF_LISTENERS = 5
+_NICENESS_OF_WORKERS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ def serve(addresses: Addresses, environ: Mapping[str, str], *, workers: int, api
         environment[METRICS_FOLDER_VARIABLE] = str(resources.enter_context(shared_folder()))
         specs = [
             *_api_children(api_processes, (api, *probes), environment),
-            _http_child("stow", (stow,), environment),
+            replace(_http_child("stow", (stow,), environment), niceness=_NICENESS_OF_LISTENERS),
             *(_listener_child(protocol, listener, environment) for protocol, listener in listeners.items()),
             *(_worker(number, environment) for number in range(1, workers + 1)),
             *_upkeep(settings, environment),
@@ -196,6 +198,7 @@ def _listener_child(protocol: Protocol, listener: socket.socket, environment: di
         command=(sys.executable, "-P", *module),
         listeners=(listener,),
         environment=environment,
+        niceness=_NICENESS_OF_LISTENERS,
     )
 
 

@@ -55,6 +55,12 @@ def test_a_study_and_its_report_become_a_case_and_a_stop_is_complete(tmp_path: P
         names = {"api", "stow", "dicom", "hl7", "worker", "retain", "drift"}
         eventually(lambda: set(running.children()) == names)  # each is called so once it has started
         children = running.children()
+        stands_back = {
+            name: os.getpriority(os.PRIO_PROCESS, number) - os.getpriority(os.PRIO_PROCESS, 0)
+            for name, number in children.items()
+        }
+        assert stands_back["api"] < stands_back["dicom"] == stands_back["hl7"] == stands_back["stow"]
+        assert stands_back["dicom"] < stands_back["worker"]
         kept = (tmp_path / "data", *(tmp_path / "data").rglob("*"))
         assert [path for path in kept if path.stat().st_mode & 0o077] == []
         running.process.terminate()
