@@ -12,6 +12,7 @@ from math import ceil
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence, PlanePositionSequence
+from highdicom.color import CIELabColor
 from highdicom.enum import CoordinateSystemNames
 from highdicom.seg import (
     SegmentAlgorithmTypeValues,
@@ -47,6 +48,7 @@ from service.store.results import Form, Subject
 
 SERIES_NUMBER = 9105
 VOXELS_MAX = 1 << 27  # of all segments on all frames; what is weaker than what fills them is left out
+_COLOURS = ("red", "deepskyblue", "gold", "limegreen", "magenta")  # the strongest disagreement first
 _LABEL_LENGTH = 64  # VR LO
 
 Mask = NDArray[np.bool_]
@@ -187,6 +189,7 @@ def _description(number: int, item: Marked, subject: Subject) -> SegmentDescript
         algorithm_identification=_algorithm(statement),
         tracking_uid=uid,
         tracking_id=identifier,
+        display_color=CIELabColor.from_string(_COLOURS[(number - 1) % len(_COLOURS)]),
     )
     for site in sites_of(statement) or ():
         region = site.value

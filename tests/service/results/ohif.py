@@ -117,7 +117,7 @@ def open_report(browser: webdriver.Chrome, url: str) -> None:
     wait = _open_study(browser, url)
     wait.until(_shows_image)
     webdriver.ActionChains(browser).double_click(wait.until(_item_of("SR"))).perform()
-    wait.until(lambda page: boxes_drawn(page) and bright_box(page))
+    wait.until(lambda page: (boxes_drawn(page) or _draw_again(page)) and bright_box(page))
 
 
 def open_segmentation(browser: webdriver.Chrome, url: str) -> None:
@@ -130,8 +130,15 @@ def open_segmentation(browser: webdriver.Chrome, url: str) -> None:
     wait.until(lambda page: "Do you want to open" not in page.page_source and _segment_box(page))
 
 
+def _draw_again(browser: webdriver.Chrome) -> bool:
+    """Let the viewer draw again, since a box that came before its image is first seen then; return False."""
+    size = browser.get_window_size()
+    browser.set_window_size(size["width"], size["height"] ^ 1)
+    return False
+
+
 def segment_drawn(browser: webdriver.Chrome) -> Box:
-    """Where the viewer draws the first segment, which it gives the colour red, in pixels of the screen."""
+    """Where the viewer draws the first segment, which is red, in pixels of the screen."""
     found = _segment_box(browser)
     assert found is not None
     return found

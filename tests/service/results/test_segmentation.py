@@ -60,6 +60,20 @@ def test_real_images_of_every_transfer_syntax_have_a_valid_one(name: str, sqlite
     assert np.array_equal(made.pixel_array, wanted)
 
 
+def test_each_segment_has_a_colour_of_its_own_and_the_first_is_red(sqlite_store: Store) -> None:
+    images = ct_series()
+    image = uids_of(images)[0]
+
+    made, _ = segmentation_of(
+        sqlite_store, images, seen("nodule", BOX, image=image), seen("mass", BOX, image=image)
+    )
+
+    shown = [item.RecommendedDisplayCIELabValue for item in made.SegmentSequence]
+    colours = [highdicom.color.CIELabColor.from_dicom_value(tuple(value)).to_rgb() for value in shown]
+    assert colours[0] == (255, 0, 0)
+    assert len(set(colours)) == len(colours) == 2
+
+
 def test_boxes_on_slices_of_a_ct_are_read_back_on_these_slices(sqlite_store: Store) -> None:
     images = ct_series()
     uids = uids_of(images)
