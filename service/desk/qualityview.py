@@ -17,7 +17,7 @@ from service.desk.words import KINDS, finding_name, moment
 
 _FIGURES = {
     archive.DISCREPANCY_RATE: "Cases with a discrepancy",
-    archive.SENSITIVITY: "Of all misses and overcalls, those that were flagged",
+    archive.SENSITIVITY: "Of all discrepancies, those that were flagged",
     archive.MISSED: "Cases with one among those that were not flagged",
 }
 _ESTIMATORS = {
@@ -107,7 +107,7 @@ def _as_of(quality: Quality) -> str:
 
 def _archive_note(quality: Quality) -> str:
     note = (
-        "Misses and overcalls alone, as the audit of an export counts them. Of the random audit sample "
+        "A case counts where image and report disagree in anything. Of the random audit sample "
         f"{quality.drawn_read} cases were read; each stands for as many as its chance says."
     )
     remarks = {item.remark for item in quality.archive if item.estimate is not None and item.remark}
