@@ -63,8 +63,8 @@ def with_other_side(
         if not earlier or inside or earlier[-1].heads[0].normal or first.sense.value == second.sense.value:
             continue
         heads, later = earlier[-1].heads, mentions[len(earlier) :]
-        if any(second.end <= item.start <= second.end + 1 for item in parts.normals):
-            heads = tuple([_denied(head) for head in heads])  # "the right is sharp"
+        if _is_normal(second, parts):
+            heads = tuple([_denied(head) for head in heads])
         if _word(words, second.end) in _VERBS:  # the side is the subject: "left increased, right has cleared"
             parts.stops.append(max(earlier[-1].end, second.start - 1))
             mentions = (*earlier, Mention(second.start, second.end, heads), *later)
@@ -76,6 +76,11 @@ def with_other_side(
             place = _place_of_name(part, words, parts, scopes)
             mentions = (*earlier, Mention(place, place, heads), *later)
     return mentions
+
+
+def _is_normal(side: Found, parts: Parts) -> bool:
+    """Whether a side is said to be normal: "the right is sharp", "left clear"."""
+    return any(side.end <= item.start <= side.end + 1 for item in parts.normals)
 
 
 def _denied(head: Head) -> Head:
@@ -120,7 +125,7 @@ def _says_something(part: _Second, words: Words, parts: Parts, scopes: Scopes) -
         cue = scopes.cue(item)
         if part.start <= item.start < part.end and (cue.presence is not None or cue.temporality in _STATES):
             return True
-    if any(part.side.end <= item.start <= part.side.end + 1 for item in parts.normals):
+    if _is_normal(part.side, parts):
         return True
     return any(word in _EXISTS for word in words.canonical[part.start : part.end])
 
