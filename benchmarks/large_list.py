@@ -123,20 +123,11 @@ def requests(browser: httpx.Client, store: Store, count: int, chance: random.Ran
     def claim() -> httpx.Response:
         return browser.post(f"/cases/{chance.choice(listed)}/claim", data=token)
 
-    places = [""]
-
-    def further() -> httpx.Response:
-        answer = ask(f"after={chance.choice(places[1:])}" if places[1:] else "")
-        found = answer.text.partition('href="/?after=')[2].partition('"')[0]
-        if found:
-            places.append(found)
-        return answer
-
     everything = pick("share", ("100",))
     return {
         "the list": ask,
         "its rows alone": lambda: browser.get("/worklist/rows"),
-        "a later page": further,
+        "a later page": _later_pages(ask, chance),
         "for a subspecialty": lambda: ask(reader()),
         "below the line": lambda: ask("part=rest"),
         "all that is listed": lambda: ask(everything),
@@ -160,6 +151,19 @@ def requests(browser: httpx.Client, store: Store, count: int, chance: random.Ran
         "claim": claim,
         "the coordinator's view": lambda: browser.get("/queue"),
     }
+
+
+def _later_pages(ask: Callable[[str], httpx.Response], chance: random.Random) -> Ask:
+    """Return what asks for a page behind one that was seen, and for the first until there is one."""
+    places: list[str] = []
+
+    def further() -> httpx.Response:
+        answer = ask(f"after={chance.choice(places)}" if places else "")
+        if found := answer.text.partition('href="/?after=')[2].partition('"')[0]:
+            places.append(found)
+        return answer
+
+    return further
 
 
 def percentile_99(sample: list[float]) -> tuple[float, float, float]:

@@ -81,11 +81,7 @@ def read_reports(
         OutOfResourcesError: the document in it cannot be read now.
     """
     _require_supported(message.header, settings)
-    orders = _orders(message)
-    if not orders:
-        raise InvalidReportError("the message has no OBR segment (HL7 section 7.3.1)")
-    if len(orders) > ORDERS_MAX:
-        raise InvalidReportError(f"the message has {len(orders)} orders; at most {ORDERS_MAX} are taken")
+    orders = _some_orders(message)
     if all(_is_own_result(order.request) for order in orders):
         return ()
     texts = [_text(order.observations, message.charset) or _embedded(order.observations) for order in orders]
@@ -114,6 +110,20 @@ def read_reports(
                 )
             )
     return tuple(reports)
+
+
+def _some_orders(message: Message) -> list[_Order]:
+    """Return the orders of a message.
+
+    Raises:
+        InvalidReportError: it has none, or more than are taken.
+    """
+    orders = _orders(message)
+    if not orders:
+        raise InvalidReportError("the message has no OBR segment (HL7 section 7.3.1)")
+    if len(orders) > ORDERS_MAX:
+        raise InvalidReportError(f"the message has {len(orders)} orders; at most {ORDERS_MAX} are taken")
+    return orders
 
 
 def _is_own_result(request: Segment) -> bool:
